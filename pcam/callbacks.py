@@ -1,0 +1,105 @@
+"""What runs beside the training: checkpoints, early stopping, moving average, the table of epochs."""
+
+import csv
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from pcam.errors import ConfigError, PcamError
+from pcam.runs import write_csv
+
+MONITOR = "valid/auroc"
+
+
+class EpochTable(Callback):
+    """metrics.csv, a row per epoch; a resumed run goes on in it. Without a terminal, also a line per epoch."""
+
+    def __init__(self, path: Path, lines: bool) -> None:
+        self.path, self.lines = path, lines
+        self.rows: list[dict[str, Any]] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take over the rows of the epochs that are done."""
+        self.rows = [row for row in read_rows(self.path) if int(row["epoch"]) < trainer.current_epoch]
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self.began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the epoch's row."""
+        values = {key: float(value) for key, value in trainer.callback_metrics.items() if key != "train/loss_step"}
+        values.pop("train/loss", None)  # the same as train/loss_epoch
+        seconds = time.perf_counter() - self.began
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "seconds": round(seconds, 2)}
+        if not trainer.is_global_zero:
+            return
+        self.rows.append({**row, **{key: f"{value:.6g}" for key, value in sorted(values.items())}})
+        columns = list(dict.fromkeys(key for row in self.rows for key in row))
+        write_csv(self.path, columns, ([row.get(key, "") for key in columns] for row in self.rows))
+        if self.lines:
+            shown = {"loss": "train/loss_epoch", "valid loss": "valid/loss", "valid AUROC": MONITOR}
+            told = "  ".join(f"{name} {values[key]:.4f}" for name, key in shown.items() if key in values)
+            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {told}  ({seconds:.0f} s)", flush=True)
+
+
+class FiniteLoss(Callback):
+    """Ends a training whose loss is no longer a number."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the epoch's mean loss."""
+        loss = trainer.callback_metrics.get("train/loss_epoch")
+        if loss is not None and not loss.isfinite():
+            raise PcamError(
+                f"the training loss is {float(loss)} in epoch {trainer.current_epoch + 1}: lower optimizer.lr and "
+                "optimizer.head_lr, set trainer.gradient_clip_val=1, or trainer.precision=32-true"
+            )
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a metrics.csv, none when there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]:
+    """Return the callbacks of a training.
+
+    Args:
+        settings: the config's ``trainer``.
+        folder: the run's.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+    terminal = bool(settings["progress"]) and sys.stderr.isatty()
+    callbacks: list[Callback] = [EpochTable(folder / "metrics.csv", lines=not terminal), FiniteLoss()]
+    if terminal:
+        callbacks.append(TQDMProgressBar())
+    if (decay := settings["ema"]) is not None:
+        if not 0 < decay < 1:
+            raise ConfigError(f"trainer.ema={decay} is a decay between 0 and 1, for example 0.999")
+        # lerp, not a weighted sum: a tensor that does not move (a frozen backbone's) stays equal to the bit
+        callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(decay)))  # type: ignore[no-untyped-call]
+    if (patience := settings["early_stopping"]) is not None:
+        callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, check_on_train_epoch_end=True))
+    callbacks.append(
+        ModelCheckpoint(
+            folder / "checkpoints",
+            filename="best",
+            monitor=MONITOR,
+            mode="max",
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+    )
+    return callbacks

@@ -1,0 +1,1 @@
+"""From what lies on disk, or is made, to a batch."""

@@ -1,0 +1,205 @@
+"""From a config to batches: {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,)}."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
+
+from pcam.data.augment import Augmentation
+from pcam.data.crop import Crop
+from pcam.data.draws import Purpose, draw
+from pcam.data.folder import FolderSource
+from pcam.data.kaggle import kaggle_split
+from pcam.data.pcam import PCamSource
+from pcam.data.source import Source, limited
+from pcam.data.synthetic import SyntheticSource
+from pcam.errors import ConfigError, DataError
+from pcam.tables import call, look_up
+
+Batch = dict[str, torch.Tensor]
+SPLITS = ("train", "valid", "test")
+
+
+def synthetic_split(
+    split: str, train: int, valid: int, test: int, data_seed: int, slides: int, stain: float
+) -> SyntheticSource:
+    """Open a split of made patches."""
+    return SyntheticSource(split, {"train": train, "valid": valid, "test": test}[split], data_seed, slides, stain)
+
+
+SOURCES: Mapping[str, Callable[..., Source]] = {
+    "synthetic": synthetic_split,
+    "pcam": PCamSource,
+    "kaggle": kaggle_split,
+    "folder": FolderSource,
+}
+LOADING = ("batch_size", "num_workers", "limit")  # keys of data that are not the source's
+
+
+def splits_of(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the labelled splits that a source has: Kaggle keeps its test labels, a folder may have no test."""
+    without = data.get("name") == "kaggle" or (data.get("name") == "folder" and not (Path(data["root"]) / "test").is_dir())
+    return SPLITS[:2] if without else SPLITS
+
+
+def open_source(data: Mapping[str, Any], split: str, seed: int) -> Source:
+    """Open one split of the source that ``data`` describes, limited to data.limit patches.
+
+    Raises:
+        DataError: it is missing or malformed, or holds no patch.
+        ConfigError: ``data`` has an unknown name or key.
+    """
+    settings = {key: value for key, value in data.items() if key not in (*LOADING, "name")}
+    source = call(look_up(SOURCES, data.get("name"), "data.name"), settings, "data", split=split)
+    if len(source) == 0:
+        raise DataError(f"data={data['name']}: {split} holds no patches")
+    return limited(source, data.get("limit"), seed)
+
+
+class PatchDataset(Dataset[Batch]):
+    """Patches of a source, read, cropped and augmented a batch at a time.
+
+    Its items are asked for as (epoch, index), so that what a patch's randomness depends on travels with the request and
+    no worker needs to be told what epoch it is.
+    """
+
+    def __init__(self, source: Source, crop: Crop, augment: Augmentation | None) -> None:
+        self.source, self.crop, self.augment = source, crop, augment
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitems__(self, items: Sequence[tuple[int, int]]) -> Batch:
+        """Return a batch; the DataLoader's collation has nothing left to do."""
+        epoch = items[0][0]
+        index = np.array([i for _, i in items], np.int64)
+        patches = self.crop(self.source.read(index), index, epoch)
+        if self.augment is not None:
+            patches = self.augment(patches, index, epoch)
+        labels = self.source.labels
+        batch = {
+            # (B, H, W, 3) in memory, seen as (B, 3, H, W): channels last, without a copy
+            "image": torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2),
+            "index": torch.from_numpy(index),
+        }
+        if labels is not None:
+            batch["label"] = torch.from_numpy(labels[index].astype(np.int64))
+        return batch
+
+
+class PatchOrder(Sampler[Any]):
+    """The order of one process's patches, as (epoch, index).
+
+    Training: a permutation by (seed, epoch), dealt to the processes in turn, the few that would give one process more
+    than another left out this epoch. Evaluation: every patch, in order; where the count does not divide, the last are
+    dealt twice so that all processes take as many steps, and the gatherer counts each index once.
+    """
+
+    def __init__(self, size: int, seed: int, training: bool, rank: int = 0, world: int = 1) -> None:
+        self.size, self.seed, self.training, self.rank, self.world = size, seed, training, rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch if self.training else 0
+
+    def __len__(self) -> int:
+        return self.size // self.world if self.training else -(-self.size // self.world)
+
+    def __iter__(self) -> Iterator[Any]:
+        order = draw(self.seed, Purpose.ORDER, self.epoch).permutation(self.size) if self.training else np.arange(self.size)
+        dealt = np.resize(order, len(self) * self.world)[self.rank :: self.world]
+        return iter([(self.epoch, i) for i in dealt.tolist()])
+
+
+def same(batch: Any) -> Any:
+    """The collation of batches that are read as batches."""
+    return batch
+
+
+def workers(setting: int | str) -> int:
+    """Return how many processes read: ``auto`` is 0 on a CPU (the network's own threads need the cores)."""
+    if setting == "auto":
+        return min(8, max(1, (os.cpu_count() or 1) - 1)) if torch.cuda.is_available() else 0
+    if not isinstance(setting, int) or setting < 0:
+        raise ConfigError(f"data.num_workers={setting}; it is auto or a count from 0")
+    return setting
+
+
+class PatchData(LightningDataModule):
+    """The splits of a source as DataLoaders.
+
+    Args:
+        data: the config's ``data``: the source's settings, batch_size, num_workers, limit.
+        crop: the config's ``crop``: size, and the mode of each split.
+        aug: the config's ``aug``, for training alone.
+        seed: of order, crops and augmentation.
+    """
+
+    def __init__(self, data: Mapping[str, Any], crop: Mapping[str, Any], aug: Mapping[str, Any], seed: int) -> None:
+        super().__init__()
+        self.batch_size, self.num_workers, self.seed = data["batch_size"], workers(data["num_workers"]), seed
+        if not isinstance(self.batch_size, int) or self.batch_size < 1:
+            raise ConfigError(f"data.batch_size={self.batch_size}; it is a count from 1")
+        self.splits = splits_of(data)
+        self.crops = {split: Crop(crop[split], crop["size"], seed) for split in SPLITS}
+        self.augment = Augmentation(aug, seed)
+        self.sources = {split: open_source(data, split, seed) for split in self.splits}
+
+    @property
+    def final_split(self) -> str:
+        """The split of the final table: test, or valid where the source has no labelled test."""
+        return self.splits[-1]
+
+    def dataset(self, split: str) -> PatchDataset:
+        """Return a split as it is read: train augmented, the others not."""
+        return PatchDataset(self.sources[split], self.crops[split], self.augment if split == "train" else None)
+
+    def loader(self, split: str, training: bool = False) -> DataLoader[Batch]:
+        """Return the loader of a split; for training shuffled, and without a last batch that is not full."""
+        dataset = self.dataset(split)
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        order = PatchOrder(len(dataset), self.seed, training, rank, world)
+        if training and len(order) == 0:
+            raise DataError(f"{split} has {len(dataset)} patches, fewer than processes ({world})")
+        batches = BatchSampler(order, self.batch_size, drop_last=training and len(order) >= self.batch_size)
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            collate_fn=same,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the shuffled, augmented training batches."""
+        return self.loader("train", training=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return the valid split, in order."""
+        return self.loader("valid")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Return the final split, in order."""
+        return self.loader(self.final_split)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return a SHA-256 per split, of its ids, its labels and 64 evenly spaced patches' pixels."""
+        return {split: fingerprint(source) for split, source in self.sources.items()}
+
+
+def fingerprint(source: Source) -> str:
+    """Return a SHA-256 of a source's ids, its labels and the pixels of 64 evenly spaced patches."""
+    digest = hashlib.sha256("\n".join(source.ids).encode())
+    if source.labels is not None:
+        digest.update(source.labels.tobytes())
+    sample = np.unique(np.linspace(0, len(source) - 1, 64).astype(np.int64))
+    digest.update(source.read(sample).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,82 @@
+"""A user's own patches: ROOT/SPLIT/CLASS/*.png|jpg|tif."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pcam.data.source import Indices, Pixels
+from pcam.errors import DataError, near
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+
+
+def read_image(path: Path) -> Pixels:
+    """Return an image file as uint8 (H, W, 3); a file that cannot be read is a DataError."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
+
+
+def read_slides(path: Path) -> dict[str, str]:
+    """Return id → slide from a csv with the columns id and wsi (or slide)."""
+    if not path.is_file():
+        raise DataError(f"data.slide_csv={path} is missing; it is a csv with the columns id and wsi (or slide)")
+    with path.open(newline="") as file:
+        rows = csv.DictReader(file)
+        columns = rows.fieldnames or []
+        slide = next((name for name in ("wsi", "slide") if name in columns), None)
+        if "id" not in columns or slide is None:
+            raise DataError(f"{path}: columns id and wsi (or slide) are needed, there are {', '.join(columns) or 'none'}")
+        return {row["id"]: row[slide] for row in rows}
+
+
+class FolderSource:
+    """One split of a folder of images, of two classes and one size.
+
+    Attributes:
+        labels: uint8 (N,), 1 for ``positive``.
+        ids: "CLASS/FILE".
+        groups: None.
+    """
+
+    groups = None
+
+    def __init__(self, split: str, root: str, positive: str | None = None) -> None:
+        folder = Path(root) / split
+        layout = f"{root}/{split}/CLASS/*.png|jpg|tif"
+        if not folder.is_dir():
+            raise DataError(f"{folder} is missing; patches lie as {layout} (set data.root)")
+        classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        if len(classes) != 2:
+            raise DataError(
+                f"{folder} holds {len(classes)} class folders ({', '.join(classes) or 'none'}); two are needed: {layout}"
+            )
+        positive = classes[1] if positive is None else str(positive)
+        if positive not in classes:
+            raise DataError(f"data.positive={positive} is no class folder of {folder}{near(positive, classes)}")
+        self._paths = sorted(p for c in classes for p in (folder / c).iterdir() if p.suffix.lower() in ENDINGS)
+        if not self._paths:
+            raise DataError(f"{folder} holds no image; patches lie as {layout}")
+        self.labels = np.array([p.parent.name == positive for p in self._paths], np.uint8)
+        self.ids = [f"{p.parent.name}/{p.name}" for p in self._paths]
+        self._shape = read_image(self._paths[0]).shape
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def read(self, indices: Indices) -> Pixels:
+        """Return the patches, uint8 (n, H, W, 3)."""
+        patches = np.empty((len(indices), *self._shape), np.uint8)
+        for i, index in enumerate(indices):
+            image = read_image(self._paths[index])
+            if image.shape != self._shape:
+                (height, width), (h, w) = self._shape[:2], image.shape[:2]
+                raise DataError(
+                    f"{self._paths[index]} is {w}x{h} pixels, {self._paths[0]} is {width}x{height}; all patches have one size"
+                )
+            patches[i] = image
+        return patches

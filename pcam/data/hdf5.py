@@ -1,0 +1,95 @@
+"""Arrays in HDF5 files: opened with their faults named, read from any storage, safe across processes."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam.data.source import Indices, Pixels
+from pcam.errors import DataError
+
+
+def opened(path: Path, key: str, mend: str) -> h5py.Dataset:
+    """Open one array of a file.
+
+    Args:
+        path: the HDF5 file.
+        key: name of the array in it.
+        mend: what gets the file again, for the message.
+
+    Raises:
+        DataError: the file is missing, is no HDF5 file, is cut off, or lacks the key.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is missing; {mend}")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        reason = "is cut off" if "truncated" in str(error) else "is not an HDF5 file"
+        raise DataError(f"{path} {reason} ({path.stat().st_size:,} bytes); {mend}") from error
+    if key not in file or not isinstance(file[key], h5py.Dataset):
+        raise DataError(f"{path} has no array '{key}', only {', '.join(file) or 'nothing'}; {mend}")
+    return file[key]
+
+
+class PatchArray:
+    """Patches in one HDF5 array, uint8 (N, H, W, 3).
+
+    A contiguous, uncompressed array is a memory map: no handle, no lock, the same in every process. Any other storage is
+    read by h5py in sorted order, through a handle that each process opens for itself (h5py's do not survive a fork).
+    """
+
+    def __init__(self, path: Path, key: str, mend: str) -> None:
+        dataset = opened(path, key, mend)
+        if dataset.ndim != 4 or dataset.shape[3] != 3:
+            raise DataError(f"{path}: '{key}' has shape {dataset.shape}; patches are (N, height, width, 3); {mend}")
+        if dataset.dtype != np.uint8:
+            raise DataError(f"{path}: '{key}' is {dataset.dtype}; patches are uint8; {mend}")
+        self.path, self.key, self.mend = path, key, mend
+        self.shape: tuple[int, int, int, int] = dataset.shape
+        offset = dataset.id.get_offset() if dataset.chunks is None else None
+        self._map = np.memmap(path, np.uint8, "r", offset, self.shape) if offset is not None else None
+        dataset.file.close()
+        self._handle: tuple[int, Any] | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, indices: Indices) -> Pixels:
+        """Return the patches at ``indices`` (any order, repeats allowed), uint8 (n, H, W, 3)."""
+        if self._map is not None:
+            return np.asarray(self._map[indices])
+        if self._handle is None or self._handle[0] != os.getpid():
+            self._handle = (os.getpid(), h5py.File(self.path, "r")[self.key])
+        rows, place = np.unique(indices, return_inverse=True)
+        patches = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        try:
+            for i, row in enumerate(rows):
+                self._handle[1].read_direct(patches, np.s_[row], np.s_[i])
+        except OSError as error:
+            raise DataError(f"{self.path}: patch {row} cannot be read ({error}); {self.mend}") from error
+        return patches[place]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handle": None, "_map": None, "_offset": getattr(self._map, "offset", None)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        offset = state.pop("_offset")
+        self.__dict__.update(state)
+        if offset is not None:  # a pickled memory map would carry all of the pixels
+            self._map = np.memmap(self.path, np.uint8, "r", offset, self.shape)
+
+
+def read_column(path: Path, key: str, mend: str) -> NDArray[Any]:
+    """Return one array of a file, whole, as a vector (N,)."""
+    dataset = opened(path, key, mend)
+    try:
+        values: NDArray[Any] = dataset[()].reshape(-1)
+    except OSError as error:
+        raise DataError(f"{path}: '{key}' cannot be read ({error}); {mend}") from error
+    finally:
+        dataset.file.close()
+    return values

@@ -1,0 +1,143 @@
+"""Kaggle's histopathologic-cancer-detection: PCam with equal patches kept once, as one tif per patch."""
+
+import csv
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam.data.convert import convert
+from pcam.data.folder import read_slides
+from pcam.data.hdf5 import PatchArray, read_column
+from pcam.data.source import Indices, Part, Pixels
+from pcam.data.splits import by_slide, stratified
+from pcam.errors import ConfigError, DataError
+
+log = logging.getLogger(__name__)
+MEND = "kaggle competitions download -c histopathologic-cancer-detection, unzip, set data.root"
+
+
+class KaggleSource:
+    """All patches of Kaggle's train or test folder, read from their conversion to HDF5.
+
+    Attributes:
+        labels: uint8 (N,) for train; None for test, whose labels Kaggle keeps.
+        ids: Kaggle's, the SHA-1 of the pixels.
+        groups: slide names, None unless a csv of them is given.
+        sha1: N digests of the pixels as they are.
+    """
+
+    def __init__(self, kind: str, root: str, converted: str, slide_csv: str | None = None) -> None:
+        folder, target = Path(root) / kind, Path(converted) / f"{kind}.h5"
+        labelled = kind == "train"
+        table = Path(root) / "train_labels.csv"
+        rows = read_labels(table) if labelled else None
+        if not target.is_file():
+            convert(_files(folder, rows, table), target)
+        mend = f"remove it, and it is made again from {folder}"
+        self._patches = PatchArray(target, "x", mend)
+        self.ids: list[str] = read_column(target, "id", mend).astype(str).tolist()
+        self.sha1: list[str] = read_column(target, "sha1", mend).astype(str).tolist()
+        if rows is not None and set(rows) != set(self.ids):
+            raise DataError(f"{target} was made from other ids than {table} lists; {mend}")
+        self.labels = None if rows is None else np.array([rows[i] for i in self.ids], np.uint8)
+        self.groups = None
+        if slide_csv is not None:
+            names = read_slides(Path(slide_csv))
+            without = [i for i in self.ids if i not in names]
+            if labelled and without:
+                raise DataError(f"{slide_csv} has no slide for {len(without)} of {len(self.ids)} patches, first {without[0]}")
+            self.groups = None if without else [names[i] for i in self.ids]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, indices: Indices) -> Pixels:
+        """Return the patches, uint8 (n, H, W, 3)."""
+        return self._patches.read(indices)
+
+
+def kaggle_split(
+    split: str,
+    root: str,
+    converted: str,
+    valid_share: float,
+    split_seed: int,
+    slide_csv: str | None = None,
+    mismatch: str = "error",
+) -> Part:
+    """Open one split: train and valid of the labelled patches, or predict, the unlabelled test folder.
+
+    Valid is stratified by class, with equal pixels on one side; by slide when ``slide_csv`` is given. A patch whose id is not
+    the SHA-1 of its pixels is an error, dropped or kept, as ``mismatch`` says.
+
+    Raises:
+        DataError: files and csv do not agree, a tif cannot be read, ids and pixels do not agree.
+        ConfigError: ``mismatch`` is none of the three, ``valid_share`` is not between 0 and 1.
+    """
+    if mismatch not in ("error", "drop", "keep"):
+        raise ConfigError(f"data.mismatch={mismatch}; there is error, drop, keep")
+    if not 0 < valid_share < 1:
+        raise ConfigError(f"data.valid_share={valid_share} is not between 0 and 1")
+    whole = KaggleSource("test" if split == "predict" else "train", root, converted, slide_csv)
+    kept = _matching(whole, mismatch)
+    if whole.labels is None:
+        return Part(whole, kept)
+    labels = whole.labels[kept]
+    if whole.groups is not None:
+        sides = by_slide(labels, [whole.groups[i] for i in kept], valid_share, split_seed)
+    else:
+        sides = stratified(labels, [whole.sha1[i] for i in kept], valid_share, split_seed)
+    return Part(whole, kept[sides[split == "valid"]])
+
+
+def _matching(whole: KaggleSource, mismatch: str) -> NDArray[np.int64]:
+    """Return the indices to use, by what is to be done with ids that are not their pixels' SHA-1."""
+    wrong = np.array([i for i, (name, digest) in enumerate(zip(whole.ids, whole.sha1, strict=True)) if name != digest], int)
+    if len(wrong) == 0 or mismatch == "keep":
+        if len(wrong):
+            log.warning("%d of %d ids are not the SHA-1 of their pixels; kept (data.mismatch)", len(wrong), len(whole))
+        return np.arange(len(whole))
+    named = ", ".join(whole.ids[i] for i in wrong[:3]) + (", …" if len(wrong) > 3 else "")
+    if mismatch == "error":
+        raise DataError(
+            f"{len(wrong)} of {len(whole)} ids are not the SHA-1 of their pixels: {named}; get these files again, or set "
+            "data.mismatch=drop or keep"
+        )
+    log.warning("%d of %d ids are not the SHA-1 of their pixels; dropped (data.mismatch): %s", len(wrong), len(whole), named)
+    return np.setdiff1d(np.arange(len(whole)), wrong)
+
+
+def read_labels(path: Path) -> dict[str, int]:
+    """Return id → label from Kaggle's csv."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing; {MEND}")
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        if not {"id", "label"} <= set(reader.fieldnames or []):
+            raise DataError(f"{path}: columns id and label are needed, there are {', '.join(reader.fieldnames or ['none'])}")
+        rows = [(row["id"], row["label"]) for row in reader]
+    labels = dict(rows)
+    if len(labels) != len(rows):
+        raise DataError(f"{path}: {len(rows) - len(labels)} ids stand more than once; {MEND}")
+    wrong = next(((name, label) for name, label in rows if label not in ("0", "1")), None)
+    if wrong:
+        raise DataError(f"{path}: id {wrong[0]} has label {wrong[1]}; labels are 0 or 1; {MEND}")
+    return {name: int(label) for name, label in rows}
+
+
+def _files(folder: Path, rows: dict[str, int] | None, table: Path) -> list[Path]:
+    """Return the tifs to convert, in the order of the csv; folder and csv must name the same patches."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing; {MEND}")
+    files = {path.stem: path for path in sorted(folder.glob("*.tif"))}
+    if not files:
+        raise DataError(f"{folder} holds no tif; {MEND}")
+    if rows is None:
+        return list(files.values())
+    for present, listed, where, there in ((files, rows, folder, table), (rows, files, table, folder)):
+        odd = [name for name in listed if name not in present]
+        if odd:
+            raise DataError(f"{len(odd)} ids of {there} are not in {where}, first {odd[0]}; {MEND}")
+    return [files[name] for name in rows]

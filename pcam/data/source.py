@@ -1,0 +1,93 @@
+"""What a patch source is, and a part of one."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam.data.draws import Purpose, draw
+from pcam.errors import DataError
+
+Pixels = NDArray[np.uint8]
+Indices = NDArray[np.int64]
+
+
+class Source(Protocol):
+    """Patches that are read by their index.
+
+    Attributes:
+        labels: uint8 (N,), 1 for the positive class; None where the patches have no labels.
+        ids: N names, each once.
+        groups: N slide names, or None where slides are not known.
+    """
+
+    @property
+    def labels(self) -> NDArray[np.uint8] | None: ...  # noqa: D102
+    @property
+    def ids(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def groups(self) -> Sequence[str] | None: ...  # noqa: D102
+    def __len__(self) -> int: ...
+    def read(self, indices: Indices) -> Pixels:
+        """Return the patches, uint8 (n, H, W, 3), in the order of ``indices``."""
+        ...
+
+
+@runtime_checkable
+class MaskedSource(Source, Protocol):
+    """A source that also knows the tumour's pixels."""
+
+    def masks(self, indices: Indices) -> NDArray[np.bool_]:
+        """Return bool (n, H, W), True where there is tumour."""
+        ...
+
+
+class Part:
+    """The patches of a source at given indices, as a source of its own."""
+
+    def __init__(self, whole: Source, indices: Indices) -> None:
+        self.whole = whole
+        self.indices = np.asarray(indices, np.int64)
+        self.labels = None if whole.labels is None else whole.labels[self.indices]
+        self.ids = [whole.ids[i] for i in self.indices]
+        self.groups = None if whole.groups is None else [whole.groups[i] for i in self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, indices: Indices) -> Pixels:
+        """Return the patches, uint8 (n, H, W, 3)."""
+        return self.whole.read(self.indices[indices])
+
+
+class MaskedPart(Part):
+    """A part of a source that knows the tumour's pixels."""
+
+    whole: MaskedSource
+
+    def masks(self, indices: Indices) -> NDArray[np.bool_]:
+        """Return bool (n, H, W), True where there is tumour."""
+        return self.whole.masks(self.indices[indices])
+
+
+def limited(source: Source, limit: int | None, seed: int) -> Source:
+    """Return at most ``limit`` patches of a source, drawn by the seed, in the source's order.
+
+    Raises:
+        DataError: ``limit`` is not positive.
+    """
+    if limit is None or limit >= len(source):
+        return source
+    if limit < 1:
+        raise DataError(f"data.limit={limit}: at least 1 patch per split is needed")
+    chosen = np.sort(draw(seed, Purpose.LIMIT).choice(len(source), limit, replace=False))
+    return MaskedPart(source, chosen) if isinstance(source, MaskedSource) else Part(source, chosen)
+
+
+def checked_labels(labels: NDArray[np.generic], where: str) -> NDArray[np.uint8]:
+    """Return labels as uint8; anything but 0 and 1 is a DataError that names ``where``."""
+    wrong = np.flatnonzero((labels != 0) & (labels != 1))
+    if len(wrong):
+        raise DataError(f"{where}: row {wrong[0]} has label {labels[wrong[0]]}; labels are 0 or 1 ({len(wrong)} are not)")
+    return labels.astype(np.uint8)

@@ -1,0 +1,510 @@
+"""Drawing of made tissue: sheets of cells, fibres and fat, and the scene that a patch is.
+
+A patch is about 93 µm wide and shows up to two hundred cells. To draw it in a millisecond, no cell
+is drawn by itself: large sheets of cells are made once (`bank`), each with a map that says which
+pixel belongs to which cell, and a patch is a window onto them, turned, scaled and mirrored, in
+which a table per cell says what is kept and how dark it is. Cells are therefore kept or left out
+whole, never cut.
+
+What is drawn is concentrations of haematoxylin and eosin, in units of the optical density of a
+stain's unit vector; `pcam.data.synthetic` makes colours of them.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+
+SIDE = 96  # pixels of a patch's side, about 0.97 µm each
+HALF = SIDE / 2
+CENTRE = slice(32, 64)  # rows and columns that decide the label (Veeling et al. 2018)
+TILE = 512  # pixels of a sheet's side
+ZOOM = 2.0  # sheet pixels per patch pixel: a sheet is then turned by any angle without blur
+UNIT = 100.0  # a stored byte of 100 is a concentration of 1
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the cells of a sheet look; lengths in patch pixels (about 0.97 µm).
+
+    Attributes:
+        spacing: mean distance between neighbouring cells.
+        radius: smallest and largest radius of a nucleus.
+        uneven: relative amplitude of the outline's irregularity.
+        oval: largest relative elongation.
+        body: smallest and largest extent of the cytoplasm, in radii of the nucleus.
+        stretch: how much longer than wide cell and nucleus are, along the sheet's x axis.
+        pallor: 0 for a nucleus that is dark throughout, 1 for a vesicular one: empty but for its
+            rim and clumps.
+        clump: contrast of the chromatin's texture.
+        nucleoli: share of the nuclei that show one.
+        gap: width of the empty cleft between neighbours.
+        membrane: how much darker the cytoplasm's edge is.
+    """
+
+    spacing: float
+    radius: tuple[float, float]
+    uneven: float
+    oval: float
+    body: tuple[float, float]
+    stretch: float = 1.0
+    pallor: float = 0.0
+    clump: float = 0.3
+    nucleoli: float = 0.0
+    gap: float = 0.5
+    membrane: float = 0.0
+
+
+LYMPHOCYTE = Kind(6.9, (2.7, 3.9), 0.08, 0.14, (1.10, 1.35), pallor=0.12, clump=0.7, gap=0.2)
+# Histiocytes and germinal centre cells: benign, pale, nearly as large as the smaller tumour cells.
+HISTIOCYTES = (
+    Kind(11.0, (3.4, 5.0), 0.10, 0.28, (1.3, 2.2), pallor=0.60, clump=0.8, nucleoli=0.35, gap=0.4),
+    Kind(
+        12.5, (4.0, 5.9), 0.08, 0.18, (1.3, 1.9),
+        pallor=0.78, clump=0.9, nucleoli=0.60, gap=0.0, membrane=0.1,
+    ),
+)  # fmt: skip
+SPINDLE = Kind(7.5, (1.2, 1.9), 0.12, 0.10, (1.1, 1.3), stretch=3.4, pallor=0.25, clump=0.5, gap=0.4)
+# Three patterns of growth: small cells in tight sheets, mid-sized ones, and large pleomorphic ones
+# with ample cytoplasm and clefts between them.
+TUMOURS = (
+    Kind(
+        12.8, (4.6, 6.3), 0.08, 0.18, (1.2, 1.7),
+        pallor=0.72, clump=0.9, nucleoli=0.5, gap=0.0, membrane=0.10,
+    ),
+    Kind(
+        14.8, (4.8, 7.4), 0.10, 0.22, (1.3, 1.9),
+        pallor=0.85, clump=0.9, nucleoli=0.8, gap=0.0, membrane=0.25,
+    ),
+    Kind(
+        18.0, (5.2, 9.0), 0.13, 0.26, (1.3, 2.0),
+        pallor=0.90, clump=1.0, nucleoli=0.9, gap=0.7, membrane=0.20,
+    ),
+)  # fmt: skip
+FAT = Kind(44.0, (21.0, 27.0), 0.04, 0.12, (1.0, 1.0), gap=1.0)  # only its `cell` is used
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet of cells.
+
+    Attributes:
+        chromatin: uint8 (TILE, TILE), hundredths of concentration of haematoxylin.
+        plasm: uint8 (TILE, TILE), cytoplasm, hundredths.
+        cell: int16 (TILE, TILE), the number of the pixel's cell from 1 on; 0 in clefts.
+        centre: float32 (cells + 1, 2), x and y of each cell's nucleus in sheet pixels.
+    """
+
+    chromatin: Bytes
+    plasm: Bytes
+    cell: NDArray[np.int16]
+    centre: Floats
+
+
+def smooth_noise(rng: np.random.Generator, sigma_x: float, sigma_y: float) -> Floats:
+    """Noise smoothed over the given sheet pixels: float32 (TILE, TILE), mean 0, deviation 1.
+
+    It wraps around.
+    """
+    fy = np.fft.fftfreq(TILE).astype(np.float32)[:, None]
+    fx = np.fft.rfftfreq(TILE).astype(np.float32)[None, :]
+    spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE), np.float32))
+    spectrum *= np.exp(-2 * np.pi**2 * ((fx * sigma_x) ** 2 + (fy * sigma_y) ** 2))
+    spectrum[0, 0] = 0
+    field = np.fft.irfft2(spectrum, s=(TILE, TILE)).astype(np.float32)
+    return np.asarray(field / field.std(), np.float32)
+
+
+def cell_sheet(rng: np.random.Generator, kind: Kind) -> Sheet:
+    """Draws a sheet: the Voronoi cells of jittered points, an uneven nucleus in each."""
+    spacing = kind.spacing * ZOOM
+    y, x = np.mgrid[0:TILE, 0:TILE].astype(np.float32)
+    wave = 0.11 * spacing
+    x += wave * smooth_noise(rng, 0.5 * spacing, 0.5 * spacing)
+    y += wave * smooth_noise(rng, 0.5 * spacing, 0.5 * spacing)
+    x /= kind.stretch
+    rows, columns = int(TILE / spacing) + 6, int(TILE / kind.stretch / spacing) + 6
+    place = rng.uniform(-0.27, 0.27, (2, rows, columns)).astype(np.float32)
+    point_y = (np.arange(rows, dtype=np.float32)[:, None] - 2 + place[0]) * spacing
+    point_x = (np.arange(columns, dtype=np.float32)[None, :] - 2 + place[1]) * spacing
+    point_x[::2] += 0.5 * spacing
+    point_y, point_x = point_y.ravel(), point_x.ravel()
+    row = np.clip(np.rint(y / spacing).astype(np.int32) + 2, 1, rows - 2)
+    column = np.clip(np.floor(x / spacing).astype(np.int32) + 2, 1, columns - 3)
+    near = np.full((TILE, TILE), np.inf, np.float32)
+    second = near.copy()
+    owner = np.zeros((TILE, TILE), np.int32)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1, 2):
+            number = (row + down) * columns + column + right
+            away = (x - point_x[number]) ** 2 + (y - point_y[number]) ** 2
+            closer = away < near
+            second = np.where(closer, near, np.minimum(second, away))
+            owner[closer] = number[closer]
+            near = np.where(closer, away, near)
+    edge = (np.sqrt(second) - np.sqrt(near)) / 2 / ZOOM  # patch pixels to the cell's border
+    edge -= kind.gap * np.maximum(0.8 + 0.4 * smooth_noise(rng, 6, 6), 0.4)
+
+    count = rows * columns
+
+    def draw(low: float, high: float) -> Floats:
+        return rng.uniform(low, high, count).astype(np.float32)
+
+    dx, dy = (x - point_x[owner]) / ZOOM, (y - point_y[owner]) / ZOOM
+    angle, distance = np.arctan2(dy, dx), np.sqrt(near) / ZOOM
+    # Sizes are skewed: most nuclei are near the small end, a few are large.
+    low, high = kind.radius
+    size = (low + (high - low) * rng.beta(1.6, 2.2, count)).astype(np.float32)
+    outline = np.ones_like(angle)
+    for waves, amplitude in ((2, kind.oval), (3, kind.uneven), (5, 0.5 * kind.uneven)):
+        outline += (draw(-1, 1) * amplitude)[owner] * np.cos(waves * angle + draw(0, 6.3)[owner])
+    reach = size * draw(*kind.body) + 0.7
+    reach = reach[owner] * (1 + 0.4 * (outline - 1)) + 0.4 * smooth_noise(rng, 5, 5)
+    edge = np.minimum(edge, reach - distance)
+    # Pixels inside the nucleus' outline; the smooth minimum rounds it where a neighbour is near.
+    depth = -np.logaddexp(-1.6 * (size[owner] * outline - distance), -1.6 * (edge - 0.1)) / 1.6
+    inside = np.clip(depth / 0.9 + 0.5, 0, 1)
+    grain = smooth_noise(rng, 1.3 * ZOOM / 2, 1.3 * ZOOM / 2)
+    coarse = smooth_noise(rng, 1.3 * ZOOM, 1.3 * ZOOM)
+    pale = np.clip(kind.pallor + 0.22 * rng.standard_normal(count), 0, 1).astype(np.float32)[owner]
+    rim = np.exp(-((depth - 0.5) ** 2) / 0.9)
+    body = (1 - 0.70 * pale) + 0.36 * pale * rim
+    body *= np.maximum(1 + kind.clump * (0.20 * grain + 0.22 * coarse), 0.2)
+    spot_x, spot_y = draw(-0.35, 0.35) * size, draw(-0.35, 0.35) * size
+    shows = (rng.random(count) < kind.nucleoli) * draw(0.35, 0.9)
+    away = (dx - spot_x[owner]) ** 2 + (dy - spot_y[owner]) ** 2
+    body += shows.astype(np.float32)[owner] * np.exp(-away / 1.3)
+    plasm = np.clip(0.55 + edge / 1.6, 0, 1) * (1 + 0.16 * grain + 0.20 * coarse)
+    plasm += kind.membrane * np.exp(-((edge - 0.5) ** 2) / 0.6)
+
+    number = np.where(edge > 0, owner + 1, 0).astype(np.int16)
+    centre = np.stack([np.r_[0, point_x * kind.stretch], np.r_[0, point_y]], 1).astype(np.float32)
+    return Sheet(_bytes(inside * body), _bytes(plasm * (1 - 0.6 * inside)), number, centre)
+
+
+def _bytes(concentration: Floats) -> Bytes:
+    stored: Bytes = np.clip(concentration * UNIT, 0, 255).astype(np.uint8)
+    return stored
+
+
+def fibre_sheet(rng: np.random.Generator) -> Bytes:
+    """Draws wavy fibres along x: uint8 (TILE, TILE, 4), each 128 + 40 per deviation.
+
+    The channels are fine fibres, bundles, clefts, and grain without a direction.
+    """
+    y, x = np.indices((TILE, TILE))
+    shift = 12 * smooth_noise(rng, 50, 40)
+    shift += 5 * smooth_noise(rng, 16, 16) + 1.2 * smooth_noise(rng, 5, 5)
+    low = np.floor(shift).astype(np.int64)
+    above, below, part = (y + low) % TILE, (y + low + 1) % TILE, shift - low
+    layers = []
+    for along, across in ((14, 1.5), (34, 5.0), (20, 2.2)):
+        straight = smooth_noise(rng, along, across)
+        layers.append((1 - part) * straight[above, x] + part * straight[below, x])
+    layers.append(smooth_noise(rng, 2.2, 2.2))
+    stored: Bytes = np.clip(128 + 40 * np.stack(layers, -1), 0, 255).astype(np.uint8)
+    return stored
+
+
+@dataclass(frozen=True)
+class Bank:
+    """What the patches of one split are cut from."""
+
+    lymphocytes: list[Sheet]
+    histiocytes: list[Sheet]
+    spindles: list[Sheet]
+    tumours: list[Sheet]
+    fat: list[Sheet]
+    fibres: list[Bytes]
+    fields: Floats  # (4, TILE, TILE) slow noise: where something lies
+    grain: Floats  # (TILE, TILE) noise of a little more than a pixel
+
+
+@lru_cache(maxsize=4)
+def bank(key: int) -> Bank:
+    """Makes the sheets of one key. Different keys share no cell."""
+    rng = np.random.default_rng([key, 20180612])
+    return Bank(
+        [cell_sheet(rng, LYMPHOCYTE) for _ in range(2)],
+        [cell_sheet(rng, kind) for kind in HISTIOCYTES],
+        [cell_sheet(rng, SPINDLE)],
+        [cell_sheet(rng, kind) for kind in TUMOURS],
+        [cell_sheet(rng, FAT)],
+        [fibre_sheet(rng) for _ in range(2)],
+        np.stack([smooth_noise(rng, s, s) for s in (9, 14, 20, 30)]),
+        smooth_noise(rng, 0.7, 0.7),
+    )
+
+
+@dataclass(frozen=True)
+class Window:
+    """A turned, scaled, perhaps mirrored view of a sheet: the 2x3 map from its to sheet pixels."""
+
+    map: NDArray[np.float64]
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, low: float = 0.88, high: float = 1.15) -> "Window":
+        """Draws a window within the sheet; things look low to high times as large."""
+        angle, scale = rng.uniform(0, 2 * np.pi), ZOOM / rng.uniform(low, high)
+        mirror = 1 if rng.random() < 0.5 else -1
+        c, s = scale * np.cos(angle), scale * np.sin(angle)
+        turn = np.array([[c, -s * mirror], [s, c * mirror]])
+        reach = HALF * (abs(c) + abs(s)) + 1
+        middle = rng.uniform(reach, TILE - reach, 2)
+        return cls(np.hstack([turn, (middle - turn @ (HALF, HALF))[:, None]]))
+
+    def see(self, sheet: NDArray[Any], flags: int = cv2.INTER_LINEAR) -> NDArray[Any]:
+        """The (96, 96, ...) window of a sheet's array."""
+        return cv2.warpAffine(sheet, self.map, (SIDE, SIDE), flags=flags | cv2.WARP_INVERSE_MAP)
+
+    def numbers(self, sheet: Sheet) -> NDArray[np.int16]:
+        """int16 (96, 96): which cell each pixel belongs to, 0 for none."""
+        return self.see(sheet.cell, cv2.INTER_NEAREST)
+
+    def places(self, sheet: Sheet) -> Floats:
+        """float32 (cells + 1, 2): x and y of the cells' centres in patch pixels."""
+        back = np.linalg.inv(self.map[:, :2])
+        return np.asarray((sheet.centre - self.map[:, 2]) @ back.T, np.float32)
+
+
+def square_distance(x: float, y: float) -> float:
+    """Distance in pixels of a point from the centre 32x32; 0 inside."""
+    half = (CENTRE.stop - CENTRE.start) / 2
+    return float(np.hypot(max(abs(x - HALF) - half, 0), max(abs(y - HALF) - half, 0)))
+
+
+class Scene:
+    """Composes one patch's tissue. The order of the draws is part of what a patch is."""
+
+    def __init__(self, rng: np.random.Generator, sheets: Bank) -> None:
+        """Begins an empty scene."""
+        self.rng, self.sheets = rng, sheets
+        self.haematoxylin = np.empty((SIDE, SIDE), np.float32)
+        self.eosin = np.empty((SIDE, SIDE), np.float32)
+        self.mask = np.zeros((SIDE, SIDE), np.bool_)
+        self.blocked = np.zeros((SIDE, SIDE), np.bool_)
+
+    def crop(self, noise: Floats) -> Floats:
+        """A random piece of a sheet of noise, float32 (96, 96)."""
+        top, left = self.rng.integers(0, TILE - SIDE, 2)
+        return noise[top : top + SIDE, left : left + SIDE]
+
+    def field(self, scale: int) -> Floats:
+        """Slow noise, float32 (96, 96); scale 0 is the quickest and 3 the slowest."""
+        return self.crop(self.sheets.fields[scale])
+
+    def pick(self, sheets: list[Any]) -> Any:
+        """One sheet of several."""
+        return sheets[self.rng.integers(len(sheets))]
+
+    def stroma(self) -> None:
+        """Fills the patch with connective tissue, its spindle cells, and perhaps fat or a lumen."""
+        rng = self.rng
+        window = Window.draw(rng)
+        layers = (window.see(self.pick(self.sheets.fibres)).astype(np.float32) - 128) / 40
+        fine, bundle, cleft, grain = np.moveaxis(layers, -1, 0)
+        style = rng.random()
+        if style < 0.45:  # collagen: dense fibres with narrow clefts
+            eosin = 1 + rng.uniform(0.12, 0.30) * fine + 0.10 * grain
+            eosin += rng.uniform(0.05, 0.22) * bundle
+            eosin *= np.clip(0.5 + 1.3 * (cleft + rng.uniform(1.0, 2.8)), 0.10, 1)
+            eosin *= rng.uniform(0.30, 0.72)
+        elif style < 0.70:  # loose: thin strands on a pale ground
+            strand = np.exp(-((cleft / 0.35) ** 2)) + 0.4 * np.exp(-(((fine - 0.6) / 0.6) ** 2))
+            eosin = rng.uniform(0.05, 0.22) * (1 + 0.4 * bundle)
+            eosin += rng.uniform(0.20, 0.45) * strand * (1 + 0.3 * grain)
+        else:  # reticular: what lies between a lymph node's cells, with pale specks
+            eosin = 0.6 + 0.16 * grain + 0.08 * fine + 0.12 * self.field(0)
+            speck = 0.7 * grain + 1.1 * self.field(0) + rng.uniform(0.3, 2.0)
+            eosin *= np.clip(0.6 + 0.6 * speck, 0.10, 1)
+            eosin *= rng.uniform(0.45, 0.95)
+        eosin *= 1 + 0.14 * self.field(2)
+        self.eosin[:] = np.maximum(eosin, 0.015)
+        self.haematoxylin[:] = rng.uniform(0.04, 0.20) * self.eosin + 0.01
+        kind = rng.random()
+        if kind < 0.12:
+            self.fat()
+        elif kind < 0.32:
+            hole = self.field(int(rng.integers(1, 4))) + 0.10 * grain - rng.uniform(0.3, 1.8)
+            solid = np.clip(0.5 - 5 * hole, 0.02, 1)
+            self.eosin *= solid
+            self.haematoxylin *= solid
+            self.blocked = solid < 0.4
+        sheet = self.pick(self.sheets.spindles)
+        chance = np.full(len(sheet.centre), rng.beta(0.8, 2.0), np.float32)
+        self.cells(sheet, window, chance, rng.uniform(0.8, 1.4))
+
+    def fat(self) -> None:
+        """Replaces some of the stroma by whole fat cells: empty, with a thin membrane."""
+        rng, sheet = self.rng, self.sheets.fat[0]
+        window = Window.draw(rng, 0.6, 1.1)
+        number, where = window.numbers(sheet), window.places(sheet)
+        at = np.clip(where, 0, SIDE - 1).astype(np.int64)
+        kept = self.field(3)[at[:, 1], at[:, 0]] > rng.uniform(-1.5, 0.8)
+        kept[0] = False
+        self.blocked = kept[number]
+        empty = cv2.GaussianBlur(self.blocked.astype(np.float32), (5, 5), 0.8)
+        membrane = np.clip(4 * empty * (1 - empty), 0, 1)
+        self.eosin *= 1 - empty
+        self.eosin += membrane * rng.uniform(0.15, 0.5) + 0.012
+        self.haematoxylin *= 1 - empty
+        self.haematoxylin += 0.15 * membrane + 0.01
+
+    def cells(
+        self,
+        sheet: Sheet,
+        window: Window,
+        chance: Floats,
+        dark: float,
+        plasm: float = 0.0,
+        halo: float = 0.0,
+    ) -> None:
+        """Lays whole cells over the scene, but none on the tumour or where the scene is blocked.
+
+        Args:
+            sheet: where the cells come from.
+            window: which part of it.
+            chance: (cells + 1,) how likely each cell is kept, 0 to 1.
+            dark: gain of the chromatin.
+            plasm: concentration of eosin in the cytoplasm.
+            halo: how much of what lies below the cytoplasm is bleached, 0 to 1.
+        """
+        number = window.numbers(sheet)
+        count = len(sheet.centre)
+        kept = self.rng.random(count) < chance
+        kept[number[self.mask | self.blocked]] = False
+        kept[0] = False
+        shade = dark / UNIT * self.rng.uniform(0.78, 1.22, count)
+        gain = np.where(kept, shade, 0).astype(np.float32)[number]
+        nucleus = window.see(sheet.chromatin) * gain
+        np.maximum(self.haematoxylin, nucleus, out=self.haematoxylin)
+        cover = cv2.blur((gain > 0).astype(np.float32), (3, 3))
+        if halo:
+            cover *= ~self.mask
+            body = window.see(sheet.plasm) * np.float32(plasm / UNIT)
+            self.eosin += cover * (body - halo * self.eosin)
+        self.eosin += 0.38 * nucleus
+
+    def red_cells(self) -> None:
+        """Adds red blood cells: round, dark in eosin, without a nucleus."""
+        rng, sheet = self.rng, self.pick(self.sheets.lymphocytes)
+        window = Window.draw(rng, 0.85, 1.0)
+        number = window.numbers(sheet)
+        chance = self.chances(sheet, window, rng.uniform(0.02, 0.3), 2, 6.0)
+        kept = rng.random(len(sheet.centre)) < chance
+        kept[number[self.mask | self.blocked]] = False
+        kept[0] = False
+        cover = kept[number] * window.see(sheet.chromatin) * np.float32(1 / UNIT)
+        self.eosin += cover * (rng.uniform(0.9, 1.4) - 0.6 * self.eosin)
+        self.haematoxylin *= 1 - 0.9 * np.clip(cover, 0, 1)
+
+    def chances(self, sheet: Sheet, window: Window, share: float, scale: int, sharp: float) -> Floats:
+        """How likely each cell is kept: about `share` of them, in flocks of the scale's noise."""
+        at = np.clip(window.places(sheet), 0, SIDE - 1).astype(np.int64)
+        level = self.field(scale)[at[:, 1], at[:, 0]]
+        # The logistic of normal noise has about the mean `share` when its offset grows with the
+        # noise: logit(share) * sqrt(1 + 0.35 sharp²) / sharp (the probit's approximation).
+        edge = np.log(share / (1 - share)) * np.sqrt(1 / sharp**2 + 0.35)
+        return np.asarray(1 / (1 + np.exp(-sharp * (level + edge))), np.float32)
+
+    def benign(self) -> None:
+        """Adds histiocytes, lymphocytes, red blood cells; their densities do not know the label."""
+        rng = self.rng
+        if rng.random() < 0.2:
+            self.red_cells()
+        if rng.random() < 0.6:
+            sheet, window = self.pick(self.sheets.histiocytes), Window.draw(rng, 0.9, 1.15)
+            share = float(np.clip(rng.beta(0.7, 0.7), 0.03, 0.99))
+            chance = self.chances(sheet, window, share, 2, 4.0)
+            dark, plasm = rng.uniform((1.0, 0.2), (1.7, 0.6))
+            self.cells(sheet, window, chance, dark, plasm, 0.9)
+        sheet, window = self.pick(self.sheets.lymphocytes), Window.draw(rng, 0.88, 1.12)
+        share = float(np.clip(rng.beta(0.65, 0.8), 0.01, 0.985))
+        chance = self.chances(sheet, window, share, int(rng.integers(0, 4)), rng.uniform(1.0, 6.0))
+        dark, plasm, halo = rng.uniform((1.3, 0.2, 0.3), (2.1, 0.6, 0.8))
+        self.cells(sheet, window, chance, dark, plasm, halo)
+
+    def tumour(self, label: bool) -> None:
+        """Lays whole tumour cells over the stroma: in the centre if and only if label."""
+        rng = self.rng
+        sheet, window = self.pick(self.sheets.tumours), Window.draw(rng, 0.80, 1.12)
+        number, where = window.numbers(sheet), window.places(sheet)
+        central = np.zeros(len(where), np.bool_)
+        central[number[CENTRE, CENTRE]] = True
+        central[0] = False
+        x, y = where[:, 0], where[:, 1]
+        kept = (self.lesion(label, x, y) + rng.normal(0, 1.5, len(x))) > 0
+        if not label:
+            kept &= ~central  # cells that would touch the centre are left out whole
+        elif not (kept & central).any():
+            kept[rng.choice(np.flatnonzero(central))] = True
+        kept[0] = False
+        gain = np.where(kept, rng.uniform(0.8, 1.2, len(x)), 0).astype(np.float32)[number]
+        self.mask[:] = gain > 0
+        # Softened at its border, but only inward: what is painted is what the mask says.
+        cover = cv2.blur(self.mask.astype(np.float32), (3, 3)) * self.mask
+        dark, basophil, plasm = rng.uniform((0.75, 0.02, 0.15), (1.75, 0.26, 0.65))
+        nucleus = window.see(sheet.chromatin) * gain * np.float32(dark / UNIT)
+        body = window.see(sheet.plasm) * np.float32(1 / UNIT)
+        self.haematoxylin += cover * (nucleus + basophil * body - self.haematoxylin)
+        self.eosin += cover * (plasm * body + 0.12 + 0.40 * nucleus - self.eosin)
+
+    def lesion(self, label: bool, x: Floats, y: Floats) -> NDArray[Any]:
+        """How many pixels deep in the lesion points lie: a whole sheet, a front, or nests.
+
+        Without the label it keeps clear of the centre, so that few cells must be left out there
+        and no square hole is seen.
+        """
+        rng, kind = self.rng, self.rng.random()
+        angle = rng.uniform(0, 2 * np.pi)
+        across, along = np.cos(angle), np.sin(angle)
+        if label and kind < 0.12:
+            return np.full_like(x, SIDE)
+        if kind < 0.5:
+            support = 16 * (abs(across) + abs(along))  # the centre's reach along the normal
+            offset = rng.uniform(-support + 2, 34) if label else -support - rng.uniform(3, 24)
+            phase = rng.uniform(0, 6.3) + (along * x - across * y) * rng.uniform(0.03, 0.15)
+            wave = rng.uniform(2, 7) * np.sin(phase)
+            return np.asarray(offset + wave - across * (x - HALF) - along * (y - HALF))
+        depth = np.full_like(x, -SIDE)
+        # Negatives have more nests: as much tumour in all does away with the colour's hint.
+        for nest in range(int(rng.integers(1, 4 if label else 6))):
+            radius = 4 + 24 * rng.beta(1.0, 1.5 if label else 0.8)
+            if label and nest == 0:  # the first one reaches into the centre
+                px, py = rng.uniform(CENTRE.start + 2, CENTRE.stop - 2, 2)
+                away = radius * np.sqrt(rng.random())
+                px, py = px + away * across, py + away * along
+            else:
+                px, py = rng.uniform(0, SIDE, 2)
+                if not label:
+                    radius = min(radius, square_distance(px, py) - 2)
+            depth = np.maximum(depth, radius - np.hypot(x - px, y - py))
+        return depth
+
+
+def compose(rng: np.random.Generator, sheets: Bank, label: bool) -> tuple[Floats, Bools]:
+    """Composes a patch's tissue.
+
+    Args:
+        rng: the patch's own random stream.
+        sheets: what it is cut from.
+        label: whether tumour lies in the centre.
+
+    Returns:
+        float32 (96, 96, 2), concentrations of haematoxylin and eosin, and bool (96, 96), the
+        tumour's pixels: `mask[32:64, 32:64].any() == label`, always.
+    """
+    scene = Scene(rng, sheets)
+    scene.stroma()
+    if label or rng.random() < 0.46:
+        scene.tumour(label)
+    scene.benign()
+    uneven = 1 + 0.14 * scene.crop(sheets.grain)  # tissue takes stain unevenly
+    return np.stack([scene.haematoxylin * uneven, scene.eosin * uneven], -1), scene.mask

@@ -1,0 +1,33 @@
+"""Failures that a user can mend: a door prints the message as one line and exits with 2."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PcamError(Exception):
+    """An expected failure; the message says what is wrong, where, and what mends it."""
+
+
+class ConfigError(PcamError):
+    """A key, a value or a combination of them that cannot be."""
+
+
+class DataError(PcamError):
+    """Data that is missing, malformed or at odds with itself."""
+
+
+class WeightsError(PcamError):
+    """Weights that cannot be had or do not fit."""
+
+
+class RunError(PcamError):
+    """A run folder that is missing, unfinished where a finished one is needed, or in the way."""
+
+
+def near(word: str, words: Iterable[str]) -> str:
+    """Return "; did you mean A, B?" with the names closest to ``word``, or what there is to choose from."""
+    known = sorted(set(words))
+    close = get_close_matches(word, known, n=3, cutoff=0.6)
+    if close:
+        return f"; did you mean {', '.join(close)}?"
+    return f"; there is {', '.join(known)}" if 0 < len(known) <= 20 else ""

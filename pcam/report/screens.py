@@ -1,0 +1,71 @@
+"""What a person reads before and after a training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pcam.data.source import Source
+
+NAMES = {
+    "accuracy": "accuracy",
+    "loss": "loss",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "f1": "F1",
+    "precision": "precision",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+}
+
+
+def described(source: Source) -> str:
+    """Return "4,000 patches, 1,987 positive, 16 slides" of a source."""
+    parts = [f"{len(source):,} patches"]
+    if source.labels is not None:
+        parts.append(f"{int(source.labels.sum()):,} positive")
+    parts.append("slides unknown" if source.groups is None else f"{len(set(source.groups)):,} slides")
+    return ", ".join(parts)
+
+
+def before(facts: Sequence[tuple[str, str]]) -> str:
+    """Return the screen of what is about to be trained: one fact a line."""
+    width = max(len(name) for name, _ in facts)
+    return "\n".join(f"{name:>{width}}  {value}" for name, value in facts)
+
+
+def boxed(text: str) -> str:
+    """Return a warning that cannot be missed."""
+    import textwrap
+
+    lines = textwrap.wrap(text, 92)
+    rule = "!" * 98
+    return "\n".join([rule, *(f"!! {line:<92} !!" for line in lines), rule])
+
+
+def table(split: str, count: str, figures: Mapping[str, Mapping[str, float]], over: str) -> str:
+    """Return the final table: each figure with its 95 % interval.
+
+    Args:
+        split: which the figures are of.
+        count: of ``described``.
+        figures: of ``bootstrap_metrics``.
+        over: what the bootstrap draws, slides or patches.
+    """
+    rows = [f"{split}: {count}"]
+    for key, name in NAMES.items():
+        figure = figures[key]
+        if figure["value"] != figure["value"]:
+            rows.append(f"  {name:<18} not defined (one class alone, or none called positive)")
+        else:
+            rows.append(f"  {name:<18} {figure['value']:.4f}   [{figure['low']:.4f}, {figure['high']:.4f}]")
+    rows.append(f"  95 % intervals: bootstrap over {over}; threshold 0.5")
+    return "\n".join(rows)
+
+
+def parameters(count: Mapping[str, Any]) -> str:
+    """Return "5.4 M (backbone 4.9 M, head 1,026)" of parameter counts."""
+
+    def short(value: int) -> str:
+        return f"{value / 1e6:.1f} M" if value >= 1e5 else f"{value:,}"
+
+    total = sum(count.values())
+    return f"{short(total)} (" + ", ".join(f"{name} {short(value)}" for name, value in count.items()) + ")"

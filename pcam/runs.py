@@ -1,0 +1,217 @@
+"""The run folder: what all doors share. Writing one, and opening one again.
+
+FOLDER/config.yaml                  the composed config, plain values and names
+FOLDER/checkpoints/{best,last}.ckpt best by valid AUROC; last, to go on from
+FOLDER/metrics.csv                  a row per epoch
+FOLDER/summary.json                 final figures with intervals, and what they rest on
+FOLDER/predictions/SPLIT.csv        id, label, probability
+FOLDER/figures/                     pictures
+
+A folder may come from somebody else, so nothing in it is run: YAML is read by its safe loader, names are resolved by the
+code's own tables, checkpoints hold tensors and plain values.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pcam.errors import RunError
+
+Config = dict[str, Any]
+PATHS = (("data", "root"), ("data", "converted"), ("data", "slide_csv"))  # keys that are paths, kept absolute
+MAY_CHANGE = ("trainer", "logger", "data.num_workers", "data.root", "data.converted", "data.slide_csv")  # on resuming
+NEW_ON_RESUME = ("resume",)
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file so that it appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(aside, path)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole; not-a-number is written as null, which JSON has."""
+    write(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a csv file whole."""
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(rows)
+    write(path, buffer.getvalue())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Return where a run's last checkpoint is or will be."""
+    return folder / "checkpoints" / "last.ckpt"
+
+
+def start(folder: Path, config: Config) -> None:
+    """Begin a run in a folder: write its config.
+
+    Raises:
+        RunError: the folder holds a run already, or cannot be written.
+    """
+    import yaml
+
+    if (folder / "config.yaml").exists():
+        raise RunError(f"{folder} holds a run already; go on with it (resume={folder}) or set another hydra.run.dir")
+    try:
+        write(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written ({error}); set hydra.run.dir") from error
+
+
+def read_config(folder: Path) -> Config:
+    """Return a run's config.
+
+    Raises:
+        RunError: the folder holds no run, or its config is broken.
+    """
+    import yaml
+
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise RunError(f"{folder} holds no run: {path.name} is missing")
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} is broken ({' '.join(str(error).split())})") from error
+    if not isinstance(config, dict):
+        raise RunError(f"{path} is broken: it holds no keys")
+    return config
+
+
+def absolute(config: Config) -> Config:
+    """Return a config whose paths do not depend on the folder that a later command is typed in."""
+    config = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
+    for group, key in PATHS:
+        if config.get(group, {}).get(key) is not None:
+            config[group][key] = str(Path(config[group][key]).expanduser().absolute())
+    weights = config["model"]["weights"]
+    if weights not in ("imagenet", "none", "auto"):
+        config["model"]["weights"] = str(Path(weights).expanduser().absolute())
+    return config
+
+
+def to_resume(resume: str, asked: Path, outputs: Path) -> Path | None:
+    """Return the folder of the run to go on with.
+
+    Args:
+        resume: a run folder, or auto.
+        asked: the folder that a new run would have; with auto, a run in it is the one to go on with.
+        outputs: with auto, where else to look: the newest run below it that has a checkpoint and no summary.
+
+    Returns:
+        The folder; None when auto finds nothing, so that a new run begins.
+
+    Raises:
+        RunError: the folder named has no checkpoint to go on from.
+    """
+    if resume != "auto":
+        folder = Path(resume)
+        read_config(folder)
+        if not last_checkpoint(folder).is_file():
+            raise RunError(f"{folder} has no checkpoints/last.ckpt: it was cut off before its first epoch ended; start it anew")
+        return folder
+    if last_checkpoint(asked).is_file():
+        return asked
+    unfinished = [
+        path.parent.parent
+        for path in outputs.glob("**/checkpoints/last.ckpt")
+        if (path.parent.parent / "config.yaml").is_file() and not (path.parent.parent / "summary.json").exists()
+    ]
+    return max(unfinished, key=lambda folder: last_checkpoint(folder).stat().st_mtime, default=None)
+
+
+def resumed(saved: Config, composed: Config, typed: Iterable[str], folder: Path) -> Config:
+    """Return the config with which a run goes on: its own, with what may change as it was typed now.
+
+    Args:
+        saved: the run's.
+        composed: today's command's, whole.
+        typed: the keys and groups that today's command line sets.
+        folder: the run's, for the message.
+
+    Raises:
+        RunError: the command line asks for what cannot change within a run.
+    """
+    result = {**saved}
+    for key in typed:
+        if key in NEW_ON_RESUME or key.startswith("hydra"):
+            continue
+        if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE):
+            was, now = _get(saved, key), _get(composed, key)
+            if key not in ("experiment",) and was != now:
+                raise RunError(
+                    f"{folder} was begun with {key}={_short(was)}, not {_short(now)}; a run keeps what it began with"
+                )
+            continue
+        _set(result, key, _get(composed, key))
+    return result
+
+
+def _get(config: Any, key: str) -> Any:
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, dict) else None
+    return config
+
+
+def _set(config: Config, key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for part in parents:
+        config[part] = dict(config.get(part) or {})
+        config = config[part]
+    config[last] = value
+
+
+def _short(value: Any) -> str:
+    return str(value.get("name", value) if isinstance(value, dict) else value)
+
+
+def code_commit() -> str | None:
+    """Return the commit of the checkout that this code runs from; None for an installed wheel."""
+    import subprocess
+
+    top = Path(__file__).parent.parent
+    if not (top / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return asked.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the figures depend on."""
+    import platform
+    from importlib import metadata
+
+    from pcam import __version__
+
+    names = ("torch", "torchvision", "timm", "lightning", "albumentations", "opencv-python-headless", "numpy", "h5py")
+    return {
+        "pcam": __version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in names},
+    }

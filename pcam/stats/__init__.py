@@ -1,0 +1,1 @@
+"""Numbers with their uncertainty: arrays in, numbers out."""

@@ -1,0 +1,361 @@
+"""One training, from a plain config into a run folder, in one process or several."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer, seed_everything
+from lightning.pytorch.loggers import Logger
+
+from pcam import runs
+from pcam.callbacks import build_callbacks, read_rows
+from pcam.data.datamodule import PatchData
+from pcam.errors import ConfigError, PcamError
+from pcam.models.classifier import Classifier
+from pcam.models.weights import Weights, begin
+from pcam.report import screens
+from pcam.report.curves import curves
+from pcam.stats.intervals import bootstrap_metrics
+from pcam.tables import call, look_up
+
+OURS = (
+    "precision",
+    "devices",
+    "early_stopping",
+    "ema",
+    "progress",
+)  # keys of trainer that are not Lightning's, or resolved
+
+
+def train(config: runs.Config, folder: Path, resume: bool, single: bool = False) -> dict[str, Any]:
+    """Train, test and leave a run folder.
+
+    Args:
+        config: plain values and names, as config.yaml holds them.
+        folder: the run's.
+        resume: go on from the folder's last checkpoint.
+        single: take one device though the config leaves it open (a job of a sweep).
+
+    Returns:
+        What summary.json holds.
+    """
+    count = processes(config["trainer"], single)
+    if count == 1:
+        return fit(config, folder, resume, count)
+    # Fresh processes that are told the config and the folder. Lightning would run today's command line again instead: in
+    # a sweep that starts the sweep once more, and each process makes a folder of its own (hydra #2070, lightning #11300).
+    from torch.multiprocessing.spawn import ProcessExitedException, spawn
+
+    port = _free_port()
+    try:
+        spawn(_process, (config, folder, resume, count, port), nprocs=count)  # type: ignore[no-untyped-call]
+    except ProcessExitedException as error:
+        if error.exit_code in (1, 2):
+            raise SystemExit(error.exit_code) from None
+        raise
+    import json
+
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return summary
+
+
+def _process(rank: int, config: runs.Config, folder: Path, resume: bool, count: int, port: int) -> None:
+    """Be one of several processes, on this machine."""
+    os.environ.update(
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), NODE_RANK="0", LOCAL_RANK=str(rank), WORLD_SIZE=str(count)
+    )
+    if not torch.cuda.is_available():
+        torch.set_num_threads(max(1, (os.cpu_count() or count) // count))
+    if rank:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
+    try:
+        fit(config, folder, resume, count)
+    except PcamError as error:
+        if rank == 0:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+
+
+def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str, Any]:
+    """Be one process of a training; rank 0 writes."""
+    _quiet()
+    settings, seed = config["trainer"], config["seed"]
+    if not isinstance(settings["max_epochs"], int) or settings["max_epochs"] < 1:
+        raise ConfigError(f"trainer.max_epochs={settings['max_epochs']}; it is a count from 1")
+    seed_everything(seed, verbose=False)
+    data = PatchData(config["data"], config["crop"], config["aug"], seed)
+    model = classifier(config)
+    network = config["model"]
+    if resume:
+        began = Weights(**_began(folder))
+    else:
+        began = begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
+    model.began = asdict(began)
+    trainer = build_trainer(settings, folder, count, build_callbacks(settings, folder), build_loggers(config, folder), model)
+    if trainer.is_global_zero:
+        print(screens.before(facts(config, folder, data, model, trainer, resume)), flush=True)
+        if network["weights"] == "auto" and began.origin == "random":
+            print(screens.boxed(f"RANDOM WEIGHTS (model.weights=auto): {began.detail}"), file=sys.stderr, flush=True)
+    checkpoint = runs.last_checkpoint(folder) if resume else None
+    status = 1
+    try:
+        trainer.fit(model, data, ckpt_path=checkpoint, weights_only=True)
+        summary = conclude(config, folder, data, model, settings, count, trainer)
+        status = 0
+    except SystemExit:  # Lightning's answer to ctrl-C
+        if trainer.is_global_zero and runs.last_checkpoint(folder).is_file():
+            print(f"\nstopped; go on with: python -m pcam.train resume={folder}", file=sys.stderr)
+        raise
+    finally:
+        if "wandb" in config["logger"]["names"] and trainer.is_global_zero:
+            import wandb
+
+            wandb.finish(exit_code=status)
+    return summary
+
+
+def classifier(config: runs.Config) -> Classifier:
+    """Build the untrained classifier that a config describes."""
+    network = {key: value for key, value in config["model"].items() if key != "weights"}
+    network["interpolation"] = config["crop"]["interpolation"]
+    parts = {key: config[key] for key in ("loss", "optimizer", "scheduler", "finetune", "seed")}
+    return Classifier(network=network, epochs=config["trainer"]["max_epochs"], **parts)
+
+
+def conclude(
+    config: runs.Config, folder: Path, data: PatchData, model: Classifier, settings: Mapping[str, Any], count: int,
+    trained: Trainer,
+) -> dict[str, Any]:  # fmt: skip
+    """Score valid and the final split with the best checkpoint; write and print what a run ends with."""
+    best = folder / "checkpoints" / "best.ckpt"
+    best = best if best.is_file() else runs.last_checkpoint(folder)  # valid of one class has no AUROC to be best by
+    state = torch.load(best, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["state_dict"])
+    # A trainer of its own: the weights to score are the checkpoint's, whatever a moving average still holds.
+    trainer = build_trainer({**settings, "progress": False}, folder, count, [], [], model)
+    final = data.final_split
+    trainer.validate(model, datamodule=data, verbose=False)
+    if final == "test":
+        trainer.test(model, datamodule=data, verbose=False)
+    summary: dict[str, Any] = {}
+    if not trainer.is_global_zero:
+        return summary
+    for split in dict.fromkeys(("valid", final)):
+        scores, source = model.scores[split], data.sources[split]
+        rows = zip((source.ids[i] for i in scores.index), scores.label.tolist(), scores.probability.tolist(), strict=True)
+        runs.write_csv(folder / "predictions" / f"{split}.csv", ("id", "label", "probability"), rows)
+        figures = bootstrap_metrics(scores.probability, scores.label, scores.loss, source.groups)
+        summary[split] = figures
+    over = "patches" if data.sources[final].groups is None else "slides"
+    summary |= {
+        "intervals": {"level": 0.95, "over": over, "method": "bootstrap, percentiles, 1000 resamples"},
+        "epochs": trained.current_epoch,
+        "best_epoch": int(state["epoch"]),
+        "seed": config["seed"],
+        "weights": model.began,
+        "parameters": counted(model),
+        "data": {
+            split: {"patches": len(source), "positive": int(source.labels.sum()), "sha256": digest}  # type: ignore[union-attr]
+            for (split, source), digest in zip(data.sources.items(), data.fingerprint().values(), strict=True)
+        },
+        "device": _device(trained),
+        "processes": count,
+        "precision": str(trained.precision),
+        "versions": runs.versions(),
+        "commit": runs.code_commit(),
+    }
+    epochs = read_rows(folder / "metrics.csv")
+    released = model.plan.unfreeze_epoch
+    runs.write(
+        folder / "figures" / "curves.png",
+        curves(epochs, f"{config['model']['name']} on {config['data']['name']}", released),
+    )
+    runs.write_json(folder / "summary.json", summary)
+    print("\n" + screens.table(final, screens.described(data.sources[final]), summary[final], over))
+    if final == "valid":
+        print(f"  {config['data']['name']} has no labelled test split: this table is of valid, which chose the checkpoint")
+    print(f"\n{folder}\n\nnext:\n" + "\n".join(f"  {line}" for line in _next(config, folder)), flush=True)
+    return summary
+
+
+def facts(
+    config: runs.Config, folder: Path, data: PatchData, model: Classifier, trainer: Trainer, resume: bool
+) -> list[tuple[str, str]]:
+    """Return what is trained, on what, and how, for the screen before it."""
+    network, crop = config["model"], config["crop"]
+    plan, counts = model.plan, counted(model)
+    size = model.network.input_size
+    trained = "all layers" if not plan.ever_frozen else "the head alone"
+    if plan.unfreeze_epoch:
+        trained += f" to epoch {plan.unfreeze_epoch}, all layers from epoch {plan.unfreeze_epoch + 1}"
+    if plan.ever_frozen and plan.unfreeze_epoch is None:
+        frozen = f"{counts['head']:,} parameters trained, {counts['backbone']:,} frozen"
+    else:
+        frozen = f"{sum(counts.values()):,} parameters trained"
+    statistics = "" if plan.unfreeze_epoch is None else f"; BatchNorm's statistics {config['finetune']['batchnorm']}"
+    crops = ", ".join(f"{split} {crop[split]}" for split in data.splits)
+    crop_told = "whole patch" if set(crop[split] for split in data.splits) == {"none"} else f"{crop['size']} px: {crops}"
+    shown = f"{size} px ({crop['interpolation']})" if size else "as it comes"
+    rates = " ".join(f"{key}={config['optimizer'][key]:g}" for key in ("lr", "head_lr", "weight_decay"))
+    return [
+        ("pcam", f"resuming {folder}" if resume else f"training into {folder}"),
+        *((split, f"{config['data']['name']}: {screens.described(source)}") for split, source in data.sources.items()),
+        ("crop", crop_told),
+        ("augmentation", config["aug"]["name"]),
+        ("network", f"{network['name']}, input {shown}, {screens.parameters(counts)}"),
+        ("weights", f"{model.began['origin']} ({model.began['detail']})"),
+        ("trained", f"{trained}; {frozen}{statistics}"),
+        ("loss", f"{config['loss']['name']}, label smoothing {config['loss']['label_smoothing']:g}"),
+        ("optimizer", f"{config['optimizer']['name']} {rates}, scheduler {config['scheduler']['name']}"),
+        ("epochs", f"{config['trainer']['max_epochs']}, batches of {data.batch_size}"),
+        ("device", f"{_device(trainer)}, {trainer.num_devices} process(es), precision {trainer.precision}"),
+        ("seed", str(config["seed"])),
+    ]
+
+
+def counted(model: Classifier) -> dict[str, int]:
+    """Return the parameters of backbone and head."""
+    return {part: sum(p.numel() for p in getattr(model.network, part).parameters()) for part in ("backbone", "head")}
+
+
+# The trainer ---------------------------------------------------------------------------------------------------------
+
+
+def processes(settings: Mapping[str, Any], single: bool) -> int:
+    """Return how many processes a training takes: one per device."""
+    devices, accelerator = settings["devices"], settings["accelerator"]
+    gpus = torch.cuda.device_count()
+    if accelerator in ("gpu", "cuda") and gpus == 0 and not torch.backends.mps.is_available():
+        raise ConfigError(f"trainer.accelerator={accelerator}: there is no GPU; use trainer=cpu or trainer=auto")
+    if devices == "auto":
+        return 1 if single or accelerator == "cpu" else max(1, gpus)
+    count = len(devices) if isinstance(devices, list | tuple) else devices
+    if not isinstance(count, int) or count < 1:
+        raise ConfigError(f"trainer.devices={devices}; it is auto, a count from 1, or a list of GPUs")
+    if gpus and accelerator != "cpu" and count > gpus:
+        raise ConfigError(f"trainer.devices={devices}: there are {gpus} GPUs")
+    return count
+
+
+def precision(setting: str, accelerator: str) -> str:
+    """Return Lightning's name of a precision; auto is mixed on a GPU and full on a CPU."""
+    if setting != "auto":
+        return str(setting)
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+def build_trainer(
+    settings: Mapping[str, Any],
+    folder: Path,
+    count: int,
+    callbacks: list[Any],
+    loggers: list[Logger],
+    model: Classifier,
+) -> Trainer:
+    """Return Lightning's Trainer for the config's ``trainer``."""
+    from lightning.pytorch.strategies import DDPStrategy
+
+    given = {key: value for key, value in settings.items() if key not in OURS}
+    devices = settings["devices"] if settings["devices"] != "auto" else count
+    strategy: Any = "auto"
+    if count > 1:
+        strategy = DDPStrategy(find_unused_parameters=model.plan.ever_frozen)
+    try:
+        return call(
+            Trainer,
+            given,
+            "trainer",
+            devices=devices,
+            precision=precision(settings["precision"], settings["accelerator"]),
+            strategy=strategy,
+            callbacks=callbacks,
+            logger=loggers or False,
+            default_root_dir=folder,
+            enable_progress_bar=any("ProgressBar" in type(c).__name__ for c in callbacks),
+            enable_checkpointing=any("Checkpoint" in type(c).__name__ for c in callbacks),
+            enable_model_summary=False,
+            use_distributed_sampler=False,  # each patch is scored exactly once (PatchOrder)
+            num_sanity_val_steps=0,
+        )
+    except (ValueError, TypeError) as error:  # Lightning's are MisconfigurationException too, a plain Exception
+        raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def _wandb(folder: Path, project: str, group: str | None, tags: list[str]) -> Logger:
+    from lightning.pytorch.loggers import WandbLogger
+
+    keyed = bool(os.environ.get("WANDB_API_KEY")) or Path.home().joinpath(".netrc").is_file()
+    return WandbLogger(project=project, group=group, tags=tags, name=folder.name, save_dir=folder, offline=not keyed)
+
+
+def _tensorboard(folder: Path) -> Logger:
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    try:
+        return TensorBoardLogger(folder, name="", version="tensorboard")
+    except ModuleNotFoundError as error:
+        raise ConfigError("logger=tensorboard needs a package: pip install 'pcam[tensorboard]'") from error
+
+
+LOGGERS: Mapping[str, Callable[..., Logger]] = {"wandb": _wandb, "tensorboard": _tensorboard}
+
+
+def build_loggers(config: runs.Config, folder: Path) -> list[Logger]:
+    """Return the loggers beside metrics.csv."""
+    settings = {key: value for key, value in config["logger"].items() if key != "names"}
+    loggers: list[Logger] = []
+    for name in config["logger"]["names"]:
+        make = look_up(LOGGERS, name, "logger.names")
+        loggers.append(call(make, settings if name == "wandb" else {}, "logger", folder=folder))
+    for logger in loggers:
+        logger.log_hyperparams(config)
+    return loggers
+
+
+# Odds and ends -------------------------------------------------------------------------------------------------------
+
+
+def _began(folder: Path) -> dict[str, str]:
+    state = torch.load(runs.last_checkpoint(folder), map_location="cpu", weights_only=True)
+    began: dict[str, str] = state["began"]
+    return began
+
+
+def _device(trainer: Trainer) -> str:
+    device = trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _next(config: runs.Config, folder: Path) -> list[str]:
+    more = config["trainer"]["max_epochs"] * 2
+    other = "aug=none" if config["aug"]["name"] != "none" else "aug=paper"
+    return [
+        f"python -m pcam.train resume={folder} trainer.max_epochs={more}   # train on",
+        f"python -m pcam.train -m data={config['data']['name']} {other} seed=0,1,2   # is it the augmentation, or the seed?",
+    ]
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _quiet() -> None:
+    """Leave out what Lightning says about itself; what matters stands on the screen."""
+    for name in ("lightning.pytorch", "lightning.fabric", "timm"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*tensorboardX.*", ".*sync_dist=True.*", ".*exists and is not empty.*",
+                    ".*number of training batches.*", ".*LeafSpec.*", ".*lr_scheduler.step.*"):  # fmt: skip
+        warnings.filterwarnings("ignore", message)
