@@ -1,0 +1,95 @@
+"""What the tests share: small data on disk in each layout, and a one-convolution network."""
+
+import csv
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcam.data.synthetic import SyntheticSource
+
+os.environ.update(WANDB_MODE="offline", HF_HUB_OFFLINE="1", NO_ALBUMENTATIONS_UPDATE="1")
+
+STEM = "camelyonpatch_level_2_split_"
+
+
+def write_pcam(root: Path, sizes: dict[str, int], **storage: object) -> Path:
+    """Write made patches in the official layout; ``storage`` goes to h5py (chunks, compression)."""
+    root.mkdir(parents=True, exist_ok=True)
+    for split, size in sizes.items():
+        source = SyntheticSource(split, size)
+        with h5py.File(root / f"{STEM}{split}_x.h5", "w") as file:
+            file.create_dataset("x", data=source.read(np.arange(size)), **storage)
+        with h5py.File(root / f"{STEM}{split}_y.h5", "w") as file:
+            file["y"] = source.labels.reshape(-1, 1, 1, 1)
+        with (root / f"{STEM}{split}_meta.csv").open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["", "coord_x", "coord_y", "tumor_patch", "center_tumor_patch", "wsi"])
+            rows.writerows([i, 0, 0, bool(source.labels[i]), False, source.groups[i]] for i in range(size))
+    return root
+
+
+def write_kaggle(root: Path, size: int = 40, unlabelled: int = 6) -> tuple[Path, SyntheticSource]:
+    """Write made patches in Kaggle's layout, each named by the SHA-1 of its pixels."""
+    source = SyntheticSource("train", size + unlabelled)
+    patches = source.read(np.arange(len(source)))
+    names = [hashlib.sha1(patch.tobytes()).hexdigest() for patch in patches]
+    for i, (name, patch) in enumerate(zip(names, patches, strict=True)):
+        folder = root / ("train" if i < size else "test")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(patch).save(folder / f"{name}.tif")
+    for path, chosen in (("train_labels.csv", range(size)), ("sample_submission.csv", range(size, len(names)))):
+        with (root / path).open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["id", "label"])
+            rows.writerows([names[i], source.labels[i] if i < size else 0] for i in chosen)
+    return root, source
+
+
+def write_folder(root: Path, size: int = 12, splits: tuple[str, ...] = ("train", "valid", "test")) -> Path:
+    """Write made patches as ROOT/SPLIT/CLASS/*.png."""
+    for split in splits:
+        source = SyntheticSource(split, size)
+        for i, patch in enumerate(source.read(np.arange(size))):
+            folder = root / split / ("tumour" if source.labels[i] else "normal")
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(patch).save(folder / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def pcam_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pcam(tmp_path_factory.mktemp("pcam"), {"train": 96, "valid": 48, "test": 40})
+
+
+@pytest.fixture(scope="session")
+def kaggle_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_kaggle(tmp_path_factory.mktemp("kaggle"))[0]
+
+
+@pytest.fixture(scope="session")
+def folder_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("folder"))
+
+
+# A network of timm's that is made for tests: 0.4 M parameters, BatchNorm, milliseconds a step.
+TINY = ["model=timm", "model.name=test_resnet", "model.weights=none", "model.input_size=32"]
+SMALL = ["data.train=96", "data.valid=48", "data.test=40", "data.batch_size=16", "trainer.progress=false"]
+
+
+def command(*words: object, cwd: Path, timeout: float = 300, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a door as a person does."""
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **env},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from pcam.data.crop import Crop
+from pcam.errors import ConfigError, DataError
+
+# a patch whose pixels are its own coordinates: what was cut can be read off
+ROWS, COLUMNS = np.mgrid[:96, :96].astype(np.uint8)
+PATCHES = np.stack([np.stack([ROWS, COLUMNS, np.full_like(ROWS, i)], -1) for i in range(64)])
+INDICES = np.arange(64)
+
+
+def corners(cut: np.ndarray) -> np.ndarray:
+    return cut[:, 0, 0, :2].astype(int)
+
+
+def test_center_of_32_is_the_square_that_the_label_depends_on() -> None:
+    cut = Crop("center", 32)(PATCHES, INDICES, 0)
+    assert cut.shape == (64, 32, 32, 3)
+    assert (corners(cut) == 32).all()
+    assert (cut[:, -1, -1, :2] == 63).all()
+
+
+def test_none_gives_the_patches() -> None:
+    assert (Crop("none")(PATCHES, INDICES, 0) == PATCHES).all()
+
+
+def test_random_depends_on_seed_epoch_and_patch_and_on_nothing_else() -> None:
+    crop = Crop("random", 64, seed=1)
+    whole = corners(crop(PATCHES, INDICES, epoch=0))
+    one_by_one = np.concatenate([corners(crop(PATCHES[[i]], np.array([i]), 0)) for i in INDICES])
+    assert (whole == one_by_one).all()
+    assert (corners(crop(PATCHES, INDICES, 1)) != whole).any(1).mean() > 0.9
+    assert (corners(Crop("random", 64, seed=2)(PATCHES, INDICES, 0)) != whole).any(1).mean() > 0.9
+    assert len(np.unique(whole, axis=0)) > 50
+
+
+def test_random_reaches_every_offset() -> None:
+    crop = Crop("random", 93)
+    drawn = np.concatenate([corners(crop(PATCHES, INDICES, epoch)) for epoch in range(20)])
+    counts = np.bincount(drawn[:, 0] * 4 + drawn[:, 1], minlength=16)
+    assert counts.min() > 40  # 80 are expected of each of the 16 places
+    assert counts.max() < 130
+
+
+def test_bad_settings_are_told() -> None:
+    with pytest.raises(DataError, match="crop.size=97 is larger than the patches"):
+        Crop("center", 97)(PATCHES, INDICES, 0)
+    with pytest.raises(ConfigError, match="needs a size"):
+        Crop("random")
+    with pytest.raises(ConfigError, match="did you mean center"):
+        Crop("centre", 32)

@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pcam.data.datamodule import PatchData, PatchOrder, fingerprint
+from pcam.data.source import MaskedSource
+from pcam.data.synthetic import SyntheticSource
+from pcam.errors import ConfigError, DataError
+from tests.run import composed
+
+
+def data(*overrides: str) -> PatchData:
+    config = composed("data.train=50", "data.valid=20", "data.test=20", "data.batch_size=16", *overrides)
+    return PatchData(config["data"], config["crop"], config["aug"], config["seed"])
+
+
+def epoch_of(module: PatchData, epoch: int, split: str = "train", training: bool = True) -> dict[str, torch.Tensor]:
+    loader = module.loader(split, training)
+    loader.batch_sampler.sampler.set_epoch(epoch)
+    batches = list(loader)
+    return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
+
+
+def test_a_batch_is_what_the_contract_says() -> None:
+    batch = next(iter(data().train_dataloader()))
+    assert set(batch) == {"image", "label", "index"}
+    assert (batch["image"].dtype, tuple(batch["image"].shape)) == (torch.uint8, (16, 3, 96, 96))
+    assert batch["image"].is_contiguous(memory_format=torch.channels_last)
+    assert batch["label"].dtype == batch["index"].dtype == torch.int64
+    source = data().sources["train"]
+    assert batch["label"].tolist() == source.labels[batch["index"]].tolist()
+
+
+def test_images_are_the_patches_of_their_index() -> None:
+    batch = epoch_of(data("aug=none"), 0)
+    patches = SyntheticSource("train", 50).read(batch["index"].numpy())
+    assert (batch["image"].permute(0, 2, 3, 1).numpy() == patches).all()
+
+
+@pytest.mark.parametrize("recipe", ["aug=paper", "aug=keras", "aug=dihedral"])
+def test_trap_no_result_depends_on_the_number_of_workers(recipe: str) -> None:
+    crop = ["crop=random", "crop.size=64"]
+    epochs = [[epoch_of(data(recipe, *crop, f"data.num_workers={n}"), e) for e in (0, 1)] for n in (0, 1, 3)]
+    for other in epochs[1:]:
+        for a, b in zip(epochs[0], other, strict=True):
+            assert all((a[key] == b[key]).all() for key in a)
+    first, second = ({int(i): image for i, image in zip(e["index"], e["image"], strict=True)} for e in epochs[0])
+    both = first.keys() & second.keys()
+    assert np.mean([bool((first[i] != second[i]).any()) for i in both]) > 0.8
+    assert epochs[0][0]["index"].tolist() != epochs[0][1]["index"].tolist()
+    again, other_seed = epoch_of(data(recipe, *crop), 1), epoch_of(data(recipe, *crop, "seed=1"), 1)
+    assert (again["image"] == epochs[0][1]["image"]).all()
+    assert other_seed["index"].tolist() != again["index"].tolist()
+
+
+def test_evaluation_is_neither_shuffled_nor_augmented() -> None:
+    module = data("aug=paper")
+    for split in ("valid", "test"):
+        batch = epoch_of(module, 3, split, training=False)
+        assert batch["index"].tolist() == list(range(20))
+        assert (batch["image"].permute(0, 2, 3, 1).numpy() == SyntheticSource(split, 20).read(np.arange(20))).all()
+
+
+def test_each_split_may_have_its_own_crop() -> None:
+    module = data("crop=random", "crop.size=48", "crop.test=none")
+    shapes = {split: epoch_of(module, 0, split, False)["image"].shape[-1] for split in ("train", "valid", "test")}
+    assert shapes == {"train": 48, "valid": 48, "test": 96}
+    once, twice = (epoch_of(data("crop=random", "crop.valid=random"), e, "valid", False)["image"] for e in (0, 5))
+    assert (once == twice).all()
+
+
+@pytest.mark.parametrize(("size", "world"), [(1001, 2), (1001, 3), (64, 4), (3, 4), (7, 1)])
+def test_trap_distributed_evaluation_deals_each_patch_and_even_steps(size: int, world: int) -> None:
+    dealt = [[i for _, i in PatchOrder(size, 0, False, rank, world)] for rank in range(world)]
+    assert {i for part in dealt for i in part} == set(range(size))
+    assert len({len(part) for part in dealt}) == 1
+
+
+def test_distributed_training_deals_each_patch_once_in_another_order_each_epoch() -> None:
+    def dealt(epoch: int) -> list[list[int]]:
+        orders = [PatchOrder(101, 0, True, rank, 2) for rank in range(2)]
+        for order in orders:
+            order.set_epoch(epoch)
+        return [[i for _, i in order] for order in orders]
+
+    first = dealt(0)
+    assert [len(part) for part in first] == [50, 50]
+    assert len(set(first[0]) | set(first[1])) == 100
+    assert dealt(1) != first
+    assert dealt(0) == first
+
+
+def test_limit_draws_by_the_seed_and_keeps_labels_ids_and_masks_together() -> None:
+    limited, whole = data("data.limit=7").sources["train"], SyntheticSource("train", 50)
+    place = [whole.ids.index(i) for i in limited.ids]
+    assert len(limited) == 7
+    assert place == sorted(place)
+    assert limited.labels.tolist() == whole.labels[place].tolist()
+    assert limited.groups == [whole.groups[i] for i in place]
+    assert isinstance(limited, MaskedSource)
+    assert (limited.masks(np.arange(7)) == whole.masks(np.array(place))).all()
+    assert data("data.limit=7", "seed=1").sources["train"].ids != limited.ids
+
+
+def test_fingerprint_tells_data_apart() -> None:
+    prints = {fingerprint(SyntheticSource("train", 50, seed)) for seed in (0, 0, 1)}
+    assert len(prints) == 2
+    assert fingerprint(SyntheticSource("train", 49)) not in prints
+
+
+def test_a_folder_of_images_of_any_size(folder_root: Path) -> None:
+    module = data("data=folder", f"data.root={folder_root}")
+    source = module.sources["valid"]
+    made = SyntheticSource("valid", 12)
+    assert sorted(source.labels.tolist()) == sorted(made.labels.tolist())  # the second class in alphabetical order is 1
+    at = source.ids.index(f"{'tumour' if made.labels[3] else 'normal'}/3.png")
+    assert (source.read(np.array([at]))[0] == made.read(np.array([3]))[0]).all()
+    other = data("data=folder", f"data.root={folder_root}", "data.positive=normal").sources["valid"]
+    assert (other.labels != source.labels).all()
+
+
+def test_bad_settings_are_told() -> None:
+    with pytest.raises(DataError, match="data.limit=0"):
+        data("data.limit=0")
+    with pytest.raises(ConfigError, match="data.num_workers=-1"):
+        data("data.num_workers=-1")
+    with pytest.raises(ConfigError, match="data.batch_size=0"):
+        data("data.batch_size=0")
+    with pytest.raises(ConfigError, match="unknown key data.slide; did you mean slides"):
+        data("+data.slide=3")
