@@ -91,15 +91,10 @@ def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]
         callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(decay)))  # type: ignore[no-untyped-call]
     if (patience := settings["early_stopping"]) is not None:
         callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, check_on_train_epoch_end=True))
-    callbacks.append(
-        ModelCheckpoint(
-            folder / "checkpoints",
-            filename="best",
-            monitor=MONITOR,
-            mode="max",
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-    )
+    keep: dict[str, Any] = {
+        "dirpath": folder / "checkpoints", "save_on_train_epoch_end": True, "enable_version_counter": False,
+    }  # fmt: skip
+    callbacks.append(ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **keep))
+    # one of its own: save_last writes only in epochs that are also the best
+    callbacks.append(ModelCheckpoint(filename="last", monitor=None, **keep))
     return callbacks

@@ -99,23 +99,24 @@ class PatchOrder(Sampler[Any]):
     Training: a permutation by (seed, epoch), dealt to the processes in turn, the few that would give one process more
     than another left out this epoch. Evaluation: every patch, in order; where the count does not divide, the last are
     dealt twice so that all processes take as many steps, and the gatherer counts each index once.
+
+    The epoch is asked for when an order is drawn: what Lightning tells samplers (set_epoch) is one behind after resuming.
     """
 
-    def __init__(self, size: int, seed: int, training: bool, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, size: int, seed: int, training: bool, rank: int = 0, world: int = 1, epoch: Callable[[], int] = int
+    ) -> None:
         self.size, self.seed, self.training, self.rank, self.world = size, seed, training, rank, world
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch if self.training else 0
+        self.epoch = epoch
 
     def __len__(self) -> int:
         return self.size // self.world if self.training else -(-self.size // self.world)
 
     def __iter__(self) -> Iterator[Any]:
-        order = draw(self.seed, Purpose.ORDER, self.epoch).permutation(self.size) if self.training else np.arange(self.size)
+        epoch = self.epoch() if self.training else 0
+        order = draw(self.seed, Purpose.ORDER, epoch).permutation(self.size) if self.training else np.arange(self.size)
         dealt = np.resize(order, len(self) * self.world)[self.rank :: self.world]
-        return iter([(self.epoch, i) for i in dealt.tolist()])
+        return iter([(epoch, i) for i in dealt.tolist()])
 
 
 def same(batch: Any) -> Any:
@@ -157,6 +158,10 @@ class PatchData(LightningDataModule):
         """The split of the final table: test, or valid where the source has no labelled test."""
         return self.splits[-1]
 
+    def epoch(self) -> int:
+        """Return the epoch that is being trained, counted from 0."""
+        return 0 if self.trainer is None else self.trainer.current_epoch
+
     def dataset(self, split: str) -> PatchDataset:
         """Return a split as it is read: train augmented, the others not."""
         return PatchDataset(self.sources[split], self.crops[split], self.augment if split == "train" else None)
@@ -165,7 +170,7 @@ class PatchData(LightningDataModule):
         """Return the loader of a split; for training shuffled, and without a last batch that is not full."""
         dataset = self.dataset(split)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-        order = PatchOrder(len(dataset), self.seed, training, rank, world)
+        order = PatchOrder(len(dataset), self.seed, training, rank, world, self.epoch)
         if training and len(order) == 0:
             raise DataError(f"{split} has {len(dataset)} patches, fewer than processes ({world})")
         batches = BatchSampler(order, self.batch_size, drop_last=training and len(order) >= self.batch_size)

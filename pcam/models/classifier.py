@@ -111,16 +111,16 @@ class Classifier(LightningModule):
     # Training -------------------------------------------------------------------------------------------------------
 
     def on_train_epoch_start(self) -> None:
-        """Freeze by the epoch, and start the epoch's own random numbers (dropout, drop path)."""
+        """Freeze by the epoch; log the rates of its first step."""
         self.network.freeze(self.plan.frozen(self.current_epoch), self.plan.keep_statistics)
-        for group in self._scheduler.optimizer.param_groups:  # the rates of the epoch's first step
+        for group in self._scheduler.optimizer.param_groups:
             frozen = group["name"] == "backbone" and self.network.frozen
             self.log(f"lr/{group['name']}", 0.0 if frozen else group["lr"])
-        seed: int = self.hparams["seed"]
-        torch.manual_seed(int(draw(seed, Purpose.TORCH, self.current_epoch, self.global_rank).integers(1 << 62)))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the batch's mean loss."""
+        """Return the batch's mean loss. Dropout's draws belong to (seed, epoch, step), as all others do."""
+        step = batch_idx * self.trainer.world_size + self.global_rank
+        torch.manual_seed(int(draw(self.hparams["seed"], Purpose.TORCH, self.current_epoch, step).integers(1 << 62)))
         logit = self(batch["image"])
         loss = cross_entropy(logit, batch["label"], self.smoothing).mean()
         size = len(logit)

@@ -110,9 +110,8 @@ def read(path: Path) -> tuple[State, str]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each reader has its own family of errors
-        raise WeightsError(
-            f"{path} cannot be read safely as weights ({str(error).splitlines()[0][:120]}); files that hold code are refused"
-        ) from error
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise WeightsError(f"{path} cannot be read safely as weights ({reason}); files that hold code are refused") from error
     ours = "network.backbone."
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):

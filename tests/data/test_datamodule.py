@@ -12,13 +12,14 @@ from tests.run import composed
 
 
 def data(*overrides: str) -> PatchData:
-    config = composed("data.train=50", "data.valid=20", "data.test=20", "data.batch_size=16", *overrides)
+    sizes = [] if "data=folder" in overrides else ["data.train=50", "data.valid=20", "data.test=20"]
+    config = composed(*sizes, "data.batch_size=16", *overrides)
     return PatchData(config["data"], config["crop"], config["aug"], config["seed"])
 
 
 def epoch_of(module: PatchData, epoch: int, split: str = "train", training: bool = True) -> dict[str, torch.Tensor]:
     loader = module.loader(split, training)
-    loader.batch_sampler.sampler.set_epoch(epoch)
+    loader.batch_sampler.sampler.epoch = lambda: epoch
     batches = list(loader)
     return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
@@ -80,9 +81,7 @@ def test_trap_distributed_evaluation_deals_each_patch_and_even_steps(size: int, 
 
 def test_distributed_training_deals_each_patch_once_in_another_order_each_epoch() -> None:
     def dealt(epoch: int) -> list[list[int]]:
-        orders = [PatchOrder(101, 0, True, rank, 2) for rank in range(2)]
-        for order in orders:
-            order.set_epoch(epoch)
+        orders = [PatchOrder(101, 0, True, rank, 2, lambda: epoch) for rank in range(2)]
         return [[i for _, i in order] for order in orders]
 
     first = dealt(0)
