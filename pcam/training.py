@@ -52,6 +52,7 @@ def train(config: runs.Config, folder: Path, resume: bool, single: bool = False)
     # a sweep that starts the sweep once more, and each process makes a folder of its own (hydra #2070, lightning #11300).
     from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it tells of each process that it ends
     port = _free_port()
     try:
         spawn(_process, (config, folder, resume, count, port), nprocs=count)  # type: ignore[no-untyped-call]

@@ -1,0 +1,294 @@
+"""Every door and every YAML, typed as a person types them."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from pcam import CONF
+from tests.conftest import SMALL, STEM, TINY, command, write_kaggle, write_pcam
+
+QUICK = [*TINY, *SMALL, "trainer.max_epochs=1"]
+
+
+def one_line(answer: subprocess.CompletedProcess[str]) -> str:
+    """Return the line of an expected failure; there is nothing else, and no traceback."""
+    assert answer.returncode == 2, answer.stdout + answer.stderr
+    lines = answer.stderr.strip().splitlines()
+    assert len(lines) == 1, answer.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"], ["trainer.max_epoch=3"], ["model=resnet5"], ["modle=vgg16"]])
+def test_trap_what_needs_no_torch_answers_at_once(words: list[str], tmp_path: Path) -> None:
+    best = 99.0
+    for _ in range(3):  # machines are noisy; what is asked is what the command costs
+        start = time.perf_counter()
+        answer = command("pcam.train", *words, cwd=tmp_path)
+        best = min(best, time.perf_counter() - start)
+    assert best < 2
+    if words[0].startswith("--"):
+        assert answer.returncode == 0
+        assert "max_epochs: 5" in answer.stdout
+    else:
+        near = {"trainer.max_epoch=3": "trainer.max_epochs", "model=resnet5": "resnet50", "modle=vgg16": "model"}
+        assert f"did you mean {near[words[0]]}" in one_line(answer)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_main_job_s_whole_path_and_its_screens(tmp_path: Path) -> None:
+    answer = command("pcam.train", *QUICK, "hydra.run.dir=run", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    for told in (
+        "96 patches, ", " positive, ", "16 slides", "test_resnet", "372,882 parameters trained", "random (asked for)", "cpu",
+        "32-true", "seed  0", "epoch 1/1", "AUROC  ", "average precision", "sensitivity", "bootstrap over slides", "next:",
+        f"resume={tmp_path / 'run'}",
+    ):  # fmt: skip
+        assert told in answer.stdout, told
+    assert (tmp_path / "run" / "summary.json").is_file()
+    again = command("pcam.train", *QUICK, "hydra.run.dir=run", cwd=tmp_path)
+    assert "holds a run already" in one_line(again)
+    longer = command("pcam.train", "resume=run", "trainer.max_epochs=2", cwd=tmp_path)
+    assert longer.returncode == 0, longer.stderr
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs"] == 2
+    assert "was begun with optimizer.lr" in one_line(command("pcam.train", "resume=run", "optimizer.lr=3", cwd=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["run"] or not list((tmp_path / "outputs").rglob("*.*"))
+
+
+def test_random_weights_by_default_cannot_be_missed(tmp_path: Path) -> None:
+    answer = command("pcam.train", *QUICK, "model.weights=auto", "hydra.run.dir=run", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "!! RANDOM WEIGHTS (model.weights=auto)" in answer.stderr
+    weights = json.loads((tmp_path / "run" / "summary.json").read_text())["weights"]
+    assert (weights["asked"], weights["origin"]) == ("auto", "random")
+    strict = command("pcam.train", *QUICK, "model.weights=imagenet", "hydra.run.dir=other", cwd=tmp_path)
+    assert "model.weights=FILE" in one_line(strict)
+
+
+def test_trap_distributed_metrics_are_those_of_one_process(tmp_path: Path) -> None:
+    still = ["optimizer.lr=0", "optimizer.head_lr=0", "finetune.batchnorm=kept", "seed=3", "trainer.max_epochs=1"]
+    sizes = ["data.train=64", "data.valid=1001", "data.test=1001", "data.batch_size=64", "trainer.progress=false"]
+    found = {}
+    for trainer in ("cpu", "ddp"):
+        answer = command("pcam.train", *TINY, *sizes, *still, f"trainer={trainer}", f"hydra.run.dir={trainer}", cwd=tmp_path)
+        assert answer.returncode == 0, answer.stderr
+        found[trainer] = json.loads((tmp_path / trainer / "summary.json").read_text())
+        assert answer.stdout.count("test: 1,001 patches") == 1
+    assert (found["cpu"]["processes"], found["ddp"]["processes"]) == (1, 2)
+    for split in ("valid", "test"):
+        for name, figure in found["cpu"][split].items():
+            assert found["ddp"][split][name]["value"] == pytest.approx(figure["value"], abs=1e-6), name
+        assert len((tmp_path / "ddp" / "predictions" / f"{split}.csv").read_text().splitlines()) == 1002
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cpu", "ddp"]
+
+
+def test_trap_distributed_training_learns_through_the_unfreeze(tmp_path: Path) -> None:
+    import torch
+
+    study = [*TINY, *SMALL, "finetune=frozen_then_unfrozen", "trainer.max_epochs=2", "trainer=ddp", "hydra.run.dir=run"]
+    answer = command("pcam.train", *study, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["epoch"] == 1
+    bad = command("pcam.train", *study[:-1], "hydra.run.dir=bad", "data.limit=0", cwd=tmp_path)
+    assert "data.limit=0" in one_line(bad)
+
+
+def test_trap_a_sweep_goes_on_after_a_failed_job_and_says_so(tmp_path: Path) -> None:
+    answer = command("pcam.train", "-m", *QUICK, "data.limit=0,32", "hydra.sweep.dir=sweep", cwd=tmp_path)
+    assert answer.returncode != 0
+    assert "data.limit=0: at least 1 patch" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert (tmp_path / "sweep" / "1" / "summary.json").is_file()
+    assert not (tmp_path / "sweep" / "0" / "summary.json").exists()
+
+
+def test_resume_auto_goes_on_or_begins(tmp_path: Path) -> None:
+    words = [*QUICK, "resume=auto", "hydra.run.dir=run"]
+    for _ in range(2):
+        assert command("pcam.train", *words, cwd=tmp_path).returncode == 0
+    (tmp_path / "run" / "summary.json").unlink()
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "run").rename(tmp_path / "outputs" / "run")
+    answer = command("pcam.train", *QUICK, "resume=auto", "trainer.max_epochs=2", cwd=tmp_path)
+    assert "resuming outputs/run" in answer.stdout
+
+
+@pytest.mark.parametrize("logger", ["tensorboard", "wandb"])
+def test_loggers_beside_the_table(logger: str, tmp_path: Path) -> None:
+    answer = command("pcam.train", *QUICK, f"logger={logger}", "hydra.run.dir=run", cwd=tmp_path, WANDB_MODE="offline")
+    assert answer.returncode == 0, answer.stderr
+    assert list((tmp_path / "run").rglob("events.out*" if logger == "tensorboard" else "run-*.wandb"))
+    assert (tmp_path / "run" / "metrics.csv").is_file()
+
+
+def choices() -> list[str]:
+    return sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("choice", choices())
+def test_every_choice_composes_and_builds(
+    choice: str, tmp_path: Path, pcam_root: Path, kaggle_root: Path, folder_root: Path
+) -> None:
+    from pcam.models.schedules import build_optimizer, build_scheduler
+    from pcam.training import build_callbacks, build_loggers, build_trainer, classifier, processes
+    from tests.run import composed
+
+    roots = {"data=pcam": pcam_root, "data=kaggle": kaggle_root, "data=folder": folder_root}
+    extra = [f"data.root={roots[choice]}"] if choice in roots else []
+    if choice == "trainer=gpu":
+        extra = ["trainer.accelerator=cpu"]
+    config = composed(choice, *extra)
+    group = choice.partition("=")[0]
+    if group in ("data", "crop", "aug"):
+        from pcam.data.datamodule import PatchData
+
+        data = PatchData(config["data"], config["crop"], config["aug"], 0)
+        batch = next(iter(data.train_dataloader()))
+        assert batch["image"].shape[1] == 3
+        return
+    if group != "model":
+        config["model"] |= {"name": "test_resnet", "input_size": 32}
+    elif choice in ("model=efficientnet_b7", "model=densenet201"):
+        return  # tests/models/test_network.py builds the study's networks
+    model = classifier(config)
+    if group in ("optimizer", "scheduler"):
+        optimizer = build_optimizer(model.network.backbone.parameters(), model.network.head.parameters(), **config["optimizer"])
+        schedule, _ = build_scheduler(optimizer, config["scheduler"], 10)
+        rates = []
+        for _ in range(10):
+            rates.append(optimizer.param_groups[1]["lr"])
+            optimizer.step()
+            schedule.step()
+        assert 0 < max(rates) <= config["optimizer"]["head_lr"]
+        assert min(rates) >= 0
+    if group == "trainer":
+        count = processes(config["trainer"], single=True)
+        assert build_trainer(config["trainer"], tmp_path, count, build_callbacks(config["trainer"], tmp_path), [], model)
+    if group == "logger" and choice != "logger=wandb":
+        assert len(build_loggers(config, tmp_path)) == len(config["logger"]["names"])
+
+
+def test_every_choice_is_tried() -> None:
+    assert {"model=xception", "aug=keras", "trainer=ddp", "finetune=frozen", "data=kaggle"} <= set(choices())
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert compose("train").seed == 0
+
+
+# Bad data, each its line ---------------------------------------------------------------------------------------------
+
+
+def change(path: Path, key: str, values: np.ndarray) -> None:
+    path.unlink()
+    with h5py.File(path, "w") as file:
+        file[key] = values
+
+
+def spoil_pcam(root: Path, fault: str) -> str:
+    """Plant a fault in the official layout; return what its line must say."""
+    write_pcam(root, {"train": 20, "valid": 8, "test": 8})
+    x, y = root / f"{STEM}train_x.h5", root / f"{STEM}train_y.h5"
+    (root / f"{STEM}train_meta.csv").unlink()
+    labels = np.zeros((20, 1, 1, 1), np.uint8)
+    if fault == "missing file":
+        x.unlink()
+        return "train_x.h5 is missing; get it: curl"
+    if fault == "truncated HDF5":
+        x.write_bytes(x.read_bytes()[:-100_000])
+        return "is cut off"
+    if fault == "no HDF5":
+        x.write_text("<html>quota</html>")
+        return "is not an HDF5 file"
+    if fault == "wrong key":
+        change(x, "patches", np.zeros((20, 96, 96, 3), np.uint8))
+        return "has no array 'x', only patches"
+    if fault == "wrong shape":
+        change(x, "x", np.zeros((20, 3, 96, 96), np.uint8))
+        return "patches are (N, height, width, 3)"
+    if fault == "wrong dtype":
+        change(x, "x", np.zeros((20, 96, 96, 3), np.float32))
+        return "is float32; patches are uint8"
+    if fault == "other length":
+        change(y, "y", labels[:19])
+        return "has 20 patches, camelyonpatch_level_2_split_train_y.h5 has 19 labels"
+    labels[7] = 2
+    change(y, "y", labels)
+    return "row 7 has label 2"
+
+
+PCAM_FAULTS = (
+    "missing file",
+    "truncated HDF5",
+    "no HDF5",
+    "wrong key",
+    "wrong shape",
+    "wrong dtype",
+    "other length",
+    "label 2",
+)
+
+
+def spoil_kaggle(root: Path, fault: str) -> str:
+    """Plant a fault in Kaggle's layout; return what its line must say."""
+    write_kaggle(root)
+    file = sorted((root / "train").glob("*.tif"))[5]
+    if fault == "csv id without file":
+        file.unlink()
+        return f"1 ids of {root / 'train_labels.csv'} are not in {root / 'train'}, first {file.stem}"
+    if fault == "file without id":
+        rows = (root / "train_labels.csv").read_text().splitlines()
+        (root / "train_labels.csv").write_text("\n".join(row for row in rows if not row.startswith(file.stem)) + "\n")
+        return f"1 ids of {root / 'train'} are not in {root / 'train_labels.csv'}, first {file.stem}"
+    file.write_bytes(file.read_bytes()[:200])
+    return f"{file} cannot be read as an image"
+
+
+KAGGLE_FAULTS = ("csv id without file", "file without id", "unreadable tif")
+
+
+@pytest.mark.parametrize("fault", [*PCAM_FAULTS, *KAGGLE_FAULTS])
+def test_bad_data_is_one_line(fault: str, tmp_path: Path) -> None:
+    from pcam.data.datamodule import PatchData
+    from pcam.errors import DataError
+    from tests.run import composed
+
+    kind = "kaggle" if fault in KAGGLE_FAULTS else "pcam"
+    said = (spoil_kaggle if kind == "kaggle" else spoil_pcam)(tmp_path / "data", fault)
+    config = composed(f"data={kind}", f"data.root={tmp_path / 'data'}")
+    with pytest.raises(DataError) as caught:
+        PatchData(config["data"], config["crop"], config["aug"], 0)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if fault in ("truncated HDF5", "unreadable tif"):  # as typed, for one of each layout: the rest take the same way
+        typed = command(
+            "pcam.train", *TINY, f"data={kind}", f"data.root={tmp_path / 'data'}", "hydra.run.dir=run", cwd=tmp_path
+        )
+        assert said in one_line(typed)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trainer.max_epochs=0"], "trainer.max_epochs=0"),
+        (["data.root=x"], "unknown key data.root"),
+        (["+trainer.nonsense=1"], "unknown key trainer.nonsense"),
+        (["optimizer.name=adan3"], "optimizer.name=adan3 is not known; did you mean"),
+        (["finetune=frozen_then_unfrozen", "finetune.unfreeze_epoch=9"], "the epochs are 0 to"),
+        (["crop=center", "crop.size=200"], "crop.size=200 is larger than the patches"),
+        (["resume=nowhere"], "nowhere holds no run"),
+    ],
+)
+def test_bad_settings_are_one_line(words: list[str], said: str, tmp_path: Path) -> None:
+    assert said in one_line(command("pcam.train", *TINY, *words, cwd=tmp_path))
+
+
+def test_importing_a_door_imports_nothing_heavy() -> None:
+    code = "import sys, pcam.train; print(*[m for m in ('torch', 'timm', 'lightning', 'albumentations', 'numpy') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
