@@ -46,10 +46,16 @@ def main(overrides: list[str]) -> None:
         widths = [m.out_features for m in model.network.head if isinstance(m, nn.Linear)]
         head = " → ".join([str(next(m.in_features for m in model.network.head if isinstance(m, nn.Linear))), *map(str, widths)])
         seconds = (float(row["seconds"])) / float(row["step"])  # the epoch's: reading and validation included
-        lines.append(
-            f"| {config['model']['name']} | {count['backbone'] / 1e6:.1f} M | {count['head']:,} | {model.network.input_size} px "
-            f"| {head} | {float(row['train/loss_epoch']):.3f} ({config['loss']['name']}) | {seconds:.1f} |"
-        )
+        cells = [
+            config["model"]["name"],
+            f"{count['backbone'] / 1e6:.1f} M",
+            f"{count['head']:,}",
+            f"{model.network.input_size} px",
+            head,
+            f"{float(row['train/loss_epoch']):.3f} ({config['loss']['name']})",
+            f"{seconds:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     print("\n" + "\n".join(lines))
 
 

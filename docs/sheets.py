@@ -67,8 +67,8 @@ def main(real: Path | None) -> None:
     names = sorted(path.stem for path in (CONF / "aug").glob("*.yaml"))
     rows = [(f"aug={name}", list(Augmentation(config(f"aug={name}")["aug"], 0)(eight, numbers, 0))) for name in names]
     pages["augmentation"] = sheet(rows)
-    crops = {"crop=none": Crop("none"), "crop=center crop.size=64": Crop("center", 64), "crop=center crop.size=32": Crop("center", 32),
-             "crop=random crop.size=64": Crop("random", 64)}  # fmt: skip
+    squares = [("center", 64), ("center", 32), ("random", 64)]
+    crops = {"crop=none": Crop("none")} | {f"crop={mode} crop.size={size}": Crop(mode, size) for mode, size in squares}
     patches = made.read(numbers)
     pages["crops"] = sheet([(name, list(crop(patches, numbers, 0))) for name, crop in crops.items()])
     if real is not None:

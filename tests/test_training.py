@@ -115,9 +115,9 @@ def test_trap_checkpoints_hold_nothing_that_could_be_run(plain_run: tuple[Path, 
     assert "_target_" not in (folder / "config.yaml").read_text()
     hostile = runs.read_config(folder)
     hostile["data"]["name"] = "os.system"
-    with pytest.raises(PcamError, match=r"data.name=os.system is not known"):
-        from pcam.data.datamodule import PatchData
+    from pcam.data.datamodule import PatchData
 
+    with pytest.raises(PcamError, match=r"data.name=os.system is not known"):
         PatchData(hostile["data"], hostile["crop"], hostile["aug"], 0)
     (folder / "hostile").mkdir()
     (folder / "hostile" / "config.yaml").write_text("a: !!python/object/apply:os.system ['touch /tmp/x']\n")

@@ -262,7 +262,8 @@ class Window:
 
     def see(self, sheet: NDArray[Any], flags: int = cv2.INTER_LINEAR) -> NDArray[Any]:
         """The (96, 96, ...) window of a sheet's array."""
-        return cv2.warpAffine(sheet, self.map, (SIDE, SIDE), flags=flags | cv2.WARP_INVERSE_MAP)
+        window: NDArray[Any] = cv2.warpAffine(sheet, self.map, (SIDE, SIDE), flags=flags | cv2.WARP_INVERSE_MAP)
+        return window
 
     def numbers(self, sheet: Sheet) -> NDArray[np.int16]:
         """int16 (96, 96): which cell each pixel belongs to, 0 for none."""

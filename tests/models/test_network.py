@@ -37,9 +37,8 @@ def test_the_study_s_six_networks_take_raw_patches() -> None:
         assert out.dtype == torch.float32
         assert torch.isfinite(out).all()
         assert sum(p.numel() for p in net.backbone.parameters()) / 1e6 == pytest.approx(millions, abs=0.06), name
-        assert [m for m in net.head if isinstance(m, nn.Linear)][0].out_features == (
-            512 if name in ("vgg16", "densenet201") else outputs
-        )
+        first = next(m for m in net.head if isinstance(m, nn.Linear))
+        assert first.out_features == (512 if name in ("vgg16", "densenet201") else outputs)
 
 
 def test_the_recipes_of_the_study() -> None:
