@@ -26,12 +26,13 @@ SCALE, GAP, LINE = 2, 6, 22
 
 def sheet(rows: list[tuple[str, list[Pixels]]], square: bool = False) -> Image.Image:
     """Draw rows of patches, uint8 (H, W, 3) each, under their titles; ``square`` outlines the centre 32x32."""
-    side = max(patch.shape[0] for _, patches in rows for patch in patches) * SCALE
+    sides = [patches[0].shape[0] * SCALE for _, patches in rows]
+    side = max(sides)
     width = max(len(patches) for _, patches in rows) * (side + GAP) + GAP
-    page = Image.new("RGB", (width, len(rows) * (side + LINE + GAP) + GAP), "white")
+    page = Image.new("RGB", (width, sum(sides) + len(rows) * (LINE + GAP) + GAP), "white")
     draw = ImageDraw.Draw(page)
     for r, (title, patches) in enumerate(rows):
-        top = r * (side + LINE + GAP) + GAP
+        top = sum(sides[:r]) + r * (LINE + GAP) + GAP
         draw.text((GAP, top), title, "black", font_size=15)
         for c, patch in enumerate(patches):
             size = patch.shape[0] * SCALE

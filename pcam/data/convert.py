@@ -39,7 +39,9 @@ def convert(files: Sequence[Path], target: Path) -> None:
             at_sha1 = file["sha1"].id.get_offset()
         x = np.memmap(partial, np.uint8, "r+", at, shape)
         sha1 = np.memmap(partial, "S40", "r+", at_sha1, (len(files),))
-        with tqdm(total=len(files), initial=done, unit="patch", desc=f"{files[0].parent.name} → {target.name}") as bar:
+        with tqdm(
+            total=len(files), initial=done, unit="patch", disable=None, desc=f"{files[0].parent.name} → {target.name}"
+        ) as bar:
             for start in range(done, len(files), BLOCK):
                 for row in range(start, min(start + BLOCK, len(files))):
                     image = read_image(files[row])
