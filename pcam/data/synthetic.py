@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.data.tissue import SIDE, TILE, Bools, Bytes, Floats, bank, compose
+from pcam.data.sheets import SIDE, TILE, Bools, Bytes, Floats, bank
+from pcam.data.tissue import compose
 from pcam.errors import DataError
 
 SPLITS = ("train", "valid", "test")
