@@ -3,15 +3,13 @@
 import logging
 import os
 import sys
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import Trainer, seed_everything
-from lightning.pytorch.loggers import Logger
 
 from pcam import runs
 from pcam.callbacks import build_callbacks, read_rows
@@ -22,15 +20,7 @@ from pcam.models.weights import Weights, begin
 from pcam.report import screens
 from pcam.report.curves import curves
 from pcam.stats.intervals import bootstrap_metrics
-from pcam.tables import call, look_up
-
-OURS = (
-    "precision",
-    "devices",
-    "early_stopping",
-    "ema",
-    "progress",
-)  # keys of trainer that are not Lightning's, or resolved
+from pcam.trainer import build_loggers, build_trainer, processes, quiet
 
 
 def train(config: runs.Config, folder: Path, resume: bool, single: bool = False) -> dict[str, Any]:
@@ -85,7 +75,7 @@ def _process(rank: int, config: runs.Config, folder: Path, resume: bool, count: 
 
 def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str, Any]:
     """Be one process of a training; rank 0 writes."""
-    _quiet()
+    quiet()
     settings, seed = config["trainer"], config["seed"]
     if not isinstance(settings["max_epochs"], int) or settings["max_epochs"] < 1:
         raise ConfigError(f"trainer.max_epochs={settings['max_epochs']}; it is a count from 1")
@@ -98,7 +88,8 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
     else:
         began = begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
     model.began = asdict(began)
-    trainer = build_trainer(settings, folder, count, build_callbacks(settings, folder), build_loggers(config, folder), model)
+    loggers = build_loggers(config, folder)
+    trainer = build_trainer(settings, folder, count, build_callbacks(settings, folder), loggers, model.plan)
     if trainer.is_global_zero:
         print(screens.before(facts(config, folder, data, model, trainer, resume)), flush=True)
         if network["weights"] == "auto" and began.origin == "random":
@@ -139,7 +130,7 @@ def conclude(
     state = torch.load(best, map_location="cpu", weights_only=True)
     model.load_state_dict(state["state_dict"])
     # A trainer of its own: the weights to score are the checkpoint's, whatever a moving average still holds.
-    trainer = build_trainer({**settings, "progress": False}, folder, count, [], [], model)
+    trainer = build_trainer({**settings, "progress": False}, folder, count, [], [], model.plan)
     final = data.final_split
     trainer.validate(model, datamodule=data, verbose=False)
     if final == "test":
@@ -225,105 +216,6 @@ def counted(model: Classifier) -> dict[str, int]:
     return {part: sum(p.numel() for p in getattr(model.network, part).parameters()) for part in ("backbone", "head")}
 
 
-# The trainer ---------------------------------------------------------------------------------------------------------
-
-
-def processes(settings: Mapping[str, Any], single: bool) -> int:
-    """Return how many processes a training takes: one per device."""
-    devices, accelerator = settings["devices"], settings["accelerator"]
-    gpus = torch.cuda.device_count()
-    if accelerator in ("gpu", "cuda") and gpus == 0 and not torch.backends.mps.is_available():
-        raise ConfigError(f"trainer.accelerator={accelerator}: there is no GPU; use trainer=cpu or trainer=auto")
-    if devices == "auto":
-        return 1 if single or accelerator == "cpu" else max(1, gpus)
-    count = len(devices) if isinstance(devices, list | tuple) else devices
-    if not isinstance(count, int) or count < 1:
-        raise ConfigError(f"trainer.devices={devices}; it is auto, a count from 1, or a list of GPUs")
-    if gpus and accelerator != "cpu" and count > gpus:
-        raise ConfigError(f"trainer.devices={devices}: there are {gpus} GPUs")
-    return count
-
-
-def precision(setting: str, accelerator: str) -> str:
-    """Return Lightning's name of a precision; auto is mixed on a GPU and full on a CPU."""
-    if setting != "auto":
-        return str(setting)
-    if accelerator == "cpu" or not torch.cuda.is_available():
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-
-
-def build_trainer(
-    settings: Mapping[str, Any],
-    folder: Path,
-    count: int,
-    callbacks: list[Any],
-    loggers: list[Logger],
-    model: Classifier,
-) -> Trainer:
-    """Return Lightning's Trainer for the config's ``trainer``."""
-    from lightning.pytorch.strategies import DDPStrategy
-
-    given = {key: value for key, value in settings.items() if key not in OURS}
-    devices = settings["devices"] if settings["devices"] != "auto" else count
-    strategy: Any = "auto"
-    if count > 1:
-        strategy = DDPStrategy(find_unused_parameters=model.plan.ever_frozen)
-    try:
-        return call(
-            Trainer,
-            given,
-            "trainer",
-            devices=devices,
-            precision=precision(settings["precision"], settings["accelerator"]),
-            strategy=strategy,
-            callbacks=callbacks,
-            logger=loggers or False,
-            default_root_dir=folder,
-            enable_progress_bar=any("ProgressBar" in type(c).__name__ for c in callbacks),
-            enable_checkpointing=any("Checkpoint" in type(c).__name__ for c in callbacks),
-            enable_model_summary=False,
-            use_distributed_sampler=False,  # each patch is scored exactly once (PatchOrder)
-            num_sanity_val_steps=0,
-        )
-    except (ValueError, TypeError) as error:  # Lightning's are MisconfigurationException too, a plain Exception
-        raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
-
-
-def _wandb(folder: Path, project: str, group: str | None, tags: list[str]) -> Logger:
-    from lightning.pytorch.loggers import WandbLogger
-
-    keyed = bool(os.environ.get("WANDB_API_KEY")) or Path.home().joinpath(".netrc").is_file()
-    return WandbLogger(project=project, group=group, tags=tags, name=folder.name, save_dir=folder, offline=not keyed)
-
-
-def _tensorboard(folder: Path) -> Logger:
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    try:
-        return TensorBoardLogger(folder, name="", version="tensorboard")
-    except ModuleNotFoundError as error:
-        raise ConfigError("logger=tensorboard needs a package: pip install 'pcam[tensorboard]'") from error
-
-
-LOGGERS: Mapping[str, Callable[..., Logger]] = {"wandb": _wandb, "tensorboard": _tensorboard}
-
-
-def build_loggers(config: runs.Config, folder: Path) -> list[Logger]:
-    """Return the loggers beside metrics.csv."""
-    settings = {key: value for key, value in config["logger"].items() if key != "names"}
-    loggers: list[Logger] = []
-    for name in config["logger"]["names"]:
-        make = look_up(LOGGERS, name, "logger.names")
-        loggers.append(call(make, settings if name == "wandb" else {}, "logger", folder=folder))
-    for logger in loggers:
-        logger.log_hyperparams(config)
-    return loggers
-
-
-# Odds and ends -------------------------------------------------------------------------------------------------------
-
-
 def _began(folder: Path) -> dict[str, str]:
     state = torch.load(runs.last_checkpoint(folder), map_location="cpu", weights_only=True)
     began: dict[str, str] = state["began"]
@@ -351,12 +243,3 @@ def _free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
-
-
-def _quiet() -> None:
-    """Leave out what Lightning says about itself; what matters stands on the screen."""
-    for name in ("lightning.pytorch", "lightning.fabric", "timm"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*tensorboardX.*", ".*sync_dist=True.*", ".*exists and is not empty.*",
-                    ".*number of training batches.*", ".*LeafSpec.*", ".*lr_scheduler.step.*"):  # fmt: skip
-        warnings.filterwarnings("ignore", message)

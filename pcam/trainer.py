@@ -1,0 +1,121 @@
+"""Lightning's Trainer and its loggers, as the config's ``trainer`` and ``logger`` ask for them."""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.loggers import Logger
+
+from pcam.errors import ConfigError
+from pcam.models.finetuning import Plan
+from pcam.runs import Config
+from pcam.tables import call, look_up
+
+OURS = ("precision", "devices", "early_stopping", "ema", "progress")  # keys of trainer that are not Lightning's, or resolved
+
+
+def processes(settings: Mapping[str, Any], single: bool) -> int:
+    """Return how many processes a training takes: one per device."""
+    devices, accelerator = settings["devices"], settings["accelerator"]
+    gpus = torch.cuda.device_count()
+    if accelerator in ("gpu", "cuda") and gpus == 0 and not torch.backends.mps.is_available():
+        raise ConfigError(f"trainer.accelerator={accelerator}: there is no GPU; use trainer=cpu or trainer=auto")
+    if devices == "auto":
+        return 1 if single or accelerator == "cpu" else max(1, gpus)
+    count = len(devices) if isinstance(devices, list | tuple) else devices
+    if not isinstance(count, int) or count < 1:
+        raise ConfigError(f"trainer.devices={devices}; it is auto, a count from 1, or a list of GPUs")
+    if gpus and accelerator != "cpu" and count > gpus:
+        raise ConfigError(f"trainer.devices={devices}: there are {gpus} GPUs")
+    return count
+
+
+def precision(setting: str, accelerator: str) -> str:
+    """Return Lightning's name of a precision; auto is mixed on a GPU and full on a CPU."""
+    if setting != "auto":
+        return str(setting)
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+def build_trainer(
+    settings: Mapping[str, Any],
+    folder: Path,
+    count: int,
+    callbacks: list[Any],
+    loggers: list[Logger],
+    plan: Plan,
+) -> Trainer:
+    """Return Lightning's Trainer for the config's ``trainer``."""
+    from lightning.pytorch.strategies import DDPStrategy
+
+    given = {key: value for key, value in settings.items() if key not in OURS}
+    devices = settings["devices"] if settings["devices"] != "auto" else count
+    strategy: Any = "auto"
+    if count > 1:
+        strategy = DDPStrategy(find_unused_parameters=plan.ever_frozen)
+    try:
+        return call(
+            Trainer,
+            given,
+            "trainer",
+            devices=devices,
+            precision=precision(settings["precision"], settings["accelerator"]),
+            strategy=strategy,
+            callbacks=callbacks,
+            logger=loggers or False,
+            default_root_dir=folder,
+            enable_progress_bar=any("ProgressBar" in type(c).__name__ for c in callbacks),
+            enable_checkpointing=any("Checkpoint" in type(c).__name__ for c in callbacks),
+            enable_model_summary=False,
+            use_distributed_sampler=False,  # each patch is scored exactly once (PatchOrder)
+            num_sanity_val_steps=0,
+        )
+    except (ValueError, TypeError) as error:  # Lightning's are MisconfigurationException too, a plain Exception
+        raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def _wandb(folder: Path, project: str, group: str | None, tags: list[str]) -> Logger:
+    from lightning.pytorch.loggers import WandbLogger
+
+    keyed = bool(os.environ.get("WANDB_API_KEY")) or Path.home().joinpath(".netrc").is_file()
+    return WandbLogger(project=project, group=group, tags=tags, name=folder.name, save_dir=folder, offline=not keyed)
+
+
+def _tensorboard(folder: Path) -> Logger:
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    try:
+        return TensorBoardLogger(folder, name="", version="tensorboard")
+    except ModuleNotFoundError as error:
+        raise ConfigError("logger=tensorboard needs a package: pip install 'pcam[tensorboard]'") from error
+
+
+LOGGERS: Mapping[str, Callable[..., Logger]] = {"wandb": _wandb, "tensorboard": _tensorboard}
+
+
+def build_loggers(config: Config, folder: Path) -> list[Logger]:
+    """Return the loggers beside metrics.csv."""
+    settings = {key: value for key, value in config["logger"].items() if key != "names"}
+    loggers: list[Logger] = []
+    for name in config["logger"]["names"]:
+        make = look_up(LOGGERS, name, "logger.names")
+        loggers.append(call(make, settings if name == "wandb" else {}, "logger", folder=folder))
+    for logger in loggers:
+        logger.log_hyperparams(config)
+    return loggers
+
+
+def quiet() -> None:
+    """Leave out what Lightning says about itself; what matters stands on the screen."""
+    for name in ("lightning.pytorch", "lightning.fabric", "timm"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*tensorboardX.*", ".*sync_dist=True.*", ".*exists and is not empty.*",
+                    ".*number of training batches.*", ".*LeafSpec.*", ".*lr_scheduler.step.*"):  # fmt: skip
+        warnings.filterwarnings("ignore", message)
