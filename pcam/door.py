@@ -48,11 +48,15 @@ def door(name: str) -> Callable[[Job], Callable[[], None]]:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its exceptions on instead of printing them
             try:
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(told)()
+                sys.stdout.flush()
             except (PcamError, HydraException, OmegaConfBaseException) as error:
                 if full:
                     raise
                 print(f"error: {_line(error, name)}", file=sys.stderr)
                 sys.exit(2)
+            except BrokenPipeError:  # what reads the output has seen enough (| head)
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                sys.exit(0)
             finally:
                 if not full:
                     os.environ.pop("HYDRA_FULL_ERROR", None)

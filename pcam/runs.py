@@ -78,6 +78,12 @@ def start(folder: Path, config: Config) -> None:
         raise RunError(f"{folder} cannot be written ({error}); set hydra.run.dir") from error
 
 
+def forget(folder: Path) -> None:
+    """Take back what ``start`` wrote, if the run came to nothing: the same command, mended, can then use the folder."""
+    if not (last_checkpoint(folder).exists() or (folder / "metrics.csv").exists()):
+        (folder / "config.yaml").unlink(missing_ok=True)
+
+
 def read_config(folder: Path) -> Config:
     """Return a run's config.
 

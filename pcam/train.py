@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from pcam.door import door, plain
+from pcam.errors import PcamError
 
 
 @door("train")
@@ -31,7 +32,12 @@ def main(composed: DictConfig) -> float | None:
             config = runs.resumed(runs.read_config(folder), config, typed, folder)
         from pcam.training import train  # torch and Lightning take seconds to import: what can fail has failed by now
 
-        summary = train(config, folder, resume=resume is not None, single=hydra.mode == RunMode.MULTIRUN)
+        try:
+            summary = train(config, folder, resume=resume is not None, single=hydra.mode == RunMode.MULTIRUN)
+        except (PcamError, SystemExit):
+            if resume is None:
+                runs.forget(folder)
+            raise
     finally:
         with contextlib.suppress(OSError):
             asked.rmdir()  # the folder that Hydra made, if nothing came to lie in it

@@ -272,6 +272,7 @@ def test_bad_data_is_one_line(
     assert left.value.code == 2
     assert told.startswith("error: ") and said in told
     assert "\n" not in told
+    assert not (tmp_path / "run").exists()  # the command, mended, can be typed again as it was
 
 
 @pytest.mark.parametrize(
