@@ -22,7 +22,12 @@ from typing import Any
 from pcam.errors import RunError
 
 Config = dict[str, Any]
-PATHS = (("data", "root"), ("data", "converted"), ("data", "slide_csv"))  # keys that are paths, kept absolute
+PATHS = (
+    ("data", "root"),
+    ("data", "converted"),
+    ("data", "slide_csv"),
+    ("splits", "file"),
+)  # keys that are paths, kept absolute
 MAY_CHANGE = ("trainer", "logger", "data.num_workers", "data.root", "data.converted", "data.slide_csv")  # on resuming
 NEW_ON_RESUME = ("resume",)
 
@@ -110,7 +115,7 @@ def absolute(config: Config) -> Config:
     for group, key in PATHS:
         if config.get(group, {}).get(key) is not None:
             config[group][key] = str(Path(config[group][key]).expanduser().absolute())
-    weights = config["model"]["weights"]
+    weights = config.get("model", {}).get("weights", "none")
     if weights not in ("imagenet", "none", "auto"):
         config["model"]["weights"] = str(Path(weights).expanduser().absolute())
     return config

@@ -80,7 +80,7 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
     if not isinstance(settings["max_epochs"], int) or settings["max_epochs"] < 1:
         raise ConfigError(f"trainer.max_epochs={settings['max_epochs']}; it is a count from 1")
     seed_everything(seed, verbose=False)
-    data = PatchData(config["data"], config["crop"], config["aug"], seed)
+    data = PatchData(config["data"], config["splits"], config["crop"], config["aug"], seed)
     model = classifier(config)
     network = config["model"]
     if resume:
@@ -91,6 +91,9 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
     loggers = build_loggers(config, folder)
     trainer = build_trainer(settings, folder, count, build_callbacks(settings, folder), loggers, model.plan)
     if trainer.is_global_zero:
+        if data.opened.how != "official":
+            rows = ((name, split) for split, source in data.sources.items() for name in source.ids)
+            runs.write_csv(folder / "splits.csv", ("id", "split"), rows)
         print(screens.before(facts(config, folder, data, model, trainer, resume)), flush=True)
         if network["weights"] == "auto" and began.origin == "random":
             print(screens.boxed(f"RANDOM WEIGHTS (model.weights=auto): {began.detail}"), file=sys.stderr, flush=True)
@@ -152,6 +155,7 @@ def conclude(
         "seed": config["seed"],
         "weights": model.began,
         "parameters": counted(model),
+        "splits": {"how": data.opened.how, "left_out": data.opened.left_out},
         "data": {
             split: {"patches": len(source), "positive": int(source.labels.sum()), "sha256": digest}  # type: ignore[union-attr]
             for (split, source), digest in zip(data.sources.items(), data.fingerprint().values(), strict=True)
@@ -191,13 +195,14 @@ def facts(
     else:
         frozen = f"{sum(counts.values()):,} parameters trained"
     statistics = "" if plan.unfreeze_epoch is None else f"; BatchNorm's statistics {config['finetune']['batchnorm']}"
-    crops = ", ".join(f"{split} {crop[split]}" for split in data.splits)
-    crop_told = "whole patch" if set(crop[split] for split in data.splits) == {"none"} else f"{crop['size']} px: {crops}"
+    crops = ", ".join(f"{split} {crop[split]}" for split in data.sources)
+    crop_told = "whole patch" if set(crop[split] for split in data.sources) == {"none"} else f"{crop['size']} px: {crops}"
     shown = f"{size} px ({crop['interpolation']})" if size else "as it comes"
     rates = " ".join(f"{key}={config['optimizer'][key]:g}" for key in ("lr", "head_lr", "weight_decay"))
     return [
         ("pcam", f"resuming {folder}" if resume else f"training into {folder}"),
         *((split, f"{config['data']['name']}: {screens.described(source)}") for split, source in data.sources.items()),
+        ("splits", screens.split(data.opened)),
         ("crop", crop_told),
         ("augmentation", config["aug"]["name"]),
         ("network", f"{network['name']}, input {shown}, {screens.parameters(counts)}"),

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,19 @@ from pcam.data.synthetic import SyntheticSource
 os.environ.update(WANDB_MODE="offline", HF_HUB_OFFLINE="1", NO_ALBUMENTATIONS_UPDATE="1")
 
 STEM = "camelyonpatch_level_2_split_"
+
+
+@pytest.fixture(autouse=True)
+def this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches the network: a connection to any other machine is an error."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and str(address[0]) not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"a test asked for {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
 def write_pcam(root: Path, sizes: dict[str, int], **storage: object) -> Path:

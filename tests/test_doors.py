@@ -152,7 +152,7 @@ def test_every_choice_composes_and_builds(
     if group in ("data", "crop", "aug"):
         from pcam.data.datamodule import PatchData
 
-        data = PatchData(config["data"], config["crop"], config["aug"], 0)
+        data = PatchData(config["data"], config["splits"], config["crop"], config["aug"], 0)
         batch = next(iter(data.train_dataloader()))
         assert batch["image"].shape[1] == 3
         return
@@ -270,7 +270,8 @@ def test_bad_data_is_one_line(
         main()
     told = capfd.readouterr().err.strip()
     assert left.value.code == 2
-    assert told.startswith("error: ") and said in told
+    assert told.startswith("error: ")
+    assert said in told
     assert "\n" not in told
     assert not (tmp_path / "run").exists()  # the command, mended, can be typed again as it was
 

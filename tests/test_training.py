@@ -118,7 +118,7 @@ def test_trap_checkpoints_hold_nothing_that_could_be_run(plain_run: tuple[Path, 
     from pcam.data.datamodule import PatchData
 
     with pytest.raises(PcamError, match=r"data.name=os.system is not known"):
-        PatchData(hostile["data"], hostile["crop"], hostile["aug"], 0)
+        PatchData(hostile["data"], hostile["splits"], hostile["crop"], hostile["aug"], 0)
     (folder / "hostile").mkdir()
     (folder / "hostile" / "config.yaml").write_text("a: !!python/object/apply:os.system ['touch /tmp/x']\n")
     with pytest.raises(RunError, match="is broken"):

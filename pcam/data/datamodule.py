@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,52 +13,11 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 from pcam.data.augment import Augmentation
 from pcam.data.crop import Crop
 from pcam.data.draws import Purpose, draw
-from pcam.data.folder import FolderSource
-from pcam.data.kaggle import kaggle_split
-from pcam.data.pcam import PCamSource
-from pcam.data.source import Source, limited
-from pcam.data.synthetic import SyntheticSource
+from pcam.data.source import Source
+from pcam.data.sources import SPLITS, open_splits
 from pcam.errors import ConfigError, DataError
-from pcam.tables import call, look_up
 
 Batch = dict[str, torch.Tensor]
-SPLITS = ("train", "valid", "test")
-
-
-def synthetic_split(
-    split: str, train: int, valid: int, test: int, data_seed: int, slides: int, stain: float
-) -> SyntheticSource:
-    """Open a split of made patches."""
-    return SyntheticSource(split, {"train": train, "valid": valid, "test": test}[split], data_seed, slides, stain)
-
-
-SOURCES: Mapping[str, Callable[..., Source]] = {
-    "synthetic": synthetic_split,
-    "pcam": PCamSource,
-    "kaggle": kaggle_split,
-    "folder": FolderSource,
-}
-LOADING = ("batch_size", "num_workers", "limit")  # keys of data that are not the source's
-
-
-def splits_of(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the labelled splits that a source has: Kaggle keeps its test labels, a folder may have no test."""
-    without = data.get("name") == "kaggle" or (data.get("name") == "folder" and not (Path(data["root"]) / "test").is_dir())
-    return SPLITS[:2] if without else SPLITS
-
-
-def open_source(data: Mapping[str, Any], split: str, seed: int) -> Source:
-    """Open one split of the source that ``data`` describes, limited to data.limit patches.
-
-    Raises:
-        DataError: it is missing or malformed, or holds no patch.
-        ConfigError: ``data`` has an unknown name or key.
-    """
-    settings = {key: value for key, value in data.items() if key not in (*LOADING, "name")}
-    source = call(look_up(SOURCES, data.get("name"), "data.name"), settings, "data", split=split)
-    if len(source) == 0:
-        raise DataError(f"data={data['name']}: {split} holds no patches")
-    return limited(source, data.get("limit"), seed)
 
 
 class PatchDataset(Dataset[Batch]):
@@ -137,26 +95,29 @@ class PatchData(LightningDataModule):
     """The splits of a source as DataLoaders.
 
     Args:
-        data: the config's ``data``: the source's settings, batch_size, num_workers, limit.
+        data: the config's ``data``: the source's settings, batch_size, num_workers, limit, duplicates.
+        splits: the config's ``splits``.
         crop: the config's ``crop``: size, and the mode of each split.
         aug: the config's ``aug``, for training alone.
         seed: of order, crops and augmentation.
     """
 
-    def __init__(self, data: Mapping[str, Any], crop: Mapping[str, Any], aug: Mapping[str, Any], seed: int) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], splits: Mapping[str, Any], crop: Mapping[str, Any], aug: Mapping[str, Any], seed: int
+    ) -> None:
         super().__init__()
         self.batch_size, self.num_workers, self.seed = data["batch_size"], workers(data["num_workers"]), seed
         if not isinstance(self.batch_size, int) or self.batch_size < 1:
             raise ConfigError(f"data.batch_size={self.batch_size}; it is a count from 1")
-        self.splits = splits_of(data)
         self.crops = {split: Crop(crop[split], crop["size"], seed) for split in SPLITS}
         self.augment = Augmentation(aug, seed)
-        self.sources = {split: open_source(data, split, seed) for split in self.splits}
+        self.opened = open_splits(data, splits, seed)
+        self.sources = self.opened.splits
 
     @property
     def final_split(self) -> str:
         """The split of the final table: test, or valid where the source has no labelled test."""
-        return self.splits[-1]
+        return list(self.sources)[-1]
 
     def epoch(self) -> int:
         """Return the epoch that is being trained, counted from 0."""

@@ -1,12 +1,14 @@
 """Arrays in HDF5 files: opened with their faults named, read from any storage, safe across processes."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from pcam.data.source import Indices, Pixels
 from pcam.errors import DataError
@@ -50,7 +52,7 @@ class PatchArray:
             raise DataError(f"{path}: '{key}' is {dataset.dtype}; patches are uint8; {mend}")
         self.path, self.key, self.mend = path, key, mend
         self.shape: tuple[int, int, int, int] = dataset.shape
-        offset = dataset.id.get_offset() if dataset.chunks is None else None
+        offset = _offset(dataset)
         self._map = np.memmap(path, np.uint8, "r", offset, self.shape) if offset is not None else None
         dataset.file.close()
         self._handle: tuple[int, Any] | None = None
@@ -81,6 +83,52 @@ class PatchArray:
         self.__dict__.update(state)
         if offset is not None:  # a pickled memory map would carry all of the pixels
             self._map = np.memmap(self.path, np.uint8, "r", offset, self.shape)
+
+
+def _offset(dataset: h5py.Dataset) -> int | None:
+    """Return where in its file an array begins, if it lies there in one piece."""
+    return dataset.id.get_offset() if dataset.chunks is None else None
+
+
+def is_mapped(path: Path, key: str) -> bool:
+    """Tell whether a file's array can be a memory map."""
+    dataset = opened(path, key, "")
+    with dataset.file:
+        return _offset(dataset) is not None
+
+
+def rewrite(path: Path, key: str) -> None:
+    """Write a file anew with one array contiguous and uncompressed, so that it can be a memory map.
+
+    A compressed or chunked array is slow to read in random order. The file is replaced only once the new one is whole.
+
+    Raises:
+        DataError: it cannot be read, or the disk is too small.
+    """
+    dataset, partial = opened(path, key, ""), path.with_suffix(".rewritten")
+    with dataset.file as old:
+        size, free = dataset.size * dataset.dtype.itemsize, shutil.disk_usage(path.parent).free
+        if free < size * 1.01:
+            raise DataError(
+                f"{path.parent} has {free / 1e9:.1f} GB free, {size / 1e9:.1f} GB are needed to rewrite {path.name}"
+            )
+        rows = dataset.chunks[0] if dataset.chunks else 1
+        step = -(-512 // rows) * rows  # whole chunks, each decompressed once
+        try:
+            bar = tqdm(total=len(dataset), unit="patch", desc=f"rewriting {path.name}", disable=None)
+            with h5py.File(partial, "w") as new, bar:
+                for name in old:
+                    if name != key:
+                        old.copy(name, new)
+                whole = new.create_dataset(key, dataset.shape, dataset.dtype)
+                for start in range(0, len(dataset), step):
+                    block = dataset[start : start + step]
+                    whole[start : start + step] = block
+                    bar.update(len(block))
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise DataError(f"{path} cannot be rewritten ({error})") from error
+    os.replace(partial, path)
 
 
 def read_column(path: Path, key: str, mend: str) -> NDArray[Any]:

@@ -11,7 +11,6 @@ from pcam.data.convert import convert
 from pcam.data.folder import read_slides
 from pcam.data.hdf5 import PatchArray, read_column
 from pcam.data.source import Indices, Part, Pixels
-from pcam.data.splits import by_slide, stratified
 from pcam.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -58,38 +57,19 @@ class KaggleSource:
         return self._patches.read(indices)
 
 
-def kaggle_split(
-    split: str,
-    root: str,
-    converted: str,
-    valid_share: float,
-    split_seed: int,
-    slide_csv: str | None = None,
-    mismatch: str = "error",
-) -> Part:
-    """Open one split: train and valid of the labelled patches, or predict, the unlabelled test folder.
+def kaggle_split(split: str, root: str, converted: str, slide_csv: str | None = None, mismatch: str = "error") -> Part:
+    """Open the labelled patches (train), or the unlabelled test folder (predict).
 
-    Valid is stratified by class, with equal pixels on one side; by slide when ``slide_csv`` is given. A patch whose id is not
-    the SHA-1 of its pixels is an error, dropped or kept, as ``mismatch`` says.
+    A patch whose id is not the SHA-1 of its pixels is an error, dropped or kept, as ``mismatch`` says.
 
     Raises:
         DataError: files and csv do not agree, a tif cannot be read, ids and pixels do not agree.
-        ConfigError: ``mismatch`` is none of the three, ``valid_share`` is not between 0 and 1.
+        ConfigError: ``mismatch`` is none of the three.
     """
     if mismatch not in ("error", "drop", "keep"):
         raise ConfigError(f"data.mismatch={mismatch}; there is error, drop, keep")
-    if not 0 < valid_share < 1:
-        raise ConfigError(f"data.valid_share={valid_share} is not between 0 and 1")
     whole = KaggleSource("test" if split == "predict" else "train", root, converted, slide_csv)
-    kept = _matching(whole, mismatch)
-    if whole.labels is None:
-        return Part(whole, kept)
-    labels = whole.labels[kept]
-    if whole.groups is not None:
-        sides = by_slide(labels, [whole.groups[i] for i in kept], valid_share, split_seed)
-    else:
-        sides = stratified(labels, [whole.sha1[i] for i in kept], valid_share, split_seed)
-    return Part(whole, kept[sides[split == "valid"]])
+    return Part(whole, _matching(whole, mismatch))
 
 
 def _matching(whole: KaggleSource, mismatch: str) -> NDArray[np.int64]:

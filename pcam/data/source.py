@@ -1,7 +1,7 @@
-"""What a patch source is, and a part of one."""
+"""What a patch source is, a part of one, and several as one."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,57 @@ class MaskedPart(Part):
         return self.whole.masks(self.indices[indices])
 
 
+class Joined:
+    """Several sources, one after the other, as one; patches of one size, slides known if all sources know them."""
+
+    def __init__(self, parts: Sequence[Source]) -> None:
+        self.parts = parts
+        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+        labels = [part.labels for part in parts if part.labels is not None]
+        self.labels = np.concatenate(labels) if len(labels) == len(parts) else None
+        self.ids = [name for part in parts for name in part.ids]
+        groups = [part.groups for part in parts if part.groups is not None]
+        self.groups = [name for names in groups for name in names] if len(groups) == len(parts) else None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, indices: Indices) -> Pixels:
+        """Return the patches, uint8 (n, H, W, 3)."""
+        return self._gathered("read", indices)
+
+    def _gathered(self, what: str, indices: Indices) -> NDArray[Any]:
+        of = np.searchsorted(self.starts, indices, side="right") - 1
+        found = {k: getattr(self.parts[k], what)(indices[of == k] - self.starts[k]) for k in np.unique(of)}
+        sizes = {pixels.shape[1:] for pixels in found.values()}
+        if len(sizes) > 1:
+            raise DataError(f"the splits hold patches of different sizes ({', '.join(map(str, sorted(sizes)))})")
+        out = np.empty((len(indices), *sizes.pop()), next(iter(found.values())).dtype)
+        for k, pixels in found.items():
+            out[of == k] = pixels
+        return out
+
+
+class MaskedJoined(Joined):
+    """Several sources that know the tumour's pixels, as one."""
+
+    def masks(self, indices: Indices) -> NDArray[np.bool_]:
+        """Return bool (n, H, W), True where there is tumour."""
+        return self._gathered("masks", indices)
+
+
+def part(source: Source, indices: Indices) -> Source:
+    """Return the patches of a source at ``indices`` as a source that knows what the whole knows."""
+    return MaskedPart(source, indices) if isinstance(source, MaskedSource) else Part(source, indices)
+
+
+def joined(sources: Sequence[Source]) -> Source:
+    """Return several sources as one that knows what all of them know."""
+    if len(sources) == 1:
+        return sources[0]
+    return MaskedJoined(sources) if all(isinstance(source, MaskedSource) for source in sources) else Joined(sources)
+
+
 def limited(source: Source, limit: int | None, seed: int) -> Source:
     """Return at most ``limit`` patches of a source, drawn by the seed, in the source's order.
 
@@ -82,7 +133,7 @@ def limited(source: Source, limit: int | None, seed: int) -> Source:
     if limit < 1:
         raise DataError(f"data.limit={limit}: at least 1 patch per split is needed")
     chosen = np.sort(draw(seed, Purpose.LIMIT).choice(len(source), limit, replace=False))
-    return MaskedPart(source, chosen) if isinstance(source, MaskedSource) else Part(source, chosen)
+    return part(source, chosen)
 
 
 def checked_labels(labels: NDArray[np.generic], where: str) -> NDArray[np.uint8]:

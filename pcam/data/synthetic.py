@@ -27,7 +27,7 @@ SPLITS = ("train", "valid", "test")
 BLOCK = 4096  # labels and slides are drawn in blocks of this many patches
 
 # What a random stream is for: the last keys of a stream, after (seed, split).
-LABELS, SLIDES, SCENE, SCANNER = 0, 1, 2, 3
+LABELS, SLIDES, SCENE, SCANNER, SHARE = 0, 1, 2, 3, 4
 
 # Optical density of R, G, B at the two ends between which slides lie: a bluer scanner, with Ruifrok
 # and Johnston's haematoxylin, and a browner one, as PCam's slides come from two hospitals.
@@ -129,6 +129,7 @@ class SyntheticSource:
         seed: int = 0,
         slides: int = 16,
         stain: float = 1.0,
+        prevalence: float = 0.0,
         cache: bool = True,
     ) -> None:
         """Draws labels and slides; nothing is rendered before it is read.
@@ -139,6 +140,8 @@ class SyntheticSource:
             seed: patches of different seeds differ.
             slides: number of slides that the patches come from.
             stain: how much slides differ in stain and scanner: 0 makes them alike, 1 is usual.
+            prevalence: how much slides differ in their share of positives: each slide's is drawn evenly from
+                0.5 - prevalence / 2 to 0.5 + prevalence / 2; 0 makes them alike, 1 has slides without any.
             cache: keep what was rendered, 29 kB per patch that was read, in arrays that a forked
                 worker inherits; a pickled source leaves it behind.
 
@@ -149,13 +152,16 @@ class SyntheticSource:
             raise DataError(f"synthetic data: split={split!r} is none of {', '.join(SPLITS)}")
         if size < 0 or slides < 1 or not 0 <= stain < float("inf"):
             raise DataError(f"synthetic data: needs size >= 0, slides >= 1 and stain >= 0, but {size=}, {slides=}, {stain=}")
+        if not 0 <= prevalence <= 1:
+            raise DataError(f"data.prevalence={prevalence} is not in [0, 1]")
         self.split, self.seed, self.cache = split, seed, cache
         self._stream = (seed % 2**64, SPLITS.index(split))
         self._stains = [slide_stain(self._stream, slide, stain) for slide in range(slides)]
         draws = [np.random.default_rng([*self._stream, LABELS, block]).random((2, BLOCK)) for block in range(-(-size // BLOCK))]
         label, slide = np.concatenate([np.empty((2, 0)), *draws], axis=1)[:, :size]
-        self.labels = (label < 0.5).astype(np.uint8)
         self._slides = (slide * slides).astype(np.int64)
+        spread = np.array([np.random.default_rng([*self._stream, SHARE, slide]).uniform(-0.5, 0.5) for slide in range(slides)])
+        self.labels = (label < (0.5 + prevalence * spread)[self._slides]).astype(np.uint8)
         names = [f"{split}-slide-{number:02d}" for number in range(slides)]
         self.ids = [f"{split}-{index:06d}" for index in range(size)]
         self.groups = [names[number] for number in self._slides]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pcam.data.source import Source
+from pcam.data.sources import Opened
 
 NAMES = {
     "accuracy": "accuracy",
@@ -24,6 +25,12 @@ def described(source: Source) -> str:
         parts.append(f"{int(source.labels.sum()):,} positive")
     parts.append("slides unknown" if source.groups is None else f"{len(set(source.groups)):,} slides")
     return ", ".join(parts)
+
+
+def split(opened: Opened) -> str:
+    """Return how the patches were split, and what was left out."""
+    left = ", ".join(f"{count:,} of {name}" for name, count in opened.left_out.items())
+    return opened.how + (f"; left out: {left}" if left else "")
 
 
 def before(facts: Sequence[tuple[str, str]]) -> str:

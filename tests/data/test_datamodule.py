@@ -14,7 +14,7 @@ from tests.run import composed
 def data(*overrides: str) -> PatchData:
     sizes = [] if "data=folder" in overrides else ["data.train=50", "data.valid=20", "data.test=20"]
     config = composed(*sizes, "data.batch_size=16", *overrides)
-    return PatchData(config["data"], config["crop"], config["aug"], config["seed"])
+    return PatchData(config["data"], config["splits"], config["crop"], config["aug"], config["seed"])
 
 
 def epoch_of(module: PatchData, epoch: int, split: str = "train", training: bool = True) -> dict[str, torch.Tensor]:

@@ -9,13 +9,17 @@ from PIL import Image
 
 from pcam.data import convert as conversion
 from pcam.data.kaggle import kaggle_split
+from pcam.data.sources import open_splits
 from pcam.errors import DataError
 from tests.conftest import write_kaggle
 
 
-def opened(root: Path, split: str, **settings: object) -> object:
-    given = {"converted": str(root), "valid_share": 0.25, "split_seed": 0, **settings}
-    return kaggle_split(split, str(root), **given)
+def opened(root: Path, split: str, seed: int = 0, **settings: object) -> object:
+    """Open train or valid of a split by a quarter, or the folder to predict."""
+    if split == "predict":
+        return kaggle_split(split, str(root), str(root), **settings)
+    data = {"name": "kaggle", "root": str(root), "converted": str(root), **settings}
+    return open_splits(data, {"name": "auto", "share": 0.25, "seed": seed}, 0).splits[split]
 
 
 def test_valid_and_train_are_all_patches_and_share_none(kaggle_root: Path) -> None:
@@ -84,7 +88,7 @@ def test_ids_that_are_not_their_pixels_are_counted_and_named(tmp_path: Path) -> 
     assert len(dropped) == 39
     assert name not in dropped
     for seed in range(8):  # kept: two ids of equal pixels, never on both sides
-        sides = [opened(root, split, mismatch="keep", split_seed=seed) for split in ("train", "valid")]
+        sides = [opened(root, split, seed, mismatch="keep") for split in ("train", "valid")]
         pixels = [{patch.tobytes() for patch in side.read(np.arange(len(side)))} for side in sides]
         assert len(sides[0]) + len(sides[1]) == 40
         assert not pixels[0] & pixels[1]

@@ -80,6 +80,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     def hang(*_: object, **__: object) -> None:
         time.sleep(60)
+        raise OSError("no network")
 
     import socket
 

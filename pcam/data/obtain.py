@@ -1,0 +1,131 @@
+"""Data brought to where its source looks for it, once."""
+
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pcam.data.checksums import MD5, META_MD5
+from pcam.data.download import download, length, md5_of
+from pcam.data.hdf5 import is_mapped, rewrite
+from pcam.data.kaggle import MEND as KAGGLE
+from pcam.data.pcam import ADDRESS
+from pcam.errors import DataError
+
+PIXELS = 96 * 96 * 3  # bytes of a patch
+PATCHES = {"train": 262_144, "valid": 32_768, "test": 32_768}
+RECORD = "prepared.json"  # what was checked, so that it need not be read again
+
+
+def obtain(data: Mapping[str, Any], address: str | None = None) -> None:
+    """Get the files of the source that ``data`` describes, as far as they are not there; made and own data need nothing.
+
+    Args:
+        data: the config's ``data``.
+        address: of a mirror of the official files.
+
+    Raises:
+        DataError: they cannot be had, are not the official ones, or the disk is too small.
+    """
+    get: Callable[..., None] | None = {"pcam": pcam, "kaggle": kaggle}.get(data["name"])
+    if get is not None:
+        get(Path(data["root"]), address)
+
+
+def pcam(root: Path, address: str | None = None) -> None:
+    """Get PatchCamelyon's nine files (Zenodo record 2546921), checked, with pixels that can be memory mapped."""
+    root.mkdir(parents=True, exist_ok=True)
+    known = _record(root)
+    base = (address or ADDRESS).rstrip("/")
+    wanted = {name: f"{base}/{name}?download=1" for name in META_MD5}
+    wanted |= {name: f"{base}/{name}.gz?download=1" for name in sorted(MD5, key=_size)}
+    missing = [name for name in wanted if not (root / name).is_file()]
+    _room(root, {name: wanted[name] for name in missing if _size(name)})
+    for name, url in wanted.items():
+        path = root / name
+        served, right = ((MD5[name][0],), (MD5[name][1],)) if name in MD5 else ((), META_MD5[name])
+        if name in missing:
+            found = download(url, path, served, right, _size(name))
+        elif known.get(name, {}).get("bytes_and_time") == _state(path):
+            continue
+        else:
+            found = md5_of(path)
+            if found not in right:
+                raise DataError(
+                    f"{path} is not the official file (MD5 {found}, not {' or '.join(right)}); remove it to get that, or "
+                    f"train on it as it is: python -m pcam.train data=pcam data.root={root}"
+                )
+        if name.endswith("_x.h5") and not is_mapped(path, "x"):
+            rewrite(path, "x")
+        known[name] = {"md5": found, "bytes_and_time": _state(path)}
+        aside = root / f".{RECORD}.part"
+        aside.write_text(json.dumps(known, indent=2))
+        os.replace(aside, root / RECORD)
+
+
+def kaggle(root: Path, address: str | None = None) -> None:
+    """Get Kaggle's files with its own command, where that is installed; their rules want an account.
+
+    Raises:
+        DataError: the command is not there, or fails; says what to do by hand.
+    """
+    if (root / "train_labels.csv").is_file() and (root / "train").is_dir():
+        return
+    archive = root / "histopathologic-cancer-detection.zip"
+    if not archive.is_file():
+        if shutil.which("kaggle") is None:
+            raise DataError(
+                f"{root} lacks train_labels.csv and train/. Kaggle wants an account: accept the rules of the competition "
+                f"histopathologic-cancer-detection there, pip install kaggle, and type this again; or, by hand: {KAGGLE}"
+            )
+        root.mkdir(parents=True, exist_ok=True)
+        asked = ["kaggle", "competitions", "download", "-c", "histopathologic-cancer-detection", "-p", str(root)]
+        if subprocess.run(asked, check=False).returncode or not archive.is_file():
+            raise DataError(f"the command failed: {' '.join(asked)}; its own message stands above")
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            size, free = sum(entry.file_size for entry in packed.infolist()), shutil.disk_usage(root).free
+            if free < size:
+                raise DataError(f"{root} has {free / 1e9:.1f} GB free, {size / 1e9:.1f} GB are needed to unpack {archive.name}")
+            # the table of labels last: its presence says that all is there
+            for entry in sorted(packed.infolist(), key=lambda entry: entry.filename == "train_labels.csv"):
+                packed.extract(entry, root)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{archive} cannot be unpacked ({error}); remove it and type this again") from error
+
+
+def _size(name: str) -> int:
+    """Return how many bytes of pixels a file holds."""
+    split, kind = name.split("_")[-2:]
+    return PATCHES[split] * PIXELS if kind == "x.h5" else 0
+
+
+def _room(root: Path, missing: Mapping[str, str]) -> None:
+    """Make sure that the disk has room for all pixels that are missing, and for the largest of them packed."""
+    if not missing:
+        return
+    packed = [max(0, (length(url) or _size(name)) - _arrived(root / name)) for name, url in missing.items()]
+    needed, free = sum(_size(name) for name in missing) + max(packed), shutil.disk_usage(root).free
+    if free < needed:
+        raise DataError(f"{root} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; set data.root")
+
+
+def _arrived(path: Path) -> int:
+    part = path.with_name(path.name + ".part")
+    return part.stat().st_size if part.is_file() else 0
+
+
+def _record(root: Path) -> dict[str, Any]:
+    try:
+        known = json.loads((root / RECORD).read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _state(path: Path) -> list[int]:
+    return [path.stat().st_size, path.stat().st_mtime_ns]

@@ -1,0 +1,197 @@
+"""From a config to the patches of each split: which source, split how, and what becomes of equal patches."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam.data.folder import FolderSource
+from pcam.data.kaggle import kaggle_split
+from pcam.data.pcam import PCamSource
+from pcam.data.source import Source, joined, limited, part
+from pcam.data.splits import Keys, Sides, by_slide, folds_by_slide, joined_slides, read_split, stratified
+from pcam.data.survey import digests, keys
+from pcam.data.synthetic import SyntheticSource
+from pcam.errors import ConfigError, DataError
+from pcam.tables import call, look_up
+
+SPLITS = ("train", "valid", "test")
+LOADING = ("name", "batch_size", "num_workers", "limit", "duplicates")  # keys of data that are not the source's
+DUPLICATES = ("keep", "group", "drop")
+
+
+def synthetic_split(
+    split: str, train: int, valid: int, test: int, data_seed: int, slides: int, stain: float, prevalence: float
+) -> SyntheticSource:
+    """Open a split of made patches."""
+    size = {"train": train, "valid": valid, "test": test}[split]
+    return SyntheticSource(split, size, data_seed, slides, stain, prevalence)
+
+
+SOURCES: Mapping[str, Callable[..., Source]] = {
+    "synthetic": synthetic_split,
+    "pcam": PCamSource,
+    "kaggle": kaggle_split,
+    "folder": FolderSource,
+}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The labelled patches that a config describes.
+
+    Attributes:
+        splits: name to source; train and valid, and test where the source has one.
+        how: they were split: official, random, slide, folds or file.
+        left_out: name to how many patches were left out as copies, or because a split file does not list them.
+    """
+
+    splits: dict[str, Source]
+    how: str
+    left_out: dict[str, int]
+
+
+def published(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the labelled splits that a source comes with: Kaggle keeps its test labels, a folder has what it has."""
+    if data.get("name") == "kaggle":
+        return SPLITS[:1]
+    if data.get("name") == "folder":
+        return tuple(split for split in SPLITS if split == "train" or (Path(data["root"]) / split).is_dir())
+    return SPLITS
+
+
+def open_source(data: Mapping[str, Any], split: str) -> Source:
+    """Open one split of a source, whole, as published.
+
+    Raises:
+        DataError: it is missing or malformed, or holds no patch.
+        ConfigError: ``data`` has an unknown name or key.
+    """
+    settings = {key: value for key, value in data.items() if key not in LOADING}
+    source = call(look_up(SOURCES, data.get("name"), "data.name"), settings, "data", split=split)
+    if len(source) == 0:
+        raise DataError(f"data={data['name']}: {split} holds no patches")
+    return source
+
+
+def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -> Opened:
+    """Open the labelled patches that a config describes.
+
+    Equal patches are those whose pixels have the same SHA-1. ``data.duplicates`` says what becomes of them: ``keep``, as they
+    are; ``group``, no split that is made here sets them apart (published splits stay as published); ``drop``, one of each is
+    kept, of test before valid before train, so that nothing evaluated was trained on.
+
+    Args:
+        data: the config's ``data``.
+        splits: the config's ``splits``.
+        seed: of ``data.limit``'s draw.
+
+    Raises:
+        DataError: files are missing, malformed or at odds.
+        ConfigError: a setting is not known or cannot be with this source.
+    """
+    duplicates = data.get("duplicates", "group")
+    if duplicates not in DUPLICATES:
+        raise ConfigError(f"data.duplicates={duplicates} is not known; there is {', '.join(DUPLICATES)}")
+    sources = {split: open_source(data, split) for split in published(data)}
+    settings = {key: value for key, value in splits.items() if key != "name"}
+    how = splits["name"]
+    if how == "auto":
+        grouped = sources["train"].groups is not None
+        how = "official" if "valid" in sources else "slide" if grouped else "random"
+    if how == "official":
+        if "valid" not in sources:
+            raise ConfigError(f"splits=official: data={data['name']} comes without a valid split; splits=random or slide")
+        left_out: dict[str, int] = {}
+    else:
+        sources, left_out = _dealt(sources, how, settings, duplicates)
+    if duplicates == "drop":
+        sources, copies = _without_copies(sources)
+        left_out = {split: left_out.get(split, 0) + copies[split] for split in sources}
+    return Opened(
+        {split: limited(source, data.get("limit"), seed) for split, source in sources.items()},
+        how,
+        {split: count for split, count in left_out.items() if count},
+    )
+
+
+def _dealt(
+    sources: dict[str, Source], how: str, settings: Mapping[str, Any], duplicates: str
+) -> tuple[dict[str, Source], dict[str, int]]:
+    """Deal patches anew: train and valid, or, as a file says, all of them."""
+    if how == "file":
+        whole = joined(list(sources.values()))
+        side = call(_listed, settings, "splits", whole=whole)
+        for split in SPLITS[:2]:
+            if not (side == split).any():
+                raise DataError(f"splits.file={settings['file']} lists no patch for {split}")
+        dealt = {split: part(whole, np.flatnonzero(side == split)) for split in SPLITS if (side == split).any()}
+        return dealt, {"unlisted": int((side == "").sum())}
+    whole = joined([sources[split] for split in SPLITS[:2] if split in sources])
+    deal = look_up(DEALS, how, "splits.name")
+    valid = call(deal, settings, "splits", whole=whole, together=duplicates != "keep")
+    test = {"test": sources["test"]} if "test" in sources else {}
+    return {"train": part(whole, np.flatnonzero(~valid)), "valid": part(whole, np.flatnonzero(valid)), **test}, {}
+
+
+def _listed(file: str, whole: Source) -> NDArray[Any]:
+    return read_split(Path(file), whole.ids)
+
+
+def _random(share: float, seed: int, whole: Source, together: bool) -> Sides:
+    return stratified(_labels(whole), _pixels(whole) if together else whole.ids, share, seed)
+
+
+def _slide(share: float, seed: int, whole: Source, together: bool) -> Sides:
+    return by_slide(_labels(whole), _slides(whole, together), share, seed)
+
+
+def _folds(folds: int, fold: int, seed: int, whole: Source, together: bool) -> Sides:
+    dealt = folds_by_slide(_labels(whole), _slides(whole, together), folds, seed)
+    if not isinstance(fold, int) or not 0 <= fold < folds:
+        raise ConfigError(f"splits.fold={fold}; the folds are 0 to {folds - 1}")
+    valid: Sides = dealt == fold
+    return valid
+
+
+# Each: the source whole and whether equal patches stay together, to bool (N,), True for valid.
+DEALS: Mapping[str, Callable[..., Sides]] = {"random": _random, "slide": _slide, "folds": _folds}
+
+
+def _labels(source: Source) -> NDArray[np.uint8]:
+    assert source.labels is not None
+    return source.labels
+
+
+def _slides(source: Source, together: bool) -> Keys:
+    if source.groups is None:
+        raise DataError(
+            "the slides of these patches are not known, so they cannot be split by slide; splits=random, or give the names "
+            "(data=kaggle: data.slide_csv; data=pcam: the official meta csv in data.root)"
+        )
+    return joined_slides(source.groups, _pixels(source)) if together else source.groups
+
+
+def _pixels(source: Source) -> NDArray[Any]:
+    """Return what is equal for equal pixels, (N,)."""
+    return keys(digests(source))
+
+
+def _without_copies(sources: dict[str, Source]) -> tuple[dict[str, Source], dict[str, int]]:
+    """Keep one of each set of equal patches: of test before valid before train, the first in the source's order."""
+    seen: set[bytes] = set()
+    kept, dropped = {}, {}
+    for split in reversed(list(sources)):
+        chosen = []
+        for i, key in enumerate(_pixels(sources[split]).tolist()):
+            if key not in seen:
+                seen.add(key)
+                chosen.append(i)
+        dropped[split] = len(sources[split]) - len(chosen)
+        kept[split] = part(sources[split], np.array(chosen, np.int64)) if dropped[split] else sources[split]
+        if not chosen:
+            raise DataError(f"data.duplicates=drop leaves {split} without patches: each is a copy of one in another split")
+    return {split: kept[split] for split in sources}, dropped
