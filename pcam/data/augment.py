@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pcam.data.draws import Purpose, draw
+from pcam.data.draws import Purpose, Stream
 from pcam.data.source import Indices, Pixels
 from pcam.errors import DataError
 from pcam.tables import call, look_up
@@ -28,10 +28,12 @@ class Augmentation:
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
         import albumentations as A
 
-        rest = {key: value for key, value in settings.items() if key != "name"}
+        rest = {key: value for key, value in settings.items() if key not in ("name", "batched")}
         recipe = call(look_up(RECIPES, settings.get("name"), "aug.name"), rest, "aug")
-        self.seed = seed
+        self._stream, self._python = Stream(seed, Purpose.AUGMENTATION), random.Random()
         self._compose = A.Compose(recipe) if recipe else None
+        if self._compose is not None:
+            self._compose.set_random_state(self._stream.generator, self._python)
 
     def __call__(self, patches: Pixels, indices: Indices, epoch: int) -> Pixels:
         """Augment a batch: uint8 (n, H, W, 3) to the same shape; ``patches`` is left as it was."""
@@ -39,8 +41,7 @@ class Augmentation:
             return patches
         out = np.empty_like(patches, order="C")
         for i, index in enumerate(indices):
-            rng = draw(self.seed, Purpose.AUGMENTATION, epoch, int(index))
-            self._compose.set_random_state(rng, random.Random(int(rng.integers(1 << 62))))
+            self._python.seed(int(self._stream.at(epoch, int(index)).integers(1 << 62)))
             image = self._compose(image=np.ascontiguousarray(patches[i]))["image"]
             if image.shape != patches.shape[1:]:
                 raise DataError("aug: quarter turns need square patches; set a crop, or aug=none or keras")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcam.data.draws import Purpose, draw
+from pcam.data.draws import Purpose, Stream
 from pcam.data.source import Indices, Pixels
 from pcam.errors import ConfigError, DataError, near
 
@@ -55,7 +55,8 @@ class Crop:
             top, left = room // 2
             return patches[:, top : top + self.size, left : left + self.size]
         cut = np.empty((len(patches), self.size, self.size, 3), np.uint8)
+        stream = Stream(self.seed, Purpose.CROP)
         for i, index in enumerate(indices):
-            top, left = draw(self.seed, Purpose.CROP, epoch, int(index)).integers(room + 1)
+            top, left = stream.at(epoch, int(index)).integers(room + 1)
             cut[i] = patches[i, top : top + self.size, left : left + self.size]
         return cut

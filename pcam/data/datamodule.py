@@ -2,18 +2,19 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pcam.data.augment import Augmentation
+from pcam.data.batched import BatchedAugmentation
 from pcam.data.crop import Crop
 from pcam.data.draws import Purpose, draw
-from pcam.data.source import Source
+from pcam.data.source import Indices, Source
 from pcam.data.sources import SPLITS, open_splits
 from pcam.errors import ConfigError, DataError
 
@@ -23,8 +24,8 @@ Batch = dict[str, torch.Tensor]
 class PatchDataset(Dataset[Batch]):
     """Patches of a source, read, cropped and augmented a batch at a time.
 
-    Its items are asked for as (epoch, index), so that what a patch's randomness depends on travels with the request and
-    no worker needs to be told what epoch it is.
+    A batch is asked for as (epoch, indices), so that what a patch's randomness depends on travels with the request and no
+    worker needs to be told what epoch it is.
     """
 
     def __init__(self, source: Source, crop: Crop, augment: Augmentation | None) -> None:
@@ -33,48 +34,57 @@ class PatchDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitems__(self, items: Sequence[tuple[int, int]]) -> Batch:
+    def __getitems__(self, asked: tuple[int, Indices]) -> Batch:
         """Return a batch; the DataLoader's collation has nothing left to do."""
-        epoch = items[0][0]
-        index = np.array([i for _, i in items], np.int64)
+        epoch, index = asked
         patches = self.crop(self.source.read(index), index, epoch)
         if self.augment is not None:
             patches = self.augment(patches, index, epoch)
-        labels = self.source.labels
         batch = {
             # (B, H, W, 3) in memory, seen as (B, 3, H, W): channels last, without a copy
             "image": torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2),
             "index": torch.from_numpy(index),
         }
-        if labels is not None:
-            batch["label"] = torch.from_numpy(labels[index].astype(np.int64))
+        if self.source.labels is not None:
+            batch["label"] = torch.from_numpy(self.source.labels[index].astype(np.int64))
         return batch
 
 
 class PatchOrder(Sampler[Any]):
-    """The order of one process's patches, as (epoch, index).
+    """The order of one process's patches, in batches, each as (epoch, indices).
 
     Training: a permutation by (seed, epoch), dealt to the processes in turn, the few that would give one process more
-    than another left out this epoch. Evaluation: every patch, in order; where the count does not divide, the last are
-    dealt twice so that all processes take as many steps, and the gatherer counts each index once.
+    than another left out this epoch, and a last batch that is not full too. Evaluation: every patch, in order; where the
+    count does not divide, the last are dealt twice so that all processes take as many steps, and the gatherer counts each
+    index once.
 
     The epoch is asked for when an order is drawn: what Lightning tells samplers (set_epoch) is one behind after resuming.
     """
 
     def __init__(
-        self, size: int, seed: int, training: bool, rank: int = 0, world: int = 1, epoch: Callable[[], int] = int
+        self,
+        size: int,
+        batch_size: int,
+        seed: int,
+        training: bool,
+        rank: int = 0,
+        world: int = 1,
+        epoch: Callable[[], int] = int,
     ) -> None:
         self.size, self.seed, self.training, self.rank, self.world = size, seed, training, rank, world
-        self.epoch = epoch
+        self.epoch, self.batch_size = epoch, batch_size
+        self.share = size // world if training else -(-size // world)  # patches of this process
 
     def __len__(self) -> int:
-        return self.size // self.world if self.training else -(-self.size // self.world)
+        full = self.share // self.batch_size
+        return full if self.training and full else -(-self.share // self.batch_size)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[tuple[int, Indices]]:
         epoch = self.epoch() if self.training else 0
         order = draw(self.seed, Purpose.ORDER, epoch).permutation(self.size) if self.training else np.arange(self.size)
-        dealt = np.resize(order, len(self) * self.world)[self.rank :: self.world]
-        return iter([(epoch, i) for i in dealt.tolist()])
+        dealt = np.resize(order, self.share * self.world)[self.rank :: self.world]
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield epoch, dealt[start : start + self.batch_size]
 
 
 def same(batch: Any) -> Any:
@@ -110,9 +120,10 @@ class PatchData(LightningDataModule):
         if not isinstance(self.batch_size, int) or self.batch_size < 1:
             raise ConfigError(f"data.batch_size={self.batch_size}; it is a count from 1")
         self.crops = {split: Crop(crop[split], crop["size"], seed) for split in SPLITS}
-        self.augment = Augmentation(aug, seed)
+        self.augment = None if aug["batched"] else Augmentation(aug, seed)
         self.opened = open_splits(data, splits, seed)
         self.sources = self.opened.splits
+        self.batched = BatchedAugmentation(aug, seed, len(self.sources["train"])) if aug["batched"] else None
 
     @property
     def final_split(self) -> str:
@@ -131,18 +142,25 @@ class PatchData(LightningDataModule):
         """Return the loader of a split; for training shuffled, and without a last batch that is not full."""
         dataset = self.dataset(split)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-        order = PatchOrder(len(dataset), self.seed, training, rank, world, self.epoch)
+        order = PatchOrder(len(dataset), self.batch_size, self.seed, training, rank, world, self.epoch)
         if training and len(order) == 0:
             raise DataError(f"{split} has {len(dataset)} patches, fewer than processes ({world})")
-        batches = BatchSampler(order, self.batch_size, drop_last=training and len(order) >= self.batch_size)
         return DataLoader(
             dataset,
-            batch_sampler=batches,
+            batch_sampler=order,
             collate_fn=same,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch; where augmentation is batched, a training batch is augmented there."""
+        if self.batched is None or self.trainer is None or not self.trainer.training:
+            return super().transfer_batch_to_device(batch, device, dataloader_idx)  # type: ignore[no-any-return]
+        draws = self.batched.draws(batch["index"].numpy(), self.epoch())
+        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return {**moved, "image": self.batched(moved["image"], draws)}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the shuffled, augmented training batches."""

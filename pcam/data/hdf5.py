@@ -40,8 +40,9 @@ def opened(path: Path, key: str, mend: str) -> h5py.Dataset:
 class PatchArray:
     """Patches in one HDF5 array, uint8 (N, H, W, 3).
 
-    A contiguous, uncompressed array is a memory map: no handle, no lock, the same in every process. Any other storage is
-    read by h5py in sorted order, through a handle that each process opens for itself (h5py's do not survive a fork).
+    Uncompressed patches that lie in one piece each (a contiguous array, or chunks of whole patches) are read through a memory
+    map: no handle, no lock, the same in every process. Any other storage is read by h5py in sorted order, through a handle
+    that each process opens for itself (h5py's do not survive a fork).
     """
 
     def __init__(self, path: Path, key: str, mend: str) -> None:
@@ -52,18 +53,34 @@ class PatchArray:
             raise DataError(f"{path}: '{key}' is {dataset.dtype}; patches are uint8; {mend}")
         self.path, self.key, self.mend = path, key, mend
         self.shape: tuple[int, int, int, int] = dataset.shape
-        offset = _offset(dataset)
-        self._map = np.memmap(path, np.uint8, "r", offset, self.shape) if offset is not None else None
+        self._places = _places(dataset)
         dataset.file.close()
+        self._open()
+
+    def _open(self) -> None:
         self._handle: tuple[int, Any] | None = None
+        if self._places is not None:
+            size = int(np.prod(self.shape[1:]))
+            self._bytes = np.asarray(np.memmap(self.path, np.uint8, "r"))
+            start = int(self._places[0]) if len(self._places) else 0
+            together = bool((np.diff(self._places) == size).all())
+            self._map = self._bytes[start : start + size * len(self)].reshape(self.shape) if together else None
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def read(self, indices: Indices) -> Pixels:
         """Return the patches at ``indices`` (any order, repeats allowed), uint8 (n, H, W, 3)."""
+        if self._places is None:
+            return self._through_handle(indices)
         if self._map is not None:
-            return np.asarray(self._map[indices])
+            return self._map[indices]
+        patches = np.empty((len(indices), int(np.prod(self.shape[1:]))), np.uint8)
+        for i, place in enumerate(self._places[indices].tolist()):
+            patches[i] = self._bytes[place : place + patches.shape[1]]
+        return patches.reshape(len(indices), *self.shape[1:])
+
+    def _through_handle(self, indices: Indices) -> Pixels:
         if self._handle is None or self._handle[0] != os.getpid():
             self._handle = (os.getpid(), h5py.File(self.path, "r")[self.key])
         rows, place = np.unique(indices, return_inverse=True)
@@ -76,31 +93,47 @@ class PatchArray:
         return patches[place]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handle": None, "_map": None, "_offset": getattr(self._map, "offset", None)}
+        # a pickled memory map would carry all of the pixels
+        return {key: value for key, value in self.__dict__.items() if key not in ("_handle", "_bytes", "_map")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        offset = state.pop("_offset")
         self.__dict__.update(state)
-        if offset is not None:  # a pickled memory map would carry all of the pixels
-            self._map = np.memmap(self.path, np.uint8, "r", offset, self.shape)
+        self._open()
 
 
-def _offset(dataset: h5py.Dataset) -> int | None:
-    """Return where in its file an array begins, if it lies there in one piece."""
-    return dataset.id.get_offset() if dataset.chunks is None else None
+def _places(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
+    """Return the byte of the file at which each patch begins, int64 (N,); None where patches do not lie there as they are."""
+    size = int(np.prod(dataset.shape[1:]))
+    if dataset.chunks is None:
+        start = dataset.id.get_offset()
+        return None if start is None else start + size * np.arange(len(dataset))
+    deep = dataset.chunks[0]
+    if dataset.chunks[1:] != dataset.shape[1:] or dataset.id.get_create_plist().get_nfilters():
+        return None
+    starts = np.full(-(-len(dataset) // deep), -1, np.int64)
+
+    def note(chunk: Any) -> None:
+        starts[chunk.chunk_offset[0] // deep] = chunk.byte_offset
+
+    dataset.id.chunk_iter(note)
+    if (starts < 0).any():  # a chunk that was never written has no place
+        return None
+    rows = np.arange(len(dataset))
+    places: NDArray[np.int64] = starts[rows // deep] + size * (rows % deep)
+    return places
 
 
 def is_mapped(path: Path, key: str) -> bool:
     """Tell whether a file's array can be a memory map."""
     dataset = opened(path, key, "")
     with dataset.file:
-        return _offset(dataset) is not None
+        return _places(dataset) is not None
 
 
 def rewrite(path: Path, key: str) -> None:
     """Write a file anew with one array contiguous and uncompressed, so that it can be a memory map.
 
-    A compressed or chunked array is slow to read in random order. The file is replaced only once the new one is whole.
+    A compressed array is slow to read in random order. The file is replaced only once the new one is whole.
 
     Raises:
         DataError: it cannot be read, or the disk is too small.

@@ -19,7 +19,7 @@ def data(*overrides: str) -> PatchData:
 
 def epoch_of(module: PatchData, epoch: int, split: str = "train", training: bool = True) -> dict[str, torch.Tensor]:
     loader = module.loader(split, training)
-    loader.batch_sampler.sampler.epoch = lambda: epoch
+    loader.batch_sampler.epoch = lambda: epoch
     batches = list(loader)
     return {key: torch.cat([batch[key] for batch in batches]) for key in batches[0]}
 
@@ -72,17 +72,22 @@ def test_each_split_may_have_its_own_crop() -> None:
     assert (once == twice).all()
 
 
+def flat(order: PatchOrder) -> list[int]:
+    batches = list(order)
+    assert len(order) == len(batches)
+    return [int(i) for _, batch in batches for i in batch]
+
+
 @pytest.mark.parametrize(("size", "world"), [(1001, 2), (1001, 3), (64, 4), (3, 4), (7, 1)])
 def test_trap_distributed_evaluation_deals_each_patch_and_even_steps(size: int, world: int) -> None:
-    dealt = [[i for _, i in PatchOrder(size, 0, False, rank, world)] for rank in range(world)]
+    dealt = [flat(PatchOrder(size, 16, 0, False, rank, world)) for rank in range(world)]
     assert {i for part in dealt for i in part} == set(range(size))
     assert len({len(part) for part in dealt}) == 1
 
 
 def test_distributed_training_deals_each_patch_once_in_another_order_each_epoch() -> None:
     def dealt(epoch: int) -> list[list[int]]:
-        orders = [PatchOrder(101, 0, True, rank, 2, lambda: epoch) for rank in range(2)]
-        return [[i for _, i in order] for order in orders]
+        return [flat(PatchOrder(101, 10, 0, True, rank, 2, lambda: epoch)) for rank in range(2)]
 
     first = dealt(0)
     assert [len(part) for part in first] == [50, 50]

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from pcam.data.draws import Purpose, draw
+from pcam.data.draws import Purpose, Stream, draw
 
 
 def test_a_draw_is_a_function_of_its_names() -> None:
@@ -21,3 +22,13 @@ def test_long_streams_of_neighbours_do_not_overlap() -> None:
     # Philox counts upwards in its first word; epoch and patch lie in other words, so no stream runs into the next.
     a, b = (draw(0, Purpose.ORDER, 0, patch).integers(1 << 62, size=20_000) for patch in (0, 1))
     assert len(np.intersect1d(a, b)) == 0
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 3, 7, 1000])
+def test_a_stream_is_taken_up_as_new(before: int) -> None:
+    stream = Stream(3, Purpose.CROP)
+    stream.at(5, 6).integers(1 << 20, size=before, dtype=np.uint32)  # leaves half a word and part of a block behind
+    for epoch, patch in ((2, 7), (2, 8), (2, 7)):
+        known, taken = draw(3, Purpose.CROP, epoch, patch), stream.at(epoch, patch)
+        assert (known.integers(1 << 20, size=9, dtype=np.uint32) == taken.integers(1 << 20, size=9, dtype=np.uint32)).all()
+        assert (known.random(9) == taken.random(9)).all()
