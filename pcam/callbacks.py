@@ -13,6 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pcam.errors import ConfigError, PcamError
 from pcam.runs import write_csv
+from pcam.tables import check
 
 MONITOR = "valid/auroc"
 
@@ -84,12 +85,16 @@ def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]
     callbacks: list[Callback] = [EpochTable(folder / "metrics.csv", lines=not terminal), FiniteLoss()]
     if terminal:
         callbacks.append(TQDMProgressBar())
+    for key in ("ema", "early_stopping"):
+        check(settings[key], int | float | None, f"trainer.{key}")
     if (decay := settings["ema"]) is not None:
         if not 0 < decay < 1:
             raise ConfigError(f"trainer.ema={decay} is a decay between 0 and 1, for example 0.999")
         # lerp, not a weighted sum: a tensor that does not move (a frozen backbone's) stays equal to the bit
         callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(decay)))  # type: ignore[no-untyped-call]
     if (patience := settings["early_stopping"]) is not None:
+        if not isinstance(patience, int) or patience < 1:
+            raise ConfigError(f"trainer.early_stopping={patience} is a count of epochs, from 1")
         callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, check_on_train_epoch_end=True))
     keep: dict[str, Any] = {
         "dirpath": folder / "checkpoints", "save_on_train_epoch_end": True, "enable_version_counter": False,

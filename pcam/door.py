@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pcam import CONF
 from pcam.errors import ConfigError, PcamError, near
@@ -31,9 +31,12 @@ def door(name: str) -> Callable[[Job], Callable[[], None]]:
 
     def decorate(job: Job) -> Callable[[], None]:
         full = "HYDRA_FULL_ERROR" in os.environ
+        begun = False
 
         def told(config: DictConfig) -> float | None:
             """Do the job; a single run ends here, before Hydra adds lines of its own, a sweep goes on."""
+            nonlocal begun
+            begun = True
             try:
                 return job(config)
             except PcamError as error:
@@ -43,6 +46,8 @@ def door(name: str) -> Callable[[Job], Callable[[], None]]:
                 sys.exit(2)
 
         def main() -> None:
+            # argparse takes no option between key=value words
+            sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
             # These are open: any key may be added there, without Hydra's plus sign.
             sys.argv[1:] = [re.sub(r"^(?=(model|optimizer)\.kwargs\.)", "++", word) for word in sys.argv[1:]]
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its exceptions on instead of printing them
@@ -57,6 +62,14 @@ def door(name: str) -> Callable[[Job], Callable[[], None]]:
             except BrokenPipeError:  # what reads the output has seen enough (| head)
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 sys.exit(0)
+            except OSError as error:
+                if full or begun:
+                    raise
+                print(f"error: the folder cannot be made ({error}); set hydra.run.dir", file=sys.stderr)
+                sys.exit(2)
+            except KeyboardInterrupt:
+                print("\nstopped", file=sys.stderr)
+                sys.exit(130)
             finally:
                 if not full:
                     os.environ.pop("HYDRA_FULL_ERROR", None)
@@ -71,7 +84,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
     try:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
+        missing = isinstance(error, MissingMandatoryValue)
+        raise ConfigError(f"{error.full_key} must be given" if missing else str(error).splitlines()[0]) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 

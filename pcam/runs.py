@@ -15,6 +15,8 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,18 +69,56 @@ def last_checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "last.ckpt"
 
 
-def start(folder: Path, config: Config) -> None:
+def typed(key: str, value: object) -> str:
+    """Return ``key=value`` as it is typed on a command line, quoted for Hydra and the shell where that is needed."""
+    word = f"{key}={value}"
+    return word if re.fullmatch(r"[\w./:+-]+=[\w./:+-]*", word) else shlex.quote(f"{key}='{value}'")
+
+
+def key(word: str) -> str:
+    """Return the key of a word of the command line: ``aug`` of ``aug=none``, of ``+aug=none``."""
+    return word.lstrip("+~").partition("=")[0]
+
+
+def next_commands(folder: Path, config: Config, words: Sequence[str]) -> list[str]:
+    """Return two commands to try after a training that was started with ``words``."""
+    more = config["trainer"]["max_epochs"] * 2
+    other = "aug=none" if config["aug"]["name"] != "none" else "aug=paper"
+    same = [
+        shlex.quote(word) for word in words if key(word) not in ("aug", "seed", "resume") and not key(word).startswith("aug.")
+    ]
+    return [
+        f"python -m pcam.train {typed('resume', folder)} trainer.max_epochs={more}   # train on",
+        f"python -m pcam.train -m {' '.join([*same, other])} seed=0,1,2   # is it the augmentation, or the seed?",
+    ]
+
+
+def start(folder: Path, config: Config, anew: bool = False) -> None:
     """Begin a run in a folder: write its config.
+
+    Args:
+        folder: the run's.
+        config: plain values.
+        anew: over one in the same folder that has no checkpoint.
 
     Raises:
         RunError: the folder holds a run already, or cannot be written.
     """
+    if (folder / "config.yaml").exists() and not anew:
+        go_on = f"go on with it ({typed('resume', folder)})"
+        if not last_checkpoint(folder).exists():
+            go_on = "it ended before its first epoch did, or is in it; begin it anew (resume=auto)"
+        raise RunError(f"{folder} holds a run already; {go_on} or set another hydra.run.dir")
+    write_config(folder, config)
+
+
+def write_config(folder: Path, config: Config) -> None:
+    """Write a run's config; a run that goes on has no summary until it ends again."""
     import yaml
 
-    if (folder / "config.yaml").exists():
-        raise RunError(f"{folder} holds a run already; go on with it (resume={folder}) or set another hydra.run.dir")
     try:
         write(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+        (folder / "summary.json").unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"{folder} cannot be written ({error}); set hydra.run.dir") from error
 
@@ -121,13 +161,15 @@ def absolute(config: Config) -> Config:
     return config
 
 
-def to_resume(resume: str, asked: Path, outputs: Path) -> Path | None:
+def to_resume(resume: str, asked: Path, outputs: Path | None, composed: Config) -> Path | None:
     """Return the folder of the run to go on with.
 
     Args:
         resume: a run folder, or auto.
         asked: the folder that a new run would have; with auto, a run in it is the one to go on with.
-        outputs: with auto, where else to look: the newest run below it that has a checkpoint and no summary.
+        outputs: with auto, where else to look: the newest run below it that has a checkpoint, no summary, and was begun by
+            the same command; None: nowhere.
+        composed: today's command's config.
 
     Returns:
         The folder; None when auto finds nothing, so that a new run begins.
@@ -136,7 +178,7 @@ def to_resume(resume: str, asked: Path, outputs: Path) -> Path | None:
         RunError: the folder named has no checkpoint to go on from.
     """
     if resume != "auto":
-        folder = Path(resume)
+        folder = Path(resume).absolute()
         read_config(folder)
         if not last_checkpoint(folder).is_file():
             raise RunError(f"{folder} has no checkpoints/last.ckpt: it was cut off before its first epoch ended; start it anew")
@@ -145,10 +187,23 @@ def to_resume(resume: str, asked: Path, outputs: Path) -> Path | None:
         return asked
     unfinished = [
         path.parent.parent
-        for path in outputs.glob("**/checkpoints/last.ckpt")
+        for path in (outputs.glob("**/checkpoints/last.ckpt") if outputs else ())
         if (path.parent.parent / "config.yaml").is_file() and not (path.parent.parent / "summary.json").exists()
     ]
-    return max(unfinished, key=lambda folder: last_checkpoint(folder).stat().st_mtime, default=None)
+    newest = sorted(unfinished, key=lambda folder: last_checkpoint(folder).stat().st_mtime, reverse=True)
+    return next((folder for folder in newest if _fixed(read_config(folder)) == _fixed(composed)), None)
+
+
+def _fixed(config: Config) -> Config:
+    """Return what cannot change within a run."""
+    config = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
+    for allowed in MAY_CHANGE:
+        group, _, key = allowed.partition(".")
+        if key:
+            config.get(group, {}).pop(key, None)
+        else:
+            config.pop(group, None)
+    return config
 
 
 def resumed(saved: Config, composed: Config, typed: Iterable[str], folder: Path) -> Config:
@@ -161,8 +216,11 @@ def resumed(saved: Config, composed: Config, typed: Iterable[str], folder: Path)
         folder: the run's, for the message.
 
     Raises:
-        RunError: the command line asks for what cannot change within a run.
+        RunError: the command line asks for what cannot change within a run, or the saved config lacks a part.
     """
+    lacking = [key for key in composed if key not in saved]
+    if lacking:
+        raise RunError(f"{folder / 'config.yaml'} lacks {', '.join(lacking)}: it was changed, or is of another version of pcam")
     result = {**saved}
     for key in typed:
         if key in NEW_ON_RESUME or key.startswith("hydra"):

@@ -5,8 +5,9 @@ runs. So a file that somebody sends can choose among what is here and nothing el
 """
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pcam.errors import ConfigError, near
 
@@ -21,7 +22,9 @@ def look_up(table: Mapping[str, T], name: object, key: str) -> T:
 
 
 def call(function: Callable[..., T], settings: Mapping[str, Any], key: str, **given: Any) -> T:
-    """Call ``function(**settings, **given)``; a setting that it does not take, or lacks, is a ConfigError.
+    """Call ``function(**settings, **given)``; a setting that it does not take, lacks or takes otherwise is a ConfigError.
+
+    A setting's type is that of the function's annotation, where that is made of plain types.
 
     Args:
         function: what the settings configure.
@@ -45,4 +48,42 @@ def call(function: Callable[..., T], settings: Mapping[str, Any], key: str, **gi
     ]
     if missing:
         raise ConfigError(f"missing key {', '.join(f'{key}.{name}' for name in missing)}")
+    hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    for name, value in settings.items():
+        check(value, hints.get(name, Any), f"{key}.{name}")
     return function(**settings, **given)
+
+
+def check(value: object, kind: Any, key: str) -> None:
+    """Raise a ConfigError that names ``key`` where a value is not of a kind made of plain types; other kinds take any."""
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    allowed = [get_origin(one) or one for one in kinds]
+    if any(one not in NAMES for one in allowed):
+        return
+    if float in allowed:
+        allowed.append(int)
+    if isinstance(value, bool):
+        fits = bool in allowed
+    elif isinstance(value, float) and value != value:
+        fits = False
+    elif isinstance(value, str):  # which is a sequence too
+        fits = str in allowed
+    else:
+        fits = isinstance(value, tuple(one for one in allowed if one is not bool))
+    if not fits:
+        told = " or ".join(dict.fromkeys(NAMES[one] for one in allowed if one is not int or float not in allowed))
+        shown = "null" if value is None else value
+        raise ConfigError(f"{key}={shown} is not {told}")
+
+
+NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+    list: "a list",
+    Sequence: "a list",
+    dict: "a table of keys",
+    Mapping: "a table of keys",
+}

@@ -18,29 +18,31 @@ def main(composed: DictConfig) -> float | None:
     from pcam import runs
 
     hydra = HydraConfig.get()
-    asked = Path(hydra.runtime.output_dir)
+    asked, sweep = Path(hydra.runtime.output_dir), hydra.mode == RunMode.MULTIRUN
+    words = list(hydra.overrides.task)
     try:
         config = runs.absolute(plain(composed))
-        resume = config.pop("resume")
-        folder = runs.to_resume(str(resume), asked, Path("outputs")) if resume else None
+        resume = str(config.pop("resume") or "")
+        folder = runs.to_resume(resume, asked, None if sweep else Path("outputs"), config) if resume else None
+        new = folder is None
         if folder is None:
             folder = asked
-            runs.start(folder, config)
-            resume = None
+            runs.start(folder, config, anew=resume == "auto")
         else:
-            typed = [word.lstrip("+~").partition("=")[0] for word in hydra.overrides.task]
-            config = runs.resumed(runs.read_config(folder), config, typed, folder)
-        from pcam.training import train  # torch and Lightning take seconds to import: what can fail has failed by now
-
+            config = runs.resumed(runs.read_config(folder), config, (runs.key(word) for word in words), folder)
         try:
-            summary = train(config, folder, resume=resume is not None, single=hydra.mode == RunMode.MULTIRUN)
-        except (PcamError, SystemExit):
-            if resume is None:
+            from pcam.training import train  # torch takes seconds to import: what can fail has failed by now
+
+            summary = train(config, folder, resume=not new, single=sweep)
+        except (PcamError, SystemExit, KeyboardInterrupt):
+            if new:
                 runs.forget(folder)
             raise
     finally:
         with contextlib.suppress(OSError):
             asked.rmdir()  # the folder that Hydra made, if nothing came to lie in it
+    if not sweep:
+        print("\nnext:\n" + "\n".join(f"  {line}" for line in runs.next_commands(folder, config, words)))
     value = summary["valid"]["auroc"]["value"]
     return float("nan") if value is None else float(value)
 

@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import Logger
 from pcam.errors import ConfigError
 from pcam.models.finetuning import Plan
 from pcam.runs import Config
-from pcam.tables import call, look_up
+from pcam.tables import call, check, look_up
 
 OURS = ("precision", "devices", "early_stopping", "ema", "progress")  # keys of trainer that are not Lightning's, or resolved
 
@@ -55,6 +55,10 @@ def build_trainer(
     """Return Lightning's Trainer for the config's ``trainer``."""
     from lightning.pytorch.strategies import DDPStrategy
 
+    for key, least in (("max_epochs", 1), ("accumulate_grad_batches", 1), ("gradient_clip_val", 0), ("limit_train_batches", 0)):
+        check(settings[key], int | float | None, f"trainer.{key}")
+        if settings[key] is not None and (settings[key] < least or (key == "limit_train_batches" and settings[key] == 0)):
+            raise ConfigError(f"trainer.{key}={settings[key]} is too small; it is {'at least 1' if least else 'more than 0'}")
     given = {key: value for key, value in settings.items() if key not in OURS}
     devices = settings["devices"] if settings["devices"] != "auto" else count
     strategy: Any = "auto"

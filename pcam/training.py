@@ -14,12 +14,13 @@ from lightning import Trainer, seed_everything
 from pcam import runs
 from pcam.callbacks import build_callbacks, read_rows
 from pcam.data.datamodule import PatchData
-from pcam.errors import ConfigError, PcamError
+from pcam.errors import ConfigError, PcamError, RunError
 from pcam.models.classifier import Classifier
 from pcam.models.weights import Weights, begin
 from pcam.report import screens
 from pcam.report.curves import curves
 from pcam.stats.intervals import bootstrap_metrics
+from pcam.tables import check
 from pcam.trainer import build_loggers, build_trainer, processes, quiet
 
 
@@ -77,14 +78,15 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
     """Be one process of a training; rank 0 writes."""
     quiet()
     settings, seed = config["trainer"], config["seed"]
-    if not isinstance(settings["max_epochs"], int) or settings["max_epochs"] < 1:
-        raise ConfigError(f"trainer.max_epochs={settings['max_epochs']}; it is a count from 1")
+    check(seed, int, "seed")
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"seed={seed} is not in [0, 2^32)")
     seed_everything(seed, verbose=False)
     data = PatchData(config["data"], config["splits"], config["crop"], config["aug"], seed)
     model = classifier(config)
     network = config["model"]
     if resume:
-        began = Weights(**_began(folder))
+        began = _began(folder, settings["max_epochs"])
     else:
         began = begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
     model.began = asdict(began)
@@ -98,6 +100,8 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
         if network["weights"] == "auto" and began.origin == "random":
             print(screens.boxed(f"RANDOM WEIGHTS (model.weights=auto): {began.detail}"), file=sys.stderr, flush=True)
     checkpoint = runs.last_checkpoint(folder) if resume else None
+    if resume and trainer.is_global_zero:
+        runs.write_config(folder, config)
     status = 1
     try:
         trainer.fit(model, data, ckpt_path=checkpoint, weights_only=True)
@@ -105,7 +109,7 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
         status = 0
     except SystemExit:  # Lightning's answer to ctrl-C
         if trainer.is_global_zero and runs.last_checkpoint(folder).is_file():
-            print(f"\nstopped; go on with: python -m pcam.train resume={folder}", file=sys.stderr)
+            print(f"\nstopped; go on with: python -m pcam.train {runs.typed('resume', folder)}", file=sys.stderr)
         raise
     finally:
         if "wandb" in config["logger"]["names"] and trainer.is_global_zero:
@@ -176,7 +180,7 @@ def conclude(
     print("\n" + screens.table(final, screens.described(data.sources[final]), summary[final], over))
     if final == "valid":
         print(f"  {config['data']['name']} has no labelled test split: this table is of valid, which chose the checkpoint")
-    print(f"\n{folder}\n\nnext:\n" + "\n".join(f"  {line}" for line in _next(config, folder)), flush=True)
+    print(f"\n{folder}", flush=True)
     return summary
 
 
@@ -221,24 +225,23 @@ def counted(model: Classifier) -> dict[str, int]:
     return {part: sum(p.numel() for p in getattr(model.network, part).parameters()) for part in ("backbone", "head")}
 
 
-def _began(folder: Path) -> dict[str, str]:
-    state = torch.load(runs.last_checkpoint(folder), map_location="cpu", weights_only=True)
-    began: dict[str, str] = state["began"]
+def _began(folder: Path, epochs: int) -> Weights:
+    """Return what a run's weights began as; make sure that its last checkpoint can be gone on from."""
+    path = runs.last_checkpoint(folder)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        done, began = int(state["epoch"]) + 1, Weights(**state["began"])
+    except Exception as error:  # torch.load has its own family of errors for each way in which a file can be broken
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise RunError(f"{path} cannot be read safely as a checkpoint ({reason}); begin the run anew") from error
+    if done > epochs:
+        raise RunError(f"{folder} has been trained for {done} epochs already; trainer.max_epochs={epochs} must not be less")
     return began
 
 
 def _device(trainer: Trainer) -> str:
     device = trainer.strategy.root_device
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _next(config: runs.Config, folder: Path) -> list[str]:
-    more = config["trainer"]["max_epochs"] * 2
-    other = "aug=none" if config["aug"]["name"] != "none" else "aug=paper"
-    return [
-        f"python -m pcam.train resume={folder} trainer.max_epochs={more}   # train on",
-        f"python -m pcam.train -m data={config['data']['name']} {other} seed=0,1,2   # is it the augmentation, or the seed?",
-    ]
 
 
 def _free_port() -> int:

@@ -145,11 +145,14 @@ def test_every_choice_composes_and_builds(
 
     roots = {"data=pcam": pcam_root, "data=kaggle": kaggle_root, "data=folder": folder_root}
     extra = [f"data.root={roots[choice]}"] if choice in roots else []
+    if choice == "splits=file":
+        (tmp_path / "splits.csv").write_text("id,split\ntrain-000001,train\ntrain-000002,valid\n")
+        extra = [f"splits.file={tmp_path / 'splits.csv'}", "data.batch_size=1"]
     if choice == "trainer=gpu":
         extra = ["trainer.accelerator=cpu"]
     config = composed(choice, *extra)
     group = choice.partition("=")[0]
-    if group in ("data", "crop", "aug"):
+    if group in ("data", "splits", "crop", "aug"):
         from pcam.data.datamodule import PatchData
 
         data = PatchData(config["data"], config["splits"], config["crop"], config["aug"], 0)

@@ -16,6 +16,8 @@ def read_image(path: Path) -> Pixels:
     """Return an image file as uint8 (H, W, 3); a file that cannot be read is a DataError."""
     try:
         with Image.open(path) as image:
+            if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"):
+                raise ValueError(f"mode {image.mode} is not 8 bits a channel")
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
@@ -39,30 +41,33 @@ class FolderSource:
 
     Attributes:
         labels: uint8 (N,), 1 for ``positive``.
-        ids: "CLASS/FILE".
+        ids: "SPLIT/CLASS/FILE".
         groups: None.
     """
 
     groups = None
 
-    def __init__(self, split: str, root: str, positive: str | None = None) -> None:
+    def __init__(self, split: str, root: str, positive: str | int | None = None) -> None:
         folder = Path(root) / split
         layout = f"{root}/{split}/CLASS/*.png|jpg|tif"
         if not folder.is_dir():
             raise DataError(f"{folder} is missing; patches lie as {layout} (set data.root)")
         classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        if len(classes) != 2:
+        known = sorted(path.name for path in (Path(root) / "train").glob("*") if path.is_dir()) or classes
+        if len(known) != 2:
             raise DataError(
-                f"{folder} holds {len(classes)} class folders ({', '.join(classes) or 'none'}); two are needed: {layout}"
+                f"{folder} holds {len(known)} class folders ({', '.join(known) or 'none'}); two are needed: {layout}"
             )
-        positive = classes[1] if positive is None else str(positive)
-        if positive not in classes:
-            raise DataError(f"data.positive={positive} is no class folder of {folder}{near(positive, classes)}")
+        if not classes or not set(classes) <= set(known):
+            raise DataError(f"{folder} holds the classes {', '.join(classes) or 'none'}, {root}/train has {', '.join(known)}")
+        positive = known[1] if positive is None else str(positive)
+        if positive not in known:
+            raise DataError(f"data.positive={positive} is no class folder of {root}/train{near(positive, known)}")
         self._paths = sorted(p for c in classes for p in (folder / c).iterdir() if p.suffix.lower() in ENDINGS)
         if not self._paths:
             raise DataError(f"{folder} holds no image; patches lie as {layout}")
         self.labels = np.array([p.parent.name == positive for p in self._paths], np.uint8)
-        self.ids = [f"{p.parent.name}/{p.name}" for p in self._paths]
+        self.ids = [f"{split}/{p.parent.name}/{p.name}" for p in self._paths]
         self._shape = read_image(self._paths[0]).shape
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pcam.data.draws import Purpose, draw
 from pcam.errors import DataError
+from pcam.tables import check
 
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int64]
@@ -128,6 +129,7 @@ def limited(source: Source, limit: int | None, seed: int) -> Source:
     Raises:
         DataError: ``limit`` is not positive.
     """
+    check(limit, int | None, "data.limit")
     if limit is None or limit >= len(source):
         return source
     if limit < 1:

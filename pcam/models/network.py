@@ -56,6 +56,8 @@ class Network(nn.Module):
         super().__init__()
         if interpolation not in INTERPOLATIONS:
             raise ConfigError(f"crop.interpolation={interpolation} is not known{near(interpolation, INTERPOLATIONS)}")
+        if input_size is not None and input_size < 1:
+            raise ConfigError(f"model.input_size={input_size}; it is null or a count of pixels from 1")
         known = origin(name)
         self.input_size, self.interpolation = input_size or known.fixed_size, interpolation
         self.register_buffer("mean", _channels(mean, known.mean, "mean"), persistent=False)
@@ -118,6 +120,8 @@ def build_head(features: int, outputs: int, hidden: int | None, dropout: float, 
     """
     if not 0 <= dropout < 1:
         raise ConfigError(f"model.head.dropout={dropout} is not in [0, 1)")
+    if hidden is not None and hidden < 1:
+        raise ConfigError(f"model.head.hidden={hidden}; it is null or a count from 1")
     if batch_norm and hidden is None:
         raise ConfigError("model.head.batch_norm=true needs a hidden layer: model.head.hidden=512")
     layers: list[nn.Module] = []

@@ -63,7 +63,8 @@ def table(split: str, count: str, figures: Mapping[str, Mapping[str, float]], ov
         if figure["value"] != figure["value"]:
             rows.append(f"  {name:<18} not defined (one class alone, or none called positive)")
         else:
-            rows.append(f"  {name:<18} {figure['value']:.4f}   [{figure['low']:.4f}, {figure['high']:.4f}]")
+            interval = f"[{figure['low']:.4f}, {figure['high']:.4f}]" if figure["low"] == figure["low"] else "[not known]"
+            rows.append(f"  {name:<18} {figure['value']:.4f}   {interval}")
     rows.append(f"  95 % intervals: bootstrap over {over}; threshold 0.5")
     return "\n".join(rows)
 

@@ -57,6 +57,7 @@ def bootstrap_metrics(
     for name, value in point.items():
         values = np.concatenate(drawn[name])
         values = values[~np.isnan(values)]
-        low, high = np.percentile(values, tails) if len(values) and not np.isnan(value) else (np.nan, np.nan)
+        known = len(values) and not np.isnan(value) and count > 1  # one slide says nothing of how slides differ
+        low, high = np.percentile(values, tails) if known else (np.nan, np.nan)
         result[name] = {"value": value, "low": float(low), "high": float(high)}
     return result

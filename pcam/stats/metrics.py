@@ -23,7 +23,8 @@ def weighted_metrics(
 
     Returns:
         (R,) each of accuracy, auroc (ties count half), average_precision (step-wise, as scikit-learn's), f1, precision,
-        sensitivity, specificity. NaN where a figure is not defined: one class alone, or nothing called positive.
+        sensitivity, specificity. NaN where a figure is not defined: one class alone, nothing called positive, or a
+        probability that is not a number.
     """
     order = np.argsort(-probability, kind="stable")
     score = probability[order]
@@ -50,6 +51,8 @@ def weighted_metrics(
             "sensitivity": true / p,
             "specificity": (n - false) / n,
         }
+    if np.isnan(probability).any():
+        return {name: np.full(len(weight), np.nan) for name in figures}
     return figures
 
 
