@@ -63,6 +63,20 @@ class FiniteLoss(Callback):
             )
 
 
+class Checkpoint(ModelCheckpoint):
+    """A ModelCheckpoint that still knows the best figure when its run folder has moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the state, with paths in today's folder."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        paths = {key: here(state_dict[key]) for key in ("best_model_path", "last_model_path", "kth_best_model_path")}
+        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of a metrics.csv, none when there is no file."""
     if not path.is_file():
@@ -99,7 +113,7 @@ def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]
     keep: dict[str, Any] = {
         "dirpath": folder / "checkpoints", "save_on_train_epoch_end": True, "enable_version_counter": False,
     }  # fmt: skip
-    callbacks.append(ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **keep))
+    callbacks.append(Checkpoint(filename="best", monitor=MONITOR, mode="max", **keep))
     # one of its own: save_last writes only in epochs that are also the best
-    callbacks.append(ModelCheckpoint(filename="last", monitor=None, **keep))
+    callbacks.append(Checkpoint(filename="last", monitor=None, **keep))
     return callbacks

@@ -11,13 +11,14 @@ A folder may come from somebody else, so nothing in it is run: YAML is read by i
 code's own tables, checkpoints hold tensors and plain values.
 """
 
+import contextlib
 import csv
 import io
 import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ PATHS = (
     ("splits", "file"),
 )  # keys that are paths, kept absolute
 MAY_CHANGE = ("trainer", "logger", "data.num_workers", "data.root", "data.converted", "data.slide_csv")  # on resuming
+PLACE = ("accelerator", "devices", "precision")  # what trainer=cpu changes of a run that goes on
 NEW_ON_RESUME = ("resume",)
 
 
@@ -121,6 +123,29 @@ def write_config(folder: Path, config: Config) -> None:
         (folder / "summary.json").unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"{folder} cannot be written ({error}); set hydra.run.dir") from error
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes from training into a folder; the hold ends with the process, however that ends.
+
+    Raises:
+        RunError: another process has it.
+    """
+    import fcntl
+
+    path = folder / ".held"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(
+                f"{folder} is being trained by another process; wait for it, or set another hydra.run.dir"
+            ) from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def forget(folder: Path) -> None:
@@ -227,12 +252,15 @@ def resumed(saved: Config, composed: Config, typed: Iterable[str], folder: Path)
             continue
         if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE):
             was, now = _get(saved, key), _get(composed, key)
+            if isinstance(now, dict) and "name" in now and isinstance(was, dict):  # a choice; its keys are asked for by name
+                was, now = was.get("name"), now["name"]
             if key not in ("experiment",) and was != now:
                 raise RunError(
                     f"{folder} was begun with {key}={_short(was)}, not {_short(now)}; a run keeps what it began with"
                 )
             continue
-        _set(result, key, _get(composed, key))
+        for part in (f"{key}.{place}" for place in PLACE) if key == "trainer" else (key,):
+            _set(result, part, _get(composed, part))
     return result
 
 

@@ -33,7 +33,8 @@ def main(composed: DictConfig) -> float | None:
         try:
             from pcam.training import train  # torch takes seconds to import: what can fail has failed by now
 
-            summary = train(config, folder, resume=not new, single=sweep)
+            with runs.held(folder):
+                summary = train(config, folder, resume=not new, single=sweep)
         except (PcamError, SystemExit, KeyboardInterrupt):
             if new:
                 runs.forget(folder)

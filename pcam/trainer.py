@@ -59,6 +59,8 @@ def build_trainer(
         check(settings[key], int | float | None, f"trainer.{key}")
         if settings[key] is not None and (settings[key] < least or (key == "limit_train_batches" and settings[key] == 0)):
             raise ConfigError(f"trainer.{key}={settings[key]} is too small; it is {'at least 1' if least else 'more than 0'}")
+    if settings["deterministic"] not in (True, False, "warn"):
+        raise ConfigError(f"trainer.deterministic={settings['deterministic']} is not true, false or warn")
     given = {key: value for key, value in settings.items() if key not in OURS}
     devices = settings["devices"] if settings["devices"] != "auto" else count
     strategy: Any = "auto"

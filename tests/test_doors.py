@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -258,41 +259,77 @@ def spoil_kaggle(root: Path, fault: str) -> str:
 KAGGLE_FAULTS = ("csv id without file", "file without id", "unreadable tif")
 
 
-@pytest.mark.parametrize("fault", [*PCAM_FAULTS, *KAGGLE_FAULTS])
-def test_bad_data_is_one_line(
-    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str]]:
+    """Type a command at the door in this process: without a new process's twenty seconds of imports."""
     from pcam.train import main
 
-    kind = "kaggle" if fault in KAGGLE_FAULTS else "pcam"
-    said = (spoil_kaggle if kind == "kaggle" else spoil_pcam)(tmp_path / "data", fault)
-    monkeypatch.chdir(tmp_path)
-    words = [*TINY, f"data={kind}", f"data.root={tmp_path / 'data'}", "hydra.run.dir=run"]
-    monkeypatch.setattr(sys, "argv", ["pcam.train", *words])
-    with pytest.raises(SystemExit) as left:  # the door itself, without a new process's twenty seconds of imports
-        main()
-    told = capfd.readouterr().err.strip()
-    assert left.value.code == 2
+    def type_(*words: str) -> tuple[object, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["pcam.train", *TINY, *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code, capfd.readouterr().err.strip()
+
+    return type_
+
+
+def assert_one_line(answer: tuple[object, str], said: str) -> None:
+    code, told = answer
+    assert code == 2
     assert told.startswith("error: ")
     assert said in told
     assert "\n" not in told
+
+
+@pytest.mark.parametrize("fault", [*PCAM_FAULTS, *KAGGLE_FAULTS])
+def test_bad_data_is_one_line(fault: str, tmp_path: Path, typed: Callable[..., tuple[object, str]]) -> None:
+    kind = "kaggle" if fault in KAGGLE_FAULTS else "pcam"
+    said = (spoil_kaggle if kind == "kaggle" else spoil_pcam)(tmp_path / "data", fault)
+    assert_one_line(typed(f"data={kind}", f"data.root={tmp_path / 'data'}", "hydra.run.dir=run"), said)
     assert not (tmp_path / "run").exists()  # the command, mended, can be typed again as it was
+
+
+def test_a_wrong_command_is_one_line_for_the_shell_too(tmp_path: Path) -> None:
+    assert "data.limit=0: at least 1" in one_line(command("pcam.train", *TINY, "data.limit=0", cwd=tmp_path))
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trainer.max_epochs=0"], "trainer.max_epochs=0"),
-        (["data.root=x"], "unknown key data.root"),
-        (["+trainer.nonsense=1"], "unknown key trainer.nonsense"),
-        (["optimizer.name=adan3"], "optimizer.name=adan3 is not known; did you mean"),
-        (["finetune=frozen_then_unfrozen", "finetune.unfreeze_epoch=9"], "the epochs are 0 to"),
-        (["crop=center", "crop.size=200"], "crop.size=200 is larger than the patches"),
-        (["resume=nowhere"], "nowhere holds no run"),
+        ("trainer.max_epochs=0", "trainer.max_epochs=0 is too small; it is at least 1"),
+        ("trainer.max_epochs=abc", "trainer.max_epochs=abc is not a whole number"),
+        ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0 is too small"),
+        ("trainer.limit_train_batches=0", "trainer.limit_train_batches=0 is too small"),
+        ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val=-1 is too small"),
+        ("trainer.deterministic=maybe", "trainer.deterministic=maybe is not true, false or warn"),
+        ("trainer.early_stopping=0", "trainer.early_stopping=0 is a count of epochs"),
+        ("trainer.ema=x", "trainer.ema=x is not a number or null"),
+        ("seed=-1", "seed=-1 is not in [0, 2^32)"),
+        ("seed=1.5", "seed=1.5 is not a whole number"),
+        ("optimizer.lr=abc", "optimizer.lr=abc is not a number"),
+        ("loss.label_smoothing=abc", "loss.label_smoothing=abc is not a number"),
+        ("scheduler.warmup=abc", "scheduler.warmup=abc is not a number"),
+        ("model.head.dropout=abc", "model.head.dropout=abc is not a number"),
+        ("model.head.hidden=-3", "model.head.hidden=-3; it is null or a count from 1"),
+        ("model.input_size=abc", "model.input_size=abc is not a whole number"),
+        ("data.limit=abc", "data.limit=abc is not a whole number or null"),
+        ("data.batch_size=0", "data.batch_size=0; it is a count from 1"),
+        ("data.root=x", "unknown key data.root"),
+        ("splits=file", "splits.file must be given"),
+        ("splits=random splits.share=2", "splits.share=2 is not between 0 and 1"),
+        ("+trainer.nonsense=1", "unknown key trainer.nonsense"),
+        ("optimizer.name=adan3", "optimizer.name=adan3 is not known; did you mean"),
+        ("finetune=frozen_then_unfrozen finetune.unfreeze_epoch=9", "the epochs are 0 to"),
+        ("crop=center crop.size=200", "crop.size=200 is larger than the patches"),
+        ("resume=nowhere", "nowhere holds no run"),
+        ("hydra.run.dir=/proc/none", "the folder cannot be made"),
     ],
 )
-def test_bad_settings_are_one_line(words: list[str], said: str, tmp_path: Path) -> None:
-    assert said in one_line(command("pcam.train", *TINY, *words, cwd=tmp_path))
+def test_bad_settings_are_one_line(words: str, said: str, typed: Callable[..., tuple[object, str]]) -> None:
+    assert_one_line(typed(*words.split()), said)
 
 
 def test_importing_a_door_imports_nothing_heavy() -> None:

@@ -221,6 +221,40 @@ def test_a_resumed_run_may_be_longer_than_planned(tmp_path: Path) -> None:
     assert [row["epoch"] for row in read_rows(tmp_path / "metrics.csv")] == ["0", "1", "2"]
 
 
+def test_a_run_that_moved_still_knows_its_best(tmp_path: Path) -> None:
+    train(tmp_path / "here", *STUDY, "trainer.max_epochs=2")
+    (tmp_path / "here").rename(tmp_path / "there")
+    from pcam.training import train as run
+
+    config = runs.read_config(tmp_path / "there")
+    config["trainer"]["max_epochs"] = 3
+    before = [float(row["valid/auroc"]) for row in read_rows(tmp_path / "there" / "metrics.csv")]
+    summary = run(config, tmp_path / "there", resume=True)
+    after = [float(row["valid/auroc"]) for row in read_rows(tmp_path / "there" / "metrics.csv")]
+    assert after[:2] == before
+    assert summary["best_epoch"] == after.index(max(after))
+    saved = checkpoint(tmp_path / "there")["callbacks"]
+    monitored = next(state for state in saved.values() if state.get("monitor") == "valid/auroc")
+    assert float(monitored["best_model_score"]) == pytest.approx(max(after), abs=1e-5)
+    assert not (tmp_path / "here").exists()
+    assert runs.read_config(tmp_path / "there")["trainer"]["max_epochs"] == 3  # so that it can be gone on with as it is
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", "cut", "code"])
+def test_a_broken_checkpoint_is_one_line(content: bytes | str, tmp_path: Path, plain_run: tuple[Path, dict[str, Any]]) -> None:
+    import pickle
+    import shutil
+
+    shutil.copytree(plain_run[0], tmp_path / "run")
+    last = runs.last_checkpoint(tmp_path / "run")
+    if content == "code":
+        content = pickle.dumps(Path)
+    last.write_bytes(content if isinstance(content, bytes) else last.read_bytes()[:5000])
+    with pytest.raises(RunError, match=r"last\.ckpt cannot be read safely as a checkpoint") as caught:
+        train(tmp_path / "run", *STUDY, resume=True)
+    assert "\n" not in str(caught.value)
+
+
 def test_trap_the_last_checkpoint_is_of_the_last_epoch_also_when_another_was_best(tmp_path: Path) -> None:
     still = ["optimizer.lr=0", "optimizer.head_lr=0", "finetune.batchnorm=kept"]  # the first epoch stays the best
     train(tmp_path, *STUDY, *still, "trainer.max_epochs=3")
@@ -236,7 +270,7 @@ def test_what_cannot_change_within_a_run_is_told(plain_run: tuple[Path, dict[str
     with pytest.raises(RunError, match="holds a run already"):
         runs.start(folder, saved)
     with pytest.raises(RunError, match="holds no run"):
-        runs.to_resume(str(folder / "nowhere"), folder, folder)
+        runs.to_resume(str(folder / "nowhere"), folder, folder, saved)
 
 
 def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A user's own patches: ROOT/SPLIT/CLASS/*.png|jpg|tif."""
 
 import csv
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from pcam.data.source import Indices, Pixels
 from pcam.errors import DataError, near
 
+log = logging.getLogger(__name__)
 ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
@@ -27,7 +29,7 @@ def read_slides(path: Path) -> dict[str, str]:
     """Return id → slide from a csv with the columns id and wsi (or slide)."""
     if not path.is_file():
         raise DataError(f"data.slide_csv={path} is missing; it is a csv with the columns id and wsi (or slide)")
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         columns = rows.fieldnames or []
         slide = next((name for name in ("wsi", "slide") if name in columns), None)
@@ -63,6 +65,8 @@ class FolderSource:
         positive = known[1] if positive is None else str(positive)
         if positive not in known:
             raise DataError(f"data.positive={positive} is no class folder of {root}/train{near(positive, known)}")
+        if split == "train":
+            log.info("positive class: %s", positive)
         self._paths = sorted(p for c in classes for p in (folder / c).iterdir() if p.suffix.lower() in ENDINGS)
         if not self._paths:
             raise DataError(f"{folder} holds no image; patches lie as {layout}")

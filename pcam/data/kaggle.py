@@ -25,6 +25,7 @@ class KaggleSource:
         ids: Kaggle's, the SHA-1 of the pixels.
         groups: slide names, None unless a csv of them is given.
         sha1: N digests of the pixels as they are.
+        converted: the HDF5 file; it is made once, and tifs that change later are not looked at again.
     """
 
     def __init__(self, kind: str, root: str, converted: str, slide_csv: str | None = None) -> None:
@@ -34,6 +35,7 @@ class KaggleSource:
         rows = read_labels(table) if labelled else None
         if not target.is_file():
             convert(_files(folder, rows, table), target)
+        self.converted = target
         mend = f"remove it, and it is made again from {folder}"
         self._patches = PatchArray(target, "x", mend)
         self.ids: list[str] = read_column(target, "id", mend).astype(str).tolist()
@@ -82,8 +84,8 @@ def _matching(whole: KaggleSource, mismatch: str) -> NDArray[np.int64]:
     named = ", ".join(whole.ids[i] for i in wrong[:3]) + (", …" if len(wrong) > 3 else "")
     if mismatch == "error":
         raise DataError(
-            f"{len(wrong)} of {len(whole)} ids are not the SHA-1 of their pixels: {named}; get these files again, or set "
-            "data.mismatch=drop or keep"
+            f"{len(wrong)} of {len(whole)} ids are not the SHA-1 of their pixels: {named}; get these files again and remove "
+            f"{whole.converted}, so that it is made anew; or set data.mismatch=drop or keep"
         )
     log.warning("%d of %d ids are not the SHA-1 of their pixels; dropped (data.mismatch): %s", len(wrong), len(whole), named)
     return np.setdiff1d(np.arange(len(whole)), wrong)
@@ -93,7 +95,7 @@ def read_labels(path: Path) -> dict[str, int]:
     """Return id → label from Kaggle's csv."""
     if not path.is_file():
         raise DataError(f"{path} is missing; {MEND}")
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if not {"id", "label"} <= set(reader.fieldnames or []):
             raise DataError(f"{path}: columns id and label are needed, there are {', '.join(reader.fieldnames or ['none'])}")

@@ -55,7 +55,7 @@ def _slides(meta: Path, labels: NDArray[np.uint8]) -> Sequence[str] | None:
     """
     if not meta.is_file():
         return None
-    with meta.open(newline="") as file:
+    with meta.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     if not rows or not {"wsi", "tumor_patch"} <= set(rows[0]):
         raise DataError(

@@ -87,7 +87,7 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
     Args:
         data: the config's ``data``.
         splits: the config's ``splits``.
-        seed: of ``data.limit``'s draw.
+        seed: of ``data.limit``'s draw from train.
 
     Raises:
         DataError: files are missing, malformed or at odds.
@@ -112,7 +112,8 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
         sources, copies = _without_copies(sources)
         left_out = {split: left_out.get(split, 0) + copies[split] for split in sources}
     return Opened(
-        {split: limited(source, data.get("limit"), seed) for split, source in sources.items()},
+        # seeds differ in what they train on, not in what they are measured on
+        {name: limited(source, data.get("limit"), seed if name == "train" else 0) for name, source in sources.items()},
         how,
         {split: count for split, count in left_out.items() if count},
     )

@@ -107,7 +107,7 @@ def read_split(path: Path, ids: Sequence[str]) -> NDArray[Any]:
     """
     if not path.is_file():
         raise DataError(f"splits.file={path} is missing; it is a csv with the columns id and split")
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if not {"id", "split"} <= set(reader.fieldnames or []):
             raise DataError(f"{path}: columns id and split are needed, there are {', '.join(reader.fieldnames or ['none'])}")
