@@ -48,11 +48,14 @@ class Survey:
         luminance: float32 (N,), mean, 0 to 255.
         contrast: float32 (N,), standard deviation of the 32x32 luminance, grey values.
         saturation: float32 (N,), highest HSV saturation of the 32x32 image, 0 to 1.
-        sharpness: float32 (N,), deviation of the detail finer than a Gaussian of 1 pixel, over that of the detail between
-            Gaussians of 1 and 2 pixels. A ratio of neighbouring bands: neither stain nor the amount of tissue changes it.
+        sharpness: float32 (N,), deviation of luminance in the bands finer than a Gaussian of 1 pixel and between Gaussians
+            of 1 and 2 pixels (their geometric mean), over that between Gaussians of 2 and 4 pixels. A ratio of bands, so
+            neither the stain's strength nor the amount of tissue changes it.
         foreign: float32 (N,), share of the 32x32 image in colours that haematoxylin and eosin cannot mix (`foreign`).
-        void: float32 (N,), share of the rows, or of the columns if that is more, that carry no picture: all of one
-            luminance, or equal to the one before.
+        void: float32 (N,), share of the rows, or of the columns if that is more, that carry no picture: a run of one
+            luminance that ends abruptly, as an empty background does not: more than half of the pixels of the next row (of
+            one of the next 8 rows beside black or white, as JPEG smears that edge) are over 8 grey values away; or textured
+            rows that repeat the one before.
         stain: float32 (N, 2), mean optical density (natural logarithm) of haematoxylin and eosin over the pixels that are
             tissue; not-a-number where none is.
     """
@@ -184,17 +187,31 @@ def foreign(small: Floats) -> NDArray[np.bool_]:
 
 def _sharpness(grey: NDArray[Any]) -> Floats:
     n, height, width = grey.shape
-    tall = grey.reshape(n * height, width).astype(np.float32)  # patches one under another; what runs over their edges is cut
-    one, two = (cv2.GaussianBlur(tall, (0, 0), sigma) for sigma in (1.0, 2.0))
-    edge = min(8, height // 4, width // 4)
-    within = np.s_[:, edge : height - edge, edge : width - edge]
-    fine, coarse = (band.reshape(n, height, width)[within].std((1, 2)) for band in (tall - one, one - two))
-    return np.asarray(fine / np.maximum(coarse, 1e-3), np.float32)
+    pad = min(12, height - 1)  # patches one under another, mirrored at their edges so that none runs into the next
+    tall = np.pad(grey, ((0, 0), (pad, pad), (0, 0)), "reflect").reshape(-1, width).astype(np.float32)
+    one, two, four = (cv2.GaussianBlur(tall, (6 * sigma + 1, 6 * sigma + 1), sigma) for sigma in (1, 2, 4))
+    bands = [band.reshape(n, -1, width)[:, pad : pad + height].std((1, 2)) for band in (tall - one, one - two, two - four)]
+    return np.asarray(np.sqrt(bands[0] * bands[1]) / np.maximum(bands[2], 0.1), np.float32)
 
 
 def _void(grey: NDArray[Any]) -> Floats:
-    rows = grey.max(2) == grey.min(2)
-    rows[:, 1:] |= (grey[:, 1:] == grey[:, :-1]).all(2)
-    columns = grey.max(1) == grey.min(1)
-    columns[:, 1:] |= (grey[:, :, 1:] == grey[:, :, :-1]).all(1)
-    return np.maximum(rows.mean(1, dtype=np.float32), columns.mean(1, dtype=np.float32))
+    rows, columns = (np.array([_empty_lines(patch) for patch in way]) for way in (grey, grey.transpose(0, 2, 1)))
+    return np.maximum(rows, columns).astype(np.float32)
+
+
+def _empty_lines(patch: NDArray[Any]) -> float:
+    """Return the share of a patch's rows (H, W) that carry no picture."""
+    flat = (patch == patch[:, :1]).all(1)
+    same = (patch[1:] == patch[:-1]).all(1)
+    if not (flat.any() or same.any()):
+        return 0.0
+    empty = np.zeros(len(patch), np.bool_)
+    empty[1:] = same & (patch[1:].std(1) > 4)
+    starts = np.flatnonzero(flat & ~np.concatenate([[False], flat[:-1] & same]))
+    stops = np.flatnonzero(flat & ~np.concatenate([flat[1:] & same, [False]])) + 1
+    for start, stop in zip(starts, stops, strict=True):
+        level = int(patch[start, 0])
+        reach = 8 if level in (0, 1, 254, 255) else 1
+        around = np.concatenate([patch[max(start - reach, 0) : start], patch[stop : stop + reach]]).astype(np.int16)
+        empty[start:stop] = ((np.abs(around - level) > 8).mean(1) > 0.5).any()
+    return float(empty.mean())
