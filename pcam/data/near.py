@@ -12,19 +12,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.data.source import Indices, Pixels
-from pcam.data.survey import averaged
+from pcam.data.source import Indices
 
 RADIUS = 10  # bits of 63 by which candidates differ at most; different patches differ by about 31
 CANDIDATES = 1 << 20  # pairs of hashes compared at a time
-PAIRS = 256  # pairs of patches compared on pixels at a time: 14 MB of PatchCamelyon
+PAIRS = 256  # pairs of patches compared on pixels at a time
+SIDE = 48  # side of the luminance images they are compared as
 WHOLE, DETAIL = 0.9, 0.7  # least correlation of luminance, and of its detail, from which two patches are near-equal
 
+Floats = NDArray[np.float32]
+Images = Callable[[Indices], Floats]
 Signs = NDArray[np.uint16]
 Pairs = NDArray[np.int64]  # (m, 3): i, j, the symmetry that lays i on j
 
 
-def clusters(signs: Signs, thumbs: NDArray[np.uint8], read: Callable[[Indices], Pixels]) -> list[NDArray[np.int64]]:
+def clusters(signs: Signs, thumbs: NDArray[np.uint8], images: Images) -> list[NDArray[np.int64]]:
     """Return the clusters of near-equal patches, each of at least two indices, ascending.
 
     Near-equal are two patches whose luminance, one of the square's eight symmetries applied, correlates by at least 0.9,
@@ -34,16 +36,16 @@ def clusters(signs: Signs, thumbs: NDArray[np.uint8], read: Callable[[Indices], 
     Args:
         signs: uint16 (n, 4), of `pcam.data.survey.dct_signs`.
         thumbs: uint8 (n, 16, 16), luminance.
-        read: returns patches by index, uint8 (m, H, W, 3).
+        images: returns patches by index, as luminance, float32 (m, 48, 48), 0 to 255.
     """
     forest = np.arange(len(signs))
     first, same = _collapse(signs)
-    _connect(forest, _checked(same, thumbs), read)
+    _connect(forest, _checked(same, thumbs), images)
     chosen = np.ascontiguousarray(signs[first])
     for found in _candidates(chosen):
         pairs = np.column_stack([first[found[:, 0]], first[found[:, 1]], found[:, 2]])
         pairs = pairs[_roots(forest)[pairs[:, 0]] != _roots(forest)[pairs[:, 1]]]
-        _connect(forest, _checked(pairs, thumbs), read)
+        _connect(forest, _checked(pairs, thumbs), images)
     roots = _roots(forest)
     order = np.argsort(roots, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(roots[order])) + 1)
@@ -55,7 +57,7 @@ def transposed(signs: Signs) -> Signs:
     return np.column_stack([_TRANSPOSED[signs[:, group]] for group in (0, 2, 1, 3)])
 
 
-def turned(images: NDArray[np.float32], symmetry: NDArray[np.int64]) -> NDArray[np.float32]:
+def turned(images: Floats, symmetry: NDArray[np.int64]) -> Floats:
     """Return each image (n, S, S) under its symmetry: +4 transposes, then +2 turns it upside down, +1 mirrors it."""
     out = images.copy()
     for bit, turn in ((4, lambda x: x.transpose(0, 2, 1)), (2, lambda x: x[:, ::-1]), (1, lambda x: x[:, :, ::-1])):
@@ -160,7 +162,7 @@ def _checked(pairs: Pairs, thumbs: NDArray[np.uint8]) -> Pairs:
     return np.concatenate(kept)
 
 
-def _connect(forest: NDArray[np.int64], pairs: Pairs, read: Callable[[Indices], Pixels]) -> None:
+def _connect(forest: NDArray[np.int64], pairs: Pairs, images: Images) -> None:
     """Join in the forest what is near-equal on pixels; a pair that is connected already is not looked at."""
     for begin in range(0, len(pairs), PAIRS):
         some = pairs[begin : begin + PAIRS]
@@ -168,27 +170,32 @@ def _connect(forest: NDArray[np.int64], pairs: Pairs, read: Callable[[Indices], 
         some = some[roots[some[:, 0]] != roots[some[:, 1]]]
         if len(some) == 0:
             continue
-        for i, j, _ in some[agreeing(read(some[:, 0]), read(some[:, 1]), some[:, 2])]:
+        for i, j, _ in some[agreeing(images(some[:, 0]), images(some[:, 1]), some[:, 2])]:
             a, b = sorted((_root(forest, i), _root(forest, j)))
             forest[b] = a
 
 
-def agreeing(a: Pixels, b: Pixels, symmetry: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which patches of ``a`` (n, H, W, 3), under their symmetries, are near-equal to those of ``b``."""
+def agreeing(a: Floats, b: Floats, symmetry: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which images of ``a`` (n, 48, 48), under their symmetries, are near-equal to those of ``b``."""
     whole, detail = similarity(a, b, symmetry)
     out: NDArray[np.bool_] = (whole >= WHOLE) & (detail >= DETAIL)
     return out
 
 
-def similarity(a: Pixels, b: Pixels, symmetry: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the correlations of luminance and of its detail, float32 (n,) each, at 48x48 pixels."""
-    one, two = (averaged(patches, 48) @ np.float32([0.299, 0.587, 0.114]) for patches in (a, b))
-    one = turned(one, symmetry)
-    fine = [np.stack([image - cv2.blur(image, (5, 5)) for image in images]) for images in (one, two)]
-    return correlation(one, two), correlation(*fine)
+def similarity(a: Floats, b: Floats, symmetry: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Return the correlations of images (n, 48, 48) and of their detail, float32 (n,) each."""
+    a = turned(a, symmetry)
+    return correlation(a, b), correlation(_detail(a), _detail(b))
 
 
-def correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+def _detail(images: Floats) -> Floats:
+    """Return what is finer than 5 pixels; cut off at twice its mean, so that one strong edge does not outweigh the rest."""
+    fine = np.stack([image - cv2.blur(image, (5, 5)) for image in images])
+    limit = 2 * np.abs(fine).mean((1, 2), keepdims=True)
+    return np.clip(fine, -limit, limit)
+
+
+def correlation(a: Floats, b: Floats) -> Floats:
     """Return Pearson's correlation of images (n, H, W), pair by pair, float32 (n,); 0 where one is constant."""
     a, b = (image - image.mean((1, 2), keepdims=True) for image in (a, b))
     scale = np.sqrt(np.einsum("nhw,nhw->n", a, a) * np.einsum("nhw,nhw->n", b, b))

@@ -21,6 +21,7 @@ from pcam.data.source import Pixels, Source
 BLOCK = 256  # patches read at a time: 7 MB of PatchCamelyon
 SMALL = 32  # side of the area-averaged image that colour and hash are taken of
 THUMB = 16  # side of the luminance image that is kept of each patch
+LUMA = np.float32([0.299, 0.587, 0.114])  # weights of R, G, B in luminance (ITU-R BT.601)
 TISSUE = 0.15  # mean optical density from which a pixel is tissue (the beta of Macenko et al., ISBI 2009)
 
 Floats = NDArray[np.float32]
@@ -54,7 +55,7 @@ class Survey:
         foreign: float32 (N,), share of the 32x32 image in colours that haematoxylin and eosin cannot mix (`foreign`).
         void: float32 (N,), share of the rows, or of the columns if that is more, that carry no picture: a run of one
             luminance that ends abruptly, as an empty background does not: more than half of the pixels of the next row (of
-            one of the next 8 rows beside black or white, as JPEG smears that edge) are over 8 grey values away; or textured
+            one of the next 16 rows beside black or white, as JPEG smears that edge) are over 8 grey values away; or textured
             rows that repeat the one before.
         stain: float32 (N, 2), mean optical density (natural logarithm) of haematoxylin and eosin over the pixels that are
             tissue; not-a-number where none is.
@@ -121,7 +122,7 @@ def _measured(patches: Pixels) -> Survey:
     n, height, width, _ = patches.shape
     grey = cv2.cvtColor(patches.reshape(n * height, width, 3), cv2.COLOR_RGB2GRAY).reshape(n, height, width)
     small = averaged(patches, SMALL)
-    luminance: Floats = small @ np.float32([0.299, 0.587, 0.114])
+    luminance: Floats = small @ LUMA
     top, bottom = small.max(-1), small.min(-1)
     density: Floats = -np.log((small + 1) / 256)
     tissue = density.mean(-1) > TISSUE
@@ -211,7 +212,7 @@ def _empty_lines(patch: NDArray[Any]) -> float:
     stops = np.flatnonzero(flat & ~np.concatenate([flat[1:] & same, [False]])) + 1
     for start, stop in zip(starts, stops, strict=True):
         level = int(patch[start, 0])
-        reach = 8 if level in (0, 1, 254, 255) else 1
+        reach = 16 if level in (0, 1, 254, 255) else 1
         around = np.concatenate([patch[max(start - reach, 0) : start], patch[stop : stop + reach]]).astype(np.int16)
         empty[start:stop] = ((np.abs(around - level) > 8).mean(1) > 0.5).any()
     return float(empty.mean())
