@@ -58,12 +58,10 @@ def transposed(signs: Signs) -> Signs:
 
 
 def turned(images: Floats, symmetry: NDArray[np.int64]) -> Floats:
-    """Return each image (n, S, S) under its symmetry: +4 transposes, then +2 turns it upside down, +1 mirrors it."""
-    out = images.copy()
-    for bit, turn in ((4, lambda x: x.transpose(0, 2, 1)), (2, lambda x: x[:, ::-1]), (1, lambda x: x[:, :, ::-1])):
-        rows = (symmetry & bit) > 0
-        out[rows] = turn(out[rows])
-    return out
+    """Return each image (n, S, S) under its symmetry: +4 transposes it, then +2 turns it upside down, +1 mirrors it."""
+    out = np.where((symmetry & 4)[:, None, None] > 0, images.transpose(0, 2, 1), images)
+    out = np.where((symmetry & 2)[:, None, None] > 0, out[:, ::-1], out)
+    return np.where((symmetry & 1)[:, None, None] > 0, out[:, :, ::-1], out)
 
 
 def _transposition() -> NDArray[np.uint16]:
@@ -192,7 +190,7 @@ def _detail(images: Floats) -> Floats:
     """Return what is finer than 5 pixels; cut off at twice its mean, so that one strong edge does not outweigh the rest."""
     fine = np.stack([image - cv2.blur(image, (5, 5)) for image in images])
     limit = 2 * np.abs(fine).mean((1, 2), keepdims=True)
-    return np.clip(fine, -limit, limit)
+    return np.asarray(np.clip(fine, -limit, limit), np.float32)
 
 
 def correlation(a: Floats, b: Floats) -> Floats:

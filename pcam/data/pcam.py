@@ -72,13 +72,13 @@ def _slides(root: str, split: str, labels: NDArray[np.uint8]) -> tuple[Sequence[
         tried[name] = meta
         if len(slides) == len(labels) and (tumour == labels).all():
             if name != split:
-                log.warning("%s agrees with the labels of %s: its slide names are taken from there (swapped names)", meta, split)
+                log.warning("%s agrees with the labels of %s: slide names are taken from it (swapped names)", meta, split)
             return slides, meta
     if split in tried:
         also = f" (nor does {tried[OTHER[split]].name})" if len(tried) > 1 else ""
         raise DataError(
-            f"{tried[split]} does not agree with the {len(labels)} labels of {split}{also}; get it again, or remove it to go on "
-            "without slide names"
+            f"{tried[split]} does not agree with the {len(labels)} labels of {split}{also}; get it again, or remove it to go "
+            "on without slide names"
         )
     return None, None
 

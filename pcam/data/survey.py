@@ -21,7 +21,7 @@ from pcam.data.source import Pixels, Source
 BLOCK = 256  # patches read at a time: 7 MB of PatchCamelyon
 SMALL = 32  # side of the area-averaged image that colour and hash are taken of
 THUMB = 16  # side of the luminance image that is kept of each patch
-LUMA = np.float32([0.299, 0.587, 0.114])  # weights of R, G, B in luminance (ITU-R BT.601)
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # weights of R, G, B in luminance (ITU-R BT.601)
 TISSUE = 0.15  # mean optical density from which a pixel is tissue (the beta of Macenko et al., ISBI 2009)
 
 Floats = NDArray[np.float32]
@@ -113,7 +113,7 @@ def _blocks(
 
 
 def _digests(patches: Pixels) -> NDArray[np.uint8]:
-    joined = b"".join(hashlib.sha1(np.ascontiguousarray(patch)).digest() for patch in patches)
+    joined = b"".join(hashlib.sha1(patch.data).digest() for patch in np.ascontiguousarray(patches))
     return np.frombuffer(joined, np.uint8).reshape(-1, 20)
 
 
@@ -197,7 +197,7 @@ def _sharpness(grey: NDArray[Any]) -> Floats:
 
 def _void(grey: NDArray[Any]) -> Floats:
     rows, columns = (np.array([_empty_lines(patch) for patch in way]) for way in (grey, grey.transpose(0, 2, 1)))
-    return np.maximum(rows, columns).astype(np.float32)
+    return np.asarray(np.maximum(rows, columns), np.float32)
 
 
 def _empty_lines(patch: NDArray[Any]) -> float:
