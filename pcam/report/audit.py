@@ -2,9 +2,9 @@
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from itertools import chain
 
 import numpy as np
 
@@ -17,6 +17,7 @@ SHOWN = 12  # patches of a check
 PER_GROUP = 4  # patches of a group of equal ones
 SIDE = 96  # pixels at most of a shown patch
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe & Ito: told apart by every eye
+VERDICTS = ("fail", "warn", "pass", "unknown")  # in the order of the page
 HEADLINES = {"pass": "Nothing stands in the way", "warn": "Worth a look", "fail": "Mend this before you train"}
 
 STYLE = """
@@ -35,10 +36,10 @@ th, td { padding: 5px 16px 5px 0; text-align: right; border-bottom: 1px solid va
 th { font-weight: 600; color: var(--soft); }
 th:first-child, td:first-child { text-align: left; }
 ul { list-style: none; margin: 0; padding: 0; }
-section.check { display: grid; grid-template-columns: 84px 1fr; gap: 0 12px; padding: 12px 0;
+section.check { display: grid; grid-template-columns: 96px 1fr; gap: 0 12px; padding: 12px 0;
   border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 .badge { justify-self: start; align-self: start; margin-top: 1px; padding: 1px 10px; border-radius: 10px; font-size: 13px;
-  font-weight: 600; }
+  font-weight: 600; white-space: nowrap; }
 .pass { background: #e3f4ea; color: #14683a; }
 .warn { background: #fdf0d3; color: #7d4e00; }
 .fail { background: #fbe1df; color: #a0211a; }
@@ -48,10 +49,9 @@ section.check { display: grid; grid-template-columns: 84px 1fr; gap: 0 12px; pad
 .groups { display: flex; flex-wrap: wrap; gap: 10px; margin-top: 10px; }
 .group { display: flex; flex-wrap: wrap; gap: 6px; }
 .group.tied { padding: 6px; border: 1px solid var(--line); border-radius: 6px; }
-figure { margin: 0; width: 96px; }
-figure img { display: block; width: 96px; height: 96px; object-fit: contain; background: #f2f3f5; }
-figcaption { font-size: 11px; line-height: 1.3; color: var(--soft); max-height: 2.6em; overflow: hidden;
-  overflow-wrap: anywhere; }
+figure { margin: 0; width: 98px; }
+figure img { display: block; width: 98px; height: 98px; object-fit: contain; border: 1px solid #b9c0c9; }
+figcaption { font-size: 11px; line-height: 1.3; color: var(--soft); overflow-wrap: anywhere; }
 .stain { max-width: 100%; height: auto; }
 @media (max-width: 560px) { body { padding: 18px 12px 40px; }
   section.check { grid-template-columns: 1fr; gap: 4px; } .group.tied { padding: 4px; } }
@@ -66,12 +66,10 @@ def page(audit: Audit, sources: Mapping[str, Source]) -> str:
         audit: of these sources.
         sources: the same splits, from which the pictures are read.
     """
-    counts = {
-        verdict: sum(check.verdict == verdict for check in audit.checks) for verdict in ("fail", "warn", "pass", "unknown")
-    }
-    summary = " · ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    severity = {"fail": 0, "warn": 1, "pass": 2, "unknown": 3}
-    ordered = sorted(audit.checks, key=lambda check: severity[check.verdict])
+    total = sum(facts["patches"] for facts in audit.splits.values())
+    counts = Counter(check.verdict for check in audit.checks)
+    summary = " · ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    ordered = sorted(audit.checks, key=lambda check: VERDICTS.index(check.verdict))
     thresholds = ", ".join(f"{escape(name)} {value:g}" for name, value in audit.thresholds.items())
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -83,7 +81,7 @@ def page(audit: Audit, sources: Mapping[str, Source]) -> str:
 </head>
 <body>
 <h1>{HEADLINES[audit.verdict]}</h1>
-<p class="soft">Audit of {sum(facts["patches"] for facts in audit.splits.values()):,} patches: {summary}</p>
+<p class="soft">Audit of {total:,} patches: {summary}</p>
 <h2>Splits</h2>
 <div class="scroll">{_splits(audit)}</div>
 <h2>Checks</h2>
@@ -106,15 +104,8 @@ def _splits(audit: Audit) -> str:
         positive, slides = facts["positive"], facts["slides"]
         share = "unknown" if positive is None else f"{positive:,} ({positive / facts['patches']:.1%})"
         size = f"{facts['shape'][1]}×{facts['shape'][0]}"
-        cells = (
-            split,
-            f"{facts['patches']:,}",
-            size,
-            share,
-            f"{facts['distinct']:,}",
-            "unknown" if slides is None else f"{slides:,}",
-        )
-        rows.append(cells)
+        counts = (f"{facts['distinct']:,}", "unknown" if slides is None else f"{slides:,}")
+        rows.append((split, f"{facts['patches']:,}", size, share, *counts))
     return _table(("split", "patches", "pixels", "positive", "distinct", "slides"), rows)
 
 
@@ -153,11 +144,13 @@ def _check(check: Check, sources: Mapping[str, Source]) -> str:
 
 
 def examples(groups: Sequence[Group]) -> list[Group]:
-    """Return what is shown of a check: at most 12 patches, of groups spread over all of them, at most 4 patches of each."""
-    cut = [group[:PER_GROUP] for group in groups[:: max(1, len(groups) // SHOWN)]]
+    """Return the groups of a check that are shown, spread over all of them: at most 12 patches, at most 4 of a group."""
     shown: list[Group] = []
-    for group in cut:
-        if sum(map(len, shown)) + len(group) > SHOWN:
+    left = SHOWN
+    usual = min(len(groups[0]), PER_GROUP) if groups else 1
+    for group in groups[:: max(1, len(groups) * usual // SHOWN)]:
+        left -= min(len(group), PER_GROUP)
+        if left < 0:
             break
         shown.append(group)
     return shown
@@ -169,25 +162,22 @@ def _pictures(check: Check, sources: Mapping[str, Source]) -> str:
         return ""
     pixels: dict[tuple[str, int], Pixels] = {}
     for split, source in sources.items():
-        rows = sorted({patch.row for patch in chain(*shown) if patch.split == split})
+        rows = sorted({patch.row for group in shown for patch in group[:PER_GROUP] if patch.split == split})
         if rows:
             pixels |= {(split, row): patch for row, patch in zip(rows, source.read(np.array(rows)), strict=True)}
     out = []
     for group in shown:
         figures = []
-        for patch in group:
+        for patch in group[:PER_GROUP]:
             labels = sources[patch.split].labels
-            label = "" if labels is None else f", label {labels[patch.row]}"
-            caption = escape(f"{patch.split} {patch.row}{label}")
-            title = escape(patch.id, quote=True)
+            label = "" if labels is None else f"<br>label {labels[patch.row]}"
+            name = escape(patch.id, quote=True)
             uri = _uri(_jpeg(pixels[patch.split, patch.row]), "jpeg")
-            figures.append(
-                f'<figure><img alt="{title}" title="{title}" src="{uri}"><figcaption>{caption}</figcaption></figure>'
-            )
-        more = sum(len(whole) for whole in check.groups if whole[0] == group[0]) - len(group)
-        rest = f'<p class="soft">+ {more}</p>' if more > 0 else ""
+            caption = f"<figcaption>{escape(patch.split)} {patch.row}{label}</figcaption>"
+            figures.append(f'<figure><img alt="{name}" title="{name}" src="{uri}">{caption}</figure>')
+        more = f'<p class="soft">+ {len(group) - PER_GROUP:,}</p>' if len(group) > PER_GROUP else ""
         tied = " tied" if len(group) > 1 else ""
-        out.append(f'<div class="group{tied}">{"".join(figures)}{rest}</div>')
+        out.append(f'<div class="group{tied}">{"".join(figures)}{more}</div>')
     left = len(check.groups) - len(shown)
     tail = f'<p class="soft">and {left:,} more, all of them in the JSON file</p>' if left > 0 else ""
     return f'<div class="groups">{"".join(out)}</div>{tail}'
