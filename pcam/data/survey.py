@@ -149,7 +149,10 @@ def averaged(patches: Pixels, side: int) -> Floats:
     if height % side == 0 and width == height:  # whole pixels: all patches, one under another, in one call
         tall = cv2.resize(patches.reshape(n * height, width, 3), (side, n * side), interpolation=cv2.INTER_AREA)
         return np.asarray(tall.reshape(n, side, side, 3), np.float32)
-    return np.stack([cv2.resize(patch, (side, side), interpolation=cv2.INTER_AREA) for patch in patches]).astype(np.float32)
+    # OpenCV averages areas only where both sides shrink, so a side at a time: small ones are interpolated.
+    across, down = (cv2.INTER_AREA if length >= side else cv2.INTER_LINEAR for length in (width, height))
+    wide = (cv2.resize(patch, (side, height), interpolation=across) for patch in patches)
+    return np.stack([cv2.resize(patch, (side, side), interpolation=down) for patch in wide]).astype(np.float32)
 
 
 def dct_signs(luminance: Floats) -> NDArray[np.uint16]:

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from pcam.data.audit import Audit
-from pcam.data.checks import Check, Group
+from pcam.data.checks import Check, Group, Verdict
 from pcam.data.quality import EDGES, STAINS
 from pcam.data.source import Pixels, Source
 
@@ -17,7 +17,7 @@ SHOWN = 12  # patches of a check
 PER_GROUP = 4  # patches of a group of equal ones
 SIDE = 96  # pixels at most of a shown patch
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe & Ito: told apart by every eye
-VERDICTS = ("fail", "warn", "pass", "unknown")  # in the order of the page
+VERDICTS: tuple[Verdict, ...] = ("fail", "warn", "pass", "unknown")  # in the order of the page
 HEADLINES = {"pass": "Nothing stands in the way", "warn": "Worth a look", "fail": "Mend this before you train"}
 
 STYLE = """
@@ -91,7 +91,7 @@ def page(audit: Audit, sources: Mapping[str, Source]) -> str:
 mean over each patch's tissue.</p>
 <p><img class="stain" alt="histograms of stain per split" src="{_uri(_histograms(audit), "png")}"></p>
 <div class="scroll">{_stains(audit)}</div>
-<p class="soft">Thresholds of the checks on single patches: {thresholds}. Their definitions stand in <code>pcam.data.quality</code>.
+<p class="soft">Thresholds of the checks on single patches: {thresholds}; <code>pcam.data.quality</code> defines them.
 Near-equal patches are found whatever of the square's eight symmetries they are under; shifted ones are not.</p>
 </body>
 </html>
