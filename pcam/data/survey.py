@@ -178,7 +178,7 @@ def foreign(small: Floats) -> NDArray[np.bool_]:
 
     Both stains absorb green most (Ruifrok & Johnston 2001), so does every mixture by Beer and Lambert's law. A pixel is
     foreign where red or blue is absorbed by more than 0.25 of optical density (natural logarithm) above green: green, blue
-    and yellow ink; or where it is black without a colour, its brightest channel 2 to 50 and the others at most 15
+    and yellow ink; or where it is black without a colour, its brightest channel 2 to 50 and the others at most 12
     below: black ink, dirt (no scanner sees less than 2; that is a missing picture).
 
     Args:
@@ -186,7 +186,7 @@ def foreign(small: Floats) -> NDArray[np.bool_]:
     """
     red, green, blue = np.moveaxis(-np.log((small + 1) / 256), -1, 0)
     top, bottom = small.max(-1), small.min(-1)
-    out: NDArray[np.bool_] = (np.maximum(red, blue) > green + 0.25) | ((top >= 2) & (top <= 50) & (top - bottom <= 15))
+    out: NDArray[np.bool_] = (np.maximum(red, blue) > green + 0.25) | ((top >= 2) & (top <= 50) & (top - bottom <= 12))
     return out
 
 
