@@ -227,11 +227,17 @@ def faulty(sources: Mapping[str, Source], flagged: Mapping[str, Mapping[str, NDA
         ]
         check = Check(fault, title, "pass", f"no patch is {what}")
         if patches:
-            line = f"{len(patches):,} patches are {what}: {_by_split(patches)}"
+            line = f"{len(patches):,} patches are {what}: {_by_split(patches)}{_positive(patches, sources)}"
             mend = "look at them: a few do no harm; many, or most of one class, do"
             check = replace(check, verdict="warn", line=line, mend=mend, count=len(patches), groups=_singles(patches))
         out.append(check)
     return out
+
+
+def _positive(patches: Sequence[Patch], sources: Mapping[str, Source]) -> str:
+    """Return "; 12 of the 40 with labels are positive", or nothing where there are no labels."""
+    labels = [known[patch.row] for patch in patches if (known := sources[patch.split].labels) is not None]
+    return f"; {int(np.sum(labels)):,} of the {len(labels):,} with labels are positive" if labels else ""
 
 
 def stain_shift(distances: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Check:
