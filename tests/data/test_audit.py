@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcam.data import checksums, near
+from pcam.data import checksums, near, survey
 from pcam.data.audit import Audit, audit
 from pcam.data.kaggle import KaggleSource
 from pcam.data.pcam import PCamSource
 from pcam.data.source import limited
-from pcam.data.survey import BLOCK, digests
+from pcam.data.survey import BLOCK, LUMA, averaged, digests
 from pcam.data.synthetic import SyntheticSource
 from pcam.errors import DataError
 from tests.conftest import STEM, write_kaggle, write_pcam
@@ -39,13 +39,13 @@ class Patches:
     ) -> None:
         self.pixels, self.labels, self.groups = pixels.copy(), None if labels is None else labels.copy(), groups
         self.ids = [f"patch-{i}" for i in range(len(pixels))] if ids is None else list(ids)
-        self.most = 0
+        self.most, self.last = 0, 0
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        self.most = max(self.most, len(indices))
+        self.most, self.last = max(self.most, len(indices)), int(indices[-1])
         return self.pixels[indices]
 
 
@@ -102,11 +102,15 @@ def test_equal_patches_within_and_across_splits_are_all_found(clean: dict[str, P
     train.pixels[[40, 299]] = train.pixels[7]
     train.labels[[40, 299]] = train.labels[7]
     train.pixels[100], train.labels[100] = valid.pixels[3], valid.labels[3]
+    valid.pixels[60], valid.labels[60] = train.pixels[7], train.labels[7]
     report = audit(clean)
     assert found(report, "equal_within") == {(("train", 7), ("train", 40), ("train", 299))}
-    assert found(report, "equal_across") == {(("train", 100), ("valid", 3))}
+    assert found(report, "equal_across") == {
+        (("train", 100), ("valid", 3)),
+        (("train", 7), ("train", 40), ("train", 299), ("valid", 60)),
+    }
     assert alarms(report) == {"equal_within", "equal_across"}
-    assert (report["equal_within"].count, report["equal_across"].count) == (2, 2)
+    assert (report["equal_within"].count, report["equal_across"].count) == (2, 6)
     assert report.splits["train"]["distinct"] == 298
     assert report.verdict == "fail"
 
@@ -154,12 +158,29 @@ def test_contradicting_labels_of_equal_and_near_equal_patches(clean: dict[str, P
     assert report["labels_near"].verdict == "warn"
 
 
-def test_half_missing_patches_are_not_near_equal_for_their_edge_in_common(clean: dict[str, Patches]) -> None:
-    clean["train"].pixels[:60, :, 48:] = 255
-    assert found(audit(clean), "near_within") == set()
+def test_patches_are_not_near_equal_for_an_edge_in_common(clean: dict[str, Patches]) -> None:
+    tissue = clean["train"].pixels[:40] * 0.5
+    tissue[:, :, 40:] = 255  # half of each is missing: the edge is most of the picture
+    images = (averaged(tissue.astype(np.uint8), near.SIDE) @ LUMA).astype(np.float32)
+    as_it_is = np.zeros(20, np.int64)
+    whole, _ = near.similarity(images[:20], images[20:], as_it_is)
+    assert (whole > near.WHOLE).any()
+    assert not near.agreeing(images[:20], images[20:], as_it_is).any()
+    assert near.agreeing(images[:20], images[:20], as_it_is).all()
 
 
-def test_the_search_finds_what_comparing_every_pair_finds() -> None:
+def test_blank_and_dark_patches_are_no_near_copies_of_each_other(clean: dict[str, Patches]) -> None:
+    train = clean["train"]
+    train.pixels[50] = train.pixels[3] // 8
+    train.pixels[51] = train.pixels[50][::-1]
+    report = audit(clean)
+    assert found(report, "dark") == {(("train", 50),), (("train", 51),)}
+    assert report["near_within"].verdict == "pass"
+
+
+@pytest.mark.parametrize("block", [1000, 1 << 20])
+def test_the_search_finds_what_comparing_every_pair_finds(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(near, "CANDIDATES", block)
     rng = np.random.default_rng(0)
     signs = rng.integers(0, 1 << 16, (1500, 4)).astype(np.uint16)
     signs[:, 0] &= 0xFFFE  # the mean's own sign is no part of the hash
@@ -181,11 +202,7 @@ def test_the_search_finds_what_comparing_every_pair_finds() -> None:
     assert len(some) < 100_000  # and it need not offer much else
 
 
-@pytest.mark.parametrize("block", [64, 1 << 20])
-def test_many_patches_of_one_hash_are_looked_at_in_blocks(
-    clean: dict[str, Patches], monkeypatch: pytest.MonkeyPatch, block: int
-) -> None:
-    monkeypatch.setattr(near, "CANDIDATES", block)
+def test_many_patches_of_one_hash_are_looked_at_in_blocks(clean: dict[str, Patches], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near, "PAIRS", 16)
     train, rng = clean["train"], np.random.default_rng(0)
     noisy = np.clip(train.pixels[0] + rng.normal(0, 3, (200, 96, 96, 3)), 0, 255).astype(np.uint8)
@@ -220,7 +237,7 @@ ALL = slice(None)
 PLANTED: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "white": ("blank", noise((255, 255, 255), 0)),
     "empty slide": ("blank", noise((241, 240, 243), 2)),
-    "one colour": ("blank", noise((200, 150, 190), 2)),
+    "one colour": ("blank", noise((200, 150, 190), 6)),
     "black": ("dark", noise((0, 0, 0), 0)),
     "scanner's black": ("dark", noise((38, 30, 34), 2)),
     "Gaussian of 3": ("blurred", lambda patch: cv2.GaussianBlur(patch, (0, 0), 3)),
@@ -312,11 +329,16 @@ def test_patches_of_any_size_are_audited(clean: dict[str, Patches], shape: tuple
     assert found(report, "near_within") == {(("train", 12), ("train", 31))}
 
 
-def test_memory_is_bounded_by_reading_in_blocks(clean: dict[str, Patches]) -> None:
+def test_memory_is_bounded_by_reading_in_blocks(clean: dict[str, Patches], monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[tuple[str, int, int]] = []
     audit(clean, lambda *step: steps.append(step))
     assert max(patches.most for patches in clean.values()) <= BLOCK < len(clean["train"])
     assert steps == [("train", BLOCK, 300), ("train", 300, 300), ("valid", 120, 120), ("test", 120, 120)]
+    monkeypatch.setattr(survey, "BLOCK", 10)
+    ahead: list[int] = []
+    survey.survey(clean["train"], lambda done, of: ahead.append(clean["train"].last + 1 - done), threads=2)
+    assert len(ahead) == 30
+    assert max(ahead) <= 2 * 10  # what is read and not yet measured
 
 
 def test_digests_are_the_sha1_of_the_pixels(clean: dict[str, Patches]) -> None:
