@@ -57,7 +57,7 @@ def audit(sources: Mapping[str, Source], progress: Callable[[str, int, int], Non
     """Look at every patch of every split once.
 
     Args:
-        sources: the splits, by name. Labels and slides may be unknown (None), of some or all.
+        sources: the splits, by name, each of at least one patch. Labels and slides may be unknown (None), of some or all.
         progress: told (split, patches done, patches) now and then.
     """
     surveys = {split: survey(source, progress and partial(progress, split)) for split, source in sources.items()}

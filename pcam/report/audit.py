@@ -98,6 +98,16 @@ Near-equal patches are found whatever of the square's eight symmetries they are 
 """
 
 
+def screen(audit: Audit) -> str:
+    """Return the audit for a terminal: a line per check, the worst first, each with its mend below it."""
+    lines = []
+    for check in sorted(audit.checks, key=lambda check: VERDICTS.index(check.verdict)):
+        lines.append(f"{check.verdict:>7}  {check.title}: {check.line}")
+        if check.mend and check.verdict in ("fail", "warn"):
+            lines.append(f"{'':>7}  → {check.mend}")
+    return "\n".join(lines)
+
+
 def _splits(audit: Audit) -> str:
     rows = []
     for split, facts in audit.splits.items():

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pcam.data.audit import audit
 from pcam.data.synthetic import SyntheticSource
-from pcam.report.audit import page
+from pcam.report.audit import page, screen
 from tests.data.test_audit import Patches
 
 
@@ -98,3 +98,12 @@ def test_a_page_of_bare_large_patches() -> None:
     assert "200×300" in html
     assert "<td>unknown</td>" in html
     assert len(html) < 400_000
+
+
+def test_the_screen_has_the_worst_first_and_says_what_mends_it() -> None:
+    report = audit(planted())
+    lines = screen(report).splitlines()
+    assert lines[0].startswith("   fail  Equal patches across splits: 2 patches in 1 groups")
+    assert "→" in lines[1]
+    assert "data.duplicates=drop" in lines[1]
+    assert sum(line.split()[0] in ("fail", "warn", "pass", "unknown") for line in lines) == len(report.checks)
