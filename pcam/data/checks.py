@@ -21,7 +21,7 @@ FAULTS = {
     "blank": ("Blank patches", "without colour or structure"),
     "dark": ("Dark patches", "darker than tissue gets"),
     "blurred": ("Blurred patches", "out of focus"),
-    "foreign": ("Foreign colours", "in colours that haematoxylin and eosin cannot mix (pen, dye, dirt)"),
+    "foreign": ("Foreign colours", "with colours that haematoxylin and eosin cannot mix (pen, dye, dirt)"),
     "void": ("Missing rows or columns", "partly without a picture"),
 }
 
@@ -82,13 +82,13 @@ def copies(groups: Sequence[Group], name: str, title: str, words: str) -> tuple[
     inside = Check(f"{name}_within", f"{title} within a split", "pass", f"no patch is {words} to another one of its split")
     if within:
         extra = [patch for group in within for patch in group[1:]]
-        line = f"{len(extra):,} patches are copies, {words}, of another one of their split: {_by_split(extra)}"
+        line = f"{_count(len(extra), 'copy')}, {words}, of another patch of the same split: {_by_split(extra)}"
         mend = "data.duplicates=drop keeps one of each" if name == "equal" else "they count double in training: look at them"
         inside = replace(inside, verdict="warn", line=line, mend=mend, count=len(extra), groups=tuple(within))
     between = Check(f"{name}_across", f"{title} across splits", "pass", f"no patch is {words} to one of another split")
     if across:
         leaked = list(chain(*across))
-        line = f"{len(leaked):,} patches in {len(across):,} groups, {words}, lie in several splits: {_by_split(leaked)}"
+        line = f"{_count(len(across), 'group')} of patches, {words}, in several splits: {_by_split(leaked)}"
         mend = "figures on valid and test are too good: "
         mend += "data.duplicates=drop" if name == "equal" else "split by slide, or leave them out of train"
         between = replace(between, verdict="fail", line=line, mend=mend, count=len(leaked), groups=tuple(across))
@@ -110,7 +110,7 @@ def contradictions(
     if not found:
         return replace(check, verdict="pass", line=f"no two {words} patches have different labels")
     patches = list(chain(*found))
-    line = f"{len(found):,} groups of {words} patches ({len(patches):,} patches) have both labels: {_by_split(patches)}"
+    line = f"{_count(len(found), 'group')} of {words} patches with both labels: {_by_split(patches)}"
     mend = "at most one of the labels is right: leave these groups out"
     return replace(check, verdict=verdict, line=line, mend=mend, count=len(patches), groups=found)
 
@@ -131,7 +131,7 @@ def slide_leakage(sources: Mapping[str, Source]) -> Check:
             inside = {split: np.isin(known[split], shared) for split in (a, b)}
             places |= {(split, int(i)) for split in (a, b) for i in np.flatnonzero(inside[split])}
             share = " and ".join(f"{inside[split].mean():.1%} of {split}" for split in (a, b))
-            parts.append(f"{len(shared):,} slides are in {a} and {b}, with {share}")
+            parts.append(f"{_count(len(shared), 'slide')} in both {a} and {b}, with {share}")
     unknown = [split for split in sources if split not in known]
     rest = f"; slides of {_listed(unknown)} are unknown" if unknown else ""
     if not parts:
@@ -227,7 +227,7 @@ def faulty(sources: Mapping[str, Source], flagged: Mapping[str, Mapping[str, NDA
         ]
         check = Check(fault, title, "pass", f"no patch is {what}")
         if patches:
-            line = f"{len(patches):,} patches are {what}: {_by_split(patches)}{_positive(patches, sources)}"
+            line = f"{_count(len(patches), 'patch')} {what}: {_by_split(patches)}{_positive(patches, sources)}"
             mend = "look at them: a few do no harm; many, or most of one class, do"
             check = replace(check, verdict="warn", line=line, mend=mend, count=len(patches), groups=_singles(patches))
         out.append(check)
@@ -235,9 +235,9 @@ def faulty(sources: Mapping[str, Source], flagged: Mapping[str, Mapping[str, NDA
 
 
 def _positive(patches: Sequence[Patch], sources: Mapping[str, Source]) -> str:
-    """Return "; 12 of the 40 with labels are positive", or nothing where there are no labels."""
+    """Return "; 12 positive", or nothing where there are no labels."""
     labels = [known[patch.row] for patch in patches if (known := sources[patch.split].labels) is not None]
-    return f"; {int(np.sum(labels)):,} of the {len(labels):,} with labels are positive" if labels else ""
+    return f"; {int(np.sum(labels)):,} positive" if labels else ""
 
 
 def stain_shift(distances: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Check:
@@ -262,6 +262,12 @@ def _by_split(patches: Sequence[Patch]) -> str:
     for patch in patches:
         counts[patch.split] = counts.get(patch.split, 0) + 1
     return ", ".join(f"{count:,} in {split}" for split, count in counts.items())
+
+
+def _count(number: int, noun: str) -> str:
+    """Return "1 patch", "2 patches", "3 copies"."""
+    plural = {"patch": "patches", "copy": "copies"}.get(noun, f"{noun}s")
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def _listed(words: Sequence[str]) -> str:

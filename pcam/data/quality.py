@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pcam.data.survey import Floats, Survey
 
-DARK = 45.0  # mean luminance; tissue goes down to about 47, the slide scanner's black is below 40
+DARK = 45.0  # mean luminance; tissue goes down to 47 (43 under a fold), the black outside of a slide is 26 to 41
 PALE = 0.07  # HSV saturation: PatchCamelyon itself left out patches whose maximum, blurred, is below it (Veeling et al. 2018)
 FLAT = 3.0  # grey values
 BLURRED = 0.55  # ratio of bands; a Gaussian of 2 pixels gives about 0.43, of 3 pixels 0.30, sharp patches 0.6 to 2.8

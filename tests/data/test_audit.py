@@ -281,7 +281,7 @@ def test_slides_on_both_sides_are_named_with_their_share(clean: dict[str, Patche
     check = audit(clean)["slides"]
     of_train = [i for i, name in enumerate(clean["train"].groups) if name == "train-slide-03"]
     assert check.verdict == "fail"
-    assert check.line == f"1 slides are in train and valid, with {len(of_train) / 300:.1%} of train and 25.0% of valid"
+    assert check.line == f"1 slide in both train and valid, with {len(of_train) / 300:.1%} of train and 25.0% of valid"
     assert {(p.split, p.row) for p in check.groups[0]} == {("train", i) for i in of_train} | {("valid", i) for i in range(30)}
 
 

@@ -103,7 +103,9 @@ def test_a_page_of_bare_large_patches() -> None:
 def test_the_screen_has_the_worst_first_and_says_what_mends_it() -> None:
     report = audit(planted())
     lines = screen(report).splitlines()
-    assert lines[0].startswith("   fail  Equal patches across splits: 2 patches in 1 groups")
+    assert lines[0].startswith(
+        "   fail  Equal patches across splits: 1 group of patches, equal (SHA-1), in several splits: 1 in train, 1 in valid"
+    )
     assert "→" in lines[1]
     assert "data.duplicates=drop" in lines[1]
     assert sum(line.split()[0] in ("fail", "warn", "pass", "unknown") for line in lines) == len(report.checks)
