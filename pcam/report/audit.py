@@ -166,19 +166,25 @@ def examples(groups: Sequence[Group]) -> list[Group]:
     return shown
 
 
+def _some(group: Group) -> Group:
+    """Return at most 4 patches, the first and the last among them: a group that spans splits is shown to."""
+    chosen = np.unique(np.linspace(0, len(group) - 1, min(len(group), PER_GROUP)).astype(int))
+    return tuple(group[int(place)] for place in chosen)
+
+
 def _pictures(check: Check, sources: Mapping[str, Source]) -> str:
     shown = examples(check.groups)
     if not shown:
         return ""
     pixels: dict[tuple[str, int], Pixels] = {}
     for split, source in sources.items():
-        rows = sorted({patch.row for group in shown for patch in group[:PER_GROUP] if patch.split == split})
+        rows = sorted({patch.row for group in shown for patch in _some(group) if patch.split == split})
         if rows:
             pixels |= {(split, row): patch for row, patch in zip(rows, source.read(np.array(rows)), strict=True)}
     out = []
     for group in shown:
         figures = []
-        for patch in group[:PER_GROUP]:
+        for patch in _some(group):
             labels = sources[patch.split].labels
             label = "" if labels is None else f"<br>label {labels[patch.row]}"
             name = escape(patch.id, quote=True)

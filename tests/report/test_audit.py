@@ -18,6 +18,7 @@ def planted(size: int = 60) -> dict[str, Patches]:
     sources = {s: Patches(m.read(np.arange(size)), m.labels, m.ids, m.groups) for s, m in made.items()}
     sources["train"].pixels[[20, 21, 22, 23, 24, 25]] = sources["train"].pixels[3]
     sources["valid"].pixels[5] = sources["train"].pixels[4]
+    sources["valid"].groups = ["train-slide-02"] * 9 + list(sources["valid"].groups)[9:]
     sources["valid"].pixels[30:55] = np.random.default_rng(0).integers(10, 30, (25, 96, 96, 3))
     return sources
 
@@ -55,8 +56,10 @@ def test_the_page_says_what_was_found_and_shows_it() -> None:
         assert f'badge {check.verdict}"' in section
         assert check.line.split(":")[0].replace("'", "&#x27;") in section
     copies = html[html.index('id="equal_within"') :].split("</section>")[0]
-    assert re.findall(r"<figcaption>(train \d+)<", copies) == ["train 3", "train 20", "train 21", "train 22"]
+    assert re.findall(r"<figcaption>(train \d+)<", copies) == ["train 3", "train 21", "train 23", "train 25"]
     assert "+ 3" in copies
+    leaked = html[html.index('id="slides"') :].split("</section>")[0]
+    assert {"<figcaption>train", "<figcaption>valid"} == set(re.findall(r"<figcaption>\w+", leaked))
     dark = html[html.index('id="dark"') :].split("</section>")[0]
     assert dark.count("<figure>") == 12
     assert "and 13 more" in dark
