@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pcam.data.source import Indices
 
-RADIUS = 10  # bits of 63 by which candidates differ at most; different patches differ by about 31
+RADIUS = 10  # bits of 63 by which candidates differ at most; by chance 31 or 32 differ
 CANDIDATES = 1 << 20  # pairs of hashes compared at a time
 PAIRS = 256  # pairs of patches compared on pixels at a time
 SIDE = 48  # side of the luminance images they are compared as
@@ -29,9 +29,9 @@ Pairs = NDArray[np.int64]  # (m, 3): i, j, the symmetry that lays i on j
 def clusters(signs: Signs, thumbs: NDArray[np.uint8], images: Images) -> list[NDArray[np.int64]]:
     """Return the clusters of near-equal patches, each of at least two indices, ascending.
 
-    Near-equal are two patches whose luminance, one of the square's eight symmetries applied, correlates by at least 0.9,
-    and by at least 0.7 once what is coarser than about 9 of 96 pixels is taken away (so that a common edge between tissue
-    and background is not enough). A cluster is what such pairs connect.
+    Near-equal are two patches whose luminance, one of the square's eight symmetries applied, correlates by at least 0.9, and
+    by at least 0.7 once what is coarser than about a tenth of the side is taken away and strong edges are cut off (so that
+    an edge in common is not enough). A cluster is what such pairs connect.
 
     Args:
         signs: uint16 (n, 4), of `pcam.data.survey.dct_signs`.
