@@ -44,8 +44,9 @@ def write_pcam(root: Path, sizes: dict[str, int], **storage: object) -> Path:
             file["y"] = source.labels.reshape(-1, 1, 1, 1)
         with (root / f"{STEM}{split}_meta.csv").open("w", newline="") as file:
             rows = csv.writer(file)
-            rows.writerow(["", "coord_x", "coord_y", "tumor_patch", "center_tumor_patch", "wsi"])
-            rows.writerows([i, 0, 0, bool(source.labels[i]), False, source.groups[i]] for i in range(size))
+            rows.writerow(["", "coord_y", "coord_x", "tumor_patch", "center_tumor_patch", "wsi"])
+            anywhere = source.masks(np.arange(size)).any((1, 2))  # tumour_patch; the label is of the centre alone
+            rows.writerows([i, 0, 0, anywhere[i], bool(source.labels[i]), source.groups[i]] for i in range(size))
     return root
 
 

@@ -191,18 +191,3 @@ def length(url: str, timeout: float = 10.0) -> int:
             return int(answer.headers.get("Content-Length") or 0)
     except (OSError, http.client.HTTPException, ValueError):
         return 0
-
-
-def md5_of(path: Path) -> str:
-    """Return the MD5 of a file, with a progress bar for a large one."""
-    digest = hashlib.md5(usedforsecurity=False)
-    with (
-        path.open("rb") as file,
-        tqdm(
-            total=path.stat().st_size, unit="B", unit_scale=True, desc=f"checking {path.name}", disable=None, leave=False
-        ) as bar,
-    ):
-        while block := file.read(BLOCK):
-            digest.update(block)
-            bar.update(len(block))
-    return digest.hexdigest()

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pcam.data.checksums import MD5, META_MD5
-from pcam.data.download import download, length, md5_of
+from pcam.data import checksums
+from pcam.data.download import download, length
 from pcam.data.hdf5 import is_mapped, rewrite
 from pcam.data.kaggle import MEND as KAGGLE
 from pcam.data.pcam import ADDRESS
@@ -41,19 +41,20 @@ def pcam(root: Path, address: str | None = None) -> None:
     root.mkdir(parents=True, exist_ok=True)
     known = _record(root)
     base = (address or ADDRESS).rstrip("/")
-    wanted = {name: f"{base}/{name}?download=1" for name in META_MD5}
-    wanted |= {name: f"{base}/{name}.gz?download=1" for name in sorted(MD5, key=_size)}
+    sums = _sums()
+    packed = {True: ".gz", False: ""}
+    wanted = {name: f"{base}/{name}{packed[bool(served)]}?download=1" for name, (served, _) in sums.items()}
     missing = [name for name in wanted if not (root / name).is_file()]
     _room(root, {name: wanted[name] for name in missing if _size(name)})
     for name, url in wanted.items():
         path = root / name
-        served, right = ((MD5[name][0],), (MD5[name][1],)) if name in MD5 else ((), META_MD5[name])
+        served, right = sums[name]
         if name in missing:
             found = download(url, path, served, right, _size(name))
         elif known.get(name, {}).get("bytes_and_time") == _state(path):
             continue
         else:
-            found = md5_of(path)
+            found = checksums.md5(path)
             if found not in right:
                 raise DataError(
                     f"{path} is not the official file (MD5 {found}, not {' or '.join(right)}); remove it to get that, or "
@@ -96,6 +97,14 @@ def kaggle(root: Path, address: str | None = None) -> None:
                 packed.extract(entry, root)
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"{archive} cannot be unpacked ({error}); remove it and type this again") from error
+
+
+def _sums() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Return the files, small ones first, each with the MD5 that it may have as served (none: not packed) and as it is."""
+    meta = {"train": (checksums.TRAIN_META,), "valid": checksums.VALID_OR_TEST_META, "test": checksums.VALID_OR_TEST_META}
+    files = {f"{checksums.STEM}{split}_meta.csv": ((), right) for split, right in meta.items()}
+    pixels = {f"{checksums.STEM}{part}.h5": ((served,), (right,)) for part, (served, right) in checksums.HDF5.items()}
+    return {**files, **dict(sorted(pixels.items(), key=lambda item: _size(item[0])))}
 
 
 def _size(name: str) -> int:

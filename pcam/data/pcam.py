@@ -1,17 +1,22 @@
 """PatchCamelyon's official HDF5 files (Veeling et al., MICCAI 2018; Zenodo record 2546921)."""
 
 import csv
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.data.checksums import STEM
 from pcam.data.hdf5 import PatchArray, read_column
 from pcam.data.source import Indices, Pixels, checked_labels
 from pcam.errors import DataError
 
 ADDRESS = "https://zenodo.org/records/2546921/files"
+OTHER = {"valid": "test", "test": "valid"}  # the splits whose csv of slides may have changed places
+
+log = logging.getLogger(__name__)
 
 
 class PCamSource:
@@ -20,12 +25,13 @@ class PCamSource:
     Attributes:
         labels: uint8 (N,), 1 where the centre 32x32 holds tumour.
         ids: "SPLIT-ROW", the row in the split's file.
-        groups: slide names from the meta csv; None where there is no csv that agrees with the labels.
+        groups: slide names from the meta csv; None where there is none.
+        files: the files that were read: "x", "y" and, where slides are known, "meta", which is the other split's csv if that
+            is the one that agrees with the labels.
     """
 
     def __init__(self, split: str, root: str) -> None:
-        stem = f"camelyonpatch_level_2_split_{split}"
-        x, y, meta = (Path(root) / f"{stem}_{part}" for part in ("x.h5", "y.h5", "meta.csv"))
+        x, y = (Path(root) / f"{STEM}{split}_{part}.h5" for part in "xy")
 
         def mend(path: Path) -> str:
             return f"get it: curl -L '{ADDRESS}/{path.name}.gz?download=1' | gunzip > {path} (or set data.root)"
@@ -38,7 +44,8 @@ class PCamSource:
             raise DataError(f"{y}: 'y' is {labels.dtype}; labels are integers; {mend(y)}")
         self.labels = checked_labels(labels, str(y))
         self.ids = [f"{split}-{row:06d}" for row in range(len(labels))]
-        self.groups = _slides(meta, self.labels)
+        self.groups, meta = _slides(root, split, self.labels)
+        self.files = {"x": x, "y": y} | ({} if meta is None else {"meta": meta})
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,23 +55,44 @@ class PCamSource:
         return self._patches.read(indices)
 
 
-def _slides(meta: Path, labels: NDArray[np.uint8]) -> Sequence[str] | None:
-    """Return the slide of each patch, or None where there is no meta csv.
+def _slides(root: str, split: str, labels: NDArray[np.uint8]) -> tuple[Sequence[str] | None, Path | None]:
+    """Return the slide of each patch and the csv that says so, or None twice where there is no csv.
 
-    The official csv of valid and test are reported as swapped, so one is believed only if its length and labels agree.
+    The official csv of valid and test are reported as swapped: of the two, the one is believed whose length and labels agree.
+
+    Raises:
+        DataError: the split has a csv, and neither agrees; or one lacks its columns.
     """
-    if not meta.is_file():
-        return None
+    tried = {}
+    for name in (split, *filter(None, [OTHER.get(split)])):
+        meta = Path(root) / f"{STEM}{name}_meta.csv"
+        if not meta.is_file():
+            continue
+        slides, columns = _read_meta(meta)
+        tried[name] = meta
+        if len(slides) == len(labels) and any((column == labels).all() for column in columns):
+            if name != split:
+                log.warning("%s agrees with the labels of %s: slide names are taken from it (swapped names)", meta, split)
+            return slides, meta
+    if split in tried:
+        also = f" (nor does {tried[OTHER[split]].name})" if len(tried) > 1 else ""
+        raise DataError(
+            f"{tried[split]} does not agree with the {len(labels)} labels of {split}{also}; get it again, or remove it to go "
+            "on without slide names"
+        )
+    return None, None
+
+
+def _read_meta(meta: Path) -> tuple[list[str], list[NDArray[np.bool_]]]:
+    """Return each row's slide, and what each column says that could be the label.
+
+    The csv tells tumour anywhere in the patch from tumour in its centre; either column may be the label.
+    """
     with meta.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"wsi", "tumor_patch"} <= set(rows[0]):
-        raise DataError(
-            f"{meta}: columns wsi and tumor_patch are needed, there are {', '.join(rows[0]) if rows else 'no rows'}"
-        )
-    tumour = np.array([row["tumor_patch"] in ("True", "true", "1") for row in rows])
-    if len(rows) != len(labels) or (tumour != labels).any():
-        raise DataError(
-            f"{meta} ({len(rows)} rows) does not agree with the split's {len(labels)} labels: the official csv of valid and "
-            "test are reported as swapped; rename them, or remove them to go on without slide names"
-        )
-    return [row["wsi"] for row in rows]
+        rows = csv.reader(file)
+        columns = next(rows, [])
+        if "wsi" not in columns or "tumor_patch" not in columns:
+            raise DataError(f"{meta}: columns wsi and tumor_patch are needed, there are {', '.join(columns) or 'none'}")
+        table = list(zip(*rows, strict=False)) or [()] * len(columns)
+    told = [columns.index(name) for name in ("center_tumor_patch", "tumor_patch") if name in columns]
+    return list(table[columns.index("wsi")]), [np.isin(np.array(table[i]), ("True", "true", "1")) for i in told]

@@ -1,7 +1,7 @@
 """One pass over the patches of a source: digest, perceptual hash and quality figures of each, in bounded memory.
 
 Patches are read a block at a time, by one thread (sources promise nothing about several), and measured by others; hashlib,
-OpenCV and numpy release the interpreter's lock. What is kept is about 350 bytes a patch.
+OpenCV and numpy release the interpreter's lock. What is kept is 316 bytes a patch.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from pcam.data.source import Pixels, Source
 BLOCK = 256  # patches read at a time: 7 MB of PatchCamelyon
 SMALL = 32  # side of the area-averaged image that colour and hash are taken of
 THUMB = 16  # side of the luminance image that is kept of each patch
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # weights of R, G, B in luminance (ITU-R BT.601)
 TISSUE = 0.15  # mean optical density from which a pixel is tissue (the beta of Macenko et al., ISBI 2009)
 
 Floats = NDArray[np.float32]
@@ -48,11 +49,14 @@ class Survey:
         luminance: float32 (N,), mean, 0 to 255.
         contrast: float32 (N,), standard deviation of the 32x32 luminance, grey values.
         saturation: float32 (N,), highest HSV saturation of the 32x32 image, 0 to 1.
-        sharpness: float32 (N,), deviation of the detail finer than a Gaussian of 1 pixel, over that of the detail between
-            Gaussians of 1 and 2 pixels. A ratio of neighbouring bands: neither stain nor the amount of tissue changes it.
+        sharpness: float32 (N,), deviation of luminance in the bands finer than a Gaussian of 1 pixel and between Gaussians
+            of 1 and 2 pixels (their geometric mean), over that between Gaussians of 2 and 4 pixels. A ratio of bands, so
+            neither the stain's strength nor the amount of tissue changes it.
         foreign: float32 (N,), share of the 32x32 image in colours that haematoxylin and eosin cannot mix (`foreign`).
-        void: float32 (N,), share of the rows, or of the columns if that is more, that carry no picture: all of one
-            luminance, or equal to the one before.
+        void: float32 (N,), share of the rows, or of the columns if that is more, that carry no picture: a run of one
+            luminance that ends abruptly, as an empty background does not: more than half of the pixels of the next row (of
+            one of the next 16 rows beside black or white, as JPEG smears that edge) are over 8 grey values away; or textured
+            rows that repeat the one before.
         stain: float32 (N, 2), mean optical density (natural logarithm) of haematoxylin and eosin over the pixels that are
             tissue; not-a-number where none is.
     """
@@ -109,7 +113,7 @@ def _blocks(
 
 
 def _digests(patches: Pixels) -> NDArray[np.uint8]:
-    joined = b"".join(hashlib.sha1(np.ascontiguousarray(patch)).digest() for patch in patches)
+    joined = b"".join(hashlib.sha1(patch.data).digest() for patch in np.ascontiguousarray(patches))
     return np.frombuffer(joined, np.uint8).reshape(-1, 20)
 
 
@@ -118,7 +122,7 @@ def _measured(patches: Pixels) -> Survey:
     n, height, width, _ = patches.shape
     grey = cv2.cvtColor(patches.reshape(n * height, width, 3), cv2.COLOR_RGB2GRAY).reshape(n, height, width)
     small = averaged(patches, SMALL)
-    luminance: Floats = small @ np.float32([0.299, 0.587, 0.114])
+    luminance: Floats = small @ LUMA
     top, bottom = small.max(-1), small.min(-1)
     density: Floats = -np.log((small + 1) / 256)
     tissue = density.mean(-1) > TISSUE
@@ -145,7 +149,10 @@ def averaged(patches: Pixels, side: int) -> Floats:
     if height % side == 0 and width == height:  # whole pixels: all patches, one under another, in one call
         tall = cv2.resize(patches.reshape(n * height, width, 3), (side, n * side), interpolation=cv2.INTER_AREA)
         return np.asarray(tall.reshape(n, side, side, 3), np.float32)
-    return np.stack([cv2.resize(patch, (side, side), interpolation=cv2.INTER_AREA) for patch in patches]).astype(np.float32)
+    # OpenCV averages areas only where both sides shrink, so a side at a time: small ones are interpolated.
+    across, down = (cv2.INTER_AREA if length >= side else cv2.INTER_LINEAR for length in (width, height))
+    wide = (cv2.resize(patch, (side, height), interpolation=across) for patch in patches)
+    return np.stack([cv2.resize(patch, (side, side), interpolation=down) for patch in wide]).astype(np.float32)
 
 
 def dct_signs(luminance: Floats) -> NDArray[np.uint16]:
@@ -171,30 +178,45 @@ def foreign(small: Floats) -> NDArray[np.bool_]:
 
     Both stains absorb green most (Ruifrok & Johnston 2001), so does every mixture by Beer and Lambert's law. A pixel is
     foreign where red or blue is absorbed by more than 0.25 of optical density (natural logarithm) above green: green, blue
-    and yellow ink; or where it is black without a colour, every channel below 50 and at most 15 apart: black ink, dirt.
+    and yellow ink; or where it is black without a colour, its brightest channel 2 to 50 and the others at most 12
+    below: black ink, dirt (no scanner sees less than 2; that is a missing picture).
 
     Args:
         small: float32 (..., H, W, 3), RGB, 0 to 255.
     """
     red, green, blue = np.moveaxis(-np.log((small + 1) / 256), -1, 0)
     top, bottom = small.max(-1), small.min(-1)
-    out: NDArray[np.bool_] = (np.maximum(red, blue) > green + 0.25) | ((top < 50) & (top - bottom <= 15))
+    out: NDArray[np.bool_] = (np.maximum(red, blue) > green + 0.25) | ((top >= 2) & (top <= 50) & (top - bottom <= 12))
     return out
 
 
 def _sharpness(grey: NDArray[Any]) -> Floats:
     n, height, width = grey.shape
-    tall = grey.reshape(n * height, width).astype(np.float32)  # patches one under another; what runs over their edges is cut
-    one, two = (cv2.GaussianBlur(tall, (0, 0), sigma) for sigma in (1.0, 2.0))
-    edge = min(8, height // 4, width // 4)
-    within = np.s_[:, edge : height - edge, edge : width - edge]
-    fine, coarse = (band.reshape(n, height, width)[within].std((1, 2)) for band in (tall - one, one - two))
-    return np.asarray(fine / np.maximum(coarse, 1e-3), np.float32)
+    pad = min(12, height - 1)  # patches one under another, mirrored at their edges so that none runs into the next
+    tall = np.pad(grey, ((0, 0), (pad, pad), (0, 0)), "reflect").reshape(-1, width).astype(np.float32)
+    one, two, four = (cv2.GaussianBlur(tall, (6 * sigma + 1, 6 * sigma + 1), sigma) for sigma in (1, 2, 4))
+    bands = [band.reshape(n, -1, width)[:, pad : pad + height].std((1, 2)) for band in (tall - one, one - two, two - four)]
+    return np.asarray(np.sqrt(bands[0] * bands[1]) / np.maximum(bands[2], 0.1), np.float32)
 
 
 def _void(grey: NDArray[Any]) -> Floats:
-    rows = grey.max(2) == grey.min(2)
-    rows[:, 1:] |= (grey[:, 1:] == grey[:, :-1]).all(2)
-    columns = grey.max(1) == grey.min(1)
-    columns[:, 1:] |= (grey[:, :, 1:] == grey[:, :, :-1]).all(1)
-    return np.maximum(rows.mean(1, dtype=np.float32), columns.mean(1, dtype=np.float32))
+    rows, columns = (np.array([_empty_lines(patch) for patch in way]) for way in (grey, grey.transpose(0, 2, 1)))
+    return np.asarray(np.maximum(rows, columns), np.float32)
+
+
+def _empty_lines(patch: NDArray[Any]) -> float:
+    """Return the share of a patch's rows (H, W) that carry no picture."""
+    flat = (patch == patch[:, :1]).all(1)
+    same = (patch[1:] == patch[:-1]).all(1)
+    if not (flat.any() or same.any()):
+        return 0.0
+    empty = np.zeros(len(patch), np.bool_)
+    empty[1:] = same & (patch[1:].std(1) > 4)
+    starts = np.flatnonzero(flat & ~np.concatenate([[False], flat[:-1] & same]))
+    stops = np.flatnonzero(flat & ~np.concatenate([flat[1:] & same, [False]])) + 1
+    for start, stop in zip(starts, stops, strict=True):
+        level = int(patch[start, 0])
+        reach = 16 if level in (0, 1, 254, 255) else 1
+        around = np.concatenate([patch[max(start - reach, 0) : start], patch[stop : stop + reach]]).astype(np.int16)
+        empty[start:stop] = ((np.abs(around - level) > 8).mean(1) > 0.5).any()
+    return float(empty.mean())

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from pcam.data import checksums
 from pcam.data import obtain as module
 from pcam.data.checksums import STEM
 from pcam.data.hdf5 import is_mapped
@@ -26,16 +27,20 @@ class Mirror:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_pcam(folder, {"train": 24, "valid": 8, "test": 8}, chunks=(4, 96, 96, 3), compression="gzip")
-        sums, meta = {}, {}
+        sums, meta = {}, []
         for path in sorted(folder.iterdir()):
             if path.suffix == ".h5":
                 packed = gzip.compress(path.read_bytes(), mtime=0)
                 path.with_name(path.name + ".gz").write_bytes(packed)
-                sums[path.name] = (hashlib.md5(packed).hexdigest(), hashlib.md5(path.read_bytes()).hexdigest())
+                sums[path.stem.removeprefix(STEM)] = (
+                    hashlib.md5(packed).hexdigest(),
+                    hashlib.md5(path.read_bytes()).hexdigest(),
+                )
             else:
-                meta[path.name] = (hashlib.md5(path.read_bytes()).hexdigest(),)
-        monkeypatch.setattr(module, "MD5", sums)
-        monkeypatch.setattr(module, "META_MD5", meta)
+                meta.append(hashlib.md5(path.read_bytes()).hexdigest())  # test, train, valid
+        monkeypatch.setattr(checksums, "HDF5", sums)
+        monkeypatch.setattr(checksums, "TRAIN_META", meta[1])
+        monkeypatch.setattr(checksums, "VALID_OR_TEST_META", (meta[2], meta[0]))
         self.folder, self.asked = folder, []
         mirror = self
 
@@ -69,7 +74,7 @@ def test_pcam_comes_whole_checked_and_ready_to_be_mapped(mirror: Mirror, tmp_pat
         assert had.groups == made.groups
         assert (had.labels == made.labels).all()
         assert (had.read(np.arange(size)) == made.read(np.arange(size))).all()
-        assert is_mapped(root / f"{STEM}_{split}_x.h5", "x")
+        assert is_mapped(root / f"{STEM}{split}_x.h5", "x")
     assert {path.name for path in root.iterdir()} == {p.name for p in mirror.folder.glob("*[!z]")} | {"prepared.json"}
     assert len(mirror.asked) == 9
     obtain({"name": "pcam", "root": str(root)}, mirror.address)
@@ -83,19 +88,19 @@ def test_what_is_there_is_checked_and_not_asked_for(mirror: Mirror, tmp_path: Pa
         shutil.copy(path, root)
     obtain({"name": "pcam", "root": str(root)}, mirror.address)
     assert mirror.asked == []
-    (root / f"{STEM}_test_y.h5").unlink()
-    with h5py.File(root / f"{STEM}_valid_y.h5", "r+") as file:
+    (root / f"{STEM}test_y.h5").unlink()
+    with h5py.File(root / f"{STEM}valid_y.h5", "r+") as file:
         file["y"][0] = 1 - file["y"][0]
     with pytest.raises(DataError, match=r"valid_y\.h5 is not the official file .*remove it to get that"):
         obtain({"name": "pcam", "root": str(root)}, mirror.address)
 
 
 def test_a_file_that_is_not_the_official_one_is_refused(mirror: Mirror, tmp_path: Path) -> None:
-    swapped = mirror.folder / f"{STEM}_valid_x.h5.gz"
-    shutil.copy(mirror.folder / f"{STEM}_test_x.h5.gz", swapped)
+    swapped = mirror.folder / f"{STEM}valid_x.h5.gz"
+    shutil.copy(mirror.folder / f"{STEM}test_x.h5.gz", swapped)
     with pytest.raises(DataError, match=r"valid_x\.h5\.gz.* serves other bytes than the published ones"):
         obtain({"name": "pcam", "root": str(tmp_path / "data")}, mirror.address)
-    assert not (tmp_path / "data" / f"{STEM}_valid_x.h5").exists()
+    assert not (tmp_path / "data" / f"{STEM}valid_x.h5").exists()
 
 
 def test_a_disk_that_is_too_small_is_known_before_anything_is_asked_for(
