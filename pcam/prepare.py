@@ -1,6 +1,7 @@
 """Get data, check it, look into it: ``python -m pcam.prepare data=pcam data.root=DIR audit=true``."""
 
 import contextlib
+import shlex
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -17,13 +18,18 @@ def main(composed: DictConfig) -> None:
 
     config = absolute(plain(composed))
     folder, data = Path(HydraConfig.get().runtime.output_dir), config["data"]
+    said = [
+        f"data={data['name']}",
+        *(word for word in HydraConfig.get().overrides.task if word.startswith(("data.", "splits"))),
+    ]
     try:
         from pcam.data.obtain import obtain
         from pcam.data.sources import open_splits
         from pcam.report import screens
         from pcam.runs import write_csv
 
-        obtain(data, config["address"])
+        for note in obtain(data, config["address"]):
+            print(screens.boxed(note))
         opened = open_splits(data, config["splits"], config["seed"])
         facts = [(split, f"{data['name']}: {screens.described(source)}") for split, source in opened.splits.items()]
         print(screens.before([*facts, ("splits", screens.split(opened))]))
@@ -31,6 +37,17 @@ def main(composed: DictConfig) -> None:
             rows = ((name, split) for split, source in opened.splits.items() for name in source.ids)
             write_csv(folder / "splits.csv", ("id", "split"), rows)
             print(f"\n{folder / 'splits.csv'}: give it again with splits=file splits.file={folder / 'splits.csv'}")
+        if config["audit"]:
+            from pcam.data.audit import audit
+            from pcam.report.audit import page, screen
+            from pcam.runs import write, write_json
+
+            with screens.progress("looking at every patch") as told:
+                found = audit(opened.splits, told)
+            write(folder / "audit.html", page(found, opened.splits))
+            write_json(folder / "audit.json", found.as_dict())
+            print(f"\n{screen(found)}\n\n{folder / 'audit.html'}")
+        print(f"\nnext:\n  python -m pcam.train {' '.join(shlex.quote(word) for word in said)}")
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()

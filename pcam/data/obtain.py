@@ -21,61 +21,67 @@ PATCHES = {"train": 262_144, "valid": 32_768, "test": 32_768}
 RECORD = "prepared.json"  # what was checked, so that it need not be read again
 
 
-def obtain(data: Mapping[str, Any], address: str | None = None) -> None:
+def obtain(data: Mapping[str, Any], address: str | None = None) -> list[str]:
     """Get the files of the source that ``data`` describes, as far as they are not there; made and own data need nothing.
 
     Args:
         data: the config's ``data``.
         address: of a mirror of the official files.
 
+    Returns:
+        What a person should know of the files that were there already.
+
     Raises:
-        DataError: they cannot be had, are not the official ones, or the disk is too small.
+        DataError: files cannot be had, or the disk is too small.
     """
-    get: Callable[..., None] | None = {"pcam": pcam, "kaggle": kaggle}.get(data["name"])
-    if get is not None:
-        get(Path(data["root"]), address)
+    get: Callable[..., list[str]] | None = {"pcam": pcam, "kaggle": kaggle}.get(data["name"])
+    return get(Path(data["root"]), address) if get is not None else []
 
 
-def pcam(root: Path, address: str | None = None) -> None:
-    """Get PatchCamelyon's nine files (Zenodo record 2546921), checked, with pixels that can be memory mapped."""
+def pcam(root: Path, address: str | None = None) -> list[str]:
+    """Get PatchCamelyon's nine files (Zenodo record 2546921), checked, with pixels that can be memory mapped.
+
+    A file that is there and is not the official one (a sample, another encoding) stays and is told of; slide names are not
+    fetched for its split.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    known = _record(root)
-    base = (address or ADDRESS).rstrip("/")
-    sums = _sums()
-    packed = {True: ".gz", False: ""}
-    wanted = {name: f"{base}/{name}{packed[bool(served)]}?download=1" for name, (served, _) in sums.items()}
-    missing = [name for name in wanted if not (root / name).is_file()]
-    _room(root, {name: wanted[name] for name in missing if _size(name)})
-    for name, url in wanted.items():
-        path = root / name
-        served, right = sums[name]
-        if name in missing:
-            found = download(url, path, served, right, _size(name))
-        elif known.get(name, {}).get("bytes_and_time") == _state(path):
+    known, base, sums = _record(root), (address or ADDRESS).rstrip("/"), _sums()
+    missing = [name for name in sums if not (root / name).is_file()]
+    _room(root, {name: _url(base, name) for name in missing if _size(name)})
+    other: list[str] = []
+    for name, (served, right) in sums.items():
+        path, split = root / name, name.removeprefix(checksums.STEM).partition("_")[0]
+        if name in missing and name.endswith(".csv") and f"{checksums.STEM}{split}_y.h5" in other:
             continue
-        else:
-            found = checksums.md5(path)
-            if found not in right:
-                raise DataError(
-                    f"{path} is not the official file (MD5 {found}, not {' or '.join(right)}); remove it to get that, or "
-                    f"train on it as it is: python -m pcam.train data=pcam data.root={root}"
-                )
+        if name in missing or known.get(name, {}).get("bytes_and_time") != _state(path):
+            url = _url(base, name)
+            found = download(url, path, served, right, _size(name)) if name in missing else checksums.md5(path)
+            known[name] = {"md5": found, "official": found in right}
+        if not known[name]["official"]:
+            other.append(name)
         if name.endswith("_x.h5") and not is_mapped(path, "x"):
             rewrite(path, "x")
-        known[name] = {"md5": found, "bytes_and_time": _state(path)}
+        known[name]["bytes_and_time"] = _state(path)
         aside = root / f".{RECORD}.part"
         aside.write_text(json.dumps(known, indent=2))
         os.replace(aside, root / RECORD)
+    if not other:
+        return []
+    return [f"not the official files, by their MD5: {', '.join(other)} in {root}; to get the official one, remove a file"]
 
 
-def kaggle(root: Path, address: str | None = None) -> None:
+def _url(base: str, name: str) -> str:
+    return f"{base}/{name}{'.gz' if name.endswith('.h5') else ''}?download=1"
+
+
+def kaggle(root: Path, address: str | None = None) -> list[str]:
     """Get Kaggle's files with its own command, where that is installed; their rules want an account.
 
     Raises:
         DataError: the command is not there, or fails; says what to do by hand.
     """
     if (root / "train_labels.csv").is_file() and (root / "train").is_dir():
-        return
+        return []
     archive = root / "histopathologic-cancer-detection.zip"
     if not archive.is_file():
         if shutil.which("kaggle") is None:
@@ -97,14 +103,15 @@ def kaggle(root: Path, address: str | None = None) -> None:
                 packed.extract(entry, root)
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"{archive} cannot be unpacked ({error}); remove it and type this again") from error
+    return []
 
 
 def _sums() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Return the files, small ones first, each with the MD5 that it may have as served (none: not packed) and as it is."""
+    """Return the files, each with the MD5 that it may have as served (none: served as it is) and as it is."""
     meta = {"train": (checksums.TRAIN_META,), "valid": checksums.VALID_OR_TEST_META, "test": checksums.VALID_OR_TEST_META}
     files = {f"{checksums.STEM}{split}_meta.csv": ((), right) for split, right in meta.items()}
     pixels = {f"{checksums.STEM}{part}.h5": ((served,), (right,)) for part, (served, right) in checksums.HDF5.items()}
-    return {**files, **dict(sorted(pixels.items(), key=lambda item: _size(item[0])))}
+    return dict(sorted({**pixels, **files}.items(), key=lambda item: (_size(item[0]), item[0].endswith(".csv"))))
 
 
 def _size(name: str) -> int:

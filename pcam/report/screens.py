@@ -1,7 +1,10 @@
 """What a person reads before and after a training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from tqdm import tqdm
 
 from pcam.data.source import Source
 from pcam.data.sources import Opened
@@ -37,6 +40,20 @@ def before(facts: Sequence[tuple[str, str]]) -> str:
     """Return the screen of what is about to be trained: one fact a line."""
     width = max(len(name) for name, _ in facts)
     return "\n".join(f"{name:>{width}}  {value}" for name, value in facts)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for work that tells (split, patches done, patches in all)."""
+    with tqdm(unit="patch", desc=what, disable=None, leave=False) as bar:
+
+        def told(split: str, done: int, size: int) -> None:
+            if bar.total != size or done < bar.n:
+                bar.reset(size)
+                bar.set_description(f"{what}: {split}")
+            bar.update(done - bar.n)
+
+        yield told
 
 
 def boxed(text: str) -> str:
