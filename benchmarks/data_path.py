@@ -1,8 +1,8 @@
 """From file to batch: patches per second, beside other ways to read the same patches, in one run.
 
-python benchmarks/data_path.py                    made patches, in a temporary folder
-python benchmarks/data_path.py --root DIR         PatchCamelyon's HDF5 files in DIR (train)
-python benchmarks/data_path.py --help             augmentations, workers, rounds
+python -m benchmarks.data_path                    made patches, in a temporary folder
+python -m benchmarks.data_path --root DIR         PatchCamelyon's HDF5 files in DIR (train)
+python -m benchmarks.data_path --help             augmentations, workers, rounds
 
 Shuffled batches of 64, as training reads them. All ways take turns within a round, for as many rounds as asked; a figure is
 the median over rounds, a ratio is ours over theirs, round by round, and again the median.

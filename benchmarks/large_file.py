@@ -1,6 +1,6 @@
 """Does reading cost more where there is more to read? PatchCamelyon's training split in size, 262,144 patches, 7.25 GB.
 
-python benchmarks/large_file.py                   needs 8 GB of disk in the temporary folder (TMPDIR)
+python -m benchmarks.large_file                   needs 8 GB of disk in the temporary folder (TMPDIR)
 
 Start-up, an epoch of shuffled batches of 64 per patch (DataLoader included) and the memory that the process holds for
 itself (RssAnon; the page cache is the system's), for a small and for the large file, in turns.

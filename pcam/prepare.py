@@ -24,7 +24,7 @@ def main(composed: DictConfig) -> None:
     ]
     try:
         from pcam.data.obtain import obtain
-        from pcam.data.sources import open_splits
+        from pcam.data.sources import open_source, open_splits
         from pcam.report import screens
         from pcam.runs import write_csv
 
@@ -32,6 +32,8 @@ def main(composed: DictConfig) -> None:
             print(screens.boxed(note))
         opened = open_splits(data, config["splits"], config["seed"])
         facts = [(split, f"{data['name']}: {screens.described(source)}") for split, source in opened.splits.items()]
+        if data["name"] == "kaggle" and (Path(data["root"]) / "test").is_dir():
+            facts.append(("predict", f"kaggle: {screens.described(open_source(data, 'predict'))}"))
         print(screens.before([*facts, ("splits", screens.split(opened))]))
         if opened.how != "official":
             rows = ((name, split) for split, source in opened.splits.items() for name in source.ids)

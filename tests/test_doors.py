@@ -1,5 +1,6 @@
 """Every door and every YAML, typed as a person types them."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -332,7 +333,54 @@ def test_bad_settings_are_one_line(words: str, said: str, typed: Callable[..., t
     assert_one_line(typed(*words.split()), said)
 
 
+def prepare(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> None:
+    from pcam.prepare import main
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["pcam.prepare", *words])
+    main()
+
+
+def test_prepare_tells_what_is_there_and_writes_split_and_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data=synthetic", "data.train=60", "data.valid=30", "data.test=20", "data.slides=5"]
+    prepare(monkeypatch, tmp_path, *words)
+    told = capsys.readouterr().out
+    assert "train  synthetic: 60 patches" in told
+    assert "python -m pcam.train data=synthetic data.train=60" in told
+    assert list(tmp_path.iterdir()) == []  # nothing to keep, no folder left
+    prepare(monkeypatch, tmp_path, *words, "splits=slide", "audit=true", "hydra.run.dir=out")
+    told = capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"audit.html", "audit.json", "splits.csv"}
+    assert "pass  Equal patches across splits" in told
+    audit = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert sum(split["patches"] for split in audit["splits"].values()) == 110
+    with (tmp_path / "out" / "splits.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 110
+    assert {row["id"].partition("-")[0] for row in rows if row["split"] == "test"} == {"test"}
+    prepare(monkeypatch, tmp_path, *words, "splits=file", "splits.file=out/splits.csv")
+    assert "splits  file" in capsys.readouterr().out
+
+
+def test_prepare_converts_kaggle_and_says_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_kaggle(tmp_path / "kaggle", 20, 4)
+    prepare(monkeypatch, tmp_path, "data=kaggle", f"data.root={tmp_path / 'kaggle'}")
+    assert (tmp_path / "kaggle" / "train.h5").is_file()
+    told = capsys.readouterr().out
+    assert "train  kaggle: 16 patches" in told
+    assert "predict  kaggle: 4 patches, slides unknown" in told
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit) as left:
+        prepare(monkeypatch, tmp_path, "data=kaggle", "data.root=nowhere")
+    assert left.value.code == 2
+    assert "nowhere lacks train_labels.csv and train/. Kaggle wants an account" in capsys.readouterr().err
+
+
 def test_importing_a_door_imports_nothing_heavy() -> None:
     heavy = ("torch", "timm", "lightning", "albumentations", "numpy")
-    code = f"import sys, pcam.train; print(*[m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, pcam.train, pcam.prepare; print(*[m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
