@@ -1,5 +1,7 @@
 """Failures that a user can mend: a door prints the message as one line and exits with 2."""
 
+import re
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -31,3 +33,9 @@ def near(word: str, words: Iterable[str]) -> str:
     if close:
         return f"; did you mean {', '.join(close)}?"
     return f"; there is {', '.join(known)}" if 0 < len(known) <= 20 else ""
+
+
+def typed(key: str, value: object) -> str:
+    """Return ``key=value`` as it is typed on a command line, quoted for Hydra and the shell where that is needed."""
+    word = f"{key}={value}"
+    return word if re.fullmatch(r"[\w./:+-]+=[\w./:+-]*", word) else shlex.quote(f"{key}='{value}'")

@@ -16,13 +16,11 @@ import csv
 import io
 import json
 import os
-import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pcam.errors import RunError
+from pcam.errors import RunError, typed
 
 Config = dict[str, Any]
 PATHS = (
@@ -31,9 +29,6 @@ PATHS = (
     ("data", "slide_csv"),
     ("splits", "file"),
 )  # keys that are paths, kept absolute
-MAY_CHANGE = ("trainer", "logger", "data.num_workers", "data.root", "data.converted", "data.slide_csv")  # on resuming
-PLACE = ("accelerator", "devices", "precision")  # what trainer=cpu changes of a run that goes on
-NEW_ON_RESUME = ("resume",)
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -69,30 +64,6 @@ def _finite(value: Any) -> Any:
 def last_checkpoint(folder: Path) -> Path:
     """Return where a run's last checkpoint is or will be."""
     return folder / "checkpoints" / "last.ckpt"
-
-
-def typed(key: str, value: object) -> str:
-    """Return ``key=value`` as it is typed on a command line, quoted for Hydra and the shell where that is needed."""
-    word = f"{key}={value}"
-    return word if re.fullmatch(r"[\w./:+-]+=[\w./:+-]*", word) else shlex.quote(f"{key}='{value}'")
-
-
-def key(word: str) -> str:
-    """Return the key of a word of the command line: ``aug`` of ``aug=none``, of ``+aug=none``."""
-    return word.lstrip("+~").partition("=")[0]
-
-
-def next_commands(folder: Path, config: Config, words: Sequence[str]) -> list[str]:
-    """Return two commands to try after a training that was started with ``words``."""
-    more = config["trainer"]["max_epochs"] * 2
-    other = "aug=none" if config["aug"]["name"] != "none" else "aug=paper"
-    same = [
-        shlex.quote(word) for word in words if key(word) not in ("aug", "seed", "resume") and not key(word).startswith("aug.")
-    ]
-    return [
-        f"python -m pcam.train {typed('resume', folder)} trainer.max_epochs={more}   # train on",
-        f"python -m pcam.train -m {' '.join([*same, other])} seed=0,1,2   # is it the augmentation, or the seed?",
-    ]
 
 
 def start(folder: Path, config: Config, anew: bool = False) -> None:
@@ -184,102 +155,6 @@ def absolute(config: Config) -> Config:
     if weights not in ("imagenet", "none", "auto"):
         config["model"]["weights"] = str(Path(weights).expanduser().absolute())
     return config
-
-
-def to_resume(resume: str, asked: Path, outputs: Path | None, composed: Config) -> Path | None:
-    """Return the folder of the run to go on with.
-
-    Args:
-        resume: a run folder, or auto.
-        asked: the folder that a new run would have; with auto, a run in it is the one to go on with.
-        outputs: with auto, where else to look: the newest run below it that has a checkpoint, no summary, and was begun by
-            the same command; None: nowhere.
-        composed: today's command's config.
-
-    Returns:
-        The folder; None when auto finds nothing, so that a new run begins.
-
-    Raises:
-        RunError: the folder named has no checkpoint to go on from.
-    """
-    if resume != "auto":
-        folder = Path(resume).absolute()
-        read_config(folder)
-        if not last_checkpoint(folder).is_file():
-            raise RunError(f"{folder} has no checkpoints/last.ckpt: it was cut off before its first epoch ended; start it anew")
-        return folder
-    if last_checkpoint(asked).is_file():
-        return asked
-    unfinished = [
-        path.parent.parent
-        for path in (outputs.glob("**/checkpoints/last.ckpt") if outputs else ())
-        if (path.parent.parent / "config.yaml").is_file() and not (path.parent.parent / "summary.json").exists()
-    ]
-    newest = sorted(unfinished, key=lambda folder: last_checkpoint(folder).stat().st_mtime, reverse=True)
-    return next((folder for folder in newest if _fixed(read_config(folder)) == _fixed(composed)), None)
-
-
-def _fixed(config: Config) -> Config:
-    """Return what cannot change within a run."""
-    config = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}
-    for allowed in MAY_CHANGE:
-        group, _, key = allowed.partition(".")
-        if key:
-            config.get(group, {}).pop(key, None)
-        else:
-            config.pop(group, None)
-    return config
-
-
-def resumed(saved: Config, composed: Config, typed: Iterable[str], folder: Path) -> Config:
-    """Return the config with which a run goes on: its own, with what may change as it was typed now.
-
-    Args:
-        saved: the run's.
-        composed: today's command's, whole.
-        typed: the keys and groups that today's command line sets.
-        folder: the run's, for the message.
-
-    Raises:
-        RunError: the command line asks for what cannot change within a run, or the saved config lacks a part.
-    """
-    lacking = [key for key in composed if key not in saved]
-    if lacking:
-        raise RunError(f"{folder / 'config.yaml'} lacks {', '.join(lacking)}: it was changed, or is of another version of pcam")
-    result = {**saved}
-    for key in typed:
-        if key in NEW_ON_RESUME or key.startswith("hydra"):
-            continue
-        if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE):
-            was, now = _get(saved, key), _get(composed, key)
-            if isinstance(now, dict) and "name" in now and isinstance(was, dict):  # a choice; its keys are asked for by name
-                was, now = was.get("name"), now["name"]
-            if key not in ("experiment",) and was != now:
-                raise RunError(
-                    f"{folder} was begun with {key}={_short(was)}, not {_short(now)}; a run keeps what it began with"
-                )
-            continue
-        for part in (f"{key}.{place}" for place in PLACE) if key == "trainer" else (key,):
-            _set(result, part, _get(composed, part))
-    return result
-
-
-def _get(config: Any, key: str) -> Any:
-    for part in key.split("."):
-        config = config.get(part) if isinstance(config, dict) else None
-    return config
-
-
-def _set(config: Config, key: str, value: Any) -> None:
-    *parents, last = key.split(".")
-    for part in parents:
-        config[part] = dict(config.get(part) or {})
-        config = config[part]
-    config[last] = value
-
-
-def _short(value: Any) -> str:
-    return str(value.get("name", value) if isinstance(value, dict) else value)
 
 
 def code_commit() -> str | None:

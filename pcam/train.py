@@ -15,7 +15,7 @@ def main(composed: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from pcam import runs
+    from pcam import resuming, runs
 
     hydra = HydraConfig.get()
     asked, sweep = Path(hydra.runtime.output_dir), hydra.mode == RunMode.MULTIRUN
@@ -23,13 +23,13 @@ def main(composed: DictConfig) -> float | None:
     try:
         config = runs.absolute(plain(composed))
         resume = str(config.pop("resume") or "")
-        folder = runs.to_resume(resume, asked, None if sweep else Path("outputs"), config) if resume else None
+        folder = resuming.to_resume(resume, asked, None if sweep else Path("outputs"), config) if resume else None
         new = folder is None
         if folder is None:
             folder = asked
             runs.start(folder, config, anew=resume == "auto")
         else:
-            config = runs.resumed(runs.read_config(folder), config, (runs.key(word) for word in words), folder)
+            config = resuming.resumed(runs.read_config(folder), config, (resuming.key(word) for word in words), folder)
         try:
             from pcam.training import train  # torch takes seconds to import: what can fail has failed by now
 
@@ -43,7 +43,7 @@ def main(composed: DictConfig) -> float | None:
         with contextlib.suppress(OSError):
             asked.rmdir()  # the folder that Hydra made, if nothing came to lie in it
     if not sweep:
-        print("\nnext:\n" + "\n".join(f"  {line}" for line in runs.next_commands(folder, config, words)))
+        print("\nnext:\n" + "\n".join(f"  {line}" for line in resuming.next_commands(folder, config, words)))
     value = summary["valid"]["auroc"]["value"]
     return float("nan") if value is None else float(value)
 

@@ -14,7 +14,7 @@ from lightning import Trainer, seed_everything
 from pcam import runs
 from pcam.callbacks import build_callbacks, read_rows
 from pcam.data.datamodule import PatchData
-from pcam.errors import ConfigError, PcamError, RunError
+from pcam.errors import ConfigError, PcamError, RunError, typed
 from pcam.models.classifier import Classifier
 from pcam.models.weights import Weights, begin
 from pcam.report import screens
@@ -109,7 +109,7 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
         status = 0
     except SystemExit:  # Lightning's answer to ctrl-C
         if trainer.is_global_zero and runs.last_checkpoint(folder).is_file():
-            print(f"\nstopped; go on with: python -m pcam.train {runs.typed('resume', folder)}", file=sys.stderr)
+            print(f"\nstopped; go on with: python -m pcam.train {typed('resume', folder)}", file=sys.stderr)
         raise
     finally:
         if "wandb" in config["logger"]["names"] and trainer.is_global_zero:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pcam import runs
-from pcam.errors import RunError
+from pcam import resuming, runs
+from pcam.errors import RunError, typed
 from tests.run import composed
 
 
@@ -22,7 +22,7 @@ def begun(folder: Path, *words: str, checkpoint: bool = True, finished: bool = F
 
 
 def auto(tmp_path: Path, *words: str, asked: str = "new") -> Path | None:
-    return runs.to_resume("auto", tmp_path / asked, tmp_path / "outputs", composed(*words))
+    return resuming.to_resume("auto", tmp_path / asked, tmp_path / "outputs", composed(*words))
 
 
 def test_auto_finds_the_unfinished_run_of_the_same_command_alone(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_auto_finds_the_unfinished_run_of_the_same_command_alone(tmp_path: Path)
     assert auto(tmp_path) == later
     begun(tmp_path / "named")
     assert auto(tmp_path, asked="named") == tmp_path / "named"
-    assert runs.to_resume("auto", tmp_path / "new", None, composed()) is None  # a sweep's job looks in its own folder alone
+    assert resuming.to_resume("auto", tmp_path / "new", None, composed()) is None  # a sweep's job looks in its own folder alone
 
 
 def test_a_run_that_died_before_its_first_checkpoint_can_be_begun_anew(tmp_path: Path) -> None:
@@ -49,35 +49,37 @@ def test_a_run_that_died_before_its_first_checkpoint_can_be_begun_anew(tmp_path:
     with pytest.raises(RunError, match=r"begin it anew \(resume=auto\) or set another hydra\.run\.dir"):
         runs.start(folder, config)
     with pytest.raises(RunError, match=r"cut off before its first epoch ended; start it anew"):
-        runs.to_resume(str(folder), tmp_path, None, config)
+        resuming.to_resume(str(folder), tmp_path, None, config)
     assert auto(tmp_path, asked="run") is None
     runs.start(folder, config, anew=True)
 
 
 def test_a_choice_of_trainer_changes_where_a_run_goes_on_and_nothing_else(tmp_path: Path) -> None:
     saved = composed("trainer.max_epochs=4", "trainer.ema=0.9")
-    after = runs.resumed(saved, composed("trainer=cpu"), ["trainer"], tmp_path)
+    after = resuming.resumed(saved, composed("trainer=cpu"), ["trainer"], tmp_path)
     assert after["trainer"] == {**saved["trainer"], "accelerator": "cpu", "devices": 1}
-    after = runs.resumed(saved, composed("trainer=cpu", "trainer.max_epochs=9"), ["trainer", "trainer.max_epochs"], tmp_path)
+    after = resuming.resumed(
+        saved, composed("trainer=cpu", "trainer.max_epochs=9"), ["trainer", "trainer.max_epochs"], tmp_path
+    )
     assert (after["trainer"]["max_epochs"], after["trainer"]["ema"]) == (9, 0.9)
 
 
 def test_data_that_moved_is_named_by_its_choice_and_its_new_place(tmp_path: Path) -> None:
     saved = composed("data=folder", "data.root=old", "data.limit=100")
     now = composed("data=folder", "data.root=new")
-    after = runs.resumed(saved, now, ["data", "data.root"], tmp_path)
+    after = resuming.resumed(saved, now, ["data", "data.root"], tmp_path)
     assert after["data"] == {**saved["data"], "root": now["data"]["root"]}
     with pytest.raises(RunError, match="was begun with data=folder, not pcam"):
-        runs.resumed(saved, composed("data=pcam"), ["data"], tmp_path)
+        resuming.resumed(saved, composed("data=pcam"), ["data"], tmp_path)
     with pytest.raises(RunError, match="was begun with aug=dihedral, not paper"):
-        runs.resumed(saved, composed("aug=paper"), ["aug"], tmp_path)
+        resuming.resumed(saved, composed("aug=paper"), ["aug"], tmp_path)
 
 
 def test_a_config_that_lacks_a_part_says_which(tmp_path: Path) -> None:
     saved = composed()
     del saved["optimizer"]
     with pytest.raises(RunError, match=r"config\.yaml lacks optimizer: it was changed"):
-        runs.resumed(saved, composed(), [], tmp_path)
+        resuming.resumed(saved, composed(), [], tmp_path)
 
 
 def test_one_process_at_a_time_trains_into_a_folder(tmp_path: Path) -> None:
@@ -104,12 +106,12 @@ def test_a_printed_command_can_be_typed(value: str, said: str) -> None:
 
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    assert runs.typed("resume", value) == said
+    assert typed("resume", value) == said
     assert OverridesParser.create().parse_override(shlex.split(said)[0]).value() == value
 
 
 def test_the_next_commands_keep_what_was_typed(tmp_path: Path) -> None:
     words = ["data=pcam", "data.root=/a b", "model=resnet50", "aug=none", "seed=3", "resume=auto"]
-    on, sweep = runs.next_commands(tmp_path / "run", composed("aug=none"), words)
+    on, sweep = resuming.next_commands(tmp_path / "run", composed("aug=none"), words)
     assert on.startswith(f"python -m pcam.train resume={tmp_path}/run trainer.max_epochs=10 ")
     assert sweep.startswith("python -m pcam.train -m data=pcam 'data.root=/a b' model=resnet50 aug=paper seed=0,1,2 ")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from pcam import runs
+from pcam import resuming, runs
 from pcam.callbacks import read_rows
 from pcam.errors import PcamError, RunError
 from pcam.models.classifier import Classifier
@@ -213,7 +213,7 @@ def test_moving_average_is_what_is_kept_and_tested_and_resumes(tmp_path: Path, m
 def test_a_resumed_run_may_be_longer_than_planned(tmp_path: Path) -> None:
     train(tmp_path, *STUDY, "trainer.max_epochs=1")
     saved, typed = runs.read_config(tmp_path), composed(*STUDY, "trainer.max_epochs=3")
-    config = runs.resumed(saved, typed, ["trainer.max_epochs", *[word.partition("=")[0] for word in STUDY]], tmp_path)
+    config = resuming.resumed(saved, typed, ["trainer.max_epochs", *[word.partition("=")[0] for word in STUDY]], tmp_path)
     from pcam.training import train as run
 
     summary = run(config, tmp_path, resume=True)
@@ -264,13 +264,13 @@ def test_trap_the_last_checkpoint_is_of_the_last_epoch_also_when_another_was_bes
 def test_what_cannot_change_within_a_run_is_told(plain_run: tuple[Path, dict[str, Any]]) -> None:
     folder, saved = plain_run[0], runs.read_config(plain_run[0])
     with pytest.raises(RunError, match="was begun with optimizer.lr=0.0005, not 0.1"):
-        runs.resumed(saved, composed(*STUDY, "optimizer.lr=0.1"), ["optimizer.lr"], folder)
+        resuming.resumed(saved, composed(*STUDY, "optimizer.lr=0.1"), ["optimizer.lr"], folder)
     with pytest.raises(RunError, match="was begun with scheduler=onecycle, not cosine"):
-        runs.resumed(saved, composed(*STUDY, "scheduler=cosine"), ["scheduler"], folder)
+        resuming.resumed(saved, composed(*STUDY, "scheduler=cosine"), ["scheduler"], folder)
     with pytest.raises(RunError, match="holds a run already"):
         runs.start(folder, saved)
     with pytest.raises(RunError, match="holds no run"):
-        runs.to_resume(str(folder / "nowhere"), folder, folder, saved)
+        resuming.to_resume(str(folder / "nowhere"), folder, folder, saved)
 
 
 def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path: Path) -> None:

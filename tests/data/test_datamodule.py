@@ -119,7 +119,7 @@ def test_a_folder_of_images_of_any_size(folder_root: Path) -> None:
     source = module.sources["valid"]
     made = SyntheticSource("valid", 12)
     assert sorted(source.labels.tolist()) == sorted(made.labels.tolist())  # the second class in alphabetical order is 1
-    at = source.ids.index(f"{'tumour' if made.labels[3] else 'normal'}/3.png")
+    at = source.ids.index(f"valid/{'tumour' if made.labels[3] else 'normal'}/3.png")
     assert (source.read(np.array([at]))[0] == made.read(np.array([3]))[0]).all()
     other = data("data=folder", f"data.root={folder_root}", "data.positive=normal").sources["valid"]
     assert (other.labels != source.labels).all()
