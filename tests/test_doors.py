@@ -345,7 +345,7 @@ def test_prepare_tells_what_is_there_and_writes_split_and_audit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["data=synthetic", "data.train=60", "data.valid=30", "data.test=20", "data.slides=5"]
-    prepare(monkeypatch, tmp_path, *words)
+    prepare(monkeypatch, tmp_path, *words, "hydra.run.dir=out")
     told = capsys.readouterr().out
     assert "train  synthetic: 60 patches" in told
     assert "python -m pcam.train data=synthetic data.train=60" in told

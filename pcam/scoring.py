@@ -1,0 +1,121 @@
+"""What a trained network says of patches: a run opened again, and its probabilities."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from pcam import runs
+from pcam.data.crop import Crop
+from pcam.data.datamodule import PatchDataset, PatchOrder, same, workers
+from pcam.data.source import Source
+from pcam.data.sources import Opened, open_source, open_splits
+from pcam.errors import ConfigError, DataError, RunError, near
+from pcam.models.classifier import Classifier
+
+Probabilities = NDArray[np.float64]
+
+# Symmetries over which probabilities are averaged: quarter turns, and whether mirrored left to right afterwards.
+TTA: Mapping[str, tuple[tuple[int, bool], ...]] = {
+    "none": ((0, False),),
+    "flips": ((0, False), (0, True), (2, False), (2, True)),
+    "d4": tuple((turns, mirrored) for turns in range(4) for mirrored in (False, True)),
+}
+
+
+def open_run(folder: Path) -> tuple[runs.Config, Classifier]:
+    """Open a run again: its config, and its best network in eval mode on the device to score on.
+
+    Raises:
+        RunError: the folder holds no run, or one without a checkpoint that can be read.
+    """
+    config = runs.read_config(folder)
+    path = folder / "checkpoints" / "best.ckpt"
+    path = path if path.is_file() else runs.last_checkpoint(folder)
+    if not path.is_file():
+        raise RunError(f"{folder} has no checkpoint: its training was cut off before its first epoch ended")
+    try:
+        model = Classifier.load(path)
+    except Exception as error:  # torch.load and Lightning have an error of their own for each way to be broken
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise RunError(f"{path} cannot be read safely as a checkpoint ({reason})") from error
+    return config, model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """Return the data and splits to score: the run's own, with the keys that were asked for, or the source that was.
+
+    Args:
+        config: the run's.
+        asked: the door's config; ``data`` with a name is a source of its own, keys that are null are the run's.
+
+    Returns:
+        The settings of data and of splits, and whether they are the run's own.
+    """
+    given = {key: value for key, value in asked["data"].items() if value is not None}
+    if "name" in given and given["name"] != config["data"]["name"]:
+        return {"batch_size": 64, "num_workers": "auto", "limit": None, **asked["data"], **given}, asked["splits"], False
+    return {**config["data"], **given}, config["splits"], True
+
+
+def open_split(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int, split: str) -> Source:
+    """Open one split to score; ``predict`` is Kaggle's unlabelled folder.
+
+    Raises:
+        DataError: the source has no such split.
+    """
+    if split == "predict":
+        if data["name"] != "kaggle":
+            raise ConfigError(f"split=predict: only data=kaggle has unlabelled patches, not data={data['name']}")
+        return open_source(data, split)
+    opened: Opened = open_splits(data, splits, seed)
+    if split not in opened.splits:
+        raise DataError(f"data={data['name']} has no split '{split}'{near(split, opened.splits)}")
+    return opened.splits[split]
+
+
+def score(
+    model: Classifier, source: Source, crop: Crop, batch_size: int, num_workers: int | str, tta: str = "none"
+) -> Probabilities:
+    """Return the probability of the positive class for each patch of a source, (N,), in its order.
+
+    In full precision, so that it does not depend on the batch size.
+
+    Args:
+        model: in eval mode.
+        source: patches.
+        crop: what the network sees of them.
+        batch_size: patches at a time.
+        num_workers: processes that read, or auto.
+        tta: none, flips (4) or d4 (8): symmetries over which the probabilities are averaged.
+
+    Raises:
+        ConfigError: ``tta`` is not known.
+    """
+    if tta not in TTA:
+        raise ConfigError(f"tta={tta} is not known{near(tta, TTA)}")
+    order = PatchOrder(len(source), batch_size, seed=0, training=False)
+    loader = DataLoader(
+        PatchDataset(source, crop, None), batch_sampler=order, collate_fn=same, num_workers=workers(num_workers)
+    )
+    with torch.inference_mode(), tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False) as bar:
+        parts = []
+        for batch in loader:
+            images = batch["image"].to(model.device, non_blocking=True)
+            views = [torch.sigmoid(model(view).double()) for view in seen(images, tta)]
+            parts.append(torch.stack(views).mean(0).cpu().numpy())
+            bar.update(len(images))
+    return np.concatenate(parts)
+
+
+def seen(images: Tensor, tta: str) -> Iterator[Tensor]:
+    """Yield (B, 3, H, W) as each of the symmetries of ``tta`` shows it."""
+    for turns, mirrored in TTA[tta]:
+        view = torch.rot90(images, turns, (-2, -1)) if turns else images
+        yield view.flip(-1) if mirrored else view
