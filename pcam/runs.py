@@ -53,6 +53,28 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     write(path, buffer.getvalue())
 
 
+def write_predictions(
+    folder: Path, split: str, ids: Sequence[str], labels: Any, probability: Any, slides: Sequence[str] | None
+) -> None:
+    """Write predictions/SPLIT.csv: id, label and slide where they are known, probability of the positive class.
+
+    Args:
+        folder: of a run, or of what a later door leaves.
+        split: its name.
+        ids: N names.
+        labels: (N,), or None.
+        probability: (N,); written so that it reads back to the bit.
+        slides: N names, or None.
+    """
+    columns: dict[str, Iterable[Any]] = {"id": ids}
+    if labels is not None:
+        columns["label"] = (int(label) for label in labels)
+    columns["probability"] = (float(value) for value in probability)
+    if slides is not None:
+        columns["slide"] = slides
+    write_csv(folder / "predictions" / f"{split}.csv", list(columns), zip(*columns.values(), strict=True))
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}

@@ -48,7 +48,7 @@ def open_run(folder: Path) -> tuple[runs.Config, Classifier]:
     return config, model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], bool]:
+def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the data and splits to score: the run's own, with the keys that were asked for, or the source that was.
 
     Args:
@@ -56,12 +56,17 @@ def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, An
         asked: the door's config; ``data`` with a name is a source of its own, keys that are null are the run's.
 
     Returns:
-        The settings of data and of splits, and whether they are the run's own.
+        The settings of data and of splits.
     """
     given = {key: value for key, value in asked["data"].items() if value is not None}
-    if "name" in given and given["name"] != config["data"]["name"]:
-        return {"batch_size": 64, "num_workers": "auto", "limit": None, **asked["data"], **given}, asked["splits"], False
-    return {**config["data"], **given}, config["splits"], True
+    if "name" in given and not _same(given, config["data"]):
+        return {"batch_size": 64, "num_workers": "auto", "limit": None, **asked["data"], **given}, asked["splits"]
+    return {**config["data"], **given}, config["splits"]
+
+
+def _same(given: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Tell whether the data asked for is what the run was trained on, in its place or another."""
+    return bool(given["name"] == own["name"] and given.get("root") in (None, own.get("root")))
 
 
 def open_split(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int, split: str) -> Source:
@@ -81,7 +86,7 @@ def open_split(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int, sp
 
 
 def score(
-    model: Classifier, source: Source, crop: Crop, batch_size: int, num_workers: int | str, tta: str = "none"
+    model: Classifier, source: Source, config: runs.Config, data: Mapping[str, Any], split: str, tta: str = "none"
 ) -> Probabilities:
     """Return the probability of the positive class for each patch of a source, (N,), in its order.
 
@@ -90,9 +95,9 @@ def score(
     Args:
         model: in eval mode.
         source: patches.
-        crop: what the network sees of them.
-        batch_size: patches at a time.
-        num_workers: processes that read, or auto.
+        config: the run's, for its crop.
+        data: settings of ``data``: batch_size, num_workers.
+        split: name of the split; valid is cropped as the run cropped valid, all else as it cropped test.
         tta: none, flips (4) or d4 (8): symmetries over which the probabilities are averaged.
 
     Raises:
@@ -100,10 +105,10 @@ def score(
     """
     if tta not in TTA:
         raise ConfigError(f"tta={tta} is not known{near(tta, TTA)}")
-    order = PatchOrder(len(source), batch_size, seed=0, training=False)
-    loader = DataLoader(
-        PatchDataset(source, crop, None), batch_sampler=order, collate_fn=same, num_workers=workers(num_workers)
-    )
+    crop = config["crop"]
+    dataset = PatchDataset(source, Crop(crop["valid" if split == "valid" else "test"], crop["size"], config["seed"]), None)
+    order = PatchOrder(len(source), data["batch_size"], seed=0, training=False)
+    loader = DataLoader(dataset, batch_sampler=order, collate_fn=same, num_workers=workers(data["num_workers"]))
     with torch.inference_mode(), tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False) as bar:
         parts = []
         for batch in loader:

@@ -147,8 +147,7 @@ def conclude(
         return summary
     for split in dict.fromkeys(("valid", final)):
         scores, source = model.scores[split], data.sources[split]
-        rows = zip((source.ids[i] for i in scores.index), scores.label.tolist(), scores.probability.tolist(), strict=True)
-        runs.write_csv(folder / "predictions" / f"{split}.csv", ("id", "label", "probability"), rows)
+        runs.write_predictions(folder, split, source.ids, scores.label, scores.probability, source.groups)
         figures = bootstrap_metrics(scores.probability, scores.label, scores.loss, source.groups)
         summary[split] = figures
     over = "patches" if data.sources[final].groups is None else "slides"

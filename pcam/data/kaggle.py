@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,41 @@ def read_labels(path: Path) -> dict[str, int]:
     if wrong:
         raise DataError(f"{path}: id {wrong[0]} has label {wrong[1]}; labels are 0 or 1; {MEND}")
     return {name: int(label) for name, label in rows}
+
+
+def submission(root: Path, ids: Sequence[str], probability: NDArray[np.float64], kind: str) -> list[tuple[str, str]]:
+    """Return the rows (id, label) of a submission, in the order of Kaggle's sample.
+
+    Args:
+        root: folder of sample_submission.csv.
+        ids: of the patches that were scored.
+        probability: (N,), of the positive class.
+        kind: what the label column holds: probability, or class (0 or 1, from 0.5 on).
+
+    Raises:
+        DataError: the sample is missing, or names other patches than were scored.
+        ConfigError: ``kind`` is neither.
+    """
+    if kind not in ("probability", "class"):
+        raise ConfigError(f"submit={kind} is not known; there is probability, class")
+    path = root / "sample_submission.csv"
+    if not path.is_file():
+        raise DataError(f"{path} is missing, so the submission cannot be checked; {MEND}")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        wanted = [row.get("id", "") for row in csv.DictReader(file)]
+    scored = dict(zip(ids, probability, strict=True))
+    for what, names in (("lacks", set(wanted) - set(scored)), ("has too", set(scored) - set(wanted))):
+        if names:
+            raise DataError(f"the submission {what} {len(names)} ids of {path}, first {min(names)}")
+    if len(set(wanted)) != len(wanted):
+        raise DataError(f"{path} names {len(wanted) - len(set(wanted))} ids more than once; {MEND}")
+    if kind == "class":
+        log.warning(
+            "submit=class: the board's AUROC of 0 and 1 is balanced accuracy, (sensitivity + specificity) / 2; the ranking is "
+            "thrown away. submit=probability keeps it."
+        )
+        return [(name, str(int(scored[name] >= 0.5))) for name in wanted]
+    return [(name, repr(float(scored[name]))) for name in wanted]
 
 
 def _files(folder: Path, rows: dict[str, int] | None, table: Path) -> list[Path]:
