@@ -21,6 +21,8 @@ from pcam.models.classifier import Classifier
 
 Probabilities = NDArray[np.float64]
 
+READING: Mapping[str, Any] = {"batch_size": 64, "num_workers": "auto", "limit": None, "duplicates": "group"}  # of other data
+
 # Symmetries over which probabilities are averaged: quarter turns, and whether mirrored left to right afterwards.
 TTA: Mapping[str, tuple[tuple[int, bool], ...]] = {
     "none": ((0, False),),
@@ -60,7 +62,8 @@ def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, An
     """
     given = {key: value for key, value in asked["data"].items() if value is not None}
     if "name" in given and not _same(given, config["data"]):
-        return {"batch_size": 64, "num_workers": "auto", "limit": None, **asked["data"], **given}, asked["splits"]
+        settings = {key: value for key, value in asked["data"].items() if key in given or key not in ("root", *READING)}
+        return {**settings, **{key: given.get(key, value) for key, value in READING.items()}}, asked["splits"]
     return {**config["data"], **given}, config["splits"]
 
 
