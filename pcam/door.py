@@ -46,6 +46,8 @@ def door(name: str) -> Callable[[Job], Callable[[], None]]:
                 sys.exit(2)
 
         def main() -> None:
+            nonlocal begun
+            begun = False
             # argparse takes no option between key=value words
             sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
             # These are open: any key may be added there, without Hydra's plus sign.

@@ -17,6 +17,12 @@ from pcam.runs import Config
 from pcam.tables import call, check, look_up
 
 OURS = ("precision", "devices", "early_stopping", "ema", "progress")  # keys of trainer that are not Lightning's, or resolved
+SMALLEST: tuple[tuple[str, Any, int], ...] = (  # what Lightning would take and then fail with, or do nothing
+    ("max_epochs", int, 1),
+    ("accumulate_grad_batches", int, 1),
+    ("gradient_clip_val", float | None, 0),
+    ("limit_train_batches", float | None, 0),
+)
 
 
 def processes(settings: Mapping[str, Any], single: bool) -> int:
@@ -55,8 +61,8 @@ def build_trainer(
     """Return Lightning's Trainer for the config's ``trainer``."""
     from lightning.pytorch.strategies import DDPStrategy
 
-    for key, least in (("max_epochs", 1), ("accumulate_grad_batches", 1), ("gradient_clip_val", 0), ("limit_train_batches", 0)):
-        check(settings[key], int | float | None, f"trainer.{key}")
+    for key, kind, least in SMALLEST:
+        check(settings[key], kind, f"trainer.{key}")
         if settings[key] is not None and (settings[key] < least or (key == "limit_train_batches" and settings[key] == 0)):
             raise ConfigError(f"trainer.{key}={settings[key]} is too small; it is {'at least 1' if least else 'more than 0'}")
     if settings["deterministic"] not in (True, False, "warn"):

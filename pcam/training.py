@@ -209,7 +209,7 @@ def facts(
         ("crop", crop_told),
         ("augmentation", config["aug"]["name"]),
         ("network", f"{network['name']}, input {shown}, {screens.parameters(counts)}"),
-        ("weights", f"{model.began['origin']} ({model.began['detail']})"),
+        ("weights", model.began_as()),
         ("trained", f"{trained}; {frozen}{statistics}"),
         ("loss", f"{config['loss']['name']}, label smoothing {config['loss']['label_smoothing']:g}"),
         ("optimizer", f"{config['optimizer']['name']} {rates}, scheduler {config['scheduler']['name']}"),

@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 
 from pcam import CONF
 from tests.conftest import SMALL, STEM, TINY, command, write_kaggle, write_pcam
+from tests.run import door
 
 QUICK = [*TINY, *SMALL, "trainer.max_epochs=1"]
 
@@ -265,13 +266,10 @@ def typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[object, str]]:
     """Type a command at the door in this process: without a new process's twenty seconds of imports."""
-    from pcam.train import main
 
     def type_(*words: str) -> tuple[object, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["pcam.train", *TINY, *words])
         with pytest.raises(SystemExit) as left:
-            main()
+            door(monkeypatch, tmp_path, "train", *TINY, *words)
         return left.value.code, capfd.readouterr().err.strip()
 
     return type_
@@ -333,24 +331,16 @@ def test_bad_settings_are_one_line(words: str, said: str, typed: Callable[..., t
     assert_one_line(typed(*words.split()), said)
 
 
-def prepare(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> None:
-    from pcam.prepare import main
-
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["pcam.prepare", *words])
-    main()
-
-
 def test_prepare_tells_what_is_there_and_writes_split_and_audit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["data=synthetic", "data.train=60", "data.valid=30", "data.test=20", "data.slides=5"]
-    prepare(monkeypatch, tmp_path, *words, "hydra.run.dir=out")
+    door(monkeypatch, tmp_path, "prepare", *words, "hydra.run.dir=out")
     told = capsys.readouterr().out
     assert "train  synthetic: 60 patches" in told
     assert "python -m pcam.train data=synthetic data.train=60" in told
     assert list(tmp_path.iterdir()) == []  # nothing to keep, no folder left
-    prepare(monkeypatch, tmp_path, *words, "splits=slide", "audit=true", "hydra.run.dir=out")
+    door(monkeypatch, tmp_path, "prepare", *words, "splits=slide", "audit=true", "hydra.run.dir=out")
     told = capsys.readouterr().out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"audit.html", "audit.json", "splits.csv"}
     assert "pass  Equal patches across splits" in told
@@ -360,7 +350,7 @@ def test_prepare_tells_what_is_there_and_writes_split_and_audit(
         rows = list(csv.DictReader(file))
     assert len(rows) == 110
     assert {row["id"].partition("-")[0] for row in rows if row["split"] == "test"} == {"test"}
-    prepare(monkeypatch, tmp_path, *words, "splits=file", "splits.file=out/splits.csv")
+    door(monkeypatch, tmp_path, "prepare", *words, "splits=file", "splits.file=out/splits.csv")
     assert "splits  file" in capsys.readouterr().out
 
 
@@ -368,14 +358,14 @@ def test_prepare_converts_kaggle_and_says_what_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_kaggle(tmp_path / "kaggle", 20, 4)
-    prepare(monkeypatch, tmp_path, "data=kaggle", f"data.root={tmp_path / 'kaggle'}")
+    door(monkeypatch, tmp_path, "prepare", "data=kaggle", f"data.root={tmp_path / 'kaggle'}")
     assert (tmp_path / "kaggle" / "train.h5").is_file()
     told = capsys.readouterr().out
     assert "train  kaggle: 16 patches" in told
     assert "predict  kaggle: 4 patches, slides unknown" in told
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SystemExit) as left:
-        prepare(monkeypatch, tmp_path, "data=kaggle", "data.root=nowhere")
+        door(monkeypatch, tmp_path, "prepare", "data=kaggle", "data.root=nowhere")
     assert left.value.code == 2
     assert "nowhere lacks train_labels.csv and train/. Kaggle wants an account" in capsys.readouterr().err
 

@@ -18,7 +18,7 @@ from pcam.models.finetuning import Plan, build_plan
 from pcam.models.network import Network
 from pcam.models.schedules import build_optimizer, build_scheduler, cut
 from pcam.stats.metrics import classification_metrics
-from pcam.tables import call, look_up
+from pcam.tables import call, check, look_up
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,8 @@ class Classifier(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        for rate in ("lr", "head_lr", "weight_decay"):
+            check(optimizer.get(rate), float, f"optimizer.{rate}")
         outputs = look_up(OUTPUTS, loss.get("name"), "loss.name")
         self.network = call(Network, network, "model", outputs=outputs)
         self.smoothing: float = call(_smoothing, {k: v for k, v in loss.items() if k != "name"}, "loss")
@@ -102,6 +104,10 @@ class Classifier(LightningModule):
         """Rebuild a classifier, on the CPU, in eval mode, from a checkpoint."""
         model = cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
         return model.eval()
+
+    def began_as(self) -> str:
+        """Return what the backbone's weights began as, in words."""
+        return f"{self.began['origin']} ({self.began['detail']})" if self.began else "unknown"
 
     def forward(self, image: Tensor) -> Tensor:
         """Return log-odds (B,) of raw patches (B, 3, H, W)."""
@@ -156,8 +162,9 @@ class Classifier(LightningModule):
             checkpoint["plateau"] = self._watcher.state_dict()  # type: ignore[union-attr]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the plateau watcher's state, for when the optimizer is there."""
+        """Take what the weights began as, and the plateau watcher's state, for when the optimizer is there."""
         self._watcher_state = checkpoint.get("plateau")
+        self.began = checkpoint.get("began", {})
 
     # Evaluation -----------------------------------------------------------------------------------------------------
 
