@@ -1,0 +1,193 @@
+"""What a trained network is worth on a split, and what it says of patches nobody has labelled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam import runs, scoring
+from pcam.data.kaggle import read_labels, submission
+from pcam.data.source import Source
+from pcam.errors import ConfigError, DataError, near
+from pcam.models.classifier import Classifier
+from pcam.report import evaluation, screens
+from pcam.stats.calibration import fit_temperature, logit, scaled
+from pcam.stats.curves import precision_recall_band, reliability, roc_band
+from pcam.stats.intervals import bootstrap_metrics
+from pcam.stats.thresholds import at_sensitivity, youden
+from pcam.tables import check
+
+CALIBRATIONS = ("none", "temperature")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a probability is read: decided on valid, or by a person, before the split is looked at.
+
+    Attributes:
+        threshold: from which a patch is called positive.
+        chosen: how that was decided, for a person.
+        temperature: by which the logits are divided; 1 leaves them.
+    """
+
+    threshold: float
+    chosen: str
+    temperature: float
+
+
+def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
+    """Score a split of a run; write and print its figures with their intervals.
+
+    Args:
+        config: the door's.
+        folder: to leave summary.json, predictions and figures in.
+
+    Returns:
+        What summary.json holds.
+
+    Raises:
+        PcamError: the run, the data or a setting cannot be used.
+    """
+    _checked(config)
+    run, split = Path(config["run"]), config["split"]
+    saved, model = scoring.open_run(run)
+    data, splits = scoring.data_of(saved, config)
+    source = scoring.open_split(data, splits, config["seed"], split)
+    if source.labels is None:
+        raise DataError(f"split={split}: these patches have no labels to measure by; python -m pcam.predict run={run}")
+    facts = [
+        ("run", f"{run}: {saved['model']['name']}, weights {model.began_as()}"),
+        (split, f"{data['name']}: {screens.described(source)}"),
+        ("tta", config["tta"]),
+    ]
+    print(screens.before(facts), flush=True)
+    rule = _rule(config, saved, model)
+    probability = scaled(scoring.score(model, source, saved, data, split, config["tta"]), rule.temperature)
+    told: dict[str, Any] = {"threshold": rule.threshold, "seed": config["seed"], "resamples": config["resamples"]}
+    figures = bootstrap_metrics(probability, source.labels, source.groups, **told)
+    over = "patches" if source.groups is None else "slides"
+    summary = {
+        split: figures,
+        "run": str(run),
+        "tta": config["tta"],
+        "threshold": {"value": rule.threshold, "chosen": rule.chosen},
+        "temperature": rule.temperature,
+        "intervals": {"level": 0.95, "over": over, "method": "bootstrap", "resamples": config["resamples"]},
+        "data": {"name": data["name"], "patches": len(source), "positive": int(source.labels.sum())},
+        "versions": runs.versions(),
+        "commit": runs.code_commit(),
+    }
+    runs.write_predictions(folder, split, source.ids, source.labels, probability, source.groups)
+    title = f"{saved['model']['name']} on {data['name']}, {split}: {screens.described(source)}"
+    _draw(folder, title, source, probability, rule.threshold, figures, config)
+    runs.write_json(folder / "summary.json", summary)
+    print("\n" + screens.table(split, screens.described(source), figures, over, rule.chosen))
+    if rule.temperature != 1:
+        print(f"  logits divided by {rule.temperature:.3f}, fitted on valid")
+    print(f"\n{folder}", flush=True)
+    return summary
+
+
+def predict(config: runs.Config, folder: Path) -> None:
+    """Score patches, labelled or not; write predictions/SPLIT.csv and, for Kaggle's unlabelled folder, submission.csv."""
+    run = Path(config["run"])
+    saved, model = scoring.open_run(run)
+    data, splits = scoring.data_of(saved, config)
+    split = config["split"] or ("predict" if data["name"] == "kaggle" else "test")
+    source = scoring.open_split(data, splits, config["seed"], split)
+    facts = [("run", str(run)), (split, f"{data['name']}: {screens.described(source)}"), ("tta", config["tta"])]
+    print(screens.before(facts), flush=True)
+    labels = source.labels if config["labels"] is None else _labels(Path(config["labels"]), source)
+    probability = scoring.score(model, source, saved, data, split, config["tta"])
+    runs.write_predictions(folder, split, source.ids, labels, probability, source.groups)
+    print(f"\n{folder / 'predictions' / f'{split}.csv'}")
+    if split == "predict":
+        rows = submission(Path(data["root"]), source.ids, probability, config["submit"])
+        runs.write_csv(folder / "submission.csv", ("id", "label"), rows)
+        print(folder / "submission.csv")
+    if labels is not None:
+        over = "patches" if source.groups is None else "slides"
+        figures = bootstrap_metrics(probability, labels, source.groups)
+        print("\n" + screens.table(split, screens.described(source), figures, over))
+
+
+def _checked(config: runs.Config) -> None:
+    check(config["resamples"], int, "resamples")
+    if config["resamples"] < 100:
+        raise ConfigError(f"resamples={config['resamples']}: at least 100 are needed for an interval")
+    if config["calibration"] not in CALIBRATIONS:
+        raise ConfigError(f"calibration={config['calibration']} is not known{near(str(config['calibration']), CALIBRATIONS)}")
+    threshold = config["threshold"]
+    known = ("youden", "sensitivity")
+    if isinstance(threshold, str) and threshold not in known:
+        raise ConfigError(f"threshold={threshold} is not known; it is a number, or{near(threshold, known).removeprefix(';')}")
+    check(config["sensitivity"], float, "sensitivity")
+    if not 0 < config["sensitivity"] <= 1:
+        raise ConfigError(f"sensitivity={config['sensitivity']} is not in (0, 1]")
+    if config["split"] == "valid" and (config["calibration"] != "none" or isinstance(threshold, str)):
+        raise ConfigError(
+            "split=valid: threshold and calibration are fitted on valid, so its figures would flatter; split=test"
+        )
+
+
+def _rule(config: runs.Config, saved: runs.Config, model: Classifier) -> Rule:
+    """Decide threshold and temperature, on the run's own valid split where they are to be fitted."""
+    threshold, chosen = config["threshold"], "threshold as given"
+    temperature = 1.0
+    if config["calibration"] == "none" and not isinstance(threshold, str):
+        return Rule(float(threshold), f"threshold {threshold:g}", temperature)
+    data, splits = {**saved["data"]}, saved["splits"]
+    for key in ("batch_size", "num_workers"):
+        data[key] = config["data"][key] if config["data"][key] is not None else data[key]
+    valid = scoring.open_split(data, splits, saved["seed"], "valid")
+    assert valid.labels is not None
+    probability = scoring.score(model, valid, saved, data, "valid", config["tta"])
+    if config["calibration"] == "temperature":
+        temperature = fit_temperature(logit(probability), valid.labels)
+        probability = scaled(probability, temperature)
+    if threshold == "youden":
+        threshold = youden(probability, valid.labels)
+        chosen = f"threshold {threshold:.4f}, of the largest sensitivity + specificity on valid"
+    elif threshold == "sensitivity":
+        threshold = at_sensitivity(probability, valid.labels, config["sensitivity"])
+        chosen = f"threshold {threshold:.4f}, for a sensitivity of {config['sensitivity']:g} on valid"
+    return Rule(float(threshold), chosen, temperature)
+
+
+def _labels(path: Path, source: Source) -> NDArray[np.uint8]:
+    """Return the labels that a csv of id and label gives to a source's patches."""
+    known = read_labels(path)
+    without = [name for name in source.ids if name not in known]
+    if without:
+        raise DataError(f"labels={path} lacks {len(without)} of {len(source)} patches, first {without[0]}")
+    return np.array([known[name] for name in source.ids], np.uint8)
+
+
+def _draw(
+    folder: Path,
+    title: str,
+    source: Source,
+    probability: NDArray[np.float64],
+    threshold: float,
+    figures: Mapping[str, Mapping[str, float]],
+    config: runs.Config,
+) -> None:
+    label = source.labels
+    assert label is not None
+    drawn = {"resamples": config["resamples"], "seed": config["seed"]}
+    if 0 < label.sum() < len(label):
+        roc = roc_band(probability, label, source.groups, **drawn)
+        recalled = precision_recall_band(probability, label, source.groups, **drawn)
+        bins = reliability(probability, label)
+        picture = evaluation.overview(title, probability, label, threshold, figures, roc, recalled, bins)
+        runs.write(folder / "figures" / "evaluation.png", picture)
+    wrong = np.flatnonzero((probability >= threshold) != (label == 1))
+    worst = wrong[np.argsort(-np.abs(probability[wrong] - label[wrong]), kind="stable")][: evaluation.MISTAKES]
+    if len(worst):
+        captions = [f"{source.ids[i]}\nis {label[i]}, probability {probability[i]:.3f}" for i in worst]
+        runs.write(
+            folder / "figures" / "mistakes.png", evaluation.mistakes(source.read(worst), captions, evaluation.square(source))
+        )
