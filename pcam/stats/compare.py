@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pcam.stats.intervals import RESAMPLES, count_for, effective, joined, resampled, spread, units_of
-from pcam.stats.metrics import FIGURES, Floats, Labels, Scored
+from pcam.stats.metrics import BINS, FIGURES, Floats, Labels, Scored
 
 EXACT = 25  # discordant patches below which McNemar's test is exact
 
@@ -20,7 +20,7 @@ def paired_difference(
     *,
     figures: Collection[str] = FIGURES,
     thresholds: tuple[float, float] = (0.5, 0.5),
-    bins: int = 15,
+    bins: int = BINS,
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
@@ -70,10 +70,8 @@ def _tested(value: float, error: float, quantile: float, freedom: float) -> dict
     """Return a difference's interval and two-sided p by Student's t (normal if ``freedom`` is infinite)."""
     if np.isnan(value) or np.isnan(error):
         return {"value": value, "low": float("nan"), "high": float("nan"), "p": float("nan")}
-    if error > 0:
-        p = float(2 * stats.t.sf(abs(value) / error, freedom))
-    else:  # the same difference in every resample
-        p = 1.0 if value == 0 else 0.0
+    ratio = abs(value) / error if error > 0 else np.inf if value else 0.0  # no error: the same in every resample
+    p = float(2 * stats.t.sf(ratio, freedom))
     return {"value": value, "low": value - quantile * error, "high": value + quantile * error, "p": p}
 
 
