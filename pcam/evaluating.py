@@ -14,8 +14,8 @@ from pcam.data.source import Source
 from pcam.errors import ConfigError, DataError, near
 from pcam.models.classifier import Classifier
 from pcam.report import evaluation, screens
-from pcam.stats.calibration import fit_temperature, logit, scaled
-from pcam.stats.curves import precision_recall_band, reliability, roc_band
+from pcam.stats.calibration import fit_temperature, logit, tempered
+from pcam.stats.curves import operating_curves, reliability
 from pcam.stats.intervals import bootstrap_metrics
 from pcam.stats.thresholds import at_sensitivity, youden
 from pcam.tables import check
@@ -31,11 +31,13 @@ class Rule:
         threshold: from which a patch is called positive.
         chosen: how that was decided, for a person.
         temperature: by which the logits are divided; 1 leaves them.
+        note: what was out of the ordinary in fitting it.
     """
 
     threshold: float
     chosen: str
     temperature: float
+    note: str
 
 
 def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
     ]
     print(screens.before(facts), flush=True)
     rule = _rule(config, saved, model)
-    probability = scaled(scoring.score(model, source, saved, data, split, config["tta"]), rule.temperature)
+    probability = tempered(scoring.score(model, source, saved, data, split, config["tta"]), rule.temperature)
     told: dict[str, Any] = {"threshold": rule.threshold, "seed": config["seed"], "resamples": config["resamples"]}
     figures = bootstrap_metrics(probability, source.labels, source.groups, **told)
     over = "patches" if source.groups is None else "slides"
@@ -82,11 +84,11 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
     }
     runs.write_predictions(folder, split, source.ids, source.labels, probability, source.groups)
     title = f"{saved['model']['name']} on {data['name']}, {split}: {screens.described(source)}"
-    _draw(folder, title, source, probability, rule.threshold, figures, config)
+    _draw(folder, title, data["name"], source, probability, rule.threshold, figures, config)
     runs.write_json(folder / "summary.json", summary)
     print("\n" + screens.table(split, screens.described(source), figures, over, rule.chosen))
     if rule.temperature != 1:
-        print(f"  logits divided by {rule.temperature:.3f}, fitted on valid")
+        print(f"  logits divided by {rule.temperature:.3f}, fitted on valid{f' ({rule.note})' if rule.note else ''}")
     print(f"\n{folder}", flush=True)
     return summary
 
@@ -136,9 +138,9 @@ def _checked(config: runs.Config) -> None:
 def _rule(config: runs.Config, saved: runs.Config, model: Classifier) -> Rule:
     """Decide threshold and temperature, on the run's own valid split where they are to be fitted."""
     threshold, chosen = config["threshold"], "threshold as given"
-    temperature = 1.0
+    temperature, note = 1.0, ""
     if config["calibration"] == "none" and not isinstance(threshold, str):
-        return Rule(float(threshold), f"threshold {threshold:g}", temperature)
+        return Rule(float(threshold), f"threshold {threshold:g}", temperature, note)
     data, splits = {**saved["data"]}, saved["splits"]
     for key in ("batch_size", "num_workers"):
         data[key] = config["data"][key] if config["data"][key] is not None else data[key]
@@ -146,15 +148,18 @@ def _rule(config: runs.Config, saved: runs.Config, model: Classifier) -> Rule:
     assert valid.labels is not None
     probability = scoring.score(model, valid, saved, data, "valid", config["tta"])
     if config["calibration"] == "temperature":
-        temperature = fit_temperature(logit(probability), valid.labels)
-        probability = scaled(probability, temperature)
+        fitted = fit_temperature(logit(probability), valid.labels)
+        temperature, note = fitted.value, fitted.note
+        probability = tempered(probability, temperature)
     if threshold == "youden":
         threshold = youden(probability, valid.labels)
         chosen = f"threshold {threshold:.4f}, of the largest sensitivity + specificity on valid"
     elif threshold == "sensitivity":
         threshold = at_sensitivity(probability, valid.labels, config["sensitivity"])
         chosen = f"threshold {threshold:.4f}, for a sensitivity of {config['sensitivity']:g} on valid"
-    return Rule(float(threshold), chosen, temperature)
+    if np.isnan(threshold):
+        raise DataError("valid holds one class alone: no threshold can be chosen on it; threshold=0.5")
+    return Rule(float(threshold), chosen, temperature, note)
 
 
 def _labels(path: Path, source: Source) -> NDArray[np.uint8]:
@@ -169,6 +174,7 @@ def _labels(path: Path, source: Source) -> NDArray[np.uint8]:
 def _draw(
     folder: Path,
     title: str,
+    data_name: str,
     source: Source,
     probability: NDArray[np.float64],
     threshold: float,
@@ -179,15 +185,12 @@ def _draw(
     assert label is not None
     drawn = {"resamples": config["resamples"], "seed": config["seed"]}
     if 0 < label.sum() < len(label):
-        roc = roc_band(probability, label, source.groups, **drawn)
-        recalled = precision_recall_band(probability, label, source.groups, **drawn)
-        bins = reliability(probability, label)
-        picture = evaluation.overview(title, probability, label, threshold, figures, roc, recalled, bins)
+        curves = operating_curves(probability, label, source.groups, **drawn)
+        bins = reliability(probability, label, source.groups, **drawn)
+        picture = evaluation.overview(title, probability, label, threshold, figures, curves, bins)
         runs.write(folder / "figures" / "evaluation.png", picture)
     wrong = np.flatnonzero((probability >= threshold) != (label == 1))
     worst = wrong[np.argsort(-np.abs(probability[wrong] - label[wrong]), kind="stable")][: evaluation.MISTAKES]
     if len(worst):
         captions = [f"{source.ids[i]}\nis {label[i]}, probability {probability[i]:.3f}" for i in worst]
-        runs.write(
-            folder / "figures" / "mistakes.png", evaluation.mistakes(source.read(worst), captions, evaluation.square(source))
-        )
+        runs.write(folder / "figures" / "mistakes.png", evaluation.mistakes(source.read(worst), captions, square))

@@ -19,7 +19,7 @@ from pcam.models.classifier import Classifier
 from pcam.models.weights import Weights, begin
 from pcam.report import screens
 from pcam.report.curves import curves
-from pcam.stats.intervals import bootstrap_metrics
+from pcam.stats.intervals import METHOD, RESAMPLES, bootstrap_metrics
 from pcam.tables import check
 from pcam.trainer import build_loggers, build_trainer, processes, quiet
 
@@ -148,11 +148,11 @@ def conclude(
     for split in dict.fromkeys(("valid", final)):
         scores, source = model.scores[split], data.sources[split]
         runs.write_predictions(folder, split, source.ids, scores.label, scores.probability, source.groups)
-        figures = bootstrap_metrics(scores.probability, scores.label, scores.loss, source.groups)
+        figures = bootstrap_metrics(scores.probability, scores.label, source.groups, means={"loss": scores.loss})
         summary[split] = figures
     over = "patches" if data.sources[final].groups is None else "slides"
     summary |= {
-        "intervals": {"level": 0.95, "over": over, "method": "bootstrap, percentiles, 1000 resamples"},
+        "intervals": {"level": 0.95, "over": over, "method": METHOD, "resamples": RESAMPLES},
         "epochs": trained.current_epoch,
         "best_epoch": int(state["epoch"]),
         "seed": config["seed"],

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from pcam.stats.curves import Curve, Reliability
+from pcam.stats.metrics import Floats
+
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.55"  # Okabe & Ito: told apart by every eye
 MISTAKES = 16
 
@@ -18,9 +20,8 @@ def overview(
     label: NDArray[np.uint8],
     threshold: float,
     figures: Mapping[str, Mapping[str, float]],
-    roc: Mapping[str, Floats],
-    precision_recall: Mapping[str, Floats],
-    reliability: Mapping[str, Floats],
+    curves: Mapping[str, Curve],
+    bins: Reliability,
 ) -> bytes:
     """Draw ROC, precision-recall, reliability, the confusion matrix and the scores of each class.
 
@@ -30,9 +31,8 @@ def overview(
         label: (N,), 0 or 1.
         threshold: from which a patch is called positive.
         figures: name to value, low and high, of ``auroc``, ``average_precision`` and ``ece``.
-        roc: ``grid`` of false positive rates, ``value``, ``low``, ``high`` of sensitivity.
-        precision_recall: ``grid`` of recalls, ``value``, ``low``, ``high`` of precision.
-        reliability: per bin ``probability`` (mean), ``value`` (share of positives), ``low``, ``high``, ``count``.
+        curves: of ``operating_curves``.
+        bins: of ``reliability``.
 
     Returns:
         A PNG.
@@ -44,18 +44,19 @@ def overview(
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(2, 3).ravel()
-    curves = (
-        (axes[0], roc, "false positive rate", "sensitivity", f"AUROC {_told(figures['auroc'])}"),
-        (axes[1], precision_recall, "recall", "precision", f"average precision {_told(figures['average_precision'])}"),
+    panels = (
+        ("roc", "1 - specificity", "sensitivity", f"AUROC {_told(figures['auroc'])}"),
+        ("precision_recall", "recall", "precision", f"average precision {_told(figures['average_precision'])}"),
     )
-    for panel, curve, x, y, name in curves:
-        panel.fill_between(curve["grid"], curve["low"], curve["high"], color=BLUE, alpha=0.2, linewidth=0)
-        panel.plot(curve["grid"], curve["value"], color=BLUE, label=name)
-        panel.set(xlabel=x, ylabel=y, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    for panel, (which, across, up, name) in zip(axes, panels, strict=False):
+        curve = curves[which]
+        panel.fill_between(curve.x, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
+        panel.plot(curve.x, curve.y, color=BLUE, label=name)
+        panel.set(xlabel=across, ylabel=up, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         panel.legend(frameon=False, fontsize=8, loc="lower center")
     axes[0].plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     axes[1].axhline(label.mean(), color=GREY, linestyle=":", linewidth=1)
-    _reliability(axes[2], reliability, f"calibration error {_told(figures['ece'])}")
+    _reliability(axes[2], bins, f"calibration error {_told(figures['ece'])}")
     _confusion(axes[3], probability >= threshold, label)
     edges = np.linspace(0, 1, 41)
     for value, name, color in ((0, "negative", BLUE), (1, "positive", ORANGE)):
@@ -104,10 +105,10 @@ def _told(figure: Mapping[str, float]) -> str:
     return f"{figure['value']:.3f}{interval}"
 
 
-def _reliability(axes: Any, bins: Mapping[str, Floats], name: str) -> None:
-    some = bins["count"] > 0
-    x, y = bins["probability"][some], bins["value"][some]
-    reach = np.abs(np.stack([y - bins["low"][some], bins["high"][some] - y]))
+def _reliability(axes: Any, bins: Reliability, name: str) -> None:
+    some = bins.patches > 0
+    x, y = bins.probability[some], bins.observed[some]
+    reach = np.nan_to_num(np.abs(np.stack([y - bins.low[some], bins.high[some] - y])))
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     axes.errorbar(x, y, reach, color=BLUE, marker="o", markersize=4, linewidth=1, capsize=2, label=name)
     axes.set(xlabel="mean probability of a bin", ylabel="share of positives in it", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))

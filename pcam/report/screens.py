@@ -11,6 +11,7 @@ from pcam.data.sources import Opened
 
 NAMES = {
     "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
     "loss": "loss",
     "auroc": "AUROC",
     "average_precision": "average precision",
@@ -18,6 +19,9 @@ NAMES = {
     "precision": "precision",
     "sensitivity": "sensitivity",
     "specificity": "specificity",
+    "brier": "Brier score",
+    "nll": "NLL",
+    "ece": "calibration error",
 }
 
 
@@ -65,7 +69,9 @@ def boxed(text: str) -> str:
     return "\n".join([rule, *(f"!! {line:<92} !!" for line in lines), rule])
 
 
-def table(split: str, count: str, figures: Mapping[str, Mapping[str, float]], over: str) -> str:
+def table(
+    split: str, count: str, figures: Mapping[str, Mapping[str, float]], over: str, threshold: str = "threshold 0.5"
+) -> str:
     """Return the final table: each figure with its 95 % interval.
 
     Args:
@@ -73,16 +79,19 @@ def table(split: str, count: str, figures: Mapping[str, Mapping[str, float]], ov
         count: of ``described``.
         figures: of ``bootstrap_metrics``.
         over: what the bootstrap draws, slides or patches.
+        threshold: which, and how it was chosen.
     """
     rows = [f"{split}: {count}"]
     for key, name in NAMES.items():
+        if key not in figures:
+            continue
         figure = figures[key]
         if figure["value"] != figure["value"]:
             rows.append(f"  {name:<18} not defined (one class alone, or none called positive)")
         else:
             interval = f"[{figure['low']:.4f}, {figure['high']:.4f}]" if figure["low"] == figure["low"] else "[not known]"
             rows.append(f"  {name:<18} {figure['value']:.4f}   {interval}")
-    rows.append(f"  95 % intervals: bootstrap over {over}; threshold 0.5")
+    rows.append(f"  95 % intervals: bootstrap over {over}; {threshold}")
     return "\n".join(rows)
 
 
