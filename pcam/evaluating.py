@@ -193,4 +193,5 @@ def _draw(
     worst = wrong[np.argsort(-np.abs(probability[wrong] - label[wrong]), kind="stable")][: evaluation.MISTAKES]
     if len(worst):
         captions = [f"{source.ids[i]}\nis {label[i]}, probability {probability[i]:.3f}" for i in worst]
+        square = 32 if data_name in ("pcam", "kaggle", "synthetic") else None  # what PatchCamelyon's label depends on
         runs.write(folder / "figures" / "mistakes.png", evaluation.mistakes(source.read(worst), captions, square))

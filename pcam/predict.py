@@ -15,8 +15,9 @@ def main(composed: DictConfig) -> None:
 
     from pcam import runs
 
-    config, folder = runs.absolute(plain(composed)), Path(HydraConfig.get().runtime.output_dir)
+    folder = Path(HydraConfig.get().runtime.output_dir)
     try:
+        config = runs.absolute(plain(composed))
         runs.read_config(Path(config["run"]))
         from pcam.evaluating import predict
 

@@ -16,13 +16,12 @@ def main(composed: DictConfig) -> None:
 
     from pcam.runs import absolute
 
-    config = absolute(plain(composed))
-    folder, data = Path(HydraConfig.get().runtime.output_dir), config["data"]
-    said = [
-        f"data={data['name']}",
-        *(word for word in HydraConfig.get().overrides.task if word.startswith(("data.", "splits"))),
-    ]
+    folder = Path(HydraConfig.get().runtime.output_dir)
     try:
+        config = absolute(plain(composed))
+        data = config["data"]
+        typed = [word for word in HydraConfig.get().overrides.task if word.startswith(("data.", "splits"))]
+        said = [f"data={data['name']}", *typed]
         from pcam.data.obtain import obtain
         from pcam.data.sources import open_source, open_splits
         from pcam.report import screens

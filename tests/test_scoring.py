@@ -74,7 +74,7 @@ def test_the_data_is_the_run_s_own_or_what_was_asked_for(run: Path) -> None:
 def test_what_cannot_be_scored_says_why(run: Path, tmp_path: Path) -> None:
     config, model = scoring.open_run(run)
     source = SyntheticSource("test", 4)
-    with pytest.raises(ConfigError, match="tta=d8 is not known; did you mean d4"):
+    with pytest.raises(ConfigError, match="tta=d8 is not known; there is d4, flips, none"):
         scoring.score(model, source, config, config["data"], "test", "d8")
     with pytest.raises(ConfigError, match="split=predict: only data=kaggle has unlabelled patches, not data=synthetic"):
         scoring.open_split(config["data"], config["splits"], 0, "predict")

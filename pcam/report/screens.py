@@ -89,10 +89,36 @@ def table(
         if figure["value"] != figure["value"]:
             rows.append(f"  {name:<18} not defined (one class alone, or none called positive)")
         else:
-            interval = f"[{figure['low']:.4f}, {figure['high']:.4f}]" if figure["low"] == figure["low"] else "[not known]"
-            rows.append(f"  {name:<18} {figure['value']:.4f}   {interval}")
+            rows.append(f"  {name:<18} {interval(figure, gap=3)}")
     rows.append(f"  95 % intervals: bootstrap over {over}; {threshold}")
     return "\n".join(rows)
+
+
+def interval(figure: Mapping[str, float], gap: int = 1, form: str = ".4f") -> str:
+    """Return "0.9251 [0.9114, 0.9395]" of a figure."""
+    if figure["value"] != figure["value"]:
+        return "not defined"
+    low, high = (format(figure[key], form) for key in ("low", "high"))
+    told = f"[{low}, {high}]" if figure["low"] == figure["low"] else "[not known]"
+    return f"{figure['value']:{form}}{' ' * gap}{told}"
+
+
+def signed(figure: Mapping[str, float]) -> str:
+    """Return "+0.0112 [-0.0031, +0.0255]" of a difference."""
+    return interval(figure, form="+.4f")
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as it is printed."""
+    return "" if p != p else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of text, as Markdown, so that it can be pasted."""
+    table = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+    lines = ["| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |" for row in table]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 
 def parameters(count: Mapping[str, Any]) -> str:
