@@ -2,8 +2,10 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.special import expit, logit
 
-from pcam.stats.intervals import bootstrap_metrics, effective, resampled, units_of
+from pcam.stats.intervals import bootstrap_metrics, effective, limits, resampled, units_of
 from pcam.stats.metrics import FIGURES
 
 
@@ -102,3 +104,21 @@ def test_groups_of_another_length_are_refused() -> None:
     score, label, slides = sample()
     with pytest.raises(ValueError, match="299 slide names for 300 patches"):
         bootstrap_metrics(score, label, slides[1:])
+
+
+def test_limits_by_hand_on_each_scale() -> None:
+    drawn = np.random.default_rng(0).normal(0.82, 0.05, 500)
+    reach = stats.t.ppf(0.975, 4) * drawn.std(ddof=1) * np.sqrt(5 / 4)
+    ends = np.array([-reach, reach])
+    assert limits(0.8, drawn, 5, 0.95) == pytest.approx(tuple(expit(logit(0.8) + ends / (0.8 * 0.2))))
+    assert limits(0.8, drawn, 5, 0.95, "log") == pytest.approx(tuple(np.exp(np.log(0.8) + ends / 0.8)))
+    low, high = limits(0.8, drawn, 5, 0.5, "biased")
+    reach *= stats.t.ppf(0.75, 4) / stats.t.ppf(0.975, 4)
+    assert (low, high) == pytest.approx((1.6 - drawn.mean() - reach, max(0.8, 1.6 - drawn.mean() + reach)))
+
+
+def test_limits_need_two_units_and_half_of_the_resamples() -> None:
+    drawn = np.array([0.7, 0.8, 0.9, np.nan, np.nan, np.nan])
+    assert not np.isnan(limits(0.8, drawn, 3, 0.95)).any()
+    assert np.isnan(limits(0.8, drawn, 1, 0.95)).all()
+    assert np.isnan(limits(0.8, np.append(drawn, np.nan), 3, 0.95)).all()

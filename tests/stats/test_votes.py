@@ -72,8 +72,11 @@ def test_every_rule_of_one_member_keeps_its_order() -> None:
         assert roc_auc_score(label, RULES[name](members[:1])) == pytest.approx(roc_auc_score(label, members[0]), abs=1e-9)
 
 
-def test_fitted_weights_are_the_best_on_the_simplex() -> None:
+@pytest.mark.parametrize("turned", [False, True])
+def test_fitted_weights_are_the_best_on_the_simplex(turned: bool) -> None:
     members, label = team(noise=(0.6, 1.0, 3.0))
+    if turned:  # wrong where the others are right: a weight below 0 would do best
+        members[2] = 0.5 + 0.3 * (0.5 - members[2])
     weights = fit_weights(members, label)
     assert weights.sum() == pytest.approx(1)
     assert (weights >= 0).all()
