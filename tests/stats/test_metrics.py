@@ -3,36 +3,68 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional import classification as reference
+from sklearn import metrics as sklearn
+from torchmetrics.functional import classification as torchmetrics
 
-from pcam.stats.intervals import bootstrap_metrics
-from pcam.stats.metrics import classification_metrics, weighted_metrics
+from pcam.stats.metrics import FIGURES, Scored, bin_of, classification_metrics, weighted_metrics
 
-REFERENCE = {
-    "accuracy": reference.binary_accuracy,
-    "auroc": reference.binary_auroc,
-    "average_precision": reference.binary_average_precision,
-    "f1": reference.binary_f1_score,
-    "precision": reference.binary_precision,
-    "sensitivity": reference.binary_recall,
-    "specificity": reference.binary_specificity,
-}
+CASES = 100
 
 
-@pytest.mark.parametrize("case", range(100))
-def test_figures_equal_torchmetrics_with_and_without_ties(case: int) -> None:
+def example(case: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and labels: every second case with ties, every tenth with one class alone, some with hard scores."""
     rng = np.random.default_rng(case)
     size = int(rng.integers(20, 300))
     label = (rng.random(size) < rng.uniform(0.2, 0.8)).astype(np.uint8)
     label[:2] = 0, 1
+    if case % 10 == 9:
+        label[:] = case // 10 % 2
     score = np.clip(0.5 + 0.2 * (label - 0.5) + 0.25 * rng.normal(size=size), 0, 1)
     if case % 2:
         score = np.round(score * 8) / 8
-        score[score == 0.5] = 0.51  # torchmetrics calls only what lies above the threshold positive
+    if case % 25 == 3:
+        score = np.round(score)
+    return score, label
+
+
+@pytest.mark.parametrize("case", range(CASES))
+def test_figures_equal_scikit_learn_and_torchmetrics(case: int) -> None:
+    score, label = example(case)
+    called = score >= 0.5
     ours = classification_metrics(score, label)
-    for name, figure in REFERENCE.items():
-        theirs = float(figure(torch.from_numpy(score), torch.from_numpy(label.astype(np.int64))))
-        assert ours[name] == pytest.approx(theirs, abs=1e-6), name
+    both, none_called = 0 < label.sum() < len(label), not called.any()
+    theirs = {
+        "accuracy": sklearn.accuracy_score(label, called),
+        "brier": sklearn.brier_score_loss(label, score),
+        "nll": sklearn.log_loss(label, score, labels=[0, 1]),
+        "f1": sklearn.f1_score(label, called, zero_division=np.nan),
+        "precision": np.nan if none_called else sklearn.precision_score(label, called),
+        "sensitivity": sklearn.recall_score(label, called) if label.any() else np.nan,
+        "specificity": sklearn.recall_score(1 - label, ~called) if not label.all() else np.nan,
+        "auroc": sklearn.roc_auc_score(label, score) if both else np.nan,
+        "average_precision": sklearn.average_precision_score(label, score) if both else np.nan,
+        "balanced_accuracy": sklearn.balanced_accuracy_score(label, called) if both else np.nan,
+    }
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+
+
+@pytest.mark.parametrize("case", range(CASES))
+def test_calibration_error_equals_torchmetrics(case: int) -> None:
+    score, label = example(case)
+    score = np.minimum(score, 0.999)  # torchmetrics gives exactly 1.0 a bin of its own; here it belongs to the last
+    for bins in (10, 15):
+        theirs = torchmetrics.binary_calibration_error(torch.from_numpy(score), torch.from_numpy(label.astype(int)), bins)
+        assert classification_metrics(score, label, bins=bins)["ece"] == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_calibration_error_by_hand() -> None:
+    score, label = np.array([0.05, 0.1, 0.95, 1.0]), np.array([0, 1, 1, 1], np.uint8)
+    assert classification_metrics(score, label, bins=2)["ece"] == pytest.approx((abs(0.075 - 0.5) + abs(0.975 - 1)) / 2)
+
+
+def test_bins_are_closed_below_and_the_last_above_too() -> None:
+    assert bin_of(np.array([0, 0.2499, 0.25, 0.5, 0.75, 1]), 4).tolist() == [0, 0, 1, 2, 3, 3]
 
 
 def test_a_weight_is_a_count() -> None:
@@ -40,10 +72,27 @@ def test_a_weight_is_a_count() -> None:
     label, score = (rng.random(60) < 0.5).astype(np.uint8), np.round(rng.random(60), 1)
     times = rng.integers(0, 4, (5, 60))
     together = weighted_metrics(score, label, times.astype(float))
+    assert set(together) == set(FIGURES)
     for row in range(5):
         apart = classification_metrics(np.repeat(score, times[row]), np.repeat(label, times[row]))
         for name, value in apart.items():
             assert together[name][row] == pytest.approx(value, abs=1e-12), name
+
+
+def test_many_weightings_are_worked_on_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    score, label = example(1)
+    weight = np.random.default_rng(0).integers(0, 3, (17, len(label))).astype(float)
+    whole = weighted_metrics(score, label, weight)
+    monkeypatch.setattr("pcam.stats.metrics.CELLS", 3 * len(label))
+    for name, values in weighted_metrics(score, label, weight).items():
+        np.testing.assert_allclose(values, whole[name], rtol=1e-12)
+
+
+def test_only_what_is_asked_for_is_computed() -> None:
+    score, label = example(1)
+    found = classification_metrics(score, label, figures=["ece", "auroc"], means={"loss": score})
+    every = classification_metrics(score, label)
+    assert found == pytest.approx({"loss": score.mean(), "auroc": every["auroc"], "ece": every["ece"]})
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -51,9 +100,39 @@ def test_one_class_alone_is_not_a_number_and_not_a_crash(value: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figures = classification_metrics(np.linspace(0.1, 0.9, 9), np.full(9, value, np.uint8))
-    assert np.isnan(figures["auroc"])
-    assert np.isnan(figures["average_precision"])
+    undefined = {"auroc", "average_precision", "balanced_accuracy", "specificity" if value else "sensitivity"}
+    assert {name for name, figure in figures.items() if np.isnan(figure)} == undefined
     assert figures["accuracy"] == pytest.approx(5 / 9 if value else 4 / 9)
+
+
+def test_nothing_called_positive_has_no_precision() -> None:
+    figures = classification_metrics(np.linspace(0, 0.4, 9), np.arange(9).astype(np.uint8) % 2)
+    assert [name for name, figure in figures.items() if np.isnan(figure)] == ["precision"]
+    assert figures["f1"] == 0
+
+
+def test_scores_that_are_no_probabilities_have_a_ranking_alone() -> None:
+    score, label = example(0)
+    figures = classification_metrics(10 * score - 3, label, threshold=2)
+    assert figures["auroc"] == pytest.approx(classification_metrics(score, label)["auroc"])
+    assert figures["accuracy"] == pytest.approx(classification_metrics(score, label)["accuracy"])
+    assert all(np.isnan(figures[name]) for name in ("brier", "nll", "ece"))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_score_that_is_not_finite_leaves_no_figure(bad: float) -> None:
+    score, label = example(0)
+    score[3] = bad
+    figures = classification_metrics(score, label, means={"loss": np.ones(len(label))})
+    assert figures.pop("loss") == 1
+    assert np.isnan(list(figures.values())).all()
+
+
+def test_a_threshold_that_is_not_known_leaves_what_does_not_need_it() -> None:
+    score, label = example(0)
+    figures = classification_metrics(score, label, threshold=np.nan)
+    assert np.isnan(figures["accuracy"])
+    assert figures["auroc"] == classification_metrics(score, label)["auroc"]
 
 
 def test_hard_labels_give_balanced_accuracy_as_auroc() -> None:
@@ -61,32 +140,15 @@ def test_hard_labels_give_balanced_accuracy_as_auroc() -> None:
     label = (rng.random(500) < 0.3).astype(np.uint8)
     hard = np.where(rng.random(500) < 0.8, label, 1 - label).astype(float)
     figures = classification_metrics(hard, label)
-    assert figures["auroc"] == pytest.approx((figures["sensitivity"] + figures["specificity"]) / 2)
+    assert figures["auroc"] == pytest.approx(figures["balanced_accuracy"], abs=1e-12)
+    assert figures["auroc"] == pytest.approx((figures["sensitivity"] + figures["specificity"]) / 2, abs=1e-12)
 
 
-def simulated(rng: np.random.Generator, slides: int, per_slide: int, spread: float) -> tuple[np.ndarray, ...]:
-    slide = np.repeat(np.arange(slides), per_slide)
-    label = rng.integers(0, 2, len(slide)).astype(np.uint8)
-    # a slide shifts how well its positives stand out: patches of one slide are right or wrong together
-    logit = rng.normal(size=len(slide)) + label * (1.2 + spread * rng.normal(size=slides)[slide])
-    return 1 / (1 + np.exp(-logit)), label, slide
-
-
-def test_intervals_hold_the_truth_and_slides_matter() -> None:
-    truth = classification_metrics(*simulated(np.random.default_rng(99), 4000, 50, 0.8)[:2])["auroc"]
-    held = {"patches": 0, "slides": 0}
-    for case in range(200):
-        score, label, slide = simulated(np.random.default_rng(case), 40, 25, 0.8)
-        for over, groups in (("patches", None), ("slides", [str(s) for s in slide])):
-            interval = bootstrap_metrics(score, label, np.zeros(len(label)), groups, resamples=200, seed=case)["auroc"]
-            held[over] += interval["low"] <= truth <= interval["high"]
-    assert 0.89 < held["slides"] / 200 < 0.99  # 95 % nominal; 40 slides and 200 draws leave some play
-    assert held["patches"] / 200 < 0.85
-
-
-def test_intervals_are_repeatable_and_surround_the_value() -> None:
-    score, label, _ = simulated(np.random.default_rng(0), 10, 30, 0.0)
-    first, second = (bootstrap_metrics(score, label, score, None, seed=3) for _ in range(2))
-    assert first == second
-    assert all(f["low"] <= f["value"] <= f["high"] for f in first.values())
-    assert first["loss"]["value"] == pytest.approx(score.mean())
+def test_lengths_and_names_are_checked() -> None:
+    score, label = example(0)
+    with pytest.raises(ValueError, match="different lengths"):
+        Scored(score[1:], label)
+    with pytest.raises(ValueError, match="not figures: recall"):
+        Scored(score, label, figures=["recall"])
+    with pytest.raises(ValueError, match="no patches"):
+        Scored(score[:0], label[:0])

@@ -1,0 +1,78 @@
+import warnings
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from pcam.stats.calibration import COLDEST, HOTTEST, fit_temperature, logit, tempered
+from pcam.stats.metrics import classification_metrics
+
+
+def sample(size: int = 20000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    logits = 2 * rng.normal(size=size)
+    return logits, (rng.random(size) < expit(logits)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("true", [0.4, 1.0, 2.5])
+def test_temperature_is_found_again(true: float) -> None:
+    logits, label = sample()
+    found = fit_temperature(logits * true, label)
+    assert found.value == pytest.approx(true, rel=0.05)
+    assert found.note == ""
+    assert found.after <= found.before
+    assert found.after == pytest.approx(classification_metrics(tempered(expit(logits * true), found.value), label)["nll"])
+
+
+def test_no_other_temperature_is_better() -> None:
+    logits, label = sample(500)
+    found = fit_temperature(3 * logits, label)
+    for factor in (0.99, 1.01):
+        assert np.logaddexp(0, -(2.0 * label - 1) * 3 * logits / (found.value * factor)).mean() > found.after
+
+
+def test_probabilities_serve_as_well_as_logits() -> None:
+    logits, label = sample(500)
+    assert fit_temperature(logit(expit(logits)), label).value == pytest.approx(fit_temperature(logits, label).value, rel=1e-6)
+
+
+def test_calibration_helps_and_keeps_the_order() -> None:
+    logits, label = sample()
+    probability = expit(3 * logits)
+    after = tempered(probability, fit_temperature(3 * logits, label).value)
+    one, other = classification_metrics(probability, label), classification_metrics(after, label)
+    assert other["auroc"] == pytest.approx(one["auroc"], abs=1e-9)
+    assert other["accuracy"] == one["accuracy"]
+    assert other["ece"] < one["ece"] / 5
+    assert other["brier"] < one["brier"]
+
+
+def test_degenerate_cases_are_bounded_and_said() -> None:
+    label = np.array([0, 1, 0, 1], np.uint8)
+    right = np.array([-1.0, 2.0, -0.5, 3.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        separable, worthless = fit_temperature(right, label), fit_temperature(-right, label)
+        alone, flat = fit_temperature(right, np.ones(4, np.uint8)), fit_temperature(np.zeros(4), label)
+        extreme = fit_temperature(logit(np.array([0.0, 1.0, 1.0, 0.0])), np.array([0, 1, 0, 1], np.uint8))
+    assert separable.value == pytest.approx(COLDEST)
+    assert "lower bound" in separable.note
+    assert worthless.value == pytest.approx(HOTTEST)
+    assert "upper bound" in worthless.note
+    assert (alone.value, flat.value) == (1, 1)
+    assert "one class" in alone.note
+    assert "every logit is 0" in flat.note
+    assert "upper bound" in extreme.note
+
+
+def test_logits_that_are_not_finite_are_refused() -> None:
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="not finite"):
+            fit_temperature(np.array([0.5, bad]), np.array([0, 1], np.uint8))
+
+
+def test_certain_probabilities_have_a_finite_logit() -> None:
+    found = logit(np.array([0.0, 0.5, 1.0]))
+    assert np.isfinite(found).all()
+    assert found[0] == pytest.approx(-found[2])
+    assert logit(np.array([0.0]), clip=1e-7)[0] == pytest.approx(np.log(1e-7), rel=1e-6)

@@ -1,0 +1,124 @@
+import warnings
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import expit, logit
+
+from pcam.stats.intervals import bootstrap_metrics, effective, limits, resampled, units_of
+from pcam.stats.metrics import FIGURES
+
+
+def sample(size: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, size).astype(np.uint8)
+    return 1 / (1 + np.exp(-rng.normal(size=size) - label)), label, [f"slide{n:02}" for n in rng.integers(0, 12, size)]
+
+
+def test_intervals_are_repeatable_and_surround_the_value() -> None:
+    score, label, slides = sample()
+    first, second = (bootstrap_metrics(score, label, slides, means={"loss": score}, seed=3) for _ in range(2))
+    assert first == second
+    assert set(first) == {"loss", *FIGURES}
+    assert all(f["low"] < f["value"] < f["high"] for name, f in first.items() if name != "ece")
+    assert first["loss"]["value"] == pytest.approx(score.mean())
+
+
+def test_the_order_of_the_slides_patches_does_not_matter() -> None:
+    score, label, slides = sample()
+    order = np.random.default_rng(1).permutation(len(label))
+    first = bootstrap_metrics(score, label, slides, resamples=50)
+    second = bootstrap_metrics(score[order], label[order], [slides[i] for i in order], resamples=50)
+    for name in FIGURES:
+        assert first[name] == pytest.approx(second[name], abs=1e-9)
+
+
+def test_whole_slides_are_drawn_however_they_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    units = units_of(["b", "a", "a", "c", "b"], 5)
+    drawn = np.concatenate(list(resampled(units, 40, 0)))
+    assert (drawn[:, 0] == drawn[:, 4]).all()
+    assert (drawn[:, 1] == drawn[:, 2]).all()
+    assert (drawn[:, [0, 1, 3]].sum(1) == 3).all()  # as many slides as there are
+    monkeypatch.setattr("pcam.stats.intervals.CELLS", 15)
+    np.testing.assert_array_equal(np.concatenate(list(resampled(units, 40, 0))), drawn)
+
+
+def test_the_interval_widens_where_patches_repeat_within_slides() -> None:
+    score, label, _ = sample(60)
+    score, label = np.repeat(score, 20), np.repeat(label, 20)
+    groups = [str(n) for n in np.repeat(np.arange(60), 20)]
+    narrow, wide = (bootstrap_metrics(score, label, g, resamples=300)["auroc"] for g in (None, groups))
+    assert wide["high"] - wide["low"] > 3.5 * (narrow["high"] - narrow["low"])  # sqrt(20) without the patches' t
+
+
+def test_a_perfect_figure_of_few_patches_is_not_certain() -> None:
+    label = np.arange(20).astype(np.uint8) % 2
+    found = bootstrap_metrics(label * 0.8 + 0.1, label, resamples=100)
+    for name in ("auroc", "accuracy", "sensitivity"):
+        assert found[name]["value"] == found[name]["high"] == 1
+        assert 0.6 < found[name]["low"] < 0.9
+
+
+def test_one_slide_says_nothing_of_others() -> None:
+    score, label, _ = sample(40)
+    found = bootstrap_metrics(score, label, ["one"] * 40, resamples=50)
+    assert all(not np.isnan(f["value"]) and np.isnan(f["low"]) and np.isnan(f["high"]) for f in found.values())
+
+
+def test_tumour_on_one_slide_says_nothing_of_other_slides_tumour() -> None:
+    score, label, slides = sample(200)
+    label = np.array([slide == "slide03" for slide in slides], np.uint8)
+    found = bootstrap_metrics(score, label, slides, resamples=50)
+    unknown = {"auroc", "average_precision", "balanced_accuracy", "f1", "precision", "sensitivity"}
+    assert {name for name, figure in found.items() if np.isnan(figure["low"])} == unknown
+
+
+@pytest.mark.parametrize("groups", [None, list("aaaaabbbbccc")])
+@pytest.mark.parametrize("value", [0, 1])
+def test_one_class_alone_warns_of_nothing(groups: list[str] | None, value: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = bootstrap_metrics(np.linspace(0, 1, 12), np.full(12, value, np.uint8), groups, resamples=30)
+    assert np.isnan([found["auroc"][key] for key in ("value", "low", "high")]).all()
+    assert 0 < found["accuracy"]["low"] < found["accuracy"]["value"] < found["accuracy"]["high"] < 1
+
+
+def test_threshold_level_and_figures_are_as_asked() -> None:
+    score, label, _ = sample()
+    wide, narrow = (
+        bootstrap_metrics(score, label, figures=["sensitivity"], threshold=0.7, resamples=200, level=level)["sensitivity"]
+        for level in (0.95, 0.5)
+    )
+    assert wide["value"] == pytest.approx((score[label == 1] >= 0.7).mean())
+    assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
+
+
+def test_unequal_slides_count_for_fewer() -> None:
+    label = np.ones(100, np.uint8)
+    equal, unequal = np.repeat(np.arange(10), 10), np.array([0] * 91 + list(range(1, 10)))
+    assert effective(label, equal) == pytest.approx({"positive": 10, "negative": 0, "all": 10})
+    assert effective(label, unequal)["all"] < 1.3
+
+
+def test_groups_of_another_length_are_refused() -> None:
+    score, label, slides = sample()
+    with pytest.raises(ValueError, match="299 slide names for 300 patches"):
+        bootstrap_metrics(score, label, slides[1:])
+
+
+def test_limits_by_hand_on_each_scale() -> None:
+    drawn = np.random.default_rng(0).normal(0.82, 0.05, 500)
+    reach = stats.t.ppf(0.975, 4) * drawn.std(ddof=1) * np.sqrt(5 / 4)
+    ends = np.array([-reach, reach])
+    assert limits(0.8, drawn, 5, 0.95) == pytest.approx(tuple(expit(logit(0.8) + ends / (0.8 * 0.2))))
+    assert limits(0.8, drawn, 5, 0.95, "log") == pytest.approx(tuple(np.exp(np.log(0.8) + ends / 0.8)))
+    low, high = limits(0.8, drawn, 5, 0.5, "biased")
+    reach *= stats.t.ppf(0.75, 4) / stats.t.ppf(0.975, 4)
+    assert (low, high) == pytest.approx((1.6 - drawn.mean() - reach, max(0.8, 1.6 - drawn.mean() + reach)))
+
+
+def test_limits_need_two_units_and_half_of_the_resamples() -> None:
+    drawn = np.array([0.7, 0.8, 0.9, np.nan, np.nan, np.nan])
+    assert not np.isnan(limits(0.8, drawn, 3, 0.95)).any()
+    assert np.isnan(limits(0.8, drawn, 1, 0.95)).all()
+    assert np.isnan(limits(0.8, np.append(drawn, np.nan), 3, 0.95)).all()
