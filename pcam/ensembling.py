@@ -122,7 +122,13 @@ def _ensemble_table(found: members.Members, summary: Mapping[str, Any], split: s
         difference = row.get("difference")
         p = "" if difference is None else screens.p_value(difference.get("p_holm", difference["p"]))
         told = "the best member" if difference is None else screens.signed(difference)
-        lines.append([name.replace("_", " "), screens.interval(row["auroc"]), screens.interval(row["accuracy"])])
+        lines.append(
+            [
+                name if name in summary["members"] else name.replace("_", " "),
+                screens.interval(row["auroc"]),
+                screens.interval(row["accuracy"]),
+            ]
+        )
         lines[-1] += [f"{row['auroc_of_hard_labels']:.4f}", told, p if name not in summary["members"] or not p else f"{p} *"]
     notes = [
         f"{split}: {summary['patches']:,} patches; threshold 0.5",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.report.screens import NAMES
 from pcam.stats.curves import Curve, Reliability
 from pcam.stats.metrics import Floats
 
@@ -137,7 +138,7 @@ def _intervals(axes: Any, figures: Mapping[str, Mapping[str, float]]) -> None:
             axes.plot([figure["low"], figure["high"]], [row, row], color=BLUE, linewidth=2, alpha=0.5)
         axes.plot(figure["value"], row, marker="o", markersize=4, color=BLUE)
     axes.set(yticks=range(len(names)), xlim=(-0.01, 1.01), xlabel="value and 95 % interval")
-    axes.set_yticklabels([name.replace("_", " ") for name in reversed(names)], fontsize=8)
+    axes.set_yticklabels([NAMES.get(name, name) for name in reversed(names)], fontsize=8)
     axes.grid(alpha=0.25)
 
 
