@@ -20,7 +20,7 @@ def main(composed: DictConfig) -> None:
     try:
         config = absolute(plain(composed))
         data = config["data"]
-        typed = [word for word in HydraConfig.get().overrides.task if word.startswith(("data.", "splits"))]
+        typed = [word for word in HydraConfig.get().overrides.task if word.startswith(("data.", "splits", "seed"))]
         said = [f"data={data['name']}", *typed]
         from pcam.data.obtain import obtain
         from pcam.data.sources import open_source, open_splits

@@ -14,7 +14,7 @@ from pcam.data.download import download, length
 from pcam.data.hdf5 import is_mapped, rewrite
 from pcam.data.kaggle import MEND as KAGGLE
 from pcam.data.pcam import ADDRESS
-from pcam.errors import DataError
+from pcam.errors import ConfigError, DataError
 
 PIXELS = 96 * 96 * 3  # bytes of a patch
 PATCHES = {"train": 262_144, "valid": 32_768, "test": 32_768}
@@ -34,8 +34,17 @@ def obtain(data: Mapping[str, Any], address: str | None = None) -> list[str]:
     Raises:
         DataError: files cannot be had, or the disk is too small.
     """
+    if address is not None and not str(address).startswith(("http://", "https://")):
+        raise ConfigError(f"address={address} is no http or https address")
     get: Callable[..., list[str]] | None = {"pcam": pcam, "kaggle": kaggle}.get(data["name"])
     return get(Path(data["root"]), address) if get is not None else []
+
+
+def _make(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"data.root={root} cannot be made ({error})") from error
 
 
 def pcam(root: Path, address: str | None = None) -> list[str]:
@@ -44,7 +53,7 @@ def pcam(root: Path, address: str | None = None) -> list[str]:
     A file that is there and is not the official one (a sample, another encoding) stays and is told of; slide names are not
     fetched for its split.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    _make(root)
     known, base, sums = _record(root), (address or ADDRESS).rstrip("/"), _sums()
     missing = [name for name in sums if not (root / name).is_file()]
     _room(root, {name: _url(base, name) for name in missing if _size(name)})
@@ -89,7 +98,7 @@ def kaggle(root: Path, address: str | None = None) -> list[str]:
                 f"{root} lacks train_labels.csv and train/. Kaggle wants an account: accept the rules of the competition "
                 f"histopathologic-cancer-detection there, pip install kaggle, and type this again; or, by hand: {KAGGLE}"
             )
-        root.mkdir(parents=True, exist_ok=True)
+        _make(root)
         asked = ["kaggle", "competitions", "download", "-c", "histopathologic-cancer-detection", "-p", str(root)]
         if subprocess.run(asked, check=False).returncode or not archive.is_file():
             raise DataError(f"the command failed: {' '.join(asked)}; its own message stands above")

@@ -18,7 +18,7 @@ from pcam.data.checksums import STEM
 from pcam.data.hdf5 import is_mapped
 from pcam.data.obtain import obtain
 from pcam.data.pcam import PCamSource
-from pcam.errors import DataError
+from pcam.errors import ConfigError, DataError
 from tests.conftest import write_kaggle, write_pcam
 
 
@@ -112,6 +112,14 @@ def test_a_disk_that_is_too_small_is_known_before_anything_is_asked_for(
     with pytest.raises(DataError, match=r"9\.0 GB free, 9\.1 GB are needed; set data\.root"):
         obtain({"name": "pcam", "root": str(tmp_path / "data")}, mirror.address)
     assert mirror.asked == []
+
+
+def test_an_address_or_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="address=foo is no http or https address"):
+        obtain({"name": "pcam", "root": str(tmp_path)}, "foo")
+    with pytest.raises(DataError, match=r"data\.root=.*file cannot be made"):
+        obtain({"name": "pcam", "root": str(tmp_path / "file")})
 
 
 def test_kaggle_without_its_command_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
