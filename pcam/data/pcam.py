@@ -16,6 +16,7 @@ from pcam.errors import DataError
 ADDRESS = "https://zenodo.org/records/2546921/files"
 OTHER = {"valid": "test", "test": "valid"}  # the splits whose csv of slides may have changed places
 
+YES = frozenset(("True", "true", "TRUE", "1"))
 log = logging.getLogger(__name__)
 
 
@@ -95,4 +96,4 @@ def _read_meta(meta: Path) -> tuple[list[str], list[NDArray[np.bool_]]]:
             raise DataError(f"{meta}: columns wsi and tumor_patch are needed, there are {', '.join(columns) or 'none'}")
         table = list(zip(*rows, strict=False)) or [()] * len(columns)
     told = [columns.index(name) for name in ("center_tumor_patch", "tumor_patch") if name in columns]
-    return list(table[columns.index("wsi")]), [np.isin(np.array(table[i]), ("True", "true", "1")) for i in told]
+    return list(table[columns.index("wsi")]), [np.array([cell in YES for cell in table[i]], bool) for i in told]
