@@ -3,6 +3,7 @@
 import csv
 import logging
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,7 @@ def _read_meta(meta: Path) -> tuple[list[str], list[NDArray[np.bool_]]]:
         columns = next(rows, [])
         if "wsi" not in columns or "tumor_patch" not in columns:
             raise DataError(f"{meta}: columns wsi and tumor_patch are needed, there are {', '.join(columns) or 'none'}")
-        table = list(zip(*rows, strict=False)) or [()] * len(columns)
-    told = [columns.index(name) for name in ("center_tumor_patch", "tumor_patch") if name in columns]
-    return list(table[columns.index("wsi")]), [np.array([cell in YES for cell in table[i]], bool) for i in told]
+        told = [columns.index(name) for name in ("center_tumor_patch", "tumor_patch") if name in columns]
+        pick = itemgetter(columns.index("wsi"), *told)
+        cells = [pick(row) for row in rows if len(row) == len(columns)]
+    return [row[0] for row in cells], [np.array([row[i] in YES for row in cells], bool) for i in range(1, len(told) + 1)]
