@@ -351,7 +351,7 @@ def test_prepare_tells_what_is_there_and_writes_split_and_audit(
     assert len(rows) == 110
     assert {row["id"].partition("-")[0] for row in rows if row["split"] == "test"} == {"test"}
     door(monkeypatch, tmp_path, "prepare", *words, "splits=file", "splits.file=out/splits.csv")
-    assert "splits  file" in capsys.readouterr().out
+    assert "splits  file; equal patches stay as they are" in capsys.readouterr().out
 
 
 def test_prepare_converts_kaggle_and_says_what_is_wrong(

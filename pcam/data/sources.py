@@ -46,11 +46,13 @@ class Opened:
     Attributes:
         splits: name to source; train and valid, and test where the source has one.
         how: they were split: official, random, slide, folds or file.
+        duplicates: what becomes of equal patches, in words.
         left_out: name to how many patches were left out as copies, or because a split file does not list them.
     """
 
     splits: dict[str, Source]
     how: str
+    duplicates: str
     left_out: dict[str, int]
 
 
@@ -115,8 +117,17 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
         # seeds differ in what they train on, not in what they are measured on
         {name: limited(source, data.get("limit"), seed if name == "train" else 0) for name, source in sources.items()},
         how,
+        _told(how, duplicates),
         {split: count for split, count in left_out.items() if count},
     )
+
+
+def _told(how: str, duplicates: str) -> str:
+    if duplicates == "drop":
+        return "of equal patches one is kept"
+    if duplicates == "group" and how in DEALS:
+        return "equal patches on one side"
+    return "equal patches stay as they are, uncounted"
 
 
 def _dealt(

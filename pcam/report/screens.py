@@ -37,7 +37,7 @@ def described(source: Source) -> str:
 def split(opened: Opened) -> str:
     """Return how the patches were split, and what was left out."""
     left = ", ".join(f"{count:,} of {name}" for name, count in opened.left_out.items())
-    return opened.how + (f"; left out: {left}" if left else "")
+    return f"{opened.how}; {opened.duplicates}" + (f"; left out: {left}" if left else "")
 
 
 def before(facts: Sequence[tuple[str, str]]) -> str:

@@ -6,6 +6,7 @@ from pcam.data.source import MaskedSource
 from pcam.data.sources import Opened, open_splits
 from pcam.data.synthetic import SyntheticSource
 from pcam.errors import ConfigError, DataError
+from pcam.report import screens
 from tests.run import composed
 
 SMALL = ["data.train=60", "data.valid=30", "data.test=20", "data.slides=8"]
@@ -103,8 +104,10 @@ def test_copies_are_kept_or_dropped_as_the_key_says() -> None:
     kept = opened()
     assert len(kept.splits["train"]) == 60
     assert kept.left_out == {}
+    assert screens.split(kept) == "official; equal patches stay as they are, uncounted"  # never in silence
     dropped = opened("data.duplicates=drop")
     assert dropped.left_out == {"train": 3 + 2 + 1}
+    assert screens.split(dropped) == "official; of equal patches one is kept; left out: 6 of train"
     assert not set(dropped.splits["train"].ids) & {f"train-{i:06d}" for i in (5, 6, 7, 10, 11, 20)}
     assert len(dropped.splits["valid"]) == 30
     assert len(dropped.splits["test"]) == 20
