@@ -56,6 +56,10 @@ def test_averaging_over_the_symmetries_gives_all_of_them_the_same(run: Path) -> 
     alone = torch.stack([probability(images, "none") for images in turned])
     assert np.ptp(alone.numpy(), axis=0).min() > 1e-4  # the network itself tells them apart
     assert np.ptp(torch.stack([probability(images, "d4") for images in turned]).numpy(), axis=0).max() < 1e-5
+    config = runs.read_config(run)
+    source = SyntheticSource("train", 4)
+    scored = scoring.score(model, source, {**config, "crop": {**config["crop"], "test": "none"}}, config["data"], "test", "d4")
+    np.testing.assert_allclose(scored, probability(patches, "d4").numpy(), atol=1e-6)
     flips = [patches, patches.flip(2), patches.flip(3), patches.flip(2, 3)]
     assert np.ptp(torch.stack([probability(images, "flips") for images in flips]).numpy(), axis=0).max() < 1e-5
 

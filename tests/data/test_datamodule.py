@@ -105,7 +105,9 @@ def test_limit_draws_by_the_seed_and_keeps_labels_ids_and_masks_together() -> No
     assert limited.groups == [whole.groups[i] for i in place]
     assert isinstance(limited, MaskedSource)
     assert (limited.masks(np.arange(7)) == whole.masks(np.array(place))).all()
-    assert data("data.limit=7", "seed=1").sources["train"].ids != limited.ids
+    other = data("data.limit=7", "seed=1").sources
+    assert other["train"].ids != limited.ids
+    assert other["valid"].ids == data("data.limit=7").sources["valid"].ids  # seeds are measured on the same patches
 
 
 def test_fingerprint_tells_data_apart() -> None:
