@@ -154,6 +154,8 @@ def resampling(config: runs.Config) -> dict[str, Any]:
     """Return how the bootstrap is to draw, checked."""
     for key in ("resamples", "seed"):
         check(config[key], int, key)
+    if config["seed"] < 0:
+        raise ConfigError(f"seed={config['seed']} is less than 0")
     if config["resamples"] < 100:
         raise ConfigError(f"resamples={config['resamples']}: at least 100 are needed for an interval")
     return {"resamples": config["resamples"], "seed": config["seed"]}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam import runs, scoring
+from pcam.comparing import resampling
 from pcam.data.kaggle import read_labels, submission
 from pcam.data.source import Source
 from pcam.errors import ConfigError, DataError, near
@@ -117,15 +118,17 @@ def predict(config: runs.Config, folder: Path) -> None:
 
 
 def _checked(config: runs.Config) -> None:
-    check(config["resamples"], int, "resamples")
-    if config["resamples"] < 100:
-        raise ConfigError(f"resamples={config['resamples']}: at least 100 are needed for an interval")
+    resampling(config)
     if config["calibration"] not in CALIBRATIONS:
         raise ConfigError(f"calibration={config['calibration']} is not known{near(str(config['calibration']), CALIBRATIONS)}")
     threshold = config["threshold"]
     known = ("youden", "sensitivity")
     if isinstance(threshold, str) and threshold not in known:
         raise ConfigError(f"threshold={threshold} is not known; it is a number, or{near(threshold, known).removeprefix(';')}")
+    if not isinstance(threshold, str):
+        check(threshold, float, "threshold")
+        if not 0 <= threshold <= 1:
+            raise ConfigError(f"threshold={threshold} is no probability; it is from 0 to 1")
     check(config["sensitivity"], float, "sensitivity")
     if not 0 < config["sensitivity"] <= 1:
         raise ConfigError(f"sensitivity={config['sensitivity']} is not in (0, 1]")
@@ -153,10 +156,10 @@ def _rule(config: runs.Config, saved: runs.Config, model: Classifier) -> Rule:
         probability = tempered(probability, temperature)
     if threshold == "youden":
         threshold = youden(probability, valid.labels)
-        chosen = f"threshold {threshold:.4f}, of the largest sensitivity + specificity on valid"
+        chosen = f"threshold {threshold:.4f}, of the largest sensitivity + specificity on the run's valid"
     elif threshold == "sensitivity":
         threshold = at_sensitivity(probability, valid.labels, config["sensitivity"])
-        chosen = f"threshold {threshold:.4f}, for a sensitivity of {config['sensitivity']:g} on valid"
+        chosen = f"threshold {threshold:.4f}, for a sensitivity of {config['sensitivity']:g} on the run's valid"
     if np.isnan(threshold):
         raise DataError("valid holds one class alone: no threshold can be chosen on it; threshold=0.5")
     return Rule(float(threshold), chosen, temperature, note)

@@ -1,6 +1,5 @@
 """Predictions of several networks for the same patches, read from run folders and csvs and laid side by side."""
 
-import csv
 import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam import runs
+from pcam.data.csvs import read_rows
 from pcam.errors import ConfigError, DataError, RunError
 
 
@@ -86,13 +86,7 @@ def read(path: Path) -> Member:
     Raises:
         DataError: it lacks a column, names a patch twice, or holds what is no probability or label.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
-        lacking = [name for name in ("id", "probability") if name not in columns]
-        if lacking:
-            raise DataError(f"{path} lacks the column {' and '.join(lacking)}; there is {', '.join(columns) or 'nothing'}")
-        rows = list(reader)
+    rows = read_rows(path, ("id", "probability"))
     if not rows:
         raise DataError(f"{path} holds no predictions")
     ids = [row["id"] for row in rows]
@@ -106,12 +100,12 @@ def read(path: Path) -> Member:
         row = rows[wrong[0]]
         raise DataError(f"{path}: {row['id']} has the probability '{row['probability']}', not 0 to 1 ({len(wrong)} are not)")
     label = None
-    if "label" in columns:
+    if "label" in rows[0]:
         odd = next((row for row in rows if row["label"] not in ("0", "1")), None)
         if odd:
             raise DataError(f"{path}: {odd['id']} has the label '{odd['label']}'; labels are 0 or 1")
         label = np.array([row["label"] == "1" for row in rows], np.uint8)
-    return Member(_name(path), path, ids, label, probability, [row["slide"] for row in rows] if "slide" in columns else None)
+    return Member(_name(path), path, ids, label, probability, [row["slide"] for row in rows] if "slide" in rows[0] else None)
 
 
 def together(members: Sequence[Member]) -> Members:

@@ -75,7 +75,7 @@ def test_threshold_and_temperature_are_chosen_on_valid(
     gains = {t: (valid[truth == 1] >= t).mean() - (valid[truth == 0] >= t).mean() for t in valid}
     summary, _, _ = evaluated(monkeypatch, tmp_path, f"run={run}", "threshold=youden")
     assert gains[min(gains, key=lambda t: abs(t - summary["threshold"]["value"]))] == pytest.approx(max(gains.values()))
-    assert "of the largest sensitivity + specificity on valid" in capsys.readouterr().out
+    assert "of the largest sensitivity + specificity on the run's valid" in capsys.readouterr().out
     summary, _, _ = evaluated(monkeypatch, tmp_path, f"run={run}", "threshold=sensitivity", "sensitivity=0.9")
     assert (valid[truth == 1] >= summary["threshold"]["value"] - 1e-7).mean() >= 0.9
     accuracy = ((probability >= summary["threshold"]["value"]) == label).mean()

@@ -111,7 +111,7 @@ def contradictions(
         return replace(check, verdict="pass", line=f"no two {words} patches have different labels")
     patches = list(chain(*found))
     line = f"{_count(len(found), 'group')} of {words} patches with both labels: {_by_split(patches)}"
-    mend = "at most one of the labels is right: leave these groups out"
+    mend = "at most one of the labels is right: leave these patches out (splits=file)"
     return replace(check, verdict=verdict, line=line, mend=mend, count=len(patches), groups=found)
 
 

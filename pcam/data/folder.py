@@ -1,12 +1,12 @@
 """A user's own patches: ROOT/SPLIT/CLASS/*.png|jpg|tif."""
 
-import csv
 import logging
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from pcam.data.csvs import read_rows
 from pcam.data.source import Indices, Pixels
 from pcam.errors import DataError, near
 
@@ -27,15 +27,13 @@ def read_image(path: Path) -> Pixels:
 
 def read_slides(path: Path) -> dict[str, str]:
     """Return id → slide from a csv with the columns id and wsi (or slide)."""
-    if not path.is_file():
-        raise DataError(f"data.slide_csv={path} is missing; it is a csv with the columns id and wsi (or slide)")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        columns = rows.fieldnames or []
-        slide = next((name for name in ("wsi", "slide") if name in columns), None)
-        if "id" not in columns or slide is None:
-            raise DataError(f"{path}: columns id and wsi (or slide) are needed, there are {', '.join(columns) or 'none'}")
-        return {row["id"]: row[slide] for row in rows}
+    rows = read_rows(path, ("id",), "it is a csv of each patch's slide, columns id and wsi or slide (data.slide_csv)")
+    slide = next((name for name in ("wsi", "slide") if rows and name in rows[0]), None)
+    if slide is None:
+        raise DataError(
+            f"{path}: columns id and wsi (or slide) are needed, there are {', '.join(rows[0]) if rows else 'no rows'}"
+        )
+    return {row["id"]: row[slide] for row in rows}
 
 
 class FolderSource:

@@ -1,6 +1,5 @@
 """Kaggle's histopathologic-cancer-detection: PCam with equal patches kept once, as one tif per patch."""
 
-import csv
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.data.convert import convert
+from pcam.data.csvs import read_rows
 from pcam.data.folder import read_slides
 from pcam.data.hdf5 import PatchArray, read_column
 from pcam.data.source import Indices, Part, Pixels
@@ -94,13 +94,7 @@ def _matching(whole: KaggleSource, mismatch: str) -> NDArray[np.int64]:
 
 def read_labels(path: Path) -> dict[str, int]:
     """Return id → label from Kaggle's csv."""
-    if not path.is_file():
-        raise DataError(f"{path} is missing; {MEND}")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not {"id", "label"} <= set(reader.fieldnames or []):
-            raise DataError(f"{path}: columns id and label are needed, there are {', '.join(reader.fieldnames or ['none'])}")
-        rows = [(row["id"], row["label"]) for row in reader]
+    rows = [(row["id"], row["label"]) for row in read_rows(path, ("id", "label"), MEND)]
     labels = dict(rows)
     if len(labels) != len(rows):
         raise DataError(f"{path}: {len(rows) - len(labels)} ids stand more than once; {MEND}")
@@ -126,10 +120,7 @@ def submission(root: Path, ids: Sequence[str], probability: NDArray[np.float64],
     if kind not in ("probability", "class"):
         raise ConfigError(f"submit={kind} is not known; there is probability, class")
     path = root / "sample_submission.csv"
-    if not path.is_file():
-        raise DataError(f"{path} is missing, so the submission cannot be checked; {MEND}")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        wanted = [row.get("id", "") for row in csv.DictReader(file)]
+    wanted = [row["id"] for row in read_rows(path, ("id",), MEND)]
     scored = dict(zip(ids, probability, strict=True))
     for what, names in (("lacks", set(wanted) - set(scored)), ("has too", set(scored) - set(wanted))):
         if names:

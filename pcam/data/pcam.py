@@ -90,7 +90,7 @@ def _read_meta(meta: Path) -> tuple[list[str], list[NDArray[np.bool_]]]:
 
     The csv tells tumour anywhere in the patch from tumour in its centre; either column may be the label.
     """
-    with meta.open(newline="", encoding="utf-8-sig") as file:
+    with meta.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.reader(file)
         columns = next(rows, [])
         if "wsi" not in columns or "tumor_patch" not in columns:

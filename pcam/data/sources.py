@@ -1,5 +1,6 @@
 """From a config to the patches of each split: which source, split how, and what becomes of equal patches."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pcam.data.synthetic import SyntheticSource
 from pcam.errors import ConfigError, DataError
 from pcam.tables import call, look_up
 
+log = logging.getLogger(__name__)
 SPLITS = ("train", "valid", "test")
 LOADING = ("name", "batch_size", "num_workers", "limit", "duplicates")  # keys of data that are not the source's
 DUPLICATES = ("keep", "group", "drop")
@@ -194,16 +196,20 @@ def _pixels(source: Source) -> NDArray[Any]:
 
 def _without_copies(sources: dict[str, Source]) -> tuple[dict[str, Source], dict[str, int]]:
     """Keep one of each set of equal patches: of test before valid before train, the first in the source's order."""
-    seen: set[bytes] = set()
-    kept, dropped = {}, {}
+    seen: dict[Any, int] = {}  # key to the label of the one that is kept
+    kept, dropped, contradicting = {}, {}, 0
     for split in reversed(list(sources)):
         chosen = []
         for i, key in enumerate(_pixels(sources[split]).tolist()):
+            label = int(_labels(sources[split])[i])
             if key not in seen:
-                seen.add(key)
+                seen[key] = label
                 chosen.append(i)
+            contradicting += label != seen[key]
         dropped[split] = len(sources[split]) - len(chosen)
         kept[split] = part(sources[split], np.array(chosen, np.int64)) if dropped[split] else sources[split]
         if not chosen:
             raise DataError(f"data.duplicates=drop leaves {split} without patches: each is a copy of one in another split")
+    if contradicting:
+        log.warning("%d copies have another label than the patch that is kept (data.duplicates=drop)", contradicting)
     return {split: kept[split] for split in sources}, dropped

@@ -1,6 +1,5 @@
 """Which patch is for training and which for validation, where nobody has said so."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.data.csvs import read_rows
 from pcam.data.draws import Purpose, draw
 from pcam.errors import ConfigError, DataError
 
@@ -105,13 +105,8 @@ def read_split(path: Path, ids: Sequence[str]) -> NDArray[Any]:
     Raises:
         DataError: the file is missing, lacks a column, names an unknown patch or split, or a patch twice.
     """
-    if not path.is_file():
-        raise DataError(f"splits.file={path} is missing; it is a csv with the columns id and split")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if not {"id", "split"} <= set(reader.fieldnames or []):
-            raise DataError(f"{path}: columns id and split are needed, there are {', '.join(reader.fieldnames or ['none'])}")
-        rows = [(row["id"], row["split"]) for row in reader]
+    table = read_rows(path, ("id", "split"), "it is a csv of each patch's split (splits.file)")
+    rows = [(row["id"], row["split"]) for row in table]
     place = {name: i for i, name in enumerate(ids)}
     result = np.full(len(ids), "", "<U5")
     for line, (name, split) in enumerate(rows, 2):

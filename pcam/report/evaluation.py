@@ -64,7 +64,7 @@ def overview(
         axes[4].hist(probability[label == value], edges, color=color, alpha=0.55, label=f"{name} ({(label == value).sum():,})")
     axes[4].axvline(threshold, color="0.2", linestyle=":", linewidth=1, label=f"threshold {threshold:.3g}")
     axes[4].set(xlabel="probability", ylabel="patches")
-    axes[4].legend(frameon=False, fontsize=8, loc="upper center")
+    axes[4].legend(frameon=False, fontsize=8, loc="best")
     _intervals(axes[5], figures)
     for panel in axes[[0, 1, 2, 4]]:
         panel.grid(alpha=0.25)
@@ -131,7 +131,7 @@ def _confusion(axes: Any, called: NDArray[np.bool_], label: NDArray[np.uint8]) -
 
 def _intervals(axes: Any, figures: Mapping[str, Mapping[str, float]]) -> None:
     """Draw each figure from 0 to 1 with its interval."""
-    names = [name for name, figure in figures.items() if 0 <= figure["value"] <= 1]
+    names = [name for name, figure in figures.items() if 0 <= figure["value"] <= 1 and name not in ("nll", "loss")]
     for row, name in enumerate(reversed(names)):
         figure = figures[name]
         if figure["low"] == figure["low"]:

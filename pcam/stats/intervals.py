@@ -67,7 +67,7 @@ def bootstrap_metrics(
     scored = Scored(probability, label, threshold, bins, figures, means)
     units = units_of(groups, len(label))
     drawn = joined(scored.weigh(weight) for weight in resampled(units, resamples, seed))
-    count = effective(label, units)
+    count = effective(label, units, np.asarray(probability) >= threshold)
     result = {}
     for name, value in scored.weigh(np.ones((1, len(label)))).items():
         scale: Scale = "log" if name in LOGARITHMIC or name in scored.means else "biased" if name in BIASED else "logit"
@@ -110,13 +110,14 @@ def joined(parts: Iterator[dict[str, Floats]]) -> dict[str, Floats]:
     return {name: np.concatenate([part[name] for part in every]) for name in every[0]}
 
 
-def effective(label: Labels, units: NDArray[np.int64]) -> dict[str, float]:
-    """Return the effective number of units that bear positives, negatives and patches of either class.
+def effective(label: Labels, units: NDArray[np.int64], called: NDArray[np.bool_] | None = None) -> dict[str, float]:
+    """Return the effective number of units that bear positives, negatives, patches, and patches that are called positive.
 
     (Σ n)² / Σ n² over the units' counts n: their number if they are equally large, fewer if not; 0 without any.
     """
     found = {}
-    for name, chosen in (("positive", label == 1), ("negative", label == 0), ("all", np.ones(len(label), bool))):
+    sets = {"positive": label == 1, "negative": label == 0, "all": np.ones(len(label), bool)}
+    for name, chosen in (sets if called is None else {**sets, "called": called}).items():
         n = np.bincount(units[chosen], minlength=1).astype(np.float64)
         found[name] = float(n.sum() ** 2 / (n**2).sum()) if n.any() else 0.0
     return found
@@ -126,8 +127,8 @@ def count_for(figure: str, count: Mapping[str, float]) -> float:
     """Return the effective number of units behind a figure: of the class it is a share of, or of the rarer one."""
     if figure in OF_ALL or figure not in FIGURES:
         return count["all"]
-    sided = {"sensitivity": "positive", "specificity": "negative"}
-    if figure in sided:
+    sided = {"sensitivity": "positive", "specificity": "negative", "precision": "called"}
+    if sided.get(figure) in count:
         return count[sided[figure]]
     return min(count["positive"], count["negative"]) or count["all"]
 

@@ -122,3 +122,11 @@ def test_limits_need_two_units_and_half_of_the_resamples() -> None:
     assert not np.isnan(limits(0.8, drawn, 3, 0.95)).any()
     assert np.isnan(limits(0.8, drawn, 1, 0.95)).all()
     assert np.isnan(limits(0.8, np.append(drawn, np.nan), 3, 0.95)).all()
+
+
+def test_precision_rests_on_the_patches_that_are_called_positive() -> None:
+    label = np.repeat(np.array([0, 1], np.uint8), 500)
+    probability = np.where(np.arange(1000) < 16, 0.9, 0.1)  # 16 negatives are called positive, and nothing else
+    found = bootstrap_metrics(probability, label, figures=["precision"], resamples=200)["precision"]
+    assert found["value"] == found["low"] == 0
+    assert 0.15 < found["high"] < 0.3  # Wilson's for 0 of 16 is 0.194, of 500 it would be 0.008
