@@ -25,6 +25,7 @@ def compare(config: runs.Config, folder: Path) -> dict[str, Any]:
     Returns:
         What summary.json holds.
     """
+    runs.not_a_run(folder)
     resamples = resampling(config)
     split = config["split"]
     paths = members.find(config["runs"], split)
@@ -120,7 +121,7 @@ def _compare_table(summary: Mapping[str, Any]) -> str:
         f"{summary['split']}: {summary['patches']:,} patches",
         screens.columns(["", "AUROC", "accuracy"], lines),
         "",
-        "differences, paired bootstrap over " + summary["over"],
+        f"differences, paired bootstrap over {summary['over']}; accuracy at threshold 0.5",
     ]
     head = ["first", "second", "AUROC", "p (Holm)", "accuracy", "p (Holm)"]
     over_patches = any("delong" in pair for pair in summary["pairs"])

@@ -54,6 +54,7 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
     Raises:
         PcamError: the run, the data or a setting cannot be used.
     """
+    runs.not_a_run(folder)
     _checked(config)
     run, split = Path(config["run"]), config["split"]
     saved, model = scoring.open_run(run)
@@ -96,6 +97,7 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
 
 def predict(config: runs.Config, folder: Path) -> None:
     """Score patches, labelled or not; write predictions/SPLIT.csv and, for Kaggle's unlabelled folder, submission.csv."""
+    runs.not_a_run(folder)
     run = Path(config["run"])
     saved, model = scoring.open_run(run)
     data, splits = scoring.data_of(saved, config)
@@ -167,7 +169,7 @@ def _rule(config: runs.Config, saved: runs.Config, model: Classifier) -> Rule:
 
 def _labels(path: Path, source: Source) -> NDArray[np.uint8]:
     """Return the labels that a csv of id and label gives to a source's patches."""
-    known = read_labels(path)
+    known = read_labels(path, "it is a csv of id and label (labels)")
     without = [name for name in source.ids if name not in known]
     if without:
         raise DataError(f"labels={path} lacks {len(without)} of {len(source)} patches, first {without[0]}")

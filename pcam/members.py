@@ -1,8 +1,10 @@
 """Predictions of several networks for the same patches, read from run folders and csvs and laid side by side."""
 
 import glob
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from pcam import runs
 from pcam.data.csvs import read_rows
 from pcam.errors import ConfigError, DataError, RunError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,11 @@ def together(members: Sequence[Member]) -> Members:
                 raise DataError(f"{member.path} disagrees with the members before it on the labels of {named}")
         if slides is None and member.slides is not None:
             slides = [member.slides[i] for i in order]
-    return Members(_told_apart(members), first.ids, label, probability, slides)
+    names = _told_apart(members)
+    for a, b in combinations(range(len(members)), 2):
+        if np.array_equal(probability[a], probability[b]):
+            log.warning("%s and %s say the same of every patch: is it one network twice?", names[a], names[b])
+    return Members(names, first.ids, label, probability, slides)
 
 
 def _number(text: str) -> float:

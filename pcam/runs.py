@@ -141,6 +141,16 @@ def held(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+def not_a_run(folder: Path) -> None:
+    """Make sure that a door does not write over a run: its folder holds the figures of its training.
+
+    Raises:
+        RunError: the folder holds a run.
+    """
+    if (folder / "config.yaml").exists():
+        raise RunError(f"{folder} holds a run, whose summary and predictions would be written over; set another hydra.run.dir")
+
+
 def forget(folder: Path) -> None:
     """Take back what ``start`` wrote, if the run came to nothing: the same command, mended, can then use the folder."""
     if not (last_checkpoint(folder).exists() or (folder / "metrics.csv").exists()):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pcam import runs
 from pcam.data.crop import Crop
 from pcam.data.datamodule import PatchDataset, PatchOrder, same, workers
-from pcam.data.source import Source
+from pcam.data.source import Source, limited
 from pcam.data.sources import Opened, open_source, open_splits
 from pcam.errors import ConfigError, DataError, RunError, near
 from pcam.models.classifier import Classifier
@@ -64,6 +64,10 @@ def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, An
     if "name" in given and not _same(given, config["data"]):
         settings = {key: value for key, value in asked["data"].items() if key in given or key not in ("root", *READING)}
         return {**settings, **{key: given.get(key, value) for key, value in READING.items()}}, asked["splits"]
+    if asked["splits"]["name"] != "auto":
+        raise ConfigError(
+            f"splits={asked['splits']['name']}: the run's own data is split as the run split it; leave splits out"
+        )
     return {**config["data"], **given}, config["splits"]
 
 
@@ -81,7 +85,7 @@ def open_split(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int, sp
     if split == "predict":
         if data["name"] != "kaggle":
             raise ConfigError(f"split=predict: only data=kaggle has unlabelled patches, not data={data['name']}")
-        return open_source(data, split)
+        return limited(open_source(data, split), data["limit"], 0)
     opened: Opened = open_splits(data, splits, seed)
     if split not in opened.splits:
         raise DataError(f"data={data['name']} has no split '{split}'{near(split, opened.splits)}")
@@ -108,6 +112,8 @@ def score(
     """
     if tta not in TTA:
         raise ConfigError(f"tta={tta} is not known{near(tta, TTA)}")
+    if not isinstance(data["batch_size"], int) or data["batch_size"] < 1:
+        raise ConfigError(f"data.batch_size={data['batch_size']}; it is a count from 1")
     crop = config["crop"]
     dataset = PatchDataset(source, Crop(crop["valid" if split == "valid" else "test"], crop["size"], config["seed"]), None)
     order = PatchOrder(len(source), data["batch_size"], seed=0, training=False)

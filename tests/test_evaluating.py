@@ -87,6 +87,16 @@ def test_threshold_and_temperature_are_chosen_on_valid(
     assert summary["test"]["auroc"] == pytest.approx(plain["test"]["auroc"], abs=1e-9)  # the order stays
 
 
+def test_a_run_is_not_written_over(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = (run / "summary.json").read_bytes()
+    with pytest.raises(SystemExit):
+        door(monkeypatch, tmp_path, "evaluate", f"run={run}", f"hydra.run.dir={run}")
+    assert "holds a run, whose summary and predictions would be written over" in capfd.readouterr().err
+    assert (run / "summary.json").read_bytes() == before
+
+
 def test_another_source_and_a_part_of_it(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pcam_root: Path) -> None:
     words = ("data=pcam", f"data.root={pcam_root}", "data.limit=20")
     summary, label, _ = evaluated(monkeypatch, tmp_path, f"run={run}", *words)
@@ -103,6 +113,10 @@ def test_another_source_and_a_part_of_it(run: Path, tmp_path: Path, monkeypatch:
         ("resamples=10", "resamples=10: at least 100"),
         ("tta=d5", "tta=d5 is not known"),
         ("split=testing", "has no split 'testing'; did you mean test?"),
+        ("splits=random", "splits=random: the run's own data is split as the run split it"),
+        ("data.batch_size=0", "data.batch_size=0; it is a count from 1"),
+        ("threshold=1.5", "threshold=1.5 is no probability"),
+        ("seed=-1", "seed=-1 is less than 0"),
         ("data.batchsize=3", "unknown key data.batchsize; did you mean data.batch_size"),
     ],
 )

@@ -78,9 +78,10 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
             members.find(asked, "test")
 
 
-def test_equal_names_are_told_apart(tmp_path: Path) -> None:
+def test_equal_names_are_told_apart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("x/p", "y/p"):
         written(tmp_path / name / "predictions" / "test.csv", GOOD)
     found = members.together([members.read(path) for path in members.find(str(tmp_path / "*" / "p"), "test")])
     assert len(set(found.names)) == 2
+    assert "say the same of every patch: is it one network twice?" in caplog.text
     assert np.ptp(found.probability, axis=0).max() == 0

@@ -123,9 +123,12 @@ def _places(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
     return places
 
 
+AGAIN = "remove it and type this again"
+
+
 def is_mapped(path: Path, key: str) -> bool:
     """Tell whether a file's array can be a memory map."""
-    dataset = opened(path, key, "")
+    dataset = opened(path, key, AGAIN)
     with dataset.file:
         return _places(dataset) is not None
 
@@ -138,7 +141,7 @@ def rewrite(path: Path, key: str) -> None:
     Raises:
         DataError: it cannot be read, or the disk is too small.
     """
-    dataset, partial = opened(path, key, ""), path.with_suffix(".rewritten")
+    dataset, partial = opened(path, key, AGAIN), path.with_suffix(".rewritten")
     with dataset.file as old:
         size, free = dataset.size * dataset.dtype.itemsize, shutil.disk_usage(path.parent).free
         if free < size * 1.01:

@@ -92,15 +92,15 @@ def _matching(whole: KaggleSource, mismatch: str) -> NDArray[np.int64]:
     return np.setdiff1d(np.arange(len(whole)), wrong)
 
 
-def read_labels(path: Path) -> dict[str, int]:
-    """Return id → label from Kaggle's csv."""
-    rows = [(row["id"], row["label"]) for row in read_rows(path, ("id", "label"), MEND)]
+def read_labels(path: Path, mend: str = MEND) -> dict[str, int]:
+    """Return id → label from a csv such as Kaggle's; ``mend`` is what gets it right, for the message."""
+    rows = [(row["id"], row["label"]) for row in read_rows(path, ("id", "label"), mend)]
     labels = dict(rows)
     if len(labels) != len(rows):
-        raise DataError(f"{path}: {len(rows) - len(labels)} ids stand more than once; {MEND}")
+        raise DataError(f"{path}: {len(rows) - len(labels)} ids stand more than once; {mend}")
     wrong = next(((name, label) for name, label in rows if label not in ("0", "1")), None)
     if wrong:
-        raise DataError(f"{path}: id {wrong[0]} has label {wrong[1]}; labels are 0 or 1; {MEND}")
+        raise DataError(f"{path}: id {wrong[0]} has label {wrong[1]}; labels are 0 or 1; {mend}")
     return {name: int(label) for name, label in rows}
 
 

@@ -127,10 +127,11 @@ def count_for(figure: str, count: Mapping[str, float]) -> float:
     """Return the effective number of units behind a figure: of the class it is a share of, or of the rarer one."""
     if figure in OF_ALL or figure not in FIGURES:
         return count["all"]
-    sided = {"sensitivity": "positive", "specificity": "negative", "precision": "called"}
-    if sided.get(figure) in count:
+    sided = {"sensitivity": "positive", "specificity": "negative"}
+    if figure in sided:
         return count[sided[figure]]
-    return min(count["positive"], count["negative"]) or count["all"]
+    rarer = min(count["positive"], count["negative"]) or count["all"]
+    return min(rarer, count.get("called", rarer)) if figure == "precision" else rarer
 
 
 def limits(value: float, drawn: Floats, count: float, level: float, scale: Scale = "logit") -> tuple[float, float]:
