@@ -65,9 +65,7 @@ def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, An
         settings = {key: value for key, value in asked["data"].items() if key in given or key not in ("root", *READING)}
         return {**settings, **{key: given.get(key, value) for key, value in READING.items()}}, asked["splits"]
     if asked["splits"]["name"] != "auto":
-        raise ConfigError(
-            f"splits={asked['splits']['name']}: the run's own data is split as the run split it; leave splits out"
-        )
+        raise ConfigError(f"splits={asked['splits']['name']}: the run's own data is split as the run split it")
     return {**config["data"], **given}, config["splits"]
 
 

@@ -76,9 +76,8 @@ def pcam(root: Path, address: str | None = None) -> list[str]:
         os.replace(aside, root / RECORD)
     if not other:
         return []
-    return [
-        f"not the official files, by their MD5: {', '.join(other)} in {root} (or rewritten here, and {RECORD} lost); to get the official one, remove a file"
-    ]
+    told = f"not the official files, by their MD5: {', '.join(other)} in {root}"
+    return [f"{told} (or rewritten here, and {RECORD} lost); to get the official one, remove a file"]
 
 
 def _url(base: str, name: str) -> str:
