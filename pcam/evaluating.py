@@ -194,6 +194,8 @@ def _draw(
         bins = reliability(probability, label, source.groups, **drawn)
         picture = evaluation.overview(title, probability, label, threshold, figures, curves, bins)
         runs.write(folder / "figures" / "evaluation.png", picture)
+    else:
+        print("  these patches are of one class alone: no curves are drawn")
     wrong = np.flatnonzero((probability >= threshold) != (label == 1))
     worst = wrong[np.argsort(-np.abs(probability[wrong] - label[wrong]), kind="stable")][: evaluation.MISTAKES]
     if len(worst):

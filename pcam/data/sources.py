@@ -85,7 +85,8 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
     """Open the labelled patches that a config describes.
 
     Equal patches are those whose pixels have the same SHA-1. ``data.duplicates`` says what becomes of them: ``keep``, as they
-    are; ``group``, no split that is made here sets them apart (published splits stay as published); ``drop``, one of each is
+    are; ``group``, no split that is made here sets them apart, and what equals a test patch is left out of it (published splits
+    stay as published); ``drop``, one of each is
     kept, of test before valid before train, so that nothing evaluated was trained on.
 
     Args:
@@ -114,7 +115,7 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
         sources, left_out = _dealt(sources, how, settings, duplicates)
     if duplicates == "drop":
         sources, copies = _without_copies(sources)
-        left_out = {split: left_out.get(split, 0) + copies[split] for split in sources}
+        left_out = {**left_out, **copies}
     return Opened(
         # seeds differ in what they train on, not in what they are measured on
         {name: limited(source, data.get("limit"), seed if name == "train" else 0) for name, source in sources.items()},
@@ -146,9 +147,15 @@ def _dealt(
         return dealt, {"unlisted": int((side == "").sum())}
     whole = joined([sources[split] for split in SPLITS[:2] if split in sources])
     deal = look_up(DEALS, how, "splits.name")
+    left_out = {}
+    if duplicates != "keep" and "test" in sources:  # what test holds too could fall to train now
+        apart = ~np.isin(_pixels(whole), _pixels(sources["test"]))
+        if not apart.all():
+            whole = part(whole, np.flatnonzero(apart))
+            left_out = {"train and valid, as copies of test": int((~apart).sum())}
     valid = call(deal, settings, "splits", whole=whole, together=duplicates != "keep")
     test = {"test": sources["test"]} if "test" in sources else {}
-    return {"train": part(whole, np.flatnonzero(~valid)), "valid": part(whole, np.flatnonzero(valid)), **test}, {}
+    return {"train": part(whole, np.flatnonzero(~valid)), "valid": part(whole, np.flatnonzero(valid)), **test}, left_out
 
 
 def _listed(file: str, whole: Source) -> NDArray[Any]:

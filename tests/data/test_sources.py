@@ -119,11 +119,13 @@ def test_copies_are_kept_or_dropped_as_the_key_says() -> None:
 
 @pytest.mark.usefixtures("copies")
 def test_copies_are_never_on_both_sides_of_a_split_made_here() -> None:
+    assert opened("splits=random").left_out == {"train and valid, as copies of test": 2}
     apart = 0
     for how in ("random", "slide", "folds"):
         for seed in range(6):
             found = opened(f"splits={how}", f"splits.seed={seed}").splits
             assert not pixels(found["train"]) & pixels(found["valid"])
+            assert not (pixels(found["train"]) | pixels(found["valid"])) & pixels(found["test"])
             loose = opened(f"splits={how}", f"splits.seed={seed}", "data.duplicates=keep").splits
             apart += bool(pixels(loose["train"]) & pixels(loose["valid"]))
     assert apart > 0  # which they would be
