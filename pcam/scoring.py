@@ -15,7 +15,7 @@ from pcam import runs
 from pcam.data.crop import Crop
 from pcam.data.datamodule import PatchDataset, PatchOrder, same, workers
 from pcam.data.source import Source, limited
-from pcam.data.sources import Opened, open_source, open_splits
+from pcam.data.sources import Opened, open_source, open_splits, published
 from pcam.errors import ConfigError, DataError, RunError, near
 from pcam.models.classifier import Classifier
 
@@ -84,6 +84,9 @@ def open_split(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int, sp
         if data["name"] != "kaggle":
             raise ConfigError(f"split=predict: only data=kaggle has unlabelled patches, not data={data['name']}")
         return limited(open_source(data, split), data["limit"], 0)
+    as_published = splits["name"] in ("auto", "official") and data.get("duplicates") != "drop"
+    if data["name"] == "folder" and as_published and split != "train" and split in published(data):
+        return limited(open_source(data, split), data["limit"], 0)  # it need not lie beside patches to train on
     opened: Opened = open_splits(data, splits, seed)
     if split not in opened.splits:
         raise DataError(f"data={data['name']} has no split '{split}'{near(split, opened.splits)}")

@@ -12,7 +12,7 @@ from pcam import runs, scoring
 from pcam.data.kaggle import submission
 from pcam.data.synthetic import SyntheticSource
 from pcam.errors import ConfigError, DataError, RunError
-from tests.conftest import SMALL, TINY, write_kaggle
+from tests.conftest import SMALL, TINY, write_folder, write_kaggle
 from tests.run import door, train
 
 NOTHING = {"root": None, "batch_size": None, "num_workers": None, "limit": None, "duplicates": None}
@@ -120,6 +120,27 @@ def test_predictions_for_kaggle_and_their_submission(
     assert "the board's AUROC of 0 and 1 is balanced accuracy" in out
     assert "AUROC" in out
     assert {row["label"] for row in rows(tmp_path / "out" / "submission.csv")} <= {"0", "1"}
+
+
+def test_own_patches_need_neither_labels_nor_a_train_folder(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_folder(tmp_path / "labelled", 6, ("test",))
+    door(monkeypatch, tmp_path, "predict", f"run={run}", "data=folder", f"data.root={root}", "hydra.run.dir=a")
+    assert "AUROC" in capsys.readouterr().out
+    bare = tmp_path / "bare" / "test"
+    bare.mkdir(parents=True)
+    for path in root.glob("test/*/*.png"):
+        shutil.copy(path, bare)
+    door(monkeypatch, tmp_path, "predict", f"run={run}", "data=folder", f"data.root={bare.parent}", "hydra.run.dir=b")
+    labelled = {row["id"].rpartition("/")[2]: row["probability"] for row in rows(tmp_path / "a" / "predictions" / "test.csv")}
+    plain = {row["id"].rpartition("/")[2]: row["probability"] for row in rows(tmp_path / "b" / "predictions" / "test.csv")}
+    assert set(plain) == set(labelled)
+    for name, value in plain.items():
+        assert float(value) == pytest.approx(float(labelled[name]), abs=1e-6)
+    with pytest.raises(SystemExit):
+        door(monkeypatch, tmp_path, "evaluate", f"run={run}", "data=folder", f"data.root={bare.parent}", "hydra.run.dir=c")
+    assert "these patches have no labels to measure by" in capsys.readouterr().err
 
 
 def test_a_submission_that_does_not_fit_the_sample_says_why(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pcam.data.csvs import read_rows
@@ -40,8 +41,8 @@ class FolderSource:
     """One split of a folder of images, of two classes and one size.
 
     Attributes:
-        labels: uint8 (N,), 1 for ``positive``.
-        ids: "SPLIT/CLASS/FILE".
+        labels: uint8 (N,), 1 for ``positive``; None where the images lie in the split's folder without classes.
+        ids: "SPLIT/CLASS/FILE", or "SPLIT/FILE".
         groups: None.
     """
 
@@ -53,6 +54,10 @@ class FolderSource:
         if not folder.is_dir():
             raise DataError(f"{folder} is missing; patches lie as {layout} (set data.root)")
         classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        images = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+        if images and not classes:
+            self._take(images, [f"{split}/{path.name}" for path in images], None)
+            return
         known = sorted(path.name for path in (Path(root) / "train").glob("*") if path.is_dir()) or classes
         if len(known) != 2:
             raise DataError(
@@ -65,12 +70,15 @@ class FolderSource:
             raise DataError(f"data.positive={positive} is no class folder of {root}/train{near(positive, known)}")
         if split == "train":
             log.info("positive class: %s", positive)
-        self._paths = sorted(p for c in classes for p in (folder / c).iterdir() if p.suffix.lower() in ENDINGS)
-        if not self._paths:
+        paths = sorted(p for c in classes for p in (folder / c).iterdir() if p.suffix.lower() in ENDINGS)
+        if not paths:
             raise DataError(f"{folder} holds no image; patches lie as {layout}")
-        self.labels = np.array([p.parent.name == positive for p in self._paths], np.uint8)
-        self.ids = [f"{split}/{p.parent.name}/{p.name}" for p in self._paths]
-        self._shape = read_image(self._paths[0]).shape
+        labels = np.array([p.parent.name == positive for p in paths], np.uint8)
+        self._take(paths, [f"{split}/{p.parent.name}/{p.name}" for p in paths], labels)
+
+    def _take(self, paths: list[Path], ids: list[str], labels: NDArray[np.uint8] | None) -> None:
+        self._paths, self.ids, self.labels = paths, ids, labels
+        self._shape = read_image(paths[0]).shape
 
     def __len__(self) -> int:
         return len(self._paths)

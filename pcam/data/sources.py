@@ -102,6 +102,9 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
     if duplicates not in DUPLICATES:
         raise ConfigError(f"data.duplicates={duplicates} is not known; there is {', '.join(DUPLICATES)}")
     sources = {split: open_source(data, split) for split in published(data)}
+    without = [split for split, source in sources.items() if source.labels is None]
+    if without:
+        raise DataError(f"data={data['name']}: the patches of {', '.join(without)} have no labels; pcam.predict scores them")
     settings = {key: value for key, value in splits.items() if key != "name"}
     how = splits["name"]
     if how == "auto":

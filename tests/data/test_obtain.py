@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 import shutil
 import threading
 import zipfile
@@ -79,6 +80,10 @@ def test_pcam_comes_whole_checked_and_ready_to_be_mapped(mirror: Mirror, tmp_pat
     assert len(mirror.asked) == 9
     obtain({"name": "pcam", "root": str(root)}, mirror.address)
     assert len(mirror.asked) == 9  # done at once
+    for path in root.iterdir():
+        os.utime(path, (1, 1))  # as a copy of the folder has other times
+    assert obtain({"name": "pcam", "root": str(root)}, mirror.address) == []  # the rewritten files are known again
+    assert len(mirror.asked) == 9
 
 
 def test_what_is_there_is_checked_and_not_asked_for(mirror: Mirror, tmp_path: Path) -> None:
