@@ -135,7 +135,8 @@ def _compare_table(summary: Mapping[str, Any]) -> str:
     parts.append(screens.columns(head, lines))
     seeds = summary["seeds"]
     if seeds["groups"]:
-        parts += ["", "over seeds: mean ± sd; differences by Welch's t (would other seeds turn the order round?)"]
+        welch_told = "; differences by Welch's t (would other seeds turn the order round?)" if seeds["pairs"] else ""
+        parts += ["", f"over seeds: mean ± sd{welch_told}"]
         lines = [
             [group, *(f"{of[figure]['mean']:.4f} ± {of[figure]['sd']:.4f}" for figure in FIGURES)]
             for group, of in seeds["groups"].items()

@@ -45,6 +45,8 @@ def ensemble(config: runs.Config, folder: Path) -> dict[str, Any] | None:
     found = members.together([members.read(path) for path in paths])
     valid = _valid(paths, found.names) if split != "valid" else None
     weights = None if valid is None or valid.label is None else votes.fit_weights(valid.probability, valid.label)
+    if config["rule"] == "weighted" and split == "valid":
+        raise ConfigError("rule=weighted split=valid: weights are fitted on valid, so they cannot be judged on it; split=test")
     if config["rule"] == "weighted" and weights is None:
         raise DataError(
             "rule=weighted: weights are fitted on valid, and not every member has predictions/valid.csv with labels"
@@ -130,12 +132,17 @@ def _ensemble_table(found: members.Members, summary: Mapping[str, Any], split: s
                 screens.interval(row["accuracy"]),
             ]
         )
-        lines[-1] += [f"{row['auroc_of_hard_labels']:.4f}", told, p if name not in summary["members"] or not p else f"{p} *"]
+        lines[-1] += [
+            screens.number(row["auroc_of_hard_labels"]),
+            told,
+            p if name not in summary["members"] or not p else f"{p} *",
+        ]
     notes = [
         f"{split}: {summary['patches']:,} patches; threshold 0.5",
         f"95 % intervals and p: paired bootstrap over {summary['over']}",
         f"the best member is chosen by {summary['best_by']}'s AUROC"
         + ("" if summary["best_by"] == "valid" else ": that flatters it a little"),
+        "rank mean is no probability: its accuracy calls the upper half of the ranks positive",
         "AUROC of 0/1: what a board gives to hard labels; it is balanced accuracy, the ranking is lost",
     ]
     if any("difference" in summary["rows"][name] for name in summary["members"]):

@@ -153,6 +153,11 @@ def test_runs_that_differ_in_their_seed_alone_are_one_group(tmp_path: Path, monk
     [
         ("ensemble", "runs=[strong]", "an ensemble has at least two members"),
         ("ensemble", "runs=[strong,middle] rule=best", "rule=best is not known; there is majority_vote, mean_logit"),
+        (
+            "ensemble",
+            "runs=[strong,middle] rule=weighted split=valid",
+            "weights are fitted on valid, so they cannot be judged on it",
+        ),
         ("ensemble", "runs=[strong,other]", "is of other patches than"),
         ("ensemble", "runs=[strong,middle] resamples=5", "resamples=5: at least 100"),
         ("ensemble", "", "runs must be given"),

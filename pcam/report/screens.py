@@ -27,11 +27,15 @@ NAMES = {
 
 def described(source: Source) -> str:
     """Return "4,000 patches, 1,987 positive, 16 slides" of a source."""
-    parts = [f"{len(source):,} patches"]
+    parts = [f"{len(source):,} patch{'es' if len(source) != 1 else ''}"]
     if source.labels is not None:
         parts.append(f"{int(source.labels.sum()):,} positive")
-    parts.append("slides unknown" if source.groups is None else f"{len(set(source.groups)):,} slides")
+    parts.append("slides unknown" if source.groups is None else _counted(len(set(source.groups)), "slide"))
     return ", ".join(parts)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def split(opened: Opened) -> str:
@@ -92,6 +96,11 @@ def table(
             rows.append(f"  {name:<18} {interval(figure, gap=3)}")
     rows.append(f"  95 % intervals: bootstrap over {over}; {threshold}")
     return "\n".join(rows)
+
+
+def number(value: float) -> str:
+    """Return "0.9251" of a figure."""
+    return "not defined" if value != value else f"{value:.4f}"
 
 
 def interval(figure: Mapping[str, float], gap: int = 1, form: str = ".4f") -> str:
