@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.data.folder import FolderSource
-from pcam.data.kaggle import kaggle_split
+from pcam.data.kaggle import KaggleSource, kaggle_split
 from pcam.data.pcam import PCamSource
-from pcam.data.source import Source, joined, limited, part
+from pcam.data.source import Joined, Part, Source, joined, limited, part
 from pcam.data.splits import Keys, Sides, by_slide, folds_by_slide, joined_slides, read_split, stratified
 from pcam.data.survey import digests, keys
 from pcam.data.synthetic import SyntheticSource
 from pcam.errors import ConfigError, DataError
 from pcam.tables import call, look_up
 
+Content = NDArray[Any]
 log = logging.getLogger(__name__)
 SPLITS = ("train", "valid", "test")
 LOADING = ("name", "batch_size", "num_workers", "limit", "duplicates")  # keys of data that are not the source's
@@ -86,8 +87,8 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
 
     Equal patches are those whose pixels have the same SHA-1. ``data.duplicates`` says what becomes of them: ``keep``, as they
     are; ``group``, no split that is made here sets them apart, and what equals a test patch is left out of it (published splits
-    stay as published); ``drop``, one of each is
-    kept, of test before valid before train, so that nothing evaluated was trained on.
+    stay as published); ``drop``, one of each is kept, of test before valid before train, so that nothing evaluated was
+    trained on.
 
     Args:
         data: the config's ``data``.
@@ -105,7 +106,7 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
     without = [split for split, source in sources.items() if source.labels is None]
     if without:
         raise DataError(f"data={data['name']}: the patches of {', '.join(without)} have no labels; pcam.predict scores them")
-    settings = {key: value for key, value in splits.items() if key != "name"}
+    settings, contents = {key: value for key, value in splits.items() if key != "name"}, Contents()
     how = splits["name"]
     if how == "auto":
         grouped = sources["train"].groups is not None
@@ -115,9 +116,9 @@ def open_splits(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int) -
             raise ConfigError(f"splits=official: data={data['name']} comes without a valid split; splits=random or slide")
         left_out: dict[str, int] = {}
     else:
-        sources, left_out = _dealt(sources, how, settings, duplicates)
+        sources, left_out = _dealt(sources, how, settings, None if duplicates == "keep" else contents)
     if duplicates == "drop":
-        sources, copies = _without_copies(sources)
+        sources, copies = _without_copies(sources, contents)
         left_out = {**left_out, **copies}
     return Opened(
         # seeds differ in what they train on, not in what they are measured on
@@ -137,9 +138,9 @@ def _told(how: str, duplicates: str) -> str:
 
 
 def _dealt(
-    sources: dict[str, Source], how: str, settings: Mapping[str, Any], duplicates: str
+    sources: dict[str, Source], how: str, settings: Mapping[str, Any], contents: "Contents | None"
 ) -> tuple[dict[str, Source], dict[str, int]]:
-    """Deal patches anew: train and valid, or, as a file says, all of them."""
+    """Deal patches anew: train and valid, or, as a file says, all of them; without ``contents``, equal ones as they fall."""
     if how == "file":
         whole = joined(list(sources.values()))
         side = call(_listed, settings, "splits", whole=whole)
@@ -151,12 +152,12 @@ def _dealt(
     whole = joined([sources[split] for split in SPLITS[:2] if split in sources])
     deal = look_up(DEALS, how, "splits.name")
     left_out = {}
-    if duplicates != "keep" and "test" in sources:  # what test holds too could fall to train now
-        apart = ~np.isin(_pixels(whole), _pixels(sources["test"]))
+    if contents is not None and "test" in sources:  # what test holds too could fall to train now
+        apart = ~np.isin(contents.of(whole), contents.of(sources["test"]))
         if not apart.all():
             whole = part(whole, np.flatnonzero(apart))
             left_out = {"train and valid, as copies of test": int((~apart).sum())}
-    valid = call(deal, settings, "splits", whole=whole, together=duplicates != "keep")
+    valid = call(deal, settings, "splits", whole=whole, pixels=None if contents is None else contents.of(whole))
     test = {"test": sources["test"]} if "test" in sources else {}
     return {"train": part(whole, np.flatnonzero(~valid)), "valid": part(whole, np.flatnonzero(valid)), **test}, left_out
 
@@ -165,23 +166,23 @@ def _listed(file: str, whole: Source) -> NDArray[Any]:
     return read_split(Path(file), whole.ids)
 
 
-def _random(share: float, seed: int, whole: Source, together: bool) -> Sides:
-    return stratified(_labels(whole), _pixels(whole) if together else whole.ids, share, seed)
+def _random(share: float, seed: int, whole: Source, pixels: Content | None) -> Sides:
+    return stratified(_labels(whole), whole.ids if pixels is None else pixels, share, seed)
 
 
-def _slide(share: float, seed: int, whole: Source, together: bool) -> Sides:
-    return by_slide(_labels(whole), _slides(whole, together), share, seed)
+def _slide(share: float, seed: int, whole: Source, pixels: Content | None) -> Sides:
+    return by_slide(_labels(whole), _slides(whole, pixels), share, seed)
 
 
-def _folds(folds: int, fold: int, seed: int, whole: Source, together: bool) -> Sides:
-    dealt = folds_by_slide(_labels(whole), _slides(whole, together), folds, seed)
-    if not isinstance(fold, int) or not 0 <= fold < folds:
+def _folds(folds: int, fold: int, seed: int, whole: Source, pixels: Content | None) -> Sides:
+    dealt = folds_by_slide(_labels(whole), _slides(whole, pixels), folds, seed)
+    if not 0 <= fold < folds:
         raise ConfigError(f"splits.fold={fold}; the folds are 0 to {folds - 1}")
     valid: Sides = dealt == fold
     return valid
 
 
-# Each: the source whole and whether equal patches stay together, to bool (N,), True for valid.
+# Each: the source whole and, where equal patches stay together, its contents, to bool (N,), True for valid.
 DEALS: Mapping[str, Callable[..., Sides]] = {"random": _random, "slide": _slide, "folds": _folds}
 
 
@@ -190,32 +191,47 @@ def _labels(source: Source) -> NDArray[np.uint8]:
     return source.labels
 
 
-def _slides(source: Source, together: bool) -> Keys:
+def _slides(source: Source, pixels: Content | None) -> Keys:
     if source.groups is None:
         raise DataError(
             "the slides of these patches are not known, so they cannot be split by slide; splits=random, or give the names "
             "(data=kaggle: data.slide_csv; data=pcam: the official meta csv in data.root)"
         )
-    return joined_slides(source.groups, _pixels(source)) if together else source.groups
+    return source.groups if pixels is None else joined_slides(source.groups, pixels)
 
 
-def _pixels(source: Source) -> NDArray[Any]:
-    """Return what is equal for equal pixels, (N,)."""
-    return keys(digests(source))
+class Contents:
+    """What is equal for equal pixels, of any source; each patch is read and digested at most once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Content] = {}
+
+    def of(self, source: Source) -> Content:
+        """Return one sortable value per patch, (N,): its SHA-1."""
+        if isinstance(source, Part):
+            return self.of(source.whole)[source.indices]
+        if isinstance(source, Joined):
+            return np.concatenate([self.of(part) for part in source.parts])
+        if id(source) not in self._known:
+            if isinstance(source, KaggleSource):  # its conversion has digested the pixels already
+                sha1 = np.frombuffer(bytes.fromhex("".join(source.sha1)), np.uint8).reshape(-1, 20)
+            else:
+                sha1 = digests(source)
+            self._known[id(source)] = keys(sha1)
+        return self._known[id(source)]
 
 
-def _without_copies(sources: dict[str, Source]) -> tuple[dict[str, Source], dict[str, int]]:
+def _without_copies(sources: dict[str, Source], contents: Contents) -> tuple[dict[str, Source], dict[str, int]]:
     """Keep one of each set of equal patches: of test before valid before train, the first in the source's order."""
     seen: dict[Any, int] = {}  # key to the label of the one that is kept
     kept, dropped, contradicting = {}, {}, 0
     for split in reversed(list(sources)):
-        chosen = []
-        for i, key in enumerate(_pixels(sources[split]).tolist()):
-            label = int(_labels(sources[split])[i])
+        chosen, labels = [], _labels(sources[split]).tolist()
+        for i, key in enumerate(contents.of(sources[split]).tolist()):
             if key not in seen:
-                seen[key] = label
+                seen[key] = labels[i]
                 chosen.append(i)
-            contradicting += label != seen[key]
+            contradicting += labels[i] != seen[key]
         dropped[split] = len(sources[split]) - len(chosen)
         kept[split] = part(sources[split], np.array(chosen, np.int64)) if dropped[split] else sources[split]
         if not chosen:

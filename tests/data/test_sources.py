@@ -4,6 +4,7 @@ import pytest
 from pcam.data import sources as module
 from pcam.data.source import MaskedSource
 from pcam.data.sources import Opened, open_splits
+from pcam.data.survey import digests
 from pcam.data.synthetic import SyntheticSource
 from pcam.errors import ConfigError, DataError
 from pcam.report import screens
@@ -129,6 +130,23 @@ def test_copies_are_never_on_both_sides_of_a_split_made_here() -> None:
             loose = opened(f"splits={how}", f"splits.seed={seed}", "data.duplicates=keep").splits
             apart += bool(pixels(loose["train"]) & pixels(loose["valid"]))
     assert apart > 0  # which they would be
+
+
+def test_no_patch_is_digested_twice_and_kaggle_s_not_at_all(kaggle_root: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def counted(source: object, **_: object) -> np.ndarray:
+        read.append(len(source))
+        return digests(source)
+
+    monkeypatch.setattr(module, "digests", counted)
+    opened("splits=slide", "data.duplicates=drop")
+    assert sorted(read) == [20, 30, 60]  # test, valid, train: for what test holds too, for the deal, and for the copies
+    read.clear()
+    config = composed("data=kaggle", f"data.root={kaggle_root}")
+    found = open_splits(config["data"], config["splits"], 0).splits
+    assert read == []
+    assert not pixels(found["train"]) & pixels(found["valid"])
 
 
 def test_a_split_that_cannot_be_says_why(kaggle_root: object) -> None:
