@@ -1,27 +1,14 @@
 """Which differences are more than chance: ``python -m pcam.compare runs=[A,B]``."""
 
-import contextlib
-from pathlib import Path
-
-from omegaconf import DictConfig
-
-from pcam.door import door, plain
+from pcam.door import Call, door
 
 
 @door("compare")
-def main(composed: DictConfig) -> None:
+def main(call: Call) -> None:
     """Test every pair, corrected for their number."""
-    from hydra.core.hydra_config import HydraConfig
+    from pcam.comparing import compare
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    try:
-        config = plain(composed)
-        from pcam.comparing import compare
-
-        compare(config, folder)
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    compare(call.config, call.folder)
 
 
 if __name__ == "__main__":

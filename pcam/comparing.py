@@ -25,7 +25,6 @@ def compare(config: runs.Config, folder: Path) -> dict[str, Any]:
     Returns:
         What summary.json holds.
     """
-    runs.not_a_run(folder)
     resamples = resampling(config)
     split = config["split"]
     paths = members.find(config["runs"], split)

@@ -1,9 +1,12 @@
 """What every door does before and after its work: compose the config, and tell failures in one line."""
 
+import contextlib
 import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -15,11 +18,30 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pcam import CONF
 from pcam.errors import ConfigError, PcamError, near
+from pcam.runs import absolute, not_a_run
 
-Job = Callable[[DictConfig], float | None]
+
+@dataclass(frozen=True)
+class Call:
+    """What a person typed at a door.
+
+    Attributes:
+        config: composed, plain values, paths absolute.
+        folder: to leave results in; it goes again if nothing comes to lie in it.
+        words: the key=value words of the command line.
+        sweep: whether this is one job of several.
+    """
+
+    config: dict[str, Any]
+    folder: Path
+    words: list[str]
+    sweep: bool
 
 
-def door(name: str) -> Callable[[Job], Callable[[], None]]:
+Job = Callable[[Call], float | None]
+
+
+def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], None]]:
     """Make a door of a job: ``python -m pcam.NAME key=value group=option``.
 
     A failure that a user can mend is one line on stderr and exit status 2; in a sweep the other jobs go on.
@@ -27,6 +49,7 @@ def door(name: str) -> Callable[[Job], Callable[[], None]]:
 
     Args:
         name: of the config in conf/.
+        begins_runs: the folder may hold a run; any other door would write over its summary and predictions.
     """
 
     def decorate(job: Job) -> Callable[[], None]:
@@ -37,13 +60,20 @@ def door(name: str) -> Callable[[Job], Callable[[], None]]:
             """Do the job; a single run ends here, before Hydra adds lines of its own, a sweep goes on."""
             nonlocal begun
             begun = True
+            typed = HydraConfig.get()
+            folder, sweep = Path(typed.runtime.output_dir), typed.mode == RunMode.MULTIRUN
             try:
-                return job(config)
+                if not begins_runs:
+                    not_a_run(folder)
+                return job(Call(absolute(plain(config)), folder, list(typed.overrides.task), sweep))
             except PcamError as error:
-                if full or HydraConfig.get().mode == RunMode.MULTIRUN:
+                if full or sweep:
                     raise
                 print(f"error: {error}", file=sys.stderr)
                 sys.exit(2)
+            finally:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
         def main() -> None:
             nonlocal begun

@@ -1,27 +1,14 @@
 """Several networks as one: ``python -m pcam.ensemble runs=[A,B,C]``."""
 
-import contextlib
-from pathlib import Path
-
-from omegaconf import DictConfig
-
-from pcam.door import door, plain
+from pcam.door import Call, door
 
 
 @door("ensemble")
-def main(composed: DictConfig) -> None:
+def main(call: Call) -> None:
     """Combine predictions by each rule; write those of one."""
-    from hydra.core.hydra_config import HydraConfig
+    from pcam.ensembling import ensemble
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    try:
-        config = plain(composed)
-        from pcam.ensembling import ensemble
-
-        ensemble(config, folder)
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    ensemble(call.config, call.folder)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ def ensemble(config: runs.Config, folder: Path) -> dict[str, Any] | None:
     Returns:
         What summary.json holds; None where the patches have no labels.
     """
-    runs.not_a_run(folder)
     resamples = resampling(config)
     look_up({**RULES, "weighted": None}, config["rule"], "rule")
     split = config["split"]

@@ -1,32 +1,19 @@
 """A trained network's figures on a split, each with its interval: ``python -m pcam.evaluate run=FOLDER split=test``."""
 
-import contextlib
 from pathlib import Path
 
-from omegaconf import DictConfig
-
-from pcam.door import door, plain
+from pcam import runs
+from pcam.door import Call, door
 
 
 @door("evaluate")
-def main(composed: DictConfig) -> float | None:
+def main(call: Call) -> float:
     """Score a split of a run and tell how good that is; return AUROC, for sweepers."""
-    from hydra.core.hydra_config import HydraConfig
+    runs.read_config(Path(call.config["run"]))  # torch takes seconds to import: a run that is not there is told before
+    from pcam.evaluating import evaluate
 
-    from pcam import runs
-
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    try:
-        config = runs.absolute(plain(composed))
-        runs.read_config(Path(config["run"]))
-        from pcam.evaluating import evaluate
-
-        summary = evaluate(config, folder)
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-    value = summary[config["split"]]["auroc"]["value"]
-    return float("nan") if value is None else float(value)
+    auroc: float = evaluate(call.config, call.folder)[call.config["split"]]["auroc"]["value"]
+    return auroc
 
 
 if __name__ == "__main__":

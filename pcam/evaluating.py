@@ -54,7 +54,6 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
     Raises:
         PcamError: the run, the data or a setting cannot be used.
     """
-    runs.not_a_run(folder)
     _checked(config)
     run, split = Path(config["run"]), config["split"]
     saved, model = scoring.open_run(run)
@@ -97,7 +96,6 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
 
 def predict(config: runs.Config, folder: Path) -> None:
     """Score patches, labelled or not; write predictions/SPLIT.csv and, for Kaggle's unlabelled folder, submission.csv."""
-    runs.not_a_run(folder)
     run = Path(config["run"])
     saved, model = scoring.open_run(run)
     data, splits = scoring.data_of(saved, config)

@@ -1,30 +1,18 @@
 """Probabilities for patches, labelled or not: ``python -m pcam.predict run=FOLDER data=kaggle data.root=DIR``."""
 
-import contextlib
 from pathlib import Path
 
-from omegaconf import DictConfig
-
-from pcam.door import door, plain
+from pcam import runs
+from pcam.door import Call, door
 
 
 @door("predict")
-def main(composed: DictConfig) -> None:
+def main(call: Call) -> None:
     """Write predictions/SPLIT.csv and, for Kaggle's unlabelled patches, submission.csv."""
-    from hydra.core.hydra_config import HydraConfig
+    runs.read_config(Path(call.config["run"]))  # torch takes seconds to import: a run that is not there is told before
+    from pcam.evaluating import predict
 
-    from pcam import runs
-
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    try:
-        config = runs.absolute(plain(composed))
-        runs.read_config(Path(config["run"]))
-        from pcam.evaluating import predict
-
-        predict(config, folder)
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    predict(call.config, call.folder)
 
 
 if __name__ == "__main__":

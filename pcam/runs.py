@@ -23,12 +23,8 @@ from typing import Any
 from pcam.errors import RunError, typed
 
 Config = dict[str, Any]
-PATHS = (
-    ("data", "root"),
-    ("data", "converted"),
-    ("data", "slide_csv"),
-    ("splits", "file"),
-)  # keys that are paths, kept absolute
+# keys that are paths, kept absolute
+PATHS = (("data", "root"), ("data", "converted"), ("data", "slide_csv"), ("splits", "file"))
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -73,6 +69,19 @@ def write_predictions(
     if slides is not None:
         columns["slide"] = slides
     write_csv(folder / "predictions" / f"{split}.csv", list(columns), zip(*columns.values(), strict=True))
+
+
+def write_splits(folder: Path, splits: Mapping[str, Any]) -> None:
+    """Write splits.csv, id and split of each patch of sources by their split's name, so that it can be given again."""
+    write_csv(
+        folder / "splits.csv", ("id", "split"), ((name, split) for split, source in splits.items() for name in source.ids)
+    )
+
+
+def best_checkpoint(folder: Path) -> Path:
+    """Return a run's best checkpoint; the last where none was best, as valid of one class has no AUROC to be best by."""
+    best = folder / "checkpoints" / "best.ckpt"
+    return best if best.is_file() else last_checkpoint(folder)
 
 
 def _finite(value: Any) -> Any:

@@ -38,8 +38,7 @@ def open_run(folder: Path) -> tuple[runs.Config, Classifier]:
         RunError: the folder holds no run, or one without a checkpoint that can be read.
     """
     config = runs.read_config(folder)
-    path = folder / "checkpoints" / "best.ckpt"
-    path = path if path.is_file() else runs.last_checkpoint(folder)
+    path = runs.best_checkpoint(folder)
     if not path.is_file():
         raise RunError(f"{folder} has no checkpoint: its training was cut off before its first epoch ended")
     try:

@@ -94,8 +94,7 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
     trainer = build_trainer(settings, folder, count, build_callbacks(settings, folder), loggers, model.plan)
     if trainer.is_global_zero:
         if data.opened.how != "official":
-            rows = ((name, split) for split, source in data.sources.items() for name in source.ids)
-            runs.write_csv(folder / "splits.csv", ("id", "split"), rows)
+            runs.write_splits(folder, data.sources)
         print(screens.before(facts(config, folder, data, model, trainer, resume)), flush=True)
         if network["weights"] == "auto" and began.origin == "random":
             print(screens.boxed(f"RANDOM WEIGHTS (model.weights=auto): {began.detail}"), file=sys.stderr, flush=True)
@@ -132,9 +131,7 @@ def conclude(
     trained: Trainer,
 ) -> dict[str, Any]:  # fmt: skip
     """Score valid and the final split with the best checkpoint; write and print what a run ends with."""
-    best = folder / "checkpoints" / "best.ckpt"
-    best = best if best.is_file() else runs.last_checkpoint(folder)  # valid of one class has no AUROC to be best by
-    state = torch.load(best, map_location="cpu", weights_only=True)
+    state = torch.load(runs.best_checkpoint(folder), map_location="cpu", weights_only=True)
     model.load_state_dict(state["state_dict"])
     # A trainer of its own: the weights to score are the checkpoint's, whatever a moving average still holds.
     trainer = build_trainer({**settings, "progress": False}, folder, count, [], [], model.plan)
