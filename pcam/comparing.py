@@ -12,7 +12,7 @@ from pcam import members, runs
 from pcam.errors import ConfigError, DataError
 from pcam.report import screens
 from pcam.stats.compare import delong, holm, mcnemar, over_seeds, paired_difference, welch
-from pcam.stats.intervals import bootstrap_metrics
+from pcam.stats.intervals import bootstrap_metrics, unit
 from pcam.tables import check
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ def compare(config: runs.Config, folder: Path) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "split": split,
         "patches": len(found.ids),
-        "over": "patches" if found.slides is None else "slides",
+        "over": unit(found.slides),
         "runs": each,
         "pairs": tested,
         "groups": groups,

@@ -1,6 +1,6 @@
 """Several networks on the same patches, made one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,9 @@ from pcam.errors import ConfigError, DataError
 from pcam.report import screens
 from pcam.stats import votes
 from pcam.stats.compare import holm, paired_difference
-from pcam.stats.intervals import bootstrap_metrics
+from pcam.stats.intervals import bootstrap_metrics, unit
 from pcam.stats.metrics import Floats, classification_metrics
 from pcam.tables import look_up
-
-# Members' probabilities (M, N) to a score (N,); weighted is fitted on valid and stands beside these.
-RULES: Mapping[str, Callable[[Floats], Floats]] = {
-    "majority_vote": lambda scores: votes.majority_vote(scores).astype(np.float64),
-    "mean_probability": votes.mean_probability,
-    "mean_logit": votes.mean_logit,
-    "rank_mean": votes.rank_mean,
-}
 
 
 def ensemble(config: runs.Config, folder: Path) -> dict[str, Any] | None:
@@ -36,13 +28,13 @@ def ensemble(config: runs.Config, folder: Path) -> dict[str, Any] | None:
         What summary.json holds; None where the patches have no labels.
     """
     resamples = resampling(config)
-    look_up({**RULES, "weighted": None}, config["rule"], "rule")
+    look_up({**votes.RULES, "weighted": None}, config["rule"], "rule")
     split = config["split"]
     paths = members.find(config["runs"], split)
     if len(paths) < 2:
         raise ConfigError(f"runs: an ensemble has at least two members, there is {paths[0]}")
     found = members.together([members.read(path) for path in paths])
-    valid = _valid(paths, found.names) if split != "valid" else None
+    valid = _valid(paths) if split != "valid" else None
     weights = None if valid is None or valid.label is None else votes.fit_weights(valid.probability, valid.label)
     if config["rule"] == "weighted" and split == "valid":
         raise ConfigError("rule=weighted split=valid: weights are fitted on valid, so they cannot be judged on it; split=test")
@@ -50,7 +42,7 @@ def ensemble(config: runs.Config, folder: Path) -> dict[str, Any] | None:
         raise DataError(
             "rule=weighted: weights are fitted on valid, and not every member has predictions/valid.csv with labels"
         )
-    scores = {name: combine(found.probability) for name, combine in RULES.items()}
+    scores = {name: combine(found.probability) for name, combine in votes.RULES.items()}
     if weights is not None:
         scores["weighted"] = votes.weighted_mean(found.probability, weights)
     runs.write_predictions(folder, split, found.ids, found.label, scores[config["rule"]], found.slides)
@@ -67,7 +59,7 @@ def ensemble(config: runs.Config, folder: Path) -> dict[str, Any] | None:
     return summary
 
 
-def _valid(paths: Sequence[Path], names: Sequence[str]) -> members.Members | None:
+def _valid(paths: Sequence[Path]) -> members.Members | None:
     """Return the members' predictions of valid, if all have them."""
     beside = [path.with_name("valid.csv") for path in paths]
     if not all(path.is_file() for path in beside):
@@ -110,7 +102,7 @@ def _measured(
         "best_member": found.names[best],
         "best_by": "valid" if on is valid else "this split",
         "weights": None if weights is None else dict(zip(found.names, weights.tolist(), strict=True)),
-        "over": "patches" if slides is None else "slides",
+        "over": unit(slides),
         "patches": len(label),
         **resamples,
     }
@@ -124,18 +116,9 @@ def _ensemble_table(found: members.Members, summary: Mapping[str, Any], split: s
         difference = row.get("difference")
         p = "" if difference is None else screens.p_value(difference.get("p_holm", difference["p"]))
         told = "the best member" if difference is None else screens.signed(difference)
-        lines.append(
-            [
-                name if name in summary["members"] else name.replace("_", " "),
-                screens.interval(row["auroc"]),
-                screens.interval(row["accuracy"]),
-            ]
-        )
-        lines[-1] += [
-            screens.number(row["auroc_of_hard_labels"]),
-            told,
-            p if name not in summary["members"] or not p else f"{p} *",
-        ]
+        mine = name in summary["members"]
+        cells = [screens.interval(row["auroc"]), screens.interval(row["accuracy"]), screens.number(row["auroc_of_hard_labels"])]
+        lines.append([name if mine else name.replace("_", " "), *cells, told, f"{p} *" if mine and p else p])
     notes = [
         f"{split}: {summary['patches']:,} patches; threshold 0.5",
         f"95 % intervals and p: paired bootstrap over {summary['over']}",

@@ -35,6 +35,11 @@ def near(word: str, words: Iterable[str]) -> str:
     return f"; there is {', '.join(known)}" if 0 < len(known) <= 20 else ""
 
 
+def reason(error: BaseException) -> str:
+    """Return what a library's error says in one short line."""
+    return (str(error) or type(error).__name__).splitlines()[0][:120]
+
+
 def typed(key: str, value: object) -> str:
     """Return ``key=value`` as it is typed on a command line, quoted for Hydra and the shell where that is needed."""
     word = f"{key}={value}"

@@ -17,7 +17,7 @@ from pcam.models.classifier import Classifier
 from pcam.report import evaluation, screens
 from pcam.stats.calibration import fit_temperature, logit, tempered
 from pcam.stats.curves import operating_curves, reliability
-from pcam.stats.intervals import bootstrap_metrics
+from pcam.stats.intervals import METHOD, bootstrap_metrics, unit
 from pcam.stats.thresholds import at_sensitivity, youden
 from pcam.tables import check
 
@@ -71,14 +71,14 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
     probability = tempered(scoring.score(model, source, saved, data, split, config["tta"]), rule.temperature)
     told: dict[str, Any] = {"threshold": rule.threshold, "seed": config["seed"], "resamples": config["resamples"]}
     figures = bootstrap_metrics(probability, source.labels, source.groups, **told)
-    over = "patches" if source.groups is None else "slides"
+    over = unit(source.groups)
     summary = {
         split: figures,
         "run": str(run),
         "tta": config["tta"],
         "threshold": {"value": rule.threshold, "chosen": rule.chosen},
         "temperature": rule.temperature,
-        "intervals": {"level": 0.95, "over": over, "method": "bootstrap", "resamples": config["resamples"]},
+        "intervals": {"level": 0.95, "over": over, "method": METHOD, "resamples": config["resamples"]},
         "data": {"name": data["name"], "patches": len(source), "positive": int(source.labels.sum())},
         "versions": runs.versions(),
         "commit": runs.code_commit(),
@@ -112,9 +112,8 @@ def predict(config: runs.Config, folder: Path) -> None:
         runs.write_csv(folder / "submission.csv", ("id", "label"), rows)
         print(folder / "submission.csv")
     if labels is not None:
-        over = "patches" if source.groups is None else "slides"
         figures = bootstrap_metrics(probability, labels, source.groups)
-        print("\n" + screens.table(split, screens.described(source), figures, over))
+        print("\n" + screens.table(split, screens.described(source), figures, unit(source.groups)))
 
 
 def _checked(config: runs.Config) -> None:
@@ -140,10 +139,10 @@ def _checked(config: runs.Config) -> None:
 
 def _rule(config: runs.Config, saved: runs.Config, model: Classifier) -> Rule:
     """Decide threshold and temperature, on the run's own valid split where they are to be fitted."""
-    threshold, chosen = config["threshold"], "threshold as given"
+    threshold, chosen = config["threshold"], f"threshold {config['threshold']}"
     temperature, note = 1.0, ""
     if config["calibration"] == "none" and not isinstance(threshold, str):
-        return Rule(float(threshold), f"threshold {threshold:g}", temperature, note)
+        return Rule(float(threshold), chosen, temperature, note)
     data, splits = {**saved["data"]}, saved["splits"]
     for key in ("batch_size", "num_workers"):
         data[key] = config["data"][key] if config["data"][key] is not None else data[key]

@@ -134,20 +134,16 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         RunError: another process has it.
     """
-    import fcntl
+    from filelock import FileLock, Timeout
 
     path = folder / ".held"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(
-                f"{folder} is being trained by another process; wait for it, or set another hydra.run.dir"
-            ) from error
-        try:
+    try:
+        with FileLock(path, timeout=0):
             yield
-        finally:
             path.unlink(missing_ok=True)
+    except Timeout as error:
+        message = f"{folder} is being trained by another process; wait for it, or set another hydra.run.dir"
+        raise RunError(message) from error
 
 
 def not_a_run(folder: Path) -> None:

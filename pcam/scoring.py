@@ -8,15 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from pcam import runs
 from pcam.data.crop import Crop
-from pcam.data.datamodule import PatchDataset, PatchOrder, same, workers
+from pcam.data.datamodule import PatchDataset, PatchOrder, checked_batch, loaded, workers
 from pcam.data.source import Source, limited
-from pcam.data.sources import Opened, open_source, open_splits, published
-from pcam.errors import ConfigError, DataError, RunError, near
+from pcam.data.sources import open_source, open_splits, published
+from pcam.errors import ConfigError, DataError, RunError, near, reason
 from pcam.models.classifier import Classifier
 
 Probabilities = NDArray[np.float64]
@@ -44,8 +43,7 @@ def open_run(folder: Path) -> tuple[runs.Config, Classifier]:
     try:
         model = Classifier.load(path)
     except Exception as error:  # torch.load and Lightning have an error of their own for each way to be broken
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise RunError(f"{path} cannot be read safely as a checkpoint ({reason})") from error
+        raise RunError(f"{path} cannot be read safely as a checkpoint ({reason(error)})") from error
     return config, model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -60,7 +58,7 @@ def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, An
         The settings of data and of splits.
     """
     given = {key: value for key, value in asked["data"].items() if value is not None}
-    if "name" in given and not _same(given, config["data"]):
+    if "name" in given and not _own(given, config["data"]):
         settings = {key: value for key, value in asked["data"].items() if key in given or key not in ("root", *READING)}
         return {**settings, **{key: given.get(key, value) for key, value in READING.items()}}, asked["splits"]
     if asked["splits"]["name"] != "auto":
@@ -68,7 +66,7 @@ def data_of(config: runs.Config, asked: Mapping[str, Any]) -> tuple[dict[str, An
     return {**config["data"], **given}, config["splits"]
 
 
-def _same(given: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+def _own(given: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
     """Tell whether the data asked for is what the run was trained on, in its place or another."""
     return bool(given["name"] == own["name"] and given.get("root") in (None, own.get("root")))
 
@@ -86,7 +84,7 @@ def open_split(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int, sp
     as_published = splits["name"] in ("auto", "official") and data.get("duplicates") != "drop"
     if data["name"] == "folder" and as_published and split != "train" and split in published(data):
         return limited(open_source(data, split), data["limit"], 0)  # it need not lie beside patches to train on
-    opened: Opened = open_splits(data, splits, seed)
+    opened = open_splits(data, splits, seed)
     if split not in opened.splits:
         raise DataError(f"data={data['name']} has no split '{split}'{near(split, opened.splits)}")
     return opened.splits[split]
@@ -112,15 +110,13 @@ def score(
     """
     if tta not in TTA:
         raise ConfigError(f"tta={tta} is not known{near(tta, TTA)}")
-    if not isinstance(data["batch_size"], int) or data["batch_size"] < 1:
-        raise ConfigError(f"data.batch_size={data['batch_size']}; it is a count from 1")
+    checked_batch(data["batch_size"])
     crop = config["crop"]
     dataset = PatchDataset(source, Crop(crop["valid" if split == "valid" else "test"], crop["size"], config["seed"]), None)
     order = PatchOrder(len(source), data["batch_size"], seed=0, training=False)
-    loader = DataLoader(dataset, batch_sampler=order, collate_fn=same, num_workers=workers(data["num_workers"]))
     with torch.inference_mode(), tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False) as bar:
         parts = []
-        for batch in loader:
+        for batch in loaded(dataset, order, workers(data["num_workers"])):
             images = batch["image"].to(model.device, non_blocking=True)
             views = [torch.sigmoid(model(view).double()) for view in seen(images, tta)]
             parts.append(torch.stack(views).mean(0).cpu().numpy())

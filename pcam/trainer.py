@@ -17,12 +17,13 @@ from pcam.runs import Config
 from pcam.tables import call, check, look_up
 
 OURS = ("precision", "devices", "early_stopping", "ema", "progress")  # keys of trainer that are not Lightning's, or resolved
-SMALLEST: tuple[tuple[str, Any, int], ...] = (  # what Lightning would take and then fail with, or do nothing
-    ("max_epochs", int, 1),
-    ("accumulate_grad_batches", int, 1),
-    ("gradient_clip_val", float | None, 0),
-    ("limit_train_batches", float | None, 0),
-)
+# Lightning takes less than these need, and then fails or does nothing: counts from 1, amounts above 0.
+POSITIVE: Mapping[str, Any] = {
+    "max_epochs": int,
+    "accumulate_grad_batches": int,
+    "gradient_clip_val": float | None,
+    "limit_train_batches": float | None,
+}
 
 
 def processes(settings: Mapping[str, Any], single: bool) -> int:
@@ -61,10 +62,12 @@ def build_trainer(
     """Return Lightning's Trainer for the config's ``trainer``."""
     from lightning.pytorch.strategies import DDPStrategy
 
-    for key, kind, least in SMALLEST:
+    for key, kind in POSITIVE.items():
         check(settings[key], kind, f"trainer.{key}")
-        if settings[key] is not None and (settings[key] < least or (key == "limit_train_batches" and settings[key] == 0)):
-            raise ConfigError(f"trainer.{key}={settings[key]} is too small; it is {'at least 1' if least else 'more than 0'}")
+        if settings[key] is not None and settings[key] <= 0:
+            raise ConfigError(
+                f"trainer.{key}={settings[key]} is too small; it is {'at least 1' if kind is int else 'more than 0'}"
+            )
     if settings["deterministic"] not in (True, False, "warn"):
         raise ConfigError(f"trainer.deterministic={settings['deterministic']} is not true, false or warn")
     given = {key: value for key, value in settings.items() if key not in OURS}

@@ -14,12 +14,12 @@ from lightning import Trainer, seed_everything
 from pcam import runs
 from pcam.callbacks import build_callbacks, read_rows
 from pcam.data.datamodule import PatchData
-from pcam.errors import ConfigError, PcamError, RunError, typed
+from pcam.errors import ConfigError, PcamError, RunError, reason, typed
 from pcam.models.classifier import Classifier
 from pcam.models.weights import Weights, begin
 from pcam.report import screens
 from pcam.report.curves import curves
-from pcam.stats.intervals import METHOD, RESAMPLES, bootstrap_metrics
+from pcam.stats.intervals import METHOD, RESAMPLES, bootstrap_metrics, unit
 from pcam.tables import check
 from pcam.trainer import build_loggers, build_trainer, processes, quiet
 
@@ -147,7 +147,7 @@ def conclude(
         runs.write_predictions(folder, split, source.ids, scores.label, scores.probability, source.groups)
         figures = bootstrap_metrics(scores.probability, scores.label, source.groups, means={"loss": scores.loss})
         summary[split] = figures
-    over = "patches" if data.sources[final].groups is None else "slides"
+    over = unit(data.sources[final].groups)
     summary |= {
         "intervals": {"level": 0.95, "over": over, "method": METHOD, "resamples": RESAMPLES},
         "epochs": trained.current_epoch,
@@ -228,8 +228,7 @@ def _began(folder: Path, epochs: int) -> Weights:
         state = torch.load(path, map_location="cpu", weights_only=True)
         done, began = int(state["epoch"]) + 1, Weights(**state["began"])
     except Exception as error:  # torch.load has its own family of errors for each way in which a file can be broken
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise RunError(f"{path} cannot be read safely as a checkpoint ({reason}); begin the run anew") from error
+        raise RunError(f"{path} cannot be read safely as a checkpoint ({reason(error)}); begin the run anew") from error
     if done > epochs:
         raise RunError(f"{folder} has been trained for {done} epochs already; trainer.max_epochs={epochs} must not be less")
     return began

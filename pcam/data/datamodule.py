@@ -101,6 +101,24 @@ def workers(setting: int | str) -> int:
     return setting
 
 
+def checked_batch(size: object) -> None:
+    """Raise a ConfigError where a batch size is no count from 1."""
+    if not isinstance(size, int) or size < 1:
+        raise ConfigError(f"data.batch_size={size}; it is a count from 1")
+
+
+def loaded(dataset: PatchDataset, order: PatchOrder, num_workers: int) -> DataLoader[Batch]:
+    """Return the batches of a data set in an order."""
+    return DataLoader(
+        dataset,
+        batch_sampler=order,
+        collate_fn=same,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
 class PatchData(LightningDataModule):
     """The splits of a source as DataLoaders.
 
@@ -117,8 +135,7 @@ class PatchData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.batch_size, self.num_workers, self.seed = data["batch_size"], workers(data["num_workers"]), seed
-        if not isinstance(self.batch_size, int) or self.batch_size < 1:
-            raise ConfigError(f"data.batch_size={self.batch_size}; it is a count from 1")
+        checked_batch(self.batch_size)
         self.crops = {split: Crop(crop[split], crop["size"], seed) for split in SPLITS}
         self.augment = None if aug["batched"] else Augmentation(aug, seed)
         self.opened = open_splits(data, splits, seed)
@@ -145,14 +162,7 @@ class PatchData(LightningDataModule):
         order = PatchOrder(len(dataset), self.batch_size, self.seed, training, rank, world, self.epoch)
         if training and len(order) == 0:
             raise DataError(f"{split} has {len(dataset)} patches, fewer than processes ({world})")
-        return DataLoader(
-            dataset,
-            batch_sampler=order,
-            collate_fn=same,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return loaded(dataset, order, self.num_workers)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move a batch; where augmentation is batched, a training batch is augmented there."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor, nn
 
-from pcam.errors import WeightsError
+from pcam.errors import WeightsError, reason
 from pcam.models.backbones import origin
 
 State = dict[str, Tensor]
@@ -110,8 +110,9 @@ def read(path: Path) -> tuple[State, str]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each reader has its own family of errors
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise WeightsError(f"{path} cannot be read safely as weights ({reason}); files that hold code are refused") from error
+        raise WeightsError(
+            f"{path} cannot be read safely as weights ({reason(error)}); files that hold code are refused"
+        ) from error
     ours = "network.backbone."
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):

@@ -12,6 +12,7 @@ from pcam.data.audit import Audit
 from pcam.data.checks import Check, Group, Verdict
 from pcam.data.quality import EDGES, STAINS
 from pcam.data.source import Pixels, Source
+from pcam.report.figures import calm, canvas, png
 
 SHOWN = 12  # patches of a check
 PER_GROUP = 4  # patches of a group of equal ones
@@ -214,11 +215,7 @@ def _uri(content: bytes, kind: str) -> str:
 
 
 def _histograms(audit: Audit) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.6, 2.9), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(9.6, 2.9, 150)
     for axes, stain in zip(figure.subplots(1, len(STAINS)), STAINS, strict=True):
         top = 0.5
         for color, (split, figures) in zip(COLORS, audit.stain.items(), strict=False):
@@ -227,9 +224,6 @@ def _histograms(audit: Audit) -> bytes:
             axes.stairs(density, EDGES, color=color, label=split, linewidth=1.4)
             top = max(top, float(EDGES[1:][counts.cumsum() <= 0.999 * counts.sum()].max(initial=0)) + 0.1)
         axes.set(xlabel=f"{stain}, optical density", ylabel="density of patches", xlim=(0, top), ylim=(0, None))
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        calm(axes)
         axes.legend(frameon=False, fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return png(figure)

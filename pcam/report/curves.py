@@ -1,7 +1,8 @@
 """The figure of training: the study's Figure 2, for any run."""
 
-import io
 from collections.abc import Mapping, Sequence
+
+from pcam.report.figures import BLUE, ORANGE, calm, canvas, png
 
 
 def curves(rows: Sequence[Mapping[str, str]], title: str, released: int | None = None) -> bytes:
@@ -15,19 +16,16 @@ def curves(rows: Sequence[Mapping[str, str]], title: str, released: int | None =
     Returns:
         A PNG.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(11, 3.6), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(11, 3.6, 130)
     figure.suptitle(title, fontsize=11)
     panels = (
         ("loss", [("train/loss_epoch", "training"), ("valid/loss", "validation")]),
         ("accuracy", [("train/accuracy", "training"), ("valid/accuracy", "validation")]),
         ("AUROC", [("valid/auroc", "validation")]),
     )
-    colors = {"training": "#0072B2", "validation": "#D55E00"}  # Okabe & Ito: told apart by every eye
+    colors = {"training": BLUE, "validation": ORANGE}
     for axes, (name, lines) in zip(figure.subplots(1, 3), panels, strict=True):
         for column, label in lines:
             points = [(int(row["epoch"]) + 1, float(row[column])) for row in rows if row.get(column)]
@@ -37,9 +35,6 @@ def curves(rows: Sequence[Mapping[str, str]], title: str, released: int | None =
             axes.axvline(released + 0.5, color="0.5", linestyle=":", linewidth=1, label="backbone released")
         axes.set(xlabel="epoch", ylabel=name, xlim=(0.7, max((int(row["epoch"]) + 1 for row in rows), default=1) + 0.3))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        calm(axes)
         axes.legend(frameon=False, fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return png(figure)

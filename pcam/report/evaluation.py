@@ -1,17 +1,16 @@
 """Pictures of an evaluation: curves with their bands, calibration, what was called what, and the worst mistakes."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.report.figures import BLUE, GREY, ORANGE, calm, canvas, png
 from pcam.report.screens import NAMES
 from pcam.stats.curves import Curve, Reliability
 from pcam.stats.metrics import Floats
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.55"  # Okabe & Ito: told apart by every eye
 MISTAKES = 16
 
 
@@ -38,11 +37,7 @@ def overview(
     Returns:
         A PNG.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 7.6), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(13, 7.6, 120)
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(2, 3).ravel()
     panels = (
@@ -66,11 +61,9 @@ def overview(
     axes[4].set(xlabel="probability", ylabel="patches")
     axes[4].legend(frameon=False, fontsize=8, loc="best")
     _intervals(axes[5], figures)
-    for panel in axes[[0, 1, 2, 4]]:
-        panel.grid(alpha=0.25)
     for panel in axes[[0, 1, 2, 4, 5]]:
-        panel.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+        calm(panel)
+    return png(figure)
 
 
 def mistakes(patches: NDArray[np.uint8], captions: Sequence[str], square: int | None) -> bytes:
@@ -79,13 +72,10 @@ def mistakes(patches: NDArray[np.uint8], captions: Sequence[str], square: int | 
     Returns:
         A PNG.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     rows = -(-max(len(patches), 1) // 4)
-    figure = Figure(figsize=(9, 2.55 * rows), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(9, 2.55 * rows, 120)
     for i, axes in enumerate(figure.subplots(rows, 4, squeeze=False).ravel()):
         axes.set_axis_off()
         if i >= len(patches):
@@ -96,7 +86,7 @@ def mistakes(patches: NDArray[np.uint8], captions: Sequence[str], square: int | 
             height, width = patches[i].shape[:2]
             corner = ((width - square) / 2 - 0.5, (height - square) / 2 - 0.5)
             axes.add_patch(Rectangle(corner, square, square, fill=False, edgecolor="black", linewidth=1))
-    return _png(figure)
+    return png(figure)
 
 
 def _told(figure: Mapping[str, float]) -> str:
@@ -139,10 +129,3 @@ def _intervals(axes: Any, figures: Mapping[str, Mapping[str, float]]) -> None:
         axes.plot(figure["value"], row, marker="o", markersize=4, color=BLUE)
     axes.set(yticks=range(len(names)), xlim=(-0.01, 1.01), xlabel="value and 95 % interval")
     axes.set_yticklabels([NAMES.get(name, name) for name in reversed(names)], fontsize=8)
-    axes.grid(alpha=0.25)
-
-
-def _png(figure: Any) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()

@@ -76,6 +76,11 @@ def bootstrap_metrics(
     return result
 
 
+def unit(groups: Sequence[str] | None) -> str:
+    """Return what a resample draws: "slides" where they are known, else "patches"."""
+    return "patches" if groups is None else "slides"
+
+
 def units_of(groups: Sequence[str] | None, size: int) -> NDArray[np.int64]:
     """Return (N,), the number of the unit that is drawn with each patch: its slide, or itself.
 

@@ -172,8 +172,3 @@ def classification_metrics(
     """Compute every figure of one sample, each patch once: see ``Scored``."""
     found = Scored(probability, label, threshold, bins, figures, means).weigh(np.ones((1, len(label))))
     return {name: float(value[0]) for name, value in found.items()}
-
-
-def nan_to_none(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Return the values with None where a figure is not defined, as JSON has no NaN."""
-    return {name: None if np.isnan(value) else value for name, value in values.items()}

@@ -116,9 +116,9 @@ def _checked(members: Floats) -> Floats:
     return members
 
 
+# Those that need no fitting; the weighted mean does.
 RULES: dict[str, Callable[[Floats], Floats]] = {
     "majority_vote": lambda members: majority_vote(members).astype(np.float64),
-    "vote_share": vote_share,
     "mean_probability": mean_probability,
     "mean_logit": mean_logit,
     "rank_mean": rank_mean,
