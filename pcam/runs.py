@@ -139,8 +139,10 @@ def held(folder: Path) -> Iterator[None]:
     path = folder / ".held"
     try:
         with FileLock(path, timeout=0):
-            yield
-            path.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
     except Timeout as error:
         message = f"{folder} is being trained by another process; wait for it, or set another hydra.run.dir"
         raise RunError(message) from error
