@@ -1,13 +1,12 @@
 """What a trained network says of patches: a run opened again, and its probabilities."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
 from pcam import runs
@@ -17,16 +16,17 @@ from pcam.data.source import Source, limited
 from pcam.data.sources import open_source, open_splits, published
 from pcam.errors import ConfigError, DataError, RunError, near, reason
 from pcam.models.classifier import Classifier
+from pcam.models.symmetries import D4, Symmetry, turned
 
 Probabilities = NDArray[np.float64]
 
 READING: Mapping[str, Any] = {"batch_size": 64, "num_workers": "auto", "limit": None, "duplicates": "group"}  # of other data
 
-# Symmetries over which probabilities are averaged: quarter turns, and whether mirrored left to right afterwards.
-TTA: Mapping[str, tuple[tuple[int, bool], ...]] = {
+# Symmetries over which probabilities are averaged.
+TTA: Mapping[str, tuple[Symmetry, ...]] = {
     "none": ((0, False),),
     "flips": ((0, False), (0, True), (2, False), (2, True)),
-    "d4": tuple((turns, mirrored) for turns in range(4) for mirrored in (False, True)),
+    "d4": D4,
 }
 
 
@@ -118,14 +118,7 @@ def score(
         parts = []
         for batch in loaded(dataset, order, workers(data["num_workers"])):
             images = batch["image"].to(model.device, non_blocking=True)
-            views = [torch.sigmoid(model(view).double()) for view in seen(images, tta)]
+            views = [torch.sigmoid(model(turned(images, symmetry)).double()) for symmetry in TTA[tta]]
             parts.append(torch.stack(views).mean(0).cpu().numpy())
             bar.update(len(images))
     return np.concatenate(parts)
-
-
-def seen(images: Tensor, tta: str) -> Iterator[Tensor]:
-    """Yield (B, 3, H, W) as each of the symmetries of ``tta`` shows it."""
-    for turns, mirrored in TTA[tta]:
-        view = torch.rot90(images, turns, (-2, -1)) if turns else images
-        yield view.flip(-1) if mirrored else view

@@ -22,6 +22,7 @@ from pcam.report.curves import curves
 from pcam.stats.intervals import METHOD, RESAMPLES, bootstrap_metrics, unit
 from pcam.tables import check
 from pcam.trainer import build_loggers, build_trainer, processes, quiet
+from pcam.watching import watched
 
 
 def train(config: runs.Config, folder: Path, resume: bool, single: bool = False) -> dict[str, Any]:
@@ -91,7 +92,8 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
         began = begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
     model.began = asdict(began)
     loggers = build_loggers(config, folder)
-    trainer = build_trainer(settings, folder, count, build_callbacks(settings, folder), loggers, model.plan)
+    callbacks = [*build_callbacks(settings, folder), *watched(config, folder)]
+    trainer = build_trainer(settings, folder, count, callbacks, loggers, model.plan)
     if trainer.is_global_zero:
         if data.opened.how != "official":
             runs.write_splits(folder, data.sources)

@@ -12,6 +12,7 @@ from pcam import runs, scoring
 from pcam.data.kaggle import submission
 from pcam.data.synthetic import SyntheticSource
 from pcam.errors import ConfigError, DataError, RunError
+from pcam.models.symmetries import turned
 from tests.conftest import SMALL, TINY, write_folder, write_kaggle
 from tests.run import door, train
 
@@ -50,12 +51,12 @@ def test_averaging_over_the_symmetries_gives_all_of_them_the_same(run: Path) -> 
 
     def probability(images: torch.Tensor, tta: str) -> torch.Tensor:
         with torch.inference_mode():
-            return torch.stack([torch.sigmoid(model(view)) for view in scoring.seen(images, tta)]).mean(0)
+            return torch.stack([torch.sigmoid(model(turned(images, symmetry))) for symmetry in scoring.TTA[tta]]).mean(0)
 
-    turned = [torch.rot90(flipped, turns, (2, 3)) for flipped in (patches, patches.flip(3)) for turns in range(4)]
-    alone = torch.stack([probability(images, "none") for images in turned])
+    views = [torch.rot90(flipped, turns, (2, 3)) for flipped in (patches, patches.flip(3)) for turns in range(4)]
+    alone = torch.stack([probability(images, "none") for images in views])
     assert np.ptp(alone.numpy(), axis=0).min() > 1e-4  # the network itself tells them apart
-    assert np.ptp(torch.stack([probability(images, "d4") for images in turned]).numpy(), axis=0).max() < 1e-5
+    assert np.ptp(torch.stack([probability(images, "d4") for images in views]).numpy(), axis=0).max() < 1e-5
     config = runs.read_config(run)
     source = SyntheticSource("train", 4)
     scored = scoring.score(model, source, {**config, "crop": {**config["crop"], "test": "none"}}, config["data"], "test", "d4")

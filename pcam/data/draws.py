@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     SPLIT = 4
     TORCH = 5
     BATCHED = 6
+    ATTRIBUTION = 7
 
 
 class Stream:

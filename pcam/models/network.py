@@ -80,8 +80,15 @@ class Network(nn.Module):
         Returns:
             float32 (B,).
         """
-        x = (image.float() / 255 - self.mean) / self.std
-        if self.input_size is not None and image.shape[-2:] != (self.input_size, self.input_size):
+        return self.score(self.normalised(image))
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """Return raw patches (B, 3, H, W) in the unit that the backbone was made for, float32, of their size."""
+        return (image.float() / 255 - self.mean) / self.std
+
+    def score(self, x: Tensor) -> Tensor:
+        """Return the log-odds, float32 (B,), of normalised patches (B, 3, H, W); ``forward`` without its first step."""
+        if self.input_size is not None and x.shape[-2:] != (self.input_size, self.input_size):
             smooth = self.interpolation != "nearest"
             x = F.interpolate(x, self.input_size, mode=self.interpolation, antialias=smooth)
         x = x.contiguous(memory_format=torch.channels_last)

@@ -76,6 +76,43 @@ def bootstrap_metrics(
     return result
 
 
+def bootstrap_mean(
+    values: Floats,
+    groups: Sequence[str] | None = None,
+    *,
+    bounded: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Compute the mean of what was measured on each patch, with its interval.
+
+    Args:
+        values: (N,); patches whose value is NaN are left out.
+        groups: N slide names, or None to draw patches.
+        bounded: the values are shares, from 0 to 1, and so is the interval.
+        resamples: how many.
+        seed: of the draws.
+        level: how often the interval is to hold the truth.
+
+    Returns:
+        {"value", "low", "high", "patches"}; NaN without any value, limits NaN where one slide or patch alone has one.
+    """
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known):
+        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "patches": 0}
+    values = np.asarray(values, np.float64)[known]
+    units = units_of(None if groups is None else [groups[int(i)] for i in known], len(values))
+    drawn = np.concatenate([weight @ values / weight.sum(1) for weight in resampled(units, resamples, seed)])
+    mean, count = float(values.mean()), effective(np.ones(len(values), np.uint8), units)["all"]
+    if bounded:
+        low, high = limits(mean, drawn, count, level)
+    else:
+        error, t = spread(drawn, count, level)
+        low, high = mean - t * error, mean + t * error
+    return {"value": mean, "low": low, "high": high, "patches": len(values)}
+
+
 def unit(groups: Sequence[str] | None) -> str:
     """Return what a resample draws: "slides" where they are known, else "patches"."""
     return "patches" if groups is None else "slides"

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from pcam.stats.intervals import bootstrap_metrics, effective, limits, resampled, units_of
+from pcam.stats.intervals import bootstrap_mean, bootstrap_metrics, effective, limits, resampled, units_of
 from pcam.stats.metrics import FIGURES
 
 
@@ -130,3 +130,31 @@ def test_precision_rests_on_the_patches_that_are_called_positive() -> None:
     found = bootstrap_metrics(probability, label, figures=["precision"], resamples=200)["precision"]
     assert found["value"] == found["low"] == 0
     assert 0.15 < found["high"] < 0.3  # Wilson's for 0 of 16 is 0.194, of 500 it would be 0.008
+
+
+def test_the_mean_of_what_was_measured_on_patches() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(3, 2, 400)
+    told = bootstrap_mean(values)
+    error = values.std(ddof=1) / 20
+    assert told["value"] == pytest.approx(values.mean())
+    assert told["high"] - told["value"] == pytest.approx(1.966 * error, rel=0.06)  # Student's t with 399 degrees of freedom
+    holes = np.where(np.arange(500) < 100, np.nan, np.concatenate([np.zeros(100), values]))
+    assert bootstrap_mean(holes) == told
+    assert bootstrap_mean(np.full(3, np.nan))["patches"] == 0
+    share = bootstrap_mean(np.full(30, 1.0), bounded=True)
+    assert (share["value"], share["high"]) == (1, 1)
+    assert 0.8 < share["low"] < 1
+
+
+def test_the_mean_over_slides_is_less_certain_than_over_patches() -> None:
+    rng = np.random.default_rng(1)
+    held = {"slides": 0, "patches": 0}
+    groups = [f"slide-{i // 10}" for i in range(200)]
+    for seed in range(200):
+        values = np.repeat(rng.normal(size=20), 10) + rng.normal(0, 0.3, 200)
+        for name, over in (("slides", groups), ("patches", None)):
+            told = bootstrap_mean(values, over, resamples=200, seed=seed)
+            held[name] += told["low"] <= 0 <= told["high"]
+    assert 0.90 <= held["slides"] / 200 <= 0.985
+    assert held["patches"] / 200 < 0.6

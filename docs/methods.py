@@ -1,0 +1,75 @@
+"""A table over the study's networks and the methods of attribution: maps that hold, or why a method is refused.
+
+python docs/methods.py                        random weights, four made patches
+python docs/methods.py data=pcam data.root=DIR model.weights=imagenet    any overrides of pcam.train
+"""
+
+import sys
+
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+
+from pcam import CONF, runs
+from pcam.attribution.methods import METHODS, Explainer, Options
+from pcam.attribution.scorer import Scorer, find_layer
+from pcam.data.crop import Crop
+from pcam.data.datamodule import PatchData
+from pcam.door import plain
+from pcam.models.weights import begin
+from pcam.training import classifier
+
+NAMES = ("resnet50", "efficientnet_b0", "efficientnet_b7", "googlenet", "vgg16", "densenet201", "xception")
+COUNT = 4
+
+
+def main(overrides: list[str]) -> None:
+    """Print the table as Markdown, and below it the reasons."""
+    print("| network | layer | " + " | ".join(method.title for method in METHODS.values()) + " | most steps | largest gap |")
+    print("|---" * (len(METHODS) + 4) + "|")
+    reasons: dict[str, str] = {}
+    for name in NAMES:
+        words = [f"model={name}", "model.weights=none", "data.limit=64", *overrides]
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = runs.absolute(plain(compose("train", words)))
+        torch.manual_seed(0)
+        model = classifier(config).eval()
+        network = config["model"]
+        begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
+        source = PatchData(config["data"], config["splits"], config["crop"], config["aug"], 0).sources["test"]
+        crop = Crop(config["crop"]["test"], config["crop"]["size"])
+        patches = crop(source.read(np.arange(2 * COUNT)), np.arange(2 * COUNT), 0)
+        scorer = Scorer(model.network)
+        x = scorer.network.normalised(torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2))
+        layer, module = find_layer(scorer, "inception5b" if network["name"] == "googlenet" else "last", x)
+        explainer = Explainer(scorer, module, Options(batch=8), x[COUNT:])
+        cells, most, gap = [], 0, 0.0
+        for method in METHODS:
+            why = explainer.refused(method, x)
+            if why is not None:
+                reasons[why] = reasons.get(why) or chr(ord("a") + len(reasons))
+                cells.append(f"refused {reasons[why]}")
+                continue
+            maps = explainer.maps(method, x[:COUNT], torch.arange(COUNT))
+            cells.append(judged(maps.values, x.shape[-2:]))
+            if method == "integrated_gradients":
+                most, gap = int(maps.steps.max()), float(maps.gap.max())
+        row = [network["name"], layer, *cells, str(most), f"{gap:.2%}"]
+        print(f"| {' | '.join(row)} |", flush=True)
+    print()
+    for why, letter in reasons.items():
+        print(f"{letter}: {why}")
+
+
+def judged(values: torch.Tensor, shape: torch.Size) -> str:
+    """Say whether maps (N, H, W) are of the patches' size, finite, and not constant."""
+    if values.shape[1:] != shape:
+        return f"of size {tuple(values.shape[1:])}"
+    if not bool(torch.isfinite(values).all()):
+        return "not finite"
+    constant = int((values.amax((1, 2)) == values.amin((1, 2))).sum())
+    return f"{constant} of {len(values)} constant" if constant else "yes"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

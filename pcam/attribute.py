@@ -1,0 +1,19 @@
+"""Where a trained network finds its answer, and how far that can be believed: ``python -m pcam.attribute run=FOLDER``."""
+
+from pathlib import Path
+
+from pcam import runs
+from pcam.door import Call, door
+
+
+@door("attribute")
+def main(call: Call) -> None:
+    """Explain patches of a run's split; draw the maps and measure them."""
+    runs.read_config(Path(call.config["run"]))  # torch takes seconds to import: a run that is not there is told before
+    from pcam.attributing import attribute
+
+    attribute(call.config, call.folder)
+
+
+if __name__ == "__main__":
+    main()

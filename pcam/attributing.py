@@ -1,0 +1,307 @@
+"""Maps of a trained network: drawn, kept, and measured."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from pcam import runs, scoring
+from pcam.attribution.measuring import MEASURES, TRAINED, Cases, Row, measure
+from pcam.attribution.methods import METHODS, TOLERANCE, Explainer, Maps, Options
+from pcam.attribution.patches import PICKS, Patches, Probabilities, caption, choose, read
+from pcam.attribution.scorer import Scorer, find_layer, shapes
+from pcam.data.crop import Crop
+from pcam.data.draws import Purpose, draw
+from pcam.data.source import Indices, Source
+from pcam.errors import ConfigError, near
+from pcam.models.classifier import Classifier
+from pcam.models.network import Network
+from pcam.report import attribution as pictures
+from pcam.report import screens
+from pcam.stats.intervals import unit
+from pcam.tables import check, look_up
+
+REFERENCES = 16  # patches that gradient SHAP compares with
+FEATURED = 8  # patches whose feature maps are drawn
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of patches and what the network says of them.
+
+    Attributes:
+        source: of the patches.
+        probability: (N,), of the positive class.
+        crop: which square of a patch the network sees.
+        data: name of the data.
+    """
+
+    source: Source
+    probability: Probabilities
+    crop: Crop
+    data: str
+
+    def read(self, indices: Indices) -> Patches:
+        """Read patches as the network sees them."""
+        return read(self.source, indices, self.crop, self.data)
+
+
+def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
+    """Explain patches of a run's split; draw, keep and measure the maps.
+
+    Args:
+        config: the door's.
+        folder: to leave figures, maps.h5, faithfulness.csv and summary.json in.
+
+    Returns:
+        What summary.json holds.
+
+    Raises:
+        PcamError: the run, the data or a setting cannot be used, or no method holds for the network.
+    """
+    options = _options(config)
+    run, name = Path(config["run"]), config["split"]
+    saved, model = scoring.open_run(run)
+    data, splits = scoring.data_of(saved, config)
+    source = scoring.open_split(data, splits, config["seed"], name)
+    facts = [
+        ("run", f"{run}: {saved['model']['name']}, weights {model.began_as()}"),
+        (name, f"{data['name']}: {screens.described(source)}"),
+        ("explained", f"log-odds of the positive class; baseline {options.baseline}, precision {config['precision']}"),
+    ]
+    print(screens.before(facts), flush=True)
+    scorer = Scorer(model.network, config["precision"])
+    crop = Crop(saved["crop"]["valid" if name == "valid" else "test"], saved["crop"]["size"], saved["seed"])
+    split = Split(source, scoring.score(model, source, saved, data, name), crop, data["name"])
+    chosen = choose(config["patches"], source, split.probability, options.seed)
+    patches = split.read(chosen)
+    x = normalised(scorer, patches.images)
+    layer, explainer = explainer_of(scorer, config["layer"], saved["model"]["name"], x, options, split)
+    refused = {method: why for method in config["methods"] if (why := explainer.refused(method, x)) is not None}
+    for method, why in refused.items():
+        print(f"  {method} is left out: {why}", flush=True)
+    methods = [method for method in config["methods"] if method not in refused]
+    if not methods:
+        raise ConfigError(f"methods: none of {', '.join(refused)} holds for {saved['model']['name']}")
+    with tqdm(total=len(methods) * len(x), unit="map", desc="explaining", disable=None, leave=False) as bar:
+        found = {method: explainer.maps(method, x, torch.from_numpy(chosen), bar) for method in methods}
+    _keep(folder, split, chosen, patches, found, layer, options)
+    title = f"{saved['model']['name']} on {data['name']}, {name}"
+    _draw(folder, title, split, chosen, patches, found)
+    if config["feature_maps"] is not None:
+        _draw_features(folder, title, scorer, config["feature_maps"], split, chosen[:FEATURED])
+    summary = {
+        "run": str(run),
+        "split": name,
+        "layer": layer,
+        "methods": methods,
+        "refused": refused,
+        "patches": [source.ids[i] for i in chosen],
+        "completeness": _complete(found),
+        "faithfulness": _measured(config, folder, title, explainer, model, layer, methods, split),
+        "over": unit(source.groups),
+        "seed": options.seed,
+        "versions": runs.versions(),
+        "commit": runs.code_commit(),
+    }
+    runs.write_json(folder / "summary.json", summary)
+    print(f"\n{folder}", flush=True)
+    return summary
+
+
+def explainer_of(scorer: Scorer, layer: str, network: str, x: Tensor, options: Options, split: Split) -> tuple[str, Explainer]:
+    """Return an explainer, and the name of the layer that Grad-CAM looks at."""
+    if layer == "auto":
+        layer = "inception5b" if network == "googlenet" else "last"
+    layer, module = find_layer(scorer, layer, x)
+    size = len(split.source)
+    drawn = draw(options.seed, Purpose.ATTRIBUTION, 5).choice(size, min(REFERENCES, size), replace=False)
+    return layer, Explainer(scorer, module, options, normalised(scorer, split.read(drawn).images))
+
+
+def normalised(scorer: Scorer, images: Tensor) -> Tensor:
+    """Return raw patches in the network's unit, on its device."""
+    network = scorer.network
+    return network.normalised(images.to(network.mean.device))
+
+
+def drawable(found: Mapping[str, Maps]) -> list[pictures.Drawn]:
+    """Return maps as they are drawn."""
+    return [pictures.Drawn(METHODS[name].title, METHODS[name].signed, maps.values.numpy()) for name, maps in found.items()]
+
+
+def untrained(model: Classifier, seed: int) -> Network:
+    """Return a network of a classifier's build with random weights, by a seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(draw(seed, Purpose.ATTRIBUTION, 6).integers(1 << 31)))
+        network: Network = Classifier(**model.hparams).network.eval().to(model.device)
+    return network
+
+
+def _options(config: runs.Config) -> Options:
+    """Check what was typed; return the settings of the methods."""
+    if not isinstance(config["methods"], list) or not config["methods"]:
+        raise ConfigError("methods is a list of at least one: 'methods=[saliency,gradcam]'")
+    for name in config["methods"]:
+        look_up(METHODS, name, "methods")
+    kinds: dict[str, Any] = dict.fromkeys(("steps", "max_steps", "samples", "window", "stride", "seed"), int)
+    for key, kind in {**kinds, "noise": float, "layer": str, "feature_maps": str | None}.items():
+        check(config[key], kind, key)
+    picked, measured = config["patches"], config["faithfulness"]
+    check(picked["ids"], list | None, "patches.ids")
+    if picked["pick"] not in PICKS:
+        raise ConfigError(f"patches.pick={picked['pick']} is not known{near(str(picked['pick']), PICKS)}")
+    counts = {"patches.n": (picked["n"], 1)} | {
+        f"faithfulness.{key}": (measured[key], least)
+        for key, least in (("patches", 0), ("repeated", 0), ("cell", 1), ("resamples", 1))
+    }
+    for key, (count, least) in counts.items():
+        check(count, int, key)
+        if count < least:
+            raise ConfigError(f"{key}={count}; it is a count from {least}")
+    batch = config["data"]["batch_size"]
+    check(batch, int | None, "data.batch_size")
+    keys = ("baseline", "steps", "max_steps", "samples", "noise", "window", "stride", "seed")
+    return Options(**{key: config[key] for key in keys}, **({} if batch is None else {"batch": batch}))
+
+
+def _keep(
+    folder: Path, split: Split, chosen: Indices, patches: Patches, found: Mapping[str, Maps], layer: str, options: Options
+) -> None:
+    """Write maps.h5: the patches, what is known of them, and each method's maps as they are, float32 (N, H, W)."""
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["patches"] = patches.shown
+        file["id"] = np.array([split.source.ids[i] for i in chosen], h5py.string_dtype())
+        file["probability"] = split.probability[chosen]
+        if split.source.labels is not None:
+            file["label"] = split.source.labels[chosen]
+        for name, region in patches.regions.items():
+            file[f"regions/{name}"] = region.numpy()
+        for name, maps in found.items():
+            held = file.create_dataset(f"maps/{name}", data=maps.values.numpy(), compression="gzip")
+            held.attrs.update(unit=METHODS[name].unit, signed=METHODS[name].signed, baseline=options.baseline)
+            if "gradcam" in name:
+                held.attrs["layer"] = layer
+            if maps.complete:
+                held.attrs["completeness_gap"], held.attrs["steps"] = maps.gap.numpy(), maps.steps.numpy()
+    runs.write(folder / "maps.h5", buffer.getvalue())
+
+
+def _draw(folder: Path, title: str, split: Split, chosen: Indices, patches: Patches, found: Mapping[str, Maps]) -> None:
+    """Draw the sheet of all patches and a panel of each."""
+    captions = [caption(split.source, int(i), split.probability[i]) for i in chosen]
+    maps, squares = drawable(found), patches.squares
+    runs.write(folder / "figures" / "sheet.png", pictures.sheet(title, patches.shown, maps, captions, squares))
+    for i, patch in enumerate(tqdm(patches.shown, unit="panel", desc="drawing", disable=None, leave=False)):
+        lines = [" · ".join(captions[i].split("\n"))]
+        lines += [
+            f"{METHODS[name].title}: {100 * float(one.gap[i]):.2g} % from complete"
+            + (f" in {int(one.steps[i])} steps" if one.steps[i] else "")
+            for name, one in found.items()
+            if one.complete
+        ]
+        picture = pictures.panel(patch, maps, i, "\n".join(lines), None if squares is None else squares[i])
+        name = re.sub(r"[^\w.-]+", "_", split.source.ids[chosen[i]])
+        runs.write(folder / "figures" / "panels" / f"{name}.png", picture)
+
+
+def _draw_features(folder: Path, title: str, scorer: Scorer, asked: str, split: Split, chosen: Indices) -> None:
+    """Draw the feature maps of a layer."""
+    patches = split.read(chosen)
+    x = normalised(scorer, patches.images)
+    name, module = find_layer(scorer, asked, x, "feature_maps")
+    if len(shapes(scorer, x).get(name, ())) != 4:
+        raise ConfigError(f"feature_maps={asked}: the layer gives no channels of a map")
+    seen: list[Tensor] = []
+    handle = module.register_forward_hook(lambda layer, inputs, out: seen.append(out.detach().float().cpu()))
+    with torch.no_grad():
+        scorer(x)
+    handle.remove()
+    captions = [caption(split.source, int(i), split.probability[i]) for i in chosen]
+    picture = pictures.features(f"{title}: feature maps of {name}", patches.shown, seen[0].numpy(), captions)
+    runs.write(folder / "figures" / "feature_maps.png", picture)
+
+
+def _complete(found: Mapping[str, Maps]) -> dict[str, Any]:
+    """Return how complete the maps are of each method that promises it; print what falls short."""
+    told = {}
+    for name, maps in found.items():
+        if not maps.complete:
+            continue
+        short, most = int((~(maps.gap <= TOLERANCE)).sum()), float(maps.gap.max())
+        told[name] = {"patches": len(maps.gap), "short": short, "largest_gap": most, "most_steps": int(maps.steps.max())}
+        if short:
+            mend = "; raise max_steps" if int(maps.steps.max()) else ""
+            print(f"  {name}: {short} of {len(maps.gap)} maps miss the log-odds' change by over 1 %, at most {most:.1%}{mend}")
+    return told
+
+
+def _measured(
+    config: runs.Config, folder: Path, title: str, explainer: Explainer, model: Classifier, layer: str,
+    methods: Sequence[str], split: Split,
+) -> list[Row]:  # fmt: skip
+    """Measure the methods over true positives; write faithfulness.csv and its figure, print the tables."""
+    asked, source, seed = config["faithfulness"], split.source, explainer.options.seed
+    if asked["patches"] == 0:
+        return []
+    right = np.flatnonzero(split.probability >= 0.5)
+    right = right[source.labels[right] == 1] if source.labels is not None else right[:0]
+    if not len(right):
+        print("  there are no true positives to measure on: how far the maps can be believed is not known")
+        return []
+    right = draw(seed, Purpose.ATTRIBUTION, 7).permutation(right)[: asked["patches"]]
+    patches = split.read(right)
+    groups = None if source.groups is None else [source.groups[int(i)] for i in right]
+    x, index = normalised(explainer.scorer, patches.images), torch.from_numpy(right)
+    cases = Cases(x, index, patches.regions, groups, min(asked["repeated"], len(right)))
+    rows = measure(explainer, untrained(model, seed), layer, methods, cases, asked["cell"], asked["resamples"])
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = [["" if row.get(key) is None or row[key] != row[key] else row[key] for key in columns] for row in rows]
+    runs.write_csv(folder / "faithfulness.csv", columns, table)
+    names = {name: told for name, (told, _) in MEASURES.items()}
+    titles = {name: method.title for name, method in METHODS.items()} | NAIVE_TITLES
+    about = f"{title}: {len(right)} true positives, 95 % intervals over {unit(groups)}"
+    runs.write(folder / "figures" / "faithfulness.png", pictures.believed(about, rows, names, titles))
+    print(f"\n{about}")
+    for told in _tables(rows, titles):
+        print("\n" + told)
+    return rows
+
+
+NAIVE_TITLES = {"centre_gaussian": "bell over the centre", "edges": "edges"}
+TABLES = (
+    ("centre_share", "centre_pointing", "tumour_share", "tumour_pointing"),
+    ("deletion", "insertion", "infidelity"),
+    ("symmetry", "random_head", "random_all", "sensitivity", "completeness_gap"),
+)
+
+
+def _tables(rows: Sequence[Row], titles: Mapping[str, str]) -> list[str]:
+    """Return the tables of the measures, trained networks' and random ones' rows in turn, chance at the foot."""
+    tables = []
+    each = list(dict.fromkeys((row["method"], row["network"]) for row in rows))
+    for group in TABLES:
+        shown = [name for name in group if any(row["measure"] == name for row in rows)]
+        if not shown:
+            continue
+        lines = []
+        for method, network in each:
+            mine = {row["measure"]: row for row in rows if (row["method"], row["network"]) == (method, network)}
+            cells = [screens.interval(mine[name], form=".3f") if name in mine else "" for name in shown]
+            if any(cells):
+                random = network not in (TRAINED, "none")
+                lines.append([titles[method] + (", random weights" if random else ""), *cells])
+        chances = {row["measure"]: row["chance"] for row in rows if row["chance"] is not None}
+        lines.append(["chance", *(f"{chances[name]:.3f}" if name in chances else "" for name in shown)])
+        tables.append(screens.columns(["", *(MEASURES[name][0] for name in shown)], lines))
+    return tables

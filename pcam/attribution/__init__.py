@@ -1,0 +1,1 @@
+"""Where in a patch a network finds its answer, and how far that can be believed."""

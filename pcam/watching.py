@@ -1,0 +1,111 @@
+"""Maps of the same few patches as training goes: in the run's folder and on whichever dashboard is on."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+
+from pcam import runs
+from pcam.attributing import Split, drawable, explainer_of, normalised
+from pcam.attribution.methods import METHODS, Options
+from pcam.attribution.patches import caption
+from pcam.attribution.scorer import Scorer
+from pcam.data.draws import Purpose, draw
+from pcam.errors import ConfigError
+from pcam.report import attribution as pictures
+from pcam.tables import check, look_up
+
+KEY = "attribution"
+
+
+class AttributionMaps(Callback):
+    """Draws maps before the first epoch, after every k-th and after the last.
+
+    It works on a copy of the network and draws no random number of the training's, so the weights are the same with it and
+    without.
+
+    Args:
+        folder: of the run; the pictures go to figures/attribution/.
+        every: epochs between pictures.
+        patches: how many of valid, half of each class as far as there are, by the seed.
+        methods: of ``METHODS``; those that do not hold for the network are left out.
+        data: name of the source.
+        seed: of the draws.
+    """
+
+    def __init__(self, folder: Path, every: int, patches: int, methods: list[str], data: str, seed: int) -> None:
+        self.folder, self.every, self.patches, self.methods = folder, every, patches, methods
+        self.data, self.seed = data, seed
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw what the first weights show; a run that goes on has it."""
+        if trainer.current_epoch == 0:
+            self._log(trainer, pl_module, 0)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw what this epoch's weights show."""
+        done = trainer.current_epoch + 1
+        if done % self.every == 0 or done == trainer.max_epochs:
+            self._log(trainer, pl_module, done)
+
+    def _log(self, trainer: Trainer, module: LightningModule, epoch: int) -> None:
+        if not trainer.is_global_zero:
+            return
+        from PIL import Image
+
+        with torch.enable_grad():
+            picture = self._picture(trainer, module, epoch)
+        runs.write(self.folder / "figures" / KEY / f"epoch-{epoch:03}.png", picture)
+        image = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image(KEY, [image], step=trainer.global_step, caption=[f"after epoch {epoch}"])
+            elif isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(KEY, image, trainer.global_step, dataformats="HWC")
+
+    def _picture(self, trainer: Trainer, module: LightningModule, epoch: int) -> bytes:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        source = data.sources["valid"]
+        order = draw(self.seed, Purpose.ATTRIBUTION, 8).permutation(len(source))
+        labels = source.labels[order]
+        turn = np.empty(len(order), np.int64)  # the k-th of its class
+        for label in (0, 1):
+            turn[labels == label] = np.arange((labels == label).sum())
+        chosen = order[np.lexsort((-labels.astype(np.int64), turn))][: self.patches]
+        chosen = chosen[np.argsort(-source.labels[chosen].astype(np.int64), kind="stable")]
+
+        scorer, name = Scorer(module.network), module.hparams["network"]["name"]  # type: ignore[arg-type]
+        split = Split(source, np.empty(0), data.crops["valid"], self.data)
+        patches = split.read(chosen)
+        x = normalised(scorer, patches.images)
+        options = Options(max_steps=Options.steps, seed=self.seed)
+        explainer = explainer_of(scorer, "auto", name, x, options, split)[1]
+        held = [method for method in self.methods if explainer.refused(method, x) is None]
+        found = {method: explainer.maps(method, x, torch.from_numpy(chosen)) for method in held}
+        with torch.no_grad():
+            probability = torch.sigmoid(scorer(x)).cpu().numpy()
+        captions = [caption(source, int(i), float(p)) for i, p in zip(chosen, probability, strict=True)]
+        title = "before training" if epoch == 0 else f"after epoch {epoch}"
+        return pictures.sheet(title, patches.shown, drawable(found), captions, patches.squares)
+
+
+def watched(config: runs.Config, folder: Path) -> list[Callback]:
+    """Return the callback that the config's ``attribution`` asks for, if it does.
+
+    Raises:
+        ConfigError: a setting is not known or out of range.
+    """
+    asked = config["attribution"]
+    for key, kind in (("every", int | None), ("patches", int), ("methods", list)):
+        check(asked[key], kind, f"attribution.{key}")
+    for name in asked["methods"]:
+        look_up(METHODS, name, "attribution.methods")
+    for key in ("every", "patches"):
+        if asked[key] is not None and asked[key] < 1:
+            raise ConfigError(f"attribution.{key}={asked[key]}; it is a count from 1")
+    if asked["every"] is None:
+        return []
+    return [AttributionMaps(folder, asked["every"], asked["patches"], asked["methods"], config["data"]["name"], config["seed"])]

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from pcam.attribution.faithfulness import square
+from pcam.attribution.measuring import MEASURES, NAIVE, RANDOM, TRAINED, Cases, measure
+from pcam.models.network import Network
+from tests.attribution.networks import centred, explainer, patches
+
+
+def untrained() -> Network:
+    net = centred()
+    net.backbone.mask.fill_(1.0)  # one that looks everywhere
+    net.backbone.conv.weight.data = -net.backbone.conv.weight.data.flip(0)
+    return net
+
+
+def test_the_table_tells_a_network_that_is_right_from_chance() -> None:
+    x = patches(12, 96)
+    centre = square(32, 96, 96).expand(12, -1, -1)
+    slides = [f"slide-{i % 6}" for i in range(12)]
+    cases = Cases(x, torch.arange(12), {"centre": centre}, slides, repeated=4)
+    e = explainer(centred(), "conv", references=x, baseline="mean")
+    rows = measure(e, untrained(), "conv", ["integrated_gradients", "gradcam"], cases, cell=8, resamples=200)
+    found = {(row["measure"], row["method"], row["network"]): row for row in rows}
+    assert {row["measure"] for row in rows} == set(MEASURES) - {"tumour_share", "tumour_pointing"}
+    for method in ("integrated_gradients", "gradcam"):
+        mine, random = (found["centre_share", method, network] for network in (TRAINED, RANDOM))
+        assert mine["value"] > 0.999
+        assert mine["chance"] == pytest.approx(1 / 9)
+        assert mine["patches"] == 12
+        assert random["low"] < 1 / 9 < random["high"]  # its map is spread over the patch
+        assert found["deletion", method, TRAINED]["less_chance_high"] < 0 or method == "gradcam"
+        assert found["random_all", method, TRAINED]["value"] < 0.5
+        assert found["random_head", method, TRAINED]["patches"] == 4
+        assert found["symmetry", method, TRAINED]["value"] > 0.99  # convolutions of one pixel turn with the patch
+    assert found["completeness_gap", "integrated_gradients", TRAINED]["value"] <= 0.01
+    assert ("completeness_gap", "gradcam", TRAINED) not in found
+    for naive in ("centre_gaussian", "edges"):
+        assert found["random_all", naive, NAIVE]["value"] == pytest.approx(1)  # survives: it is not about the network
+        assert found["symmetry", naive, NAIVE]["value"] > 0.99
+    assert found["centre_share", "centre_gaussian", NAIVE]["low"] > 0.3
+    assert found["sensitivity", "centre_gaussian", NAIVE]["value"] == 0
+    assert found["infidelity", "integrated_gradients", TRAINED]["value"] < found["infidelity", "edges", NAIVE]["value"]
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows if not np.isnan(row["low"]))
+
+
+def test_nothing_repeated() -> None:
+    x = patches(3, 96)
+    cases = Cases(x, torch.arange(3), {}, None, repeated=0)
+    rows = measure(explainer(centred(), "conv"), untrained(), "conv", ["saliency"], cases, cell=16, resamples=50)
+    assert {row["measure"] for row in rows} == {"deletion", "insertion"}

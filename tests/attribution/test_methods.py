@@ -1,0 +1,195 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pcam.attribution.methods import BASELINES, METHODS, TOLERANCE, Explainer, Options
+from pcam.attribution.scorer import MaxPool, Scorer, find_layer, layers
+from pcam.errors import ConfigError
+from tests.attribution.networks import centred, explainer, linear, network, patches, with_backbone
+
+
+def maps(e: Explainer, method: str, x: torch.Tensor) -> torch.Tensor:
+    return e.maps(method, x, torch.arange(len(x))).values
+
+
+def test_a_linear_network_s_maps_are_its_closed_form() -> None:
+    net, x, references = linear(), patches(3), patches(1, seed=5)
+    weight, white = net.backbone.weight.detach(), torch.tensor((1 - 0.5) / 0.25)
+    e = explainer(net, references=references, window=4, stride=4)
+    told = {name: maps(e, name, x) for name in METHODS if "gradcam" not in name and name != "guided_backprop"}
+    steepest = weight.abs().amax(0).expand(3, -1, -1)
+    against_white = (weight * (x - white)).sum(1)
+    cells = nn.functional.avg_pool2d(against_white[:, None], 4)[:, 0] * 16  # what a square of 4x4 is worth, on each pixel
+    expected = {
+        "saliency": steepest,
+        "smoothgrad": steepest,
+        "input_x_gradient": (weight * x).sum(1),
+        "integrated_gradients": against_white,
+        "deeplift": against_white,
+        "gradient_shap": None,
+        "occlusion": cells.repeat_interleave(4, 1).repeat_interleave(4, 2),
+    }
+    for name, form in expected.items():
+        if form is not None:
+            torch.testing.assert_close(told[name], form, atol=1e-5, rtol=1e-5, msg=name)
+    # one reference: every draw starts there, and only how far it goes is drawn, which a constant gradient does not see
+    torch.testing.assert_close(told["gradient_shap"], (weight * (x - references)).sum(1), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_that_sees_the_centre_alone_is_explained_there(method: str) -> None:
+    e = explainer(centred(), "conv", references=patches(4, 96, seed=5))
+    x = patches(2, 96)
+    assert e.refused(method, x) is None
+    found = maps(e, method, x).abs()
+    assert found.shape == (2, 96, 96)
+    assert float(found.amax()) > 0
+    assert float((found[:, 32:64, 32:64].sum((1, 2)) / found.sum((1, 2))).min()) > 0.999
+
+
+def test_trap_guided_backprop_and_deeplift_are_refused_where_they_do_not_hold() -> None:
+    x = patches(1, 64)
+    silu = explainer(network("efficientnet_b0"))
+    functional = explainer(network("googlenet", kwargs={}))
+    modules = explainer(network("resnet10t"))
+    assert "Silu" in silu.refused("guided_backprop", x)
+    assert "functions, not modules" in functional.refused("guided_backprop", x)
+    for e in (silu, functional):
+        assert "misses the change of the log-odds" in e.refused("deeplift", x)
+        assert e.refused("guided_gradcam", x) == e.refused("guided_backprop", x)
+    assert modules.refused("guided_backprop", x) is None
+    assert modules.refused("deeplift", x) is None
+    # what is refused would be the plain gradient under another name; what is not differs from it
+    torch.testing.assert_close(maps(silu, "guided_backprop", x), maps(silu, "saliency", x))
+    assert not torch.allclose(maps(modules, "guided_backprop", x), maps(modules, "saliency", x), rtol=0.1)
+
+
+def test_every_method_leaves_the_network_and_the_draws_of_others_alone() -> None:
+    net = network()
+    before, x = copy.deepcopy(net.state_dict()), patches(3, 32)
+    e = explainer(net, "layer3", references=patches(4, 32, seed=5), samples=8)
+    torch.manual_seed(3)
+    np.random.seed(3)
+    states = torch.get_rng_state(), np.random.get_state()[1]
+    for method in METHODS:
+        together = maps(e, method, x)
+        assert torch.isfinite(together).all()
+        assert together.shape == (3, 32, 32)
+        alone = e.maps(method, x[2:], torch.tensor([2])).values  # a patch's map does not depend on its company
+        torch.testing.assert_close(together[2:], alone, rtol=1e-3, atol=1e-5 * float(together.abs().max()), msg=method)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert (np.random.get_state()[1] == states[1]).all()
+    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
+    assert all(p.requires_grad for p in net.parameters())
+    assert any(getattr(module, "inplace", False) for module in net.modules())
+    other = explainer(net, "layer3", references=patches(4, 32, seed=5), samples=8, seed=1)
+    assert not torch.allclose(maps(e, "smoothgrad", x), maps(other, "smoothgrad", x), rtol=0.01)
+
+
+def test_integrated_gradients_take_as_many_steps_as_a_complete_map_needs() -> None:
+    class Steep(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.sigmoid(200 * (x.mean((1, 2, 3)) - 1.37))[:, None]  # a jump somewhere along the way from white
+
+    head = nn.Linear(1, 1)
+    head.weight.data, head.bias.data = torch.ones(1, 1), torch.zeros(1)
+    x = patches(2)
+    few = explainer(with_backbone(Steep(), head), steps=4, max_steps=4).maps("integrated_gradients", x, torch.arange(2))
+    many = explainer(with_backbone(Steep(), head), steps=4).maps("integrated_gradients", x, torch.arange(2))
+    assert bool((few.gap > TOLERANCE).all())
+    assert bool((many.gap <= TOLERANCE).all())
+    assert few.steps.tolist() == [4, 4]
+    assert bool((many.steps > 4).all())
+    change = explainer(with_backbone(Steep(), head)).scorer(x) - explainer(with_backbone(Steep(), head)).scorer(
+        torch.full_like(x, 2.0)
+    )
+    torch.testing.assert_close(many.values.sum((1, 2)), change, rtol=TOLERANCE, atol=0)
+
+
+def test_what_a_patch_is_compared_with() -> None:
+    net, x = linear(), patches(2)
+    values = {name: explainer(net, baseline=name).baseline(x) for name in BASELINES}
+    assert float(values["white"].min()) == float(values["white"].max()) == pytest.approx(2.0)  # (1 - 0.5) / 0.25
+    assert float(values["black"].max()) == pytest.approx(-2.0)
+    assert float(values["mean"].abs().max()) == 0
+    torch.testing.assert_close(values["patch"][1, :, 3, 4], x[1].mean((1, 2)))
+
+
+def test_layers_by_name() -> None:
+    x = patches(1, 64)
+    assert find_layer(Scorer(network("resnet10t")), "last", x)[0] == "layer4.0.conv2"
+    assert find_layer(Scorer(network("vgg16", head={**{"hidden": None, "dropout": 0.0, "batch_norm": False}, "pool": "flatten"},
+                                     input_size=64)), "last", x)[0] == "features.28"  # fmt: skip
+    scorer = Scorer(network("resnet10t"))
+    assert find_layer(scorer, "layer3", x)[1] is layers(scorer.network)["layer3"]
+    with pytest.raises(ConfigError, match=r"layer=layr3 is not a layer.*layer3"):
+        find_layer(scorer, "layr3", x)
+    pooled = explainer(network("resnet10t"), "global_pool")
+    assert "not channels of a map" in pooled.refused("gradcam", x)
+
+
+def test_lower_precision_keeps_a_map_s_meaning() -> None:
+    net, x = network(), patches(2, 32)
+    for method in ("saliency", "integrated_gradients", "gradcam"):
+        exact, mixed = (
+            Explainer(scorer, layers(scorer.network)["layer3"], Options(max_steps=50), x)
+            .maps(method, x, torch.arange(2)).values.flatten(1)
+            for scorer in (Scorer(net), Scorer(net, "bf16-mixed"))
+        )  # fmt: skip
+        assert mixed.dtype == torch.float32
+        assert not torch.equal(exact, mixed)
+        for one, other in zip(exact, mixed, strict=True):
+            assert float(torch.corrcoef(torch.stack([one, other]))[0, 1]) > 0.95, method
+            assert float(other.norm() / one.norm()) == pytest.approx(1, abs=0.1)
+    with pytest.raises(ConfigError, match="precision=16-mixed is not known"):
+        Scorer(net, "16-mixed")
+
+
+@pytest.mark.parametrize("settings", [(2, 2, 0), (3, 2, 1), (3, 1, 1), (5, 3, 2)])
+def test_trap_deeplift_over_max_pooling_adds_up(settings: tuple[int, int, int]) -> None:
+    pool = nn.MaxPool2d(*settings)
+    x = patches(2, 23)
+    torch.testing.assert_close(MaxPool(pool)(x), pool(x), rtol=0, atol=1e-6)
+    torch.manual_seed(0)
+    backbone = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(inplace=True), pool, nn.Conv2d(8, 4, 3, padding=1), nn.ReLU(inplace=True)
+    )
+    e = explainer(with_backbone(nn.Sequential(backbone, nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(4, 1)))
+    assert float(e.maps("deeplift", x, torch.arange(2)).gap.max()) < 1e-3
+    assert e.refused("deeplift", x) is None
+
+
+def test_trap_a_shortcut_s_gradient_survives_the_relu_that_shares_its_input() -> None:
+    class Block(nn.Module):  # as Xception's: a ReLU first, and what it got is added again
+        def __init__(self) -> None:
+            super().__init__()
+            self.act, self.conv = nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(self.act(x)) * 0.01 + x
+
+    torch.manual_seed(0)
+    backbone = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Block(), Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    e, x = explainer(with_backbone(backbone, nn.Linear(4, 1))), patches(2)
+    assert float(e.maps("deeplift", x, torch.arange(2)).gap.max()) < 1e-3
+    plain, guided = maps(e, "saliency", x), maps(e, "guided_backprop", x)
+    assert float((plain - guided).abs().max() / plain.max()) < 0.1  # the shortcut carries all but a hundredth, unguided
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"baseline": "blak"},
+        {"steps": 0},
+        {"steps": 99, "max_steps": 9},
+        {"window": 4, "stride": 8},
+        {"noise": 0.0},
+        {"seed": -1},
+    ],
+)
+def test_settings_that_have_no_meaning(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))}="):
+        Options(**wrong)

@@ -1,0 +1,58 @@
+"""Maps as training goes: on every dashboard, and without a trace in the weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from pcam.errors import ConfigError
+from tests.conftest import SMALL, TINY
+from tests.run import composed, train
+
+MAPS = ["attribution.every=2", "attribution.patches=3"]
+LONG = [*TINY, *SMALL, "trainer.max_epochs=3", "finetune=frozen_then_unfrozen", "finetune.unfreeze_epoch=2", "aug=dihedral"]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(folder / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    return state["state_dict"]
+
+
+def test_training_with_maps_and_without_gives_bit_equal_weights(tmp_path: Path) -> None:
+    train(tmp_path / "off", *LONG)
+    train(tmp_path / "on", *LONG, *MAPS, "attribution.methods=[smoothgrad,gradient_shap,gradcam,deeplift]")
+    off, on = weights(tmp_path / "off"), weights(tmp_path / "on")
+    assert off.keys() == on.keys()
+    assert all(torch.equal(off[key], on[key]) for key in off)
+    rows = [(tmp_path / name / "metrics.csv").read_text().splitlines() for name in ("off", "on")]
+    losses = [[line.split(",")[3:] for line in lines] for lines in rows]
+    assert losses[0] == losses[1]
+
+
+def test_maps_before_the_first_every_second_and_after_the_last_epoch(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(tmp_path / "run", *LONG, *MAPS, "logger=tensorboard")
+    pictures = sorted((tmp_path / "run" / "figures" / "attribution").iterdir())
+    assert [path.name for path in pictures] == ["epoch-000.png", "epoch-002.png", "epoch-003.png"]
+    assert len({path.read_bytes() for path in pictures}) == 3  # they move
+    assert min(Image.open(pictures[0]).size) > 200
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"images": 0})
+    events.Reload()
+    assert [event.step for event in events.Images("attribution")] == [0, 12, 18]
+
+
+def test_maps_in_an_offline_run_of_wandb(tmp_path: Path) -> None:
+    train(tmp_path / "run", *LONG, *MAPS, "logger=wandb")
+    kept = list((tmp_path / "run").rglob("media/images/attribution*.png"))
+    assert len(kept) == 3
+    assert min(Image.open(kept[0]).size) > 200
+
+
+@pytest.mark.parametrize("word", ["attribution.every=0", "attribution.methods=[gradcan]", "attribution.patches=none"])
+def test_settings_that_have_no_meaning(word: str, tmp_path: Path) -> None:
+    from pcam.watching import watched
+
+    with pytest.raises(ConfigError, match="attribution"):
+        watched(composed(word), tmp_path)
