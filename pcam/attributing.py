@@ -280,7 +280,8 @@ def _measured(
 
 NAIVE_TITLES = {"centre_gaussian": "bell over the centre", "edges": "edges"}
 TABLES = (
-    ("centre_share", "centre_pointing", "tumour_share", "tumour_pointing"),
+    ("centre_share", "tumour_share", "deciding_share"),
+    ("centre_pointing", "tumour_pointing", "deciding_pointing"),
     ("deletion", "insertion", "infidelity"),
     ("symmetry", "random_head", "random_all", "sensitivity", "completeness_gap"),
 )
@@ -302,6 +303,7 @@ def _tables(rows: Sequence[Row], titles: Mapping[str, str]) -> list[str]:
                 random = network not in (TRAINED, "none")
                 lines.append([titles[method] + (", random weights" if random else ""), *cells])
         chances = {row["measure"]: row["chance"] for row in rows if row["chance"] is not None}
-        lines.append(["chance", *(f"{chances[name]:.3f}" if name in chances else "" for name in shown)])
+        if not chances.keys().isdisjoint(shown):
+            lines.append(["chance", *(f"{chances[name]:.3f}" if name in chances else "" for name in shown)])
         tables.append(screens.columns(["", *(MEASURES[name][0] for name in shown)], lines))
     return tables

@@ -18,10 +18,12 @@ from pcam.stats.intervals import bootstrap_mean
 
 # Measure to what it is, and whether it is a share from 0 to 1.
 MEASURES: Mapping[str, tuple[str, bool]] = {
-    "centre_share": ("share of the map in the centre", True),
+    "centre_share": ("share in the centre", True),
     "centre_pointing": ("largest value in the centre", True),
-    "tumour_share": ("share of the map on tumour", True),
+    "tumour_share": ("share on tumour", True),
     "tumour_pointing": ("largest value on tumour", True),
+    "deciding_share": ("share on tumour in the centre", True),
+    "deciding_pointing": ("largest value on tumour in the centre", True),
     "deletion": ("deletion, area", True),
     "insertion": ("insertion, area", True),
     "infidelity": ("infidelity", False),
@@ -44,7 +46,7 @@ class Cases:
     Attributes:
         x: normalised patches (N, 3, H, W), on the network's device.
         index: (N,), in their split.
-        regions: name ("centre", "tumour") to bool (N, H, W).
+        regions: name ("centre", "tumour", "deciding") to bool (N, H, W).
         groups: N slide names, or None.
         repeated: of how many, from the first, what needs many explanations is measured.
     """

@@ -5,6 +5,7 @@ zero against it. Inputs are normalised patches at their own size, so a map has t
 resizes them to. Where a method draws at random, the draws belong to (seed, patch).
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,7 +124,9 @@ class Explainer:
         """
         parts, size = [], self.options.batch if METHODS[method].batched else 1
         for few, which in zip(torch.split(x, size), torch.split(index, size), strict=True):
-            found = METHODS[method].attribute(self, few.detach(), which)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Setting forward, backward hooks")  # they are taken off again
+                found = METHODS[method].attribute(self, few.detach(), which)
             parts.append(Maps(found.values.detach().float().cpu(), found.gap.cpu(), found.steps.cpu()))
             if bar is not None:
                 bar.update(len(few))
@@ -339,12 +342,8 @@ def _graph(out: Tensor) -> list[str]:
 
 def _misses(e: Explainer, x: Tensor) -> str | None:
     """Try it: where a non-linearity goes without its rule, the sum of the map misses the change of the log-odds."""
-    import warnings
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            gap = float(deeplift(e, x, torch.zeros(1, dtype=torch.int64)).gap[0])
+        gap = float(e.maps("deeplift", x, torch.zeros(1, dtype=torch.int64)).gap[0])
     except (RuntimeError, AssertionError, AttributeError) as error:
         return f"Captum cannot follow the network ({reason(error)})"
     if gap <= TOLERANCE:

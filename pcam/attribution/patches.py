@@ -29,7 +29,7 @@ class Patches:
 
     Attributes:
         images: uint8 (N, 3, H, W), cropped.
-        regions: "centre" and "tumour", where they are known, to bool (N, H, W).
+        regions: "centre", "tumour" and "deciding" (tumour in the centre), where they are known, to bool (N, H, W).
     """
 
     images: Tensor
@@ -67,6 +67,8 @@ def read(source: Source, indices: Indices, crop: Crop, name: str) -> Patches:
         regions["centre"] = cropped(np.broadcast_to(law, whole.shape[:3]))
     if isinstance(source, MaskedSource):
         regions["tumour"] = cropped(source.masks(indices))
+    if len(regions) == 2:
+        regions["deciding"] = regions["centre"] & regions["tumour"]
     images = torch.from_numpy(np.ascontiguousarray(crop(whole, indices, 0))).permute(0, 3, 1, 2)
     return Patches(images, regions)
 

@@ -1,6 +1,7 @@
 """The network as the methods of attribution need it, and its layers by name."""
 
 import copy
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -10,7 +11,6 @@ from pcam.errors import ConfigError, near
 from pcam.models.network import Network
 
 PRECISIONS = ("32-true", "bf16-mixed")
-SHORTCUTS = {"downsample", "shortcut", "skip"}  # parts of the names of convolutions beside the main way
 
 
 class Scorer(nn.Module):
@@ -67,8 +67,8 @@ def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tupl
 
     Args:
         scorer: of the network.
-        name: as the backbone's library names it; ``last`` and ``first``: the last or first convolution that has a map and is
-            not on a shortcut.
+        name: as the backbone's library names it; ``first``, the first convolution; ``last``, where the last one's map ends:
+            normalised, activated, added to its shortcut, not yet pooled.
         x: normalised patches (B, 3, H, W).
         key: of the config, for the message.
 
@@ -77,17 +77,22 @@ def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tupl
     """
     known = layers(scorer.network)
     if name in ("last", "first"):
-        ran = shapes(scorer, x, nn.Conv2d)
-        run = [layer for layer, shape in ran.items() if min(shape[-2:]) > 1 and not SHORTCUTS & set(layer.split("."))]
-        if not run:
+        ran = {layer: shape for layer, shape in shapes(scorer, x).items() if len(shape) == 4 and min(shape[-2:]) > 1}
+        convolutions = [layer for layer in ran if isinstance(known[layer], nn.Conv2d)]
+        if not convolutions:
             raise ConfigError(f"{key}={name}: the network has no convolution with a map; give a layer's name")
-        name = run[-1 if name == "last" else 0]
+        name = convolutions[0] if name == "first" else _end(ran, convolutions[-1])
     if name not in known:
         raise ConfigError(f"{key}={name} is not a layer of the network{near(name, known)}")
     return name, known[name]
 
 
-def shapes(scorer: Scorer, x: Tensor, kind: type[nn.Module] = nn.Module) -> dict[str, tuple[int, ...]]:
+def _end(ran: Mapping[str, tuple[int, ...]], convolution: str) -> str:
+    """Return the last layer whose map is of the size of the last convolution's."""
+    return [layer for layer, shape in ran.items() if shape[-2:] == ran[convolution][-2:]][-1]
+
+
+def shapes(scorer: Scorer, x: Tensor) -> dict[str, tuple[int, ...]]:
     """Return the shape of each layer's output by its name, in the order in which the layers first run."""
     found: dict[str, tuple[int, ...]] = {}
 
@@ -95,8 +100,7 @@ def shapes(scorer: Scorer, x: Tensor, kind: type[nn.Module] = nn.Module) -> dict
         if isinstance(out, Tensor):
             found.setdefault(name, tuple(out.shape))
 
-    chosen = [(name, module) for name, module in layers(scorer.network).items() if isinstance(module, kind)]
-    handles = [module.register_forward_hook(partial(told, name)) for name, module in chosen]
+    handles = [module.register_forward_hook(partial(told, name)) for name, module in layers(scorer.network).items()]
     try:
         with torch.no_grad():
             scorer(x[:1])

@@ -11,7 +11,7 @@ from pcam.report.figures import BLUE, GREY, ORANGE, calm, canvas, png
 
 Floats = NDArray[np.float32]
 PERCENTILE = 99.5  # of the absolute values, over all patches of a figure: the end of its scale
-SIGNED, UNSIGNED = "RdBu_r", "viridis_r"
+SIGNED, UNSIGNED = "RdBu_r", "magma_r"
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,12 @@ def test_what_a_patch_is_compared_with() -> None:
 
 def test_layers_by_name() -> None:
     x = patches(1, 64)
-    assert find_layer(Scorer(network("resnet10t")), "last", x)[0] == "layer4.0.conv2"
+    assert find_layer(Scorer(network("resnet10t")), "last", x)[0] == "layer4"
     assert find_layer(Scorer(network("vgg16", head={**{"hidden": None, "dropout": 0.0, "batch_norm": False}, "pool": "flatten"},
-                                     input_size=64)), "last", x)[0] == "features.28"  # fmt: skip
+                                     input_size=64)), "last", x)[0] == "features.29"  # fmt: skip
+    assert find_layer(Scorer(network("densenet121")), "last", x)[0] == "features"
+    assert find_layer(Scorer(network("efficientnet_b0")), "last", x)[0] == "bn2"
+    assert find_layer(Scorer(network("resnet10t")), "first", x)[0] == "conv1.0"
     scorer = Scorer(network("resnet10t"))
     assert find_layer(scorer, "layer3", x)[1] is layers(scorer.network)["layer3"]
     with pytest.raises(ConfigError, match=r"layer=layr3 is not a layer.*layer3"):
