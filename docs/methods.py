@@ -1,5 +1,8 @@
 """A table over the study's networks and the methods of attribution: maps that hold, or why a method is refused.
 
+With random weights BatchNorm has seen 64 patches, and which class is the positive one is arbitrary: where Grad-CAM, which cuts
+off what lies below zero, has nothing left, the classes are exchanged, and the table says so.
+
 python docs/methods.py                        random weights, four made patches
 python docs/methods.py data=pcam data.root=DIR model.weights=imagenet    any overrides of pcam.train
 """
@@ -12,7 +15,7 @@ from hydra import compose, initialize_config_dir
 
 from pcam import CONF, runs
 from pcam.attribution.methods import METHODS, Explainer, Options
-from pcam.attribution.scorer import Scorer, find_layer
+from pcam.attribution.scorer import Scorer, find_layer, seen
 from pcam.data.crop import Crop
 from pcam.data.datamodule import PatchData
 from pcam.door import plain
@@ -39,6 +42,8 @@ def main(overrides: list[str]) -> None:
         source = PatchData(config["data"], config["splits"], config["crop"], config["aug"], 0).sources["test"]
         crop = Crop(config["crop"]["test"], config["crop"]["size"])
         patches = crop(source.read(np.arange(2 * COUNT)), np.arange(2 * COUNT), 0)
+        many = crop(source.read(np.arange(len(source))), np.arange(len(source)), 0)
+        seen(model.network, model.network.normalised(torch.from_numpy(np.ascontiguousarray(many)).permute(0, 3, 1, 2)))
         scorer = Scorer(model.network)
         x = scorer.network.normalised(torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2))
         layer, module = find_layer(scorer, "inception5b" if network["name"] == "googlenet" else "last", x)
@@ -51,7 +56,12 @@ def main(overrides: list[str]) -> None:
                 cells.append(f"refused {reasons[why]}")
                 continue
             maps = explainer.maps(method, x[:COUNT], torch.arange(COUNT))
-            cells.append(judged(maps.values, x.shape[-2:]))
+            cell = judged(maps.values, x.shape[-2:])
+            if "gradcam" in method and cell != "yes":
+                for last in scorer.network.head[-1].parameters():
+                    last.data.neg_()
+                cell = f"{judged(explainer.maps(method, x[:COUNT], torch.arange(COUNT)).values, x.shape[-2:])} (exchanged)"
+            cells.append(cell)
             if method == "integrated_gradients":
                 most, gap = int(maps.steps.max()), float(maps.gap.max())
         row = [network["name"], layer, *cells, str(most), f"{gap:.2%}"]

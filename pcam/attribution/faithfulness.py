@@ -21,7 +21,6 @@ from pcam.models.symmetries import D4, turned, turned_back
 Floats = NDArray[np.float64]
 Explain = Callable[[Tensor, Tensor], Tensor]  # normalised patches (B, 3, H, W) and indices (B,) to maps (B, H, W)
 
-STAGES = 5  # of the cascade
 SQUARES = 32  # of infidelity, per patch
 NOISY = 4  # copies of a patch, of sensitivity
 RADIUS = 0.02  # of sensitivity's noise, in normalised input: about one grey level
@@ -138,32 +137,32 @@ def symmetry(explain: Explain, x: Tensor, index: Tensor, maps: Tensor) -> Floats
     return np.asarray(np.mean([similarity(maps, other) for other in others], axis=0))
 
 
-def cascade(network: Network, untrained: Network, x: Tensor) -> Iterator[tuple[str, Network]]:
+def cascade(network: Network, untrained: Network, x: Tensor, stages: int) -> Iterator[Network]:
     """Yield a network, ever more of which is untrained, from the head down (Adebayo et al. 2018, section 3.1).
 
     Args:
         network: trained; it is left as it is.
         untrained: of the same build.
         x: normalised patches, to see in which order the layers run.
+        stages: equal parts of the backbone's layers.
 
     Yields:
-        What was randomised last, and the network, which is the same object each time. First the head alone, then
-        ``STAGES`` equal parts of the backbone's layers.
+        The network, the same object each time: first with a random head, then with one more part of the backbone.
     """
     import copy
 
     mixed = copy.deepcopy(network)
     mixed.head.load_state_dict(untrained.head.state_dict())
-    yield "head", mixed
+    yield mixed
     own, fresh = dict(body(mixed).named_modules()), dict(body(untrained).named_modules())
     # a layer's own tensors, not its parts'; those that do not tell when they run go with the first
     ran = list(shapes(Scorer(network), x))
     held = sorted((name for name in own if _own(own[name])), key=lambda name: ran.index(name) if name in ran else -1)
-    for few in reversed([part for part in np.array_split(np.array(held, dtype=object), STAGES) if len(part)]):
+    for few in reversed(np.array_split(np.array(held, dtype=object), stages)):
         for name in few:
             for key, tensor in _own(own[name]).items():
                 tensor.data.copy_(_own(fresh[name])[key])
-        yield str(few[0]), mixed
+        yield mixed
 
 
 def _own(module: nn.Module) -> dict[str, Tensor]:

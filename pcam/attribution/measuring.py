@@ -30,9 +30,11 @@ MEASURES: Mapping[str, tuple[str, bool]] = {
     "completeness_gap": ("completeness gap", False),
     "symmetry": ("agreement under symmetries", False),
     "random_head": ("similarity, head randomised", False),
+    "random_half": ("similarity, upper half randomised", False),
     "random_all": ("similarity, all randomised", False),
     "sensitivity": ("sensitivity to noise", False),
 }
+CASCADE = ("random_head", "random_half", "random_all")
 CUTS = 16  # of the way of deletion and insertion
 TRAINED, RANDOM, NAIVE = "trained", "random weights", "none"
 
@@ -58,23 +60,6 @@ class Cases:
     repeated: int
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: a method on a network, or a map that needs none.
-
-    Attributes:
-        method: its name.
-        network: ``TRAINED``, ``RANDOM`` or ``NAIVE``.
-        explain: patches and indices to maps, as often as is asked.
-        elsewhere: the same on another network; None where it is not asked for.
-    """
-
-    method: str
-    network: str
-    explain: faith.Explain
-    elsewhere: Callable[[Network], faith.Explain] | None
-
-
 def measure(
     explainer: Explainer, untrained: Network, layer: str, methods: Sequence[str], cases: Cases, cell: int, resamples: int
 ) -> list[Row]:
@@ -92,69 +77,98 @@ def measure(
     Returns:
         A row per method, network and measure: value, low, high; chance and the mean difference from it, where there is one.
     """
-    options, repeated = explainer.options, cases.repeated
-    once = replace(options, max_steps=options.steps)  # what is repeated is not made complete each time
-    repeats = len(D4) - 1 + faith.NOISY + 1
-    work = len(methods) * (2 * (len(cases.x) + repeated * (repeats + 1)) + 2 * repeated)
-    few, index = cases.x[:repeated], cases.index[:repeated]
-    order = faith.random_ranks(cases.x.shape[-2:], options.seed, cases.index.cpu().numpy())
-    by_chance = _areas(explainer, cases, order, cell)
-    rows: list[Row] = []
-    precision = "bf16-mixed" if explainer.scorer.mixed else "32-true"
+    once = replace(explainer.options, max_steps=explainer.options.steps)  # what is repeated is not made complete each time
+    repeats = 1 + (len(D4) - 1) + (faith.NOISY + 1)
+    work = len(methods) * (2 * (len(cases.x) + cases.repeated * repeats) + cases.repeated * len(CASCADE))
     with tqdm(total=work, unit="map", desc="faithfulness", disable=None, leave=False) as bar:
 
         def on(network: Network, method: str) -> faith.Explain:
-            scorer = Scorer(network, precision)
+            scorer = Scorer(network, explainer.scorer.precision)
             other = Explainer(scorer, layers(scorer.network)[layer], once, explainer.references)
             return lambda x, index: other.maps(method, x, index, bar).values
 
-        def add(subject: Subject, measure: str, values: faith.Floats, chance: faith.Floats | None = None) -> None:
-            rows.append(_row(subject, measure, values, cases, resamples, chance))
-
-        def told(subject: Subject, maps: Tensor) -> None:
-            for name, region in cases.regions.items():
-                chance = faith.area(region)
-                add(subject, f"{name}_share", faith.share(maps, region), chance)
-                add(subject, f"{name}_pointing", faith.pointing(maps, region), chance)
-            for name, values, chance in zip(
-                ("deletion", "insertion"), _areas(explainer, cases, maps, cell), by_chance, strict=True
-            ):
-                add(subject, name, values, chance)
-            if not repeated:
-                return
-            zero, one = np.zeros(len(few)), np.ones(len(few))
-            baseline = explainer.baseline(few)
-            add(
-                subject,
-                "infidelity",
-                faith.infidelity(explainer.scorer, few, baseline, maps[:repeated], index, options.seed),
-                one,
-            )
-            first = subject.explain(few, index)
-            add(subject, "symmetry", faith.symmetry(subject.explain, few, index, first), zero)
-            add(subject, "sensitivity", faith.sensitivity(subject.explain, few, index, options.seed))
-            if subject.elsewhere is None:
-                return
-            name = "random_head"
-            for _, mixed in faith.cascade(explainer.scorer.network, untrained, few):
-                if name == "random_head":
-                    add(subject, name, faith.similarity(first, subject.elsewhere(mixed)(few, index)), zero)
-                name = "random_all"
-            add(subject, name, faith.similarity(first, subject.elsewhere(mixed)(few, index)), zero)
-
+        bench = Bench(explainer, untrained, cases, cell, resamples)
         for method in methods:
-            trained = on(explainer.scorer.network, method)
-            subject = Subject(method, TRAINED, trained, partial(on, method=method))
             found = explainer.maps(method, cases.x, cases.index, bar)
-            told(subject, found.values)
+            trained = on(explainer.scorer.network, method)
+            bench.measure(method, TRAINED, found.values, trained, partial(on, method=method))
             if found.complete:
-                add(subject, "completeness_gap", found.gap.double().numpy())
-            explain = on(untrained, method)
-            told(Subject(method, RANDOM, explain, None), explain(cases.x, cases.index))
-        for name, naive in (("centre_gaussian", faith.centre_gaussian), ("edges", faith.edges)):
+                bench.add("completeness_gap", method, TRAINED, found.gap.double().numpy())
+            random = on(untrained, method)
+            bench.measure(method, RANDOM, random(cases.x, cases.index), random)
+        for method, naive in (("centre_gaussian", faith.centre_gaussian), ("edges", faith.edges)):
             blind = partial(_on_cpu, naive)
-            told(Subject(name, NAIVE, blind, partial(_whichever, blind)), blind(cases.x, cases.index))
-    return rows
+            bench.measure(method, NAIVE, blind(cases.x, cases.index), blind, partial(_whichever, blind))
+    return bench.rows
+
+
+class Bench:
+    """Measures maps and keeps the rows of the table.
+
+    Args:
+        explainer: of the trained network: what maps are about, wherever they come from.
+        untrained: a network of the same build.
+        cases: to measure on.
+        cell: of deletion and insertion, pixels.
+        resamples: of the bootstrap.
+    """
+
+    def __init__(self, explainer: Explainer, untrained: Network, cases: Cases, cell: int, resamples: int) -> None:
+        self.explainer, self.untrained, self.cases = explainer, untrained, cases
+        self.cell, self.resamples = cell, resamples
+        self.rows: list[Row] = []
+        self.few, self.index = cases.x[: cases.repeated], cases.index[: cases.repeated]
+        order = faith.random_ranks(cases.x.shape[-2:], explainer.options.seed, cases.index.cpu().numpy())
+        self.by_chance = self._areas(order)
+
+    def measure(
+        self, method: str, network: str, maps: Tensor, explain: faith.Explain,
+        elsewhere: Callable[[Network], faith.Explain] | None = None,
+    ) -> None:  # fmt: skip
+        """Add the rows of one set of maps.
+
+        Args:
+            method: that made them.
+            network: ``TRAINED``, ``RANDOM`` or ``NAIVE``.
+            maps: of the cases, (N, H, W).
+            explain: makes maps of other patches.
+            elsewhere: makes them on another network; None where that is not asked.
+        """
+        add = partial(self.add, method=method, network=network)
+        for name, region in self.cases.regions.items():
+            add(f"{name}_share", values=faith.share(maps, region), chance=faith.area(region))
+            add(f"{name}_pointing", values=faith.pointing(maps, region), chance=faith.area(region))
+        for name, areas, chance in zip(("deletion", "insertion"), self._areas(maps), self.by_chance, strict=True):
+            add(name, values=areas, chance=chance)
+        few, index, seed = self.few, self.index, self.explainer.options.seed
+        if not len(few):
+            return
+        zero, baseline = np.zeros(len(few)), self.explainer.baseline(few)
+        error = faith.infidelity(self.explainer.scorer, few, baseline, maps[: len(few)], index, seed)
+        add("infidelity", values=error, chance=zero + 1)
+        first = explain(few, index)
+        add("symmetry", values=faith.symmetry(explain, few, index, first), chance=zero)
+        add("sensitivity", values=faith.sensitivity(explain, few, index, seed))
+        if elsewhere is not None:
+            stages = faith.cascade(self.explainer.scorer.network, self.untrained, few, len(CASCADE) - 1)
+            for name, mixed in zip(CASCADE, stages, strict=False):
+                add(name, values=faith.similarity(first, elsewhere(mixed)(few, index)), chance=zero)
+
+    def add(self, measure: str, method: str, network: str, values: faith.Floats, chance: faith.Floats | None = None) -> None:
+        """Add a row: the mean of what was measured on each patch, and its difference from chance."""
+        groups = None if self.cases.groups is None else self.cases.groups[: len(values)]
+        found = bootstrap_mean(values, groups, bounded=MEASURES[measure][1], resamples=self.resamples)
+        row: Row = {"measure": measure, "method": method, "network": network, **found, "chance": None}
+        if chance is not None:
+            less, known = bootstrap_mean(values - chance, groups, resamples=self.resamples), ~np.isnan(values)
+            row["chance"] = float(chance[known].mean()) if known.any() else float("nan")
+            row |= {"less_chance": less["value"], "less_chance_low": less["low"], "less_chance_high": less["high"]}
+        self.rows.append(row)
+
+    def _areas(self, maps: Tensor) -> tuple[faith.Floats, faith.Floats]:
+        """Return the areas of deletion and insertion by an order, on the trained network."""
+        scorer, x, batch = self.explainer.scorer, self.cases.x, self.explainer.options.batch
+        return faith.deletion_and_insertion(scorer, x, self.explainer.baseline(x), maps, self.cell, CUTS, batch)
 
 
 def _on_cpu(explain: faith.Explain, x: Tensor, index: Tensor) -> Tensor:
@@ -163,24 +177,3 @@ def _on_cpu(explain: faith.Explain, x: Tensor, index: Tensor) -> Tensor:
 
 def _whichever(explain: faith.Explain, network: Network) -> faith.Explain:
     return explain
-
-
-def _areas(explainer: Explainer, cases: Cases, maps: Tensor, cell: int) -> tuple[faith.Floats, faith.Floats]:
-    """Return the areas of deletion and insertion by an order, on the trained network."""
-    return faith.deletion_and_insertion(
-        explainer.scorer, cases.x, explainer.baseline(cases.x), maps, cell, CUTS, explainer.options.batch
-    )
-
-
-def _row(
-    subject: Subject, measure: str, values: faith.Floats, cases: Cases, resamples: int, chance: faith.Floats | None = None
-) -> Row:
-    groups = None if cases.groups is None else list(cases.groups[: len(values)])
-    found = bootstrap_mean(values, groups, bounded=MEASURES[measure][1], resamples=resamples)
-    row: Row = {"measure": measure, "method": subject.method, "network": subject.network, **found, "chance": None}
-    if chance is not None:
-        less = bootstrap_mean(values - chance, groups, resamples=resamples)
-        known = ~np.isnan(values)
-        row["chance"] = float(chance[known].mean()) if known.any() else float("nan")
-        row |= {f"less_chance{end}": less[key] for key, end in (("value", ""), ("low", "_low"), ("high", "_high"))}
-    return row

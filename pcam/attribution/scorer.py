@@ -30,7 +30,7 @@ class Scorer(nn.Module):
         if precision not in PRECISIONS:
             raise ConfigError(f"precision={precision} is not known{near(precision, PRECISIONS)}")
         self.network = copy.deepcopy(network).requires_grad_(False)
-        self.mixed = precision == "bf16-mixed"
+        self.precision = precision
         for module in self.modules():
             if getattr(module, "inplace", False):
                 module.inplace = False  # type: ignore[assignment]
@@ -40,7 +40,7 @@ class Scorer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the log-odds, float32 (B,), of normalised patches (B, 3, H, W)."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed"):
             return self.network.score(x)
 
 
@@ -60,6 +60,18 @@ def body(network: Network) -> nn.Module:
 def layers(network: Network) -> dict[str, nn.Module]:
     """Return the backbone's modules by the names that its library gives them."""
     return {name: module for name, module in body(network).named_modules() if name}
+
+
+def seen(network: Network, x: Tensor) -> None:
+    """Give a network's BatchNorm the statistics of normalised patches (B, 3, H, W); leave it in eval mode."""
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean of all that is seen
+    network.train()
+    with torch.no_grad():
+        network.score(x)
+    network.eval()
 
 
 def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tuple[str, nn.Module]:
@@ -93,11 +105,14 @@ def _end(ran: Mapping[str, tuple[int, ...]], convolution: str) -> str:
 
 
 def shapes(scorer: Scorer, x: Tensor) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each layer's output by its name, in the order in which the layers first run."""
+    """Return the shape of each layer's output by its name, in the order in which the layers first run.
+
+    A layer that hands on what it is given, as the identity in a classifier's place, is left out.
+    """
     found: dict[str, tuple[int, ...]] = {}
 
-    def told(name: str, module: nn.Module, inputs: object, out: object) -> None:
-        if isinstance(out, Tensor):
+    def told(name: str, module: nn.Module, inputs: tuple[object, ...], out: object) -> None:
+        if isinstance(out, Tensor) and not (inputs and out is inputs[0]):
             found.setdefault(name, tuple(out.shape))
 
     handles = [module.register_forward_hook(partial(told, name)) for name, module in layers(scorer.network).items()]

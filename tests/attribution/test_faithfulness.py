@@ -88,7 +88,7 @@ def test_the_cascade_goes_from_the_head_to_the_first_layer() -> None:
         if "running" in key:
             value += 0.5
     changed = []
-    for _, mixed in faith.cascade(net, fresh, x):
+    for mixed in faith.cascade(net, fresh, x, 4):
         state = mixed.state_dict()
         assert all(torch.equal(state[key], own[key]) or torch.equal(state[key], new[key]) for key in state)
         changed.append({key for key in state if not torch.equal(state[key], own[key])})

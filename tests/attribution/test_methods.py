@@ -123,6 +123,8 @@ def test_layers_by_name() -> None:
     assert find_layer(Scorer(network("resnet10t")), "last", x)[0] == "layer4"
     assert find_layer(Scorer(network("vgg16", head={**{"hidden": None, "dropout": 0.0, "batch_norm": False}, "pool": "flatten"},
                                      input_size=64)), "last", x)[0] == "features.29"  # fmt: skip
+    flat = network("resnet10t", head={"hidden": None, "dropout": 0.0, "batch_norm": False, "pool": "flatten"}, input_size=64)
+    assert find_layer(Scorer(flat), "last", x)[0] == "layer4"  # not the identity in the classifier's place
     assert find_layer(Scorer(network("densenet121")), "last", x)[0] == "features"
     assert find_layer(Scorer(network("efficientnet_b0")), "last", x)[0] == "bn2"
     assert find_layer(Scorer(network("resnet10t")), "first", x)[0] == "conv1.0"
