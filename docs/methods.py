@@ -3,7 +3,7 @@
 With random weights BatchNorm has seen 64 patches, and which class is the positive one is arbitrary: where Grad-CAM, which cuts
 off what lies below zero, has nothing left, the classes are exchanged, and the table says so.
 
-python docs/methods.py                        random weights, four made patches
+python docs/methods.py                        random weights, two made patches
 python docs/methods.py data=pcam data.root=DIR model.weights=imagenet    any overrides of pcam.train
 """
 
@@ -23,7 +23,7 @@ from pcam.models.weights import begin
 from pcam.training import classifier
 
 NAMES = ("resnet50", "efficientnet_b0", "efficientnet_b7", "googlenet", "vgg16", "densenet201", "xception")
-COUNT = 4
+COUNT = 2
 
 
 def main(overrides: list[str]) -> None:
@@ -41,13 +41,13 @@ def main(overrides: list[str]) -> None:
         begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
         source = PatchData(config["data"], config["splits"], config["crop"], config["aug"], 0).sources["test"]
         crop = Crop(config["crop"]["test"], config["crop"]["size"])
-        patches = crop(source.read(np.arange(2 * COUNT)), np.arange(2 * COUNT), 0)
+        patches = crop(source.read(np.arange(8)), np.arange(8), 0)
         many = crop(source.read(np.arange(len(source))), np.arange(len(source)), 0)
         seen(model.network, model.network.normalised(torch.from_numpy(np.ascontiguousarray(many)).permute(0, 3, 1, 2)))
         scorer = Scorer(model.network)
         x = scorer.network.normalised(torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2))
         layer, module = find_layer(scorer, "inception5b" if network["name"] == "googlenet" else "last", x)
-        explainer = Explainer(scorer, module, Options(batch=8), x[COUNT:])
+        explainer = Explainer(scorer, module, Options(batch=8), x)
         cells, most, gap = [], 0, 0.0
         for method in METHODS:
             why = explainer.refused(method, x)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from pcam import runs, scoring
@@ -18,6 +18,7 @@ from pcam.attribution.methods import METHODS, TOLERANCE, Explainer, Maps, Option
 from pcam.attribution.patches import PICKS, Patches, Probabilities, caption, choose, read
 from pcam.attribution.scorer import Scorer, find_layer, seen, shapes
 from pcam.data.crop import Crop
+from pcam.data.datamodule import checked_batch
 from pcam.data.draws import Purpose, draw
 from pcam.data.source import Indices, Source
 from pcam.errors import ConfigError, near
@@ -29,6 +30,7 @@ from pcam.stats.intervals import unit
 from pcam.tables import check, look_up
 
 REFERENCES = 16  # patches that gradient SHAP compares with
+PAGE = 24  # patches of a sheet
 FEATURED = 8  # patches whose feature maps are drawn
 
 
@@ -83,7 +85,11 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
     chosen = choose(config["patches"], source, split.probability, options.seed)
     patches = split.read(chosen)
     x = normalised(scorer, patches.images)
+    cell = config["faithfulness"]["cell"]
+    if 2 * cell > min(x.shape[-2:]):
+        raise ConfigError(f"faithfulness.cell={cell} is more than half a patch ({x.shape[-1]}x{x.shape[-2]} pixels)")
     layer, explainer = explainer_of(scorer, config["layer"], saved["model"]["name"], x, options, split)
+    featured = None if config["feature_maps"] is None else _featured(scorer, config["feature_maps"], x)
     refused = {method: why for method in config["methods"] if (why := explainer.refused(method, x)) is not None}
     for method, why in refused.items():
         print(f"  {method} is left out: {why}", flush=True)
@@ -95,8 +101,8 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
     _keep(folder, split, chosen, patches, found, layer, options)
     title = f"{saved['model']['name']} on {data['name']}, {name}"
     _draw(folder, title, split, chosen, patches, found)
-    if config["feature_maps"] is not None:
-        _draw_features(folder, title, scorer, config["feature_maps"], split, chosen[:FEATURED])
+    if featured is not None:
+        _draw_features(folder, title, scorer, *featured, split, chosen[:FEATURED])
     summary = {
         "run": str(run),
         "split": name,
@@ -161,6 +167,8 @@ def _options(config: runs.Config) -> Options:
         check(config[key], kind, key)
     picked, measured = config["patches"], config["faithfulness"]
     check(picked["ids"], list | None, "patches.ids")
+    if picked["ids"] == []:
+        raise ConfigError("patches.ids is empty; it is a list of ids, or null")
     if picked["pick"] not in PICKS:
         raise ConfigError(f"patches.pick={picked['pick']} is not known{near(str(picked['pick']), PICKS)}")
     counts = {"patches.n": (picked["n"], 1)} | {
@@ -172,7 +180,8 @@ def _options(config: runs.Config) -> Options:
         if count < least:
             raise ConfigError(f"{key}={count}; it is a count from {least}")
     batch = config["data"]["batch_size"]
-    check(batch, int | None, "data.batch_size")
+    if batch is not None:
+        checked_batch(batch)
     keys = ("baseline", "steps", "max_steps", "samples", "noise", "window", "stride", "seed")
     return Options(**{key: config[key] for key in keys}, **({} if batch is None else {"batch": batch}))
 
@@ -206,7 +215,10 @@ def _draw(folder: Path, title: str, split: Split, chosen: Indices, patches: Patc
     """Draw the sheet of all patches and a panel of each."""
     captions = [caption(split.source, int(i), split.probability[i]) for i in chosen]
     maps, squares = drawable(found), patches.squares
-    runs.write(folder / "figures" / "sheet.png", pictures.sheet(title, patches.shown, maps, captions, squares))
+    for first in range(0, len(chosen), PAGE):
+        page = slice(first, first + PAGE)
+        picture = pictures.sheet(title, patches.shown, maps, captions, squares, page)
+        runs.write(folder / "figures" / (f"sheet-{first // PAGE + 1}.png" if first else "sheet.png"), picture)
     for i, patch in enumerate(tqdm(patches.shown, unit="panel", desc="drawing", disable=None, leave=False)):
         lines = [" · ".join(captions[i].split("\n"))]
         lines += [
@@ -216,17 +228,24 @@ def _draw(folder: Path, title: str, split: Split, chosen: Indices, patches: Patc
             if one.complete
         ]
         picture = pictures.panel(patch, maps, i, "\n".join(lines), None if squares is None else squares[i])
-        name = re.sub(r"[^\w.-]+", "_", split.source.ids[chosen[i]])
-        runs.write(folder / "figures" / "panels" / f"{name}.png", picture)
+        name = re.sub(r"[^\w-]+", "_", split.source.ids[chosen[i]])
+        runs.write(folder / "figures" / "panels" / f"{i + 1:03}-{name}.png", picture)
 
 
-def _draw_features(folder: Path, title: str, scorer: Scorer, asked: str, split: Split, chosen: Indices) -> None:
-    """Draw the feature maps of a layer."""
-    patches = split.read(chosen)
-    x = normalised(scorer, patches.images)
+def _featured(scorer: Scorer, asked: str, x: Tensor) -> tuple[str, nn.Module]:
+    """Return the layer whose feature maps are asked for."""
     name, module = find_layer(scorer, asked, x, "feature_maps")
     if len(shapes(scorer, x).get(name, ())) != 4:
         raise ConfigError(f"feature_maps={asked}: the layer gives no channels of a map")
+    return name, module
+
+
+def _draw_features(
+    folder: Path, title: str, scorer: Scorer, name: str, module: nn.Module, split: Split, chosen: Indices
+) -> None:
+    """Draw the feature maps of a layer."""
+    patches = split.read(chosen)
+    x = normalised(scorer, patches.images)
     outputs: list[Tensor] = []
     handle = module.register_forward_hook(lambda layer, inputs, out: outputs.append(out.detach().float().cpu()))
     with torch.no_grad():
@@ -281,6 +300,12 @@ def _measured(
     print(f"\n{about}")
     for told in _tables(rows, titles):
         print("\n" + told)
+    for row in rows:
+        if row["measure"] == "centre_share" and row["patches"] < len(right):
+            empty = len(right) - row["patches"]
+            print(
+                f"  {titles[row['method']]}, {row['network']}: {empty} of {len(right)} maps are empty, and left out of shares"
+            )
     return rows
 
 

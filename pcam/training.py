@@ -92,7 +92,8 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
         began = begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
     model.began = asdict(began)
     loggers = build_loggers(config, folder)
-    callbacks = [*build_callbacks(settings, folder), *watched(config, folder)]
+    # maps first: after them a moving average takes its weights back
+    callbacks = [*watched(config, folder), *build_callbacks(settings, folder)]
     trainer = build_trainer(settings, folder, count, callbacks, loggers, model.plan)
     if trainer.is_global_zero:
         if data.opened.how != "official":

@@ -42,21 +42,28 @@ class AttributionMaps(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw what the first weights show; a run that goes on has it."""
+        self.drawn = -1
         if trainer.current_epoch == 0:
             self._log(trainer, pl_module, 0)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw what this epoch's weights show."""
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw what this epoch's weights show, those that are validated: a moving average where there is one."""
         done = trainer.current_epoch + 1
-        if done % self.every == 0 or done == trainer.max_epochs:
+        if done % self.every == 0:
             self._log(trainer, pl_module, done)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw what the last weights show."""
+        if self.drawn != trainer.current_epoch:
+            self._log(trainer, pl_module, trainer.current_epoch)
 
     def _log(self, trainer: Trainer, module: LightningModule, epoch: int) -> None:
         if not trainer.is_global_zero:
             return
         from PIL import Image
 
-        with torch.enable_grad():
+        self.drawn = epoch
+        with torch.inference_mode(False), torch.enable_grad():
             picture = self._picture(trainer, module, epoch)
         runs.write(self.folder / "figures" / KEY / f"epoch-{epoch:03}.png", picture)
         image = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
@@ -83,7 +90,13 @@ class AttributionMaps(Callback):
         x = normalised(scorer, patches.images)
         options = Options(max_steps=Options.steps, seed=self.seed)
         explainer = explainer_of(scorer, "auto", name, x, options, split)[1]
-        held = [method for method in self.methods if explainer.refused(method, x) is None]
+        refused = {method: why for method in self.methods if (why := explainer.refused(method, x)) is not None}
+        held = [method for method in self.methods if method not in refused]
+        told = "; ".join(f"{method}: {why}" for method, why in refused.items())
+        if not held:
+            raise ConfigError(f"attribution.methods: none holds for {name} ({told})")
+        if told and epoch == 0:
+            print(f"  left out of attribution.methods: {told}", flush=True)
         found = {method: explainer.maps(method, x, torch.from_numpy(chosen)) for method in held}
         with torch.no_grad():
             probability = torch.sigmoid(scorer(x)).cpu().numpy()
@@ -101,6 +114,8 @@ def watched(config: runs.Config, folder: Path) -> list[Callback]:
     asked = config["attribution"]
     for key, kind in (("every", int | None), ("patches", int), ("methods", list)):
         check(asked[key], kind, f"attribution.{key}")
+    if not asked["methods"]:
+        raise ConfigError("attribution.methods is empty; attribution.every=null draws no maps")
     for name in asked["methods"]:
         look_up(METHODS, name, "attribution.methods")
     for key in ("every", "patches"):

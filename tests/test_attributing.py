@@ -47,8 +47,8 @@ def test_what_lies_in_the_folder(
         assert held["completeness_gap"].shape == held["steps"].shape == (2,)
         assert file["maps/gradcam"].attrs["layer"] == summary["layer"]
     panels = sorted(path.stem for path in (out / "figures" / "panels").iterdir())
-    assert panels == sorted(ids)
-    for name in ("sheet", "feature_maps", "faithfulness", f"panels/{ids[0]}"):
+    assert panels == [f"{i:03}-{name}" for i, name in enumerate(ids, 1)]
+    for name in ("sheet", "feature_maps", "faithfulness", f"panels/001-{ids[0]}"):
         assert min(Image.open(out / "figures" / f"{name}.png").size) > 200, name
     with (out / "faithfulness.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -88,7 +88,9 @@ def test_twice_the_same_and_another_batch_size(run: Path, tmp_path: Path, monkey
         ("steps=0", "steps=0"),
         ("patches.n=none", "patches.n=none"),
         ("faithfulness.cell=0", "faithfulness.cell=0"),
-        ("data.batch_size=0", "batch"),
+        ("data.batch_size=0", "data.batch_size=0"),
+        ("patches.ids=[]", "patches.ids is empty"),
+        ("faithfulness.cell=33", "half a patch"),
         ("layer=null", "layer=null"),
     ],
 )
@@ -102,6 +104,13 @@ def test_bad_input_is_one_line(
     assert error.startswith("error: ")
     assert said in error
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_many_patches_are_several_sheets(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["methods=[saliency]", "patches.pick=random", "patches.n=30", "faithfulness.patches=0", "feature_maps=null"]
+    door(monkeypatch, tmp_path, "attribute", f"run={run}", *words, "hydra.run.dir=out")
+    first, second = (Image.open(tmp_path / "out" / "figures" / name).size for name in ("sheet.png", "sheet-2.png"))
+    assert second[1] < first[1] / 2  # 24 rows, and 6
 
 
 def test_where_no_method_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

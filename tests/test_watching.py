@@ -50,7 +50,39 @@ def test_maps_in_an_offline_run_of_wandb(tmp_path: Path) -> None:
     assert min(Image.open(kept[0]).size) > 200
 
 
-@pytest.mark.parametrize("word", ["attribution.every=0", "attribution.methods=[gradcan]", "attribution.patches=none"])
+def test_the_last_epoch_is_drawn_when_training_stops_early(tmp_path: Path) -> None:
+    still = ["optimizer.lr=1e-12", "optimizer.head_lr=1e-12", "trainer.early_stopping=1", "trainer.max_epochs=9"]
+    train(
+        tmp_path / "run",
+        *TINY,
+        *SMALL,
+        *still,
+        "attribution.every=4",
+        "attribution.patches=2",
+        "attribution.methods=[saliency]",
+    )
+    epochs = len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) - 1
+    assert 1 < epochs < 9
+    assert (tmp_path / "run" / "figures" / "attribution" / f"epoch-{epochs:03}.png").is_file()
+
+
+def test_with_a_moving_average_the_maps_are_of_what_is_validated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pcam import watching
+
+    seen: list[torch.Tensor] = []
+    scorer = watching.Scorer
+    monkeypatch.setattr(watching, "Scorer", lambda network: seen.append(network.head[-1].weight.clone()) or scorer(network))
+    words = ["trainer.ema=0.9", "trainer.max_epochs=2", "attribution.every=1", "attribution.methods=[saliency]"]
+    train(tmp_path / "run", *TINY, *SMALL, *words, "optimizer.head_lr=0.1")
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    averaged = next(value for key, value in kept["state_dict"].items() if key.endswith("head.0.weight"))
+    assert len(seen) == 3
+    torch.testing.assert_close(seen[-1], averaged)
+
+
+@pytest.mark.parametrize(
+    "word", ["attribution.every=0", "attribution.methods=[]", "attribution.methods=[gradcan]", "attribution.patches=none"]
+)
 def test_settings_that_have_no_meaning(word: str, tmp_path: Path) -> None:
     from pcam.watching import watched
 

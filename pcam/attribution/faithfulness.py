@@ -5,6 +5,7 @@ asked whether it is about this network at all, about this patch, and the same wh
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def random_ranks(shape: Sequence[int], seed: int, index: NDArray[np.int64]) -> T
 
 
 def deletion_and_insertion(
-    scorer: Scorer, x: Tensor, baseline: Tensor, maps: Tensor, cell: int, steps: int, batch: int
+    scorer: Scorer, x: Tensor, baseline: Tensor, maps: Tensor, ties: Tensor, cell: int, steps: int, batch: int
 ) -> tuple[Floats, Floats]:
     """Replace a patch by its baseline, and the baseline by the patch, cells of the largest mean first (Petsiuk et al. 2018).
 
@@ -96,6 +97,7 @@ def deletion_and_insertion(
         x: normalised patches (N, 3, H, W).
         baseline: of their shape.
         maps: (N, H, W).
+        ties: (N, H, W), by which cells of equal value go: so an empty map goes by these alone.
         cell: side of a cell, pixels.
         steps: into which the way is cut.
         batch: patches that the network sees at once.
@@ -105,8 +107,10 @@ def deletion_and_insertion(
         insertion, large where it is.
     """
     height, width = x.shape[-2:]
-    means = F.avg_pool2d(maps[:, None].float().to(x.device), cell, ceil_mode=True)[:, 0]
-    place = means.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).view_as(means) / means[0].numel()
+    values, random = (F.avg_pool2d(one[:, None].float().to(x.device), cell, ceil_mode=True)[:, 0] for one in (maps, ties))
+    shuffled = random.flatten(1).argsort(dim=1)
+    order = shuffled.gather(1, values.flatten(1).gather(1, shuffled).argsort(dim=1, descending=True, stable=True))
+    place = order.argsort(dim=1).view_as(values) / values[0].numel()
     place = place.repeat_interleave(cell, 1).repeat_interleave(cell, 2)[:, None, :height, :width]
     areas = []
     for start, end in ((x, baseline), (baseline, x)):
@@ -169,43 +173,64 @@ def _own(module: nn.Module) -> dict[str, Tensor]:
     return {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
 
 
-def infidelity(scorer: Scorer, x: Tensor, baseline: Tensor, maps: Tensor, index: Tensor, seed: int) -> Floats:
-    """Measure how well a map's sum over a square says what the log-odds lose when the square is replaced (Yeh et al. 2019).
+@dataclass(frozen=True)
+class Removals:
+    """What the log-odds of patches lose when squares of them are replaced by the baseline.
 
-    Squares of an eighth to a half of the patch's side, drawn by (seed, patch); the map scaled to fit best, by Captum.
+    Attributes:
+        squares: bool (N, SQUARES, H, W), True where the patch is replaced.
+        losses: (N, SQUARES).
+    """
+
+    squares: Tensor
+    losses: Floats
+
+
+def removals(scorer: Scorer, x: Tensor, baseline: Tensor, index: Tensor, seed: int, batch: int) -> Removals:
+    """Replace ``SQUARES`` squares of each patch, an eighth to a half of its side, drawn by (seed, patch)."""
+    squares = torch.stack([_squares(SQUARES, x.shape[-2:], seed, which) for which in index.tolist()])
+    losses = []
+    with torch.no_grad():
+        for one, start, removed in zip(x, baseline, squares.to(x.device), strict=True):
+            without = torch.where(removed[:, None], start, one)
+            losses.append(scorer(one[None]) - torch.cat([scorer(few) for few in torch.split(without, batch)]))
+    return Removals(squares, _array(torch.stack(losses)))
+
+
+def infidelity(maps: Tensor, removed: Removals) -> Floats:
+    """Measure how well a map's sum over a square says what the log-odds lose without it (Yeh et al. 2019, equation 1).
+
+    Captum's, with a scale of the map's own that fits best, but not below zero: a map of the wrong sign says nothing.
+
+    Args:
+        maps: (N, H, W).
+        removed: of the same patches.
 
     Returns:
-        (N,), the mean square error as a share of that of a map of zeros: 0 says it all, 1 nothing.
+        (N,), the mean square error as a share of that of a map of zeros: 0 says it all; NaN where nothing is ever lost.
     """
-    from captum.metrics import infidelity as measured
-
-    found = []
-    for one, start, values, which in zip(x[:, None], baseline[:, None], maps.to(x.device).float(), index.tolist(), strict=True):
-
-        def perturb(many: Tensor, start: Tensor = start, which: int = which) -> tuple[Tensor, Tensor]:
-            removed = _squares(len(many), many.shape[-2:], seed, which).to(many.device)
-            return removed.expand_as(many) / many.shape[1], torch.where(removed > 0, start, many)
-
-        told = [
-            measured(scorer, perturb, one, map_.expand_as(one), n_perturb_samples=SQUARES, normalize=True)
-            for map_ in (values, torch.zeros_like(values))
-        ]
-        found.append(float(told[0] / told[1]) if float(told[1]) > 0 else float("nan"))
-    return np.array(found)
+    sums = _array((maps.cpu().double()[:, None] * removed.squares).sum((-2, -1)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = np.nan_to_num(np.maximum((sums * removed.losses).sum(1) / (sums**2).sum(1), 0))
+        error = ((removed.losses - scale[:, None] * sums) ** 2).mean(1)
+        return np.asarray(error / (removed.losses**2).mean(1))
 
 
 def _squares(count: int, shape: Sequence[int], seed: int, index: int) -> Tensor:
     rng = draw(seed, Purpose.ATTRIBUTION, 2, index)
-    removed = torch.zeros(count, 1, *shape)
+    removed = torch.zeros(count, *shape, dtype=torch.bool)
     for one in removed:
         side = [int(rng.integers(max(1, n // 8), n // 2 + 1)) for n in shape]
         top, left = (int(rng.integers(n - s + 1)) for n, s in zip(shape, side, strict=True))
-        one[:, top : top + side[0], left : left + side[1]] = 1
+        one[top : top + side[0], left : left + side[1]] = True
     return removed
 
 
 def sensitivity(explain: Explain, x: Tensor, index: Tensor, seed: int) -> Floats:
-    """Return the largest relative change (N,) of a map under noise of about one grey level (Yeh et al. 2019), by Captum."""
+    """Return the largest relative change (N,) of a map under noise of about one grey level (Yeh et al. 2019), by Captum.
+
+    NaN where the map is empty.
+    """
     from captum.metrics import sensitivity_max
 
     found = []
@@ -219,7 +244,8 @@ def sensitivity(explain: Explain, x: Tensor, index: Tensor, seed: int) -> Floats
             few = many if isinstance(many, Tensor) else many[0]
             return explain(few, which.expand(len(few)))[:, None]
 
-        found.append(float(sensitivity_max(maps, one, perturb_func=noisy, n_perturb_samples=NOISY)))
+        change = float(sensitivity_max(maps, one, perturb_func=noisy, n_perturb_samples=NOISY))
+        found.append(change if bool(maps(one).any()) else float("nan"))
     return np.array(found)
 
 

@@ -78,7 +78,7 @@ def measure(
         A row per method, network and measure: value, low, high; chance and the mean difference from it, where there is one.
     """
     once = replace(explainer.options, max_steps=explainer.options.steps)  # what is repeated is not made complete each time
-    repeats = 1 + (len(D4) - 1) + (faith.NOISY + 1)
+    repeats = 1 + (len(D4) - 1) + (faith.NOISY + 2)
     work = len(methods) * (2 * (len(cases.x) + cases.repeated * repeats) + cases.repeated * len(CASCADE))
     with tqdm(total=work, unit="map", desc="faithfulness", disable=None, leave=False) as bar:
 
@@ -118,8 +118,13 @@ class Bench:
         self.cell, self.resamples = cell, resamples
         self.rows: list[Row] = []
         self.few, self.index = cases.x[: cases.repeated], cases.index[: cases.repeated]
-        order = faith.random_ranks(cases.x.shape[-2:], explainer.options.seed, cases.index.cpu().numpy())
-        self.by_chance = self._areas(order)
+        options = explainer.options
+        self.order = faith.random_ranks(cases.x.shape[-2:], options.seed, cases.index.cpu().numpy())
+        self.by_chance = self._areas(self.order)
+        if len(self.few):
+            baseline = explainer.baseline(self.few)
+            self.removed = faith.removals(explainer.scorer, self.few, baseline, self.index, options.seed, options.batch)
+            self.noise = faith.infidelity(self.order[: len(self.few)], self.removed)
 
     def measure(
         self, method: str, network: str, maps: Tensor, explain: faith.Explain,
@@ -143,10 +148,8 @@ class Bench:
         few, index, seed = self.few, self.index, self.explainer.options.seed
         if not len(few):
             return
-        zero, baseline = np.zeros(len(few)), self.explainer.baseline(few)
-        error = faith.infidelity(self.explainer.scorer, few, baseline, maps[: len(few)], index, seed)
-        add("infidelity", values=error, chance=zero + 1)
-        first = explain(few, index)
+        add("infidelity", values=faith.infidelity(maps[: len(few)], self.removed), chance=self.noise)
+        zero, first = np.zeros(len(few)), explain(few, index)
         add("symmetry", values=faith.symmetry(explain, few, index, first), chance=zero)
         add("sensitivity", values=faith.sensitivity(explain, few, index, seed))
         if elsewhere is not None:
@@ -168,7 +171,7 @@ class Bench:
     def _areas(self, maps: Tensor) -> tuple[faith.Floats, faith.Floats]:
         """Return the areas of deletion and insertion by an order, on the trained network."""
         scorer, x, batch = self.explainer.scorer, self.cases.x, self.explainer.options.batch
-        return faith.deletion_and_insertion(scorer, x, self.explainer.baseline(x), maps, self.cell, CUTS, batch)
+        return faith.deletion_and_insertion(scorer, x, self.explainer.baseline(x), maps, self.order, self.cell, CUTS, batch)
 
 
 def _on_cpu(explain: faith.Explain, x: Tensor, index: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ from pcam.data.draws import Purpose, draw
 from pcam.errors import ConfigError, near, reason
 
 TOLERANCE = 0.01  # of the change of the log-odds: by how much a complete method's map may miss it
+SMALLEST = 1e-4  # log-odds: a smaller change counts as this much, as that of a patch that is the baseline
+TRIED = 4  # patches on which it is tried whether a method holds
 BASELINES = ("white", "black", "mean", "patch")
 
 
@@ -73,7 +75,8 @@ class Maps:
 
     Attributes:
         values: float32 (B, H, W).
-        gap: (B,), |sum of the attributions - (f(x) - f(baseline))| / |f(x) - f(baseline)|; NaN for methods that promise none.
+        gap: (B,), |sum of the attributions - (f(x) - f(baseline))| / |f(x) - f(baseline)|, the latter at least ``SMALLEST``;
+            NaN for methods that promise none.
         steps: (B,), that integrated gradients took; 0 for other methods.
     """
 
@@ -133,9 +136,9 @@ class Explainer:
         return Maps(*(torch.cat([getattr(part, key) for part in parts]) for key in ("values", "gap", "steps")))
 
     def refused(self, method: str, x: Tensor) -> str | None:
-        """Return why a method does not hold for this network, None where it does; tried on the first of ``x``."""
+        """Return why a method does not hold for this network, None where it does; tried on a few of ``x``."""
         check = METHODS[method].refusal
-        return None if check is None else check(self, x[:1].detach())
+        return None if check is None else check(self, x[:TRIED].detach())
 
 
 Attribute = Callable[[Explainer, Tensor, Tensor], Maps]
@@ -186,7 +189,7 @@ def integrated_gradients(e: Explainer, x: Tensor, index: Tensor) -> Maps:
         found, miss = IntegratedGradients(e.scorer).attribute(
             x, baseline, n_steps=steps, internal_batch_size=e.options.batch, return_convergence_delta=True
         )
-        gap = miss.abs().float() / change.abs()
+        gap = miss.abs().float() / change
         if bool((gap <= TOLERANCE).all()) or steps == e.options.max_steps:
             return Maps(found.sum(1), gap, torch.full((len(x),), steps))
         steps = min(2 * steps, e.options.max_steps)
@@ -209,11 +212,13 @@ def gradient_shap(e: Explainer, x: Tensor, index: Tensor) -> Maps:
     """The expected gradient between the patch and other patches, times their difference (Erion et al. 2021, equation 3)."""
     from captum.attr import GradientShap
 
-    done, total = 0, torch.zeros_like(x)
+    done, total, references = 0, torch.zeros_like(x), e.references
+    if references.shape[-2:] != x.shape[-2:]:  # the patch is shown turned, and is not square
+        references = torch.rot90(references, 1, (-2, -1))
     with counted(e.options.seed, index):
         while done < e.options.samples:
             few = min(e.options.batch, e.options.samples - done)
-            total += few * GradientShap(e.scorer).attribute(x, e.references, n_samples=few, stdevs=0.0)
+            total += few * GradientShap(e.scorer).attribute(x, references, n_samples=few, stdevs=0.0)
             done += few
     return _maps((total / done).sum(1))
 
@@ -224,7 +229,7 @@ def deeplift(e: Explainer, x: Tensor, index: Tensor) -> Maps:
 
     baseline = e.baseline(x)
     found, miss = DeepLift(e.pooled_by_relus).attribute(x, baseline, return_convergence_delta=True)
-    return Maps(found.sum(1), miss.abs() / _change(e, x, baseline).abs(), torch.zeros(len(x), dtype=torch.int64))
+    return Maps(found.sum(1), miss.abs() / _change(e, x, baseline), torch.zeros(len(x), dtype=torch.int64))
 
 
 def gradcam(e: Explainer, x: Tensor, index: Tensor) -> Maps:
@@ -268,7 +273,7 @@ def _maps(values: Tensor) -> Maps:
 
 def _change(e: Explainer, x: Tensor, baseline: Tensor) -> Tensor:
     with torch.no_grad():
-        change: Tensor = e.scorer(x) - e.scorer(baseline)
+        change: Tensor = (e.scorer(x) - e.scorer(baseline)).abs().clamp(min=SMALLEST)
     return change
 
 
@@ -343,7 +348,7 @@ def _graph(out: Tensor) -> list[str]:
 def _misses(e: Explainer, x: Tensor) -> str | None:
     """Try it: where a non-linearity goes without its rule, the sum of the map misses the change of the log-odds."""
     try:
-        gap = float(e.maps("deeplift", x, torch.zeros(1, dtype=torch.int64)).gap[0])
+        gap = float(e.maps("deeplift", x, torch.arange(len(x))).gap.median())
     except (RuntimeError, AssertionError, AttributeError) as error:
         return f"Captum cannot follow the network ({reason(error)})"
     if gap <= TOLERANCE:

@@ -70,8 +70,9 @@ def panel(patch: NDArray[np.uint8], maps: Sequence[Drawn], which: int, caption: 
 
 
 def sheet(
-    title: str, patches: NDArray[np.uint8], maps: Sequence[Drawn], captions: Sequence[str], squares: NDArray[np.bool_] | None
-) -> bytes:
+    title: str, patches: NDArray[np.uint8], maps: Sequence[Drawn], captions: Sequence[str],
+    squares: NDArray[np.bool_] | None, page: slice = slice(None),
+) -> bytes:  # fmt: skip
     """Draw patches in rows and methods in columns, one scale per column, as the study's Figures 5 and 6.
 
     Args:
@@ -80,6 +81,7 @@ def sheet(
         maps: of each method.
         captions: N.
         squares: bool (N, H, W), the square that the label depends on, or None.
+        page: which of the patches; the scale is that of all.
 
     Returns:
         A PNG.
@@ -87,28 +89,29 @@ def sheet(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    rows, columns = len(patches), len(maps) + 1
+    shown = range(len(patches))[page]
+    rows, columns = len(shown), len(maps) + 1
     figure = canvas(1.45 * columns + 0.9, 1.45 * rows + 1.2, 110)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(f"{title}\ncolours end at the {PERCENTILE}th percentile", fontsize=10)
     axes = figure.subplots(rows + 1, columns, squeeze=False, height_ratios=[1] * rows + [0.08])
-    for row in range(rows):
+    for row, which in enumerate(shown):
         for column, place in enumerate(axes[row]):
             place.set(xticks=[], yticks=[])
             place.spines[:].set_visible(False)
             if column == 0:
-                place.imshow(patches[row], interpolation="nearest")
-                place.set_ylabel(captions[row], fontsize=7, rotation=0, ha="right", va="center")
+                place.imshow(patches[which], interpolation="nearest")
+                place.set_ylabel(captions[which], fontsize=7, rotation=0, ha="right", va="center")
             else:
-                _over(place, patches[row], maps[column - 1], row)
+                _over(place, patches[which], maps[column - 1], which)
             if row == 0:
                 place.set_title("patch" if column == 0 else maps[column - 1].title.replace(" ", "\n", 1), fontsize=8)
-            _outline(place, None if squares is None else squares[row])
+            _outline(place, None if squares is None else squares[which])
     axes[rows][0].set_axis_off()
     for place, one in zip(axes[rows][1:], maps, strict=True):
         low = -one.scale if one.signed else 0.0
         colors = ScalarMappable(Normalize(low, one.scale), SIGNED if one.signed else UNSIGNED)
         bar = figure.colorbar(colors, cax=place, orientation="horizontal", ticks=[low, one.scale])
-        bar.ax.set_xticklabels([f"{low:.1g}", f"{one.scale:.1g}"], fontsize=6)
+        bar.ax.set_xticklabels([f"{low:.2g}", f"{one.scale:.2g}"], fontsize=6)
         bar.ax.get_xticklabels()[0].set_ha("left")
         bar.ax.get_xticklabels()[1].set_ha("right")
     return png(figure)

@@ -41,18 +41,30 @@ def test_taking_away_what_matters_first_matters_most() -> None:
     head.weight.data, head.bias.data = torch.full((1, 1), -20.0), torch.full((1,), 10.0)
     scorer = Scorer(with_backbone(Corner(), head))
     x, white = torch.full((2, 3, 32, 32), -1.0), torch.ones(2, 3, 32, 32)  # 1 of the patch, 0 of the baseline
-    right, wrong = torch.zeros(2, 32, 32), torch.zeros(2, 32, 32)
+    right, wrong, ties = torch.zeros(2, 32, 32), torch.zeros(2, 32, 32), faith.random_ranks((32, 32), 0, np.arange(2))
     right[:, :8, :8], wrong[:, :8, :8] = 1.0, -1.0
     for maps, deletion, insertion in ((right, 1 / 32, 31 / 32), (wrong, 31 / 32, 1 / 32)):
-        found = faith.deletion_and_insertion(scorer, x, white, maps, cell=8, steps=16, batch=5)
+        found = faith.deletion_and_insertion(scorer, x, white, maps, ties, cell=8, steps=16, batch=5)
         np.testing.assert_allclose(found[0], deletion, atol=1e-3)  # one of 16 cells, at the first or the last of 16 steps
         np.testing.assert_allclose(found[1], insertion, atol=1e-3)
 
 
 def test_cells_that_do_not_fill_the_patch() -> None:
     net, x = linear(), patches(3)
-    found = faith.deletion_and_insertion(Scorer(net), x, torch.zeros_like(x), patches(3).sum(1), cell=5, steps=4, batch=2)
+    maps, ties = patches(3).sum(1), faith.random_ranks((16, 16), 0, np.arange(3))
+    found = faith.deletion_and_insertion(Scorer(net), x, torch.zeros_like(x), maps, ties, cell=5, steps=4, batch=2)
     assert all(np.isfinite(area).all() for area in found)
+
+
+def test_an_empty_map_is_no_order() -> None:
+    net, x = linear(), patches(3)
+    ties = faith.random_ranks((16, 16), 0, np.arange(3))
+    empty, by_chance = (
+        faith.deletion_and_insertion(Scorer(net), x, torch.zeros_like(x), maps, -ties, cell=4, steps=16, batch=9)
+        for maps in (torch.zeros(3, 16, 16), ties)
+    )
+    np.testing.assert_allclose(empty[0], by_chance[0])
+    np.testing.assert_allclose(empty[1], by_chance[1])
 
 
 def test_similarity_is_spearman_s() -> None:
@@ -103,14 +115,34 @@ def test_the_cascade_goes_from_the_head_to_the_first_layer() -> None:
 def test_infidelity_of_a_linear_network() -> None:
     x = patches(3)
     e = explainer(linear())
-    baseline, index = e.baseline(x), torch.arange(3)
+    index = torch.arange(3)
+    removed = faith.removals(e.scorer, x, e.baseline(x), index, seed=0, batch=5)
     right = e.maps("integrated_gradients", x, index).values
-    told = faith.infidelity(e.scorer, x, baseline, right, index, seed=0)
-    np.testing.assert_allclose(told, 0, atol=1e-4)  # its sums over squares are the losses themselves
-    np.testing.assert_allclose(faith.infidelity(e.scorer, x, baseline, 7 * right, index, seed=0), 0, atol=1e-4)
+    np.testing.assert_allclose(faith.infidelity(right, removed), 0, atol=1e-6)  # its sums over squares are the losses
+    np.testing.assert_allclose(faith.infidelity(7 * right, removed), 0, atol=1e-6)
+    np.testing.assert_allclose(faith.infidelity(-right, removed), 1)  # of the wrong sign
+    np.testing.assert_allclose(faith.infidelity(torch.zeros(3, 16, 16), removed), 1)
     noise = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(9))
-    assert faith.infidelity(e.scorer, x, baseline, noise, index, seed=0).mean() > 0.6
-    np.testing.assert_allclose(faith.infidelity(e.scorer, x, baseline, torch.zeros(3, 16, 16), index, seed=0), 1, atol=1e-5)
+    assert faith.infidelity(noise, removed).mean() > 0.6
+
+
+def test_infidelity_is_captum_s_where_its_scale_is_not_below_zero() -> None:
+    from captum.metrics import infidelity
+
+    x, index = patches(2), torch.arange(2)
+    e = explainer(linear())
+    baseline = e.baseline(x)
+    removed = faith.removals(e.scorer, x, baseline, index, seed=0, batch=32)
+    maps = e.maps("integrated_gradients", x, index).values + 8 * torch.randn(2, 16, 16)
+    for i in range(2):
+
+        def perturb(many: torch.Tensor, i: int = i) -> tuple[torch.Tensor, torch.Tensor]:
+            squares = removed.squares[i][:, None]
+            return squares.expand_as(many) / 3.0, torch.where(squares, baseline[i], many)
+
+        one = maps[i].expand(1, 3, -1, -1)
+        error = infidelity(e.scorer, perturb, x[i : i + 1], one, n_perturb_samples=faith.SQUARES, normalize=True)
+        assert faith.infidelity(maps, removed)[i] == pytest.approx(float(error) / (removed.losses[i] ** 2).mean(), rel=1e-4)
 
 
 def test_sensitivity_to_noise() -> None:
@@ -118,6 +150,7 @@ def test_sensitivity_to_noise() -> None:
     still = faith.sensitivity(lambda few, index: torch.ones(len(few), 16, 16), x, index, seed=0)
     moved = faith.sensitivity(lambda few, index: few.sum(1), x, index, seed=0)
     torn = faith.sensitivity(lambda few, index: (1000 * few.sum(1)).sin(), x, index, seed=0)
+    assert np.isnan(faith.sensitivity(lambda few, index: torch.zeros(len(few), 16, 16), x, index, seed=0)).all()
     assert still.max() == 0
     assert (moved > 0).all()
     assert (moved < 0.05).all()

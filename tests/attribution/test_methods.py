@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pcam.attribution.methods import BASELINES, METHODS, TOLERANCE, Explainer, Options
-from pcam.attribution.scorer import MaxPool, Scorer, find_layer, layers
+from pcam.attribution.scorer import MaxPool, Scorer, find_layer, layers, seen
 from pcam.errors import ConfigError
 from tests.attribution.networks import centred, explainer, linear, network, patches, with_backbone
 
@@ -51,10 +51,11 @@ def test_a_network_that_sees_the_centre_alone_is_explained_there(method: str) ->
 
 
 def test_trap_guided_backprop_and_deeplift_are_refused_where_they_do_not_hold() -> None:
-    x = patches(1, 64)
-    silu = explainer(network("efficientnet_b0"))
-    functional = explainer(network("googlenet", kwargs={}))
-    modules = explainer(network("resnet10t"))
+    x = patches(4, 64)
+    nets = [network(name) for name in ("efficientnet_b0", "googlenet", "resnet10t")]
+    for net in nets:
+        seen(net, x)  # or next to nothing of the patches is left at the end of a deep network with random weights
+    silu, functional, modules = map(explainer, nets)
     assert "Silu" in silu.refused("guided_backprop", x)
     assert "functions, not modules" in functional.refused("guided_backprop", x)
     for e in (silu, functional):
@@ -107,6 +108,21 @@ def test_integrated_gradients_take_as_many_steps_as_a_complete_map_needs() -> No
         torch.full_like(x, 2.0)
     )
     torch.testing.assert_close(many.values.sum((1, 2)), change, rtol=TOLERANCE, atol=0)
+
+
+def test_a_patch_that_is_the_baseline_is_complete_and_refuses_nothing() -> None:
+    x = torch.cat([torch.full((1, 3, 64, 64), 2.0), patches(2, 64)])  # white, in the networks' unit
+    e = explainer(network("resnet10t"), references=x)
+    for method in ("integrated_gradients", "deeplift"):
+        assert e.refused(method, x) is None
+        assert float(e.maps(method, x, torch.arange(3)).gap[0]) < 0.01
+    assert int(e.maps("integrated_gradients", x[:1], torch.arange(1)).steps[0]) == 50
+
+
+def test_patches_that_are_not_square_turned() -> None:
+    x = patches(2, 32)[:, :, :24]
+    e = explainer(network(), references=patches(4, 32, seed=5)[:, :, :24], samples=4)
+    assert maps(e, "gradient_shap", torch.rot90(x, 1, (-2, -1))).shape == (2, 32, 24)
 
 
 def test_what_a_patch_is_compared_with() -> None:
