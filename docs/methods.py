@@ -14,7 +14,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from pcam import CONF, runs
-from pcam.attribution.methods import METHODS, Explainer, Options
+from pcam.attribution.explainer import METHODS, Explainer
+from pcam.attribution.options import Options
 from pcam.attribution.scorer import Scorer, find_layer, seen
 from pcam.data.crop import Crop
 from pcam.data.datamodule import PatchData

@@ -1,9 +1,6 @@
 """Maps of a trained network: drawn, kept, and measured."""
 
-import io
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +10,25 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pcam import runs, scoring
-from pcam.attribution.measuring import MEASURES, TRAINED, Cases, Row, measure
-from pcam.attribution.methods import METHODS, TOLERANCE, Explainer, Maps, Options
-from pcam.attribution.patches import PICKS, Patches, Probabilities, caption, choose, read
+from pcam.attribution.explainer import METHODS, Explainer
+from pcam.attribution.measuring import Cases, Row, measure
+from pcam.attribution.options import TOLERANCE, Maps, Options
+from pcam.attribution.patches import PICKS, Split, choose
 from pcam.attribution.scorer import Scorer, find_layer, seen, shapes
 from pcam.data.crop import Crop
 from pcam.data.datamodule import checked_batch
 from pcam.data.draws import Purpose, draw
-from pcam.data.source import Indices, Source
 from pcam.errors import ConfigError, near
 from pcam.models.classifier import Classifier
 from pcam.models.network import Network
-from pcam.report import attribution as pictures
-from pcam.report import screens
+from pcam.report import maps, screens
+from pcam.report.faithfulness import believed
 from pcam.stats.intervals import unit
 from pcam.tables import check, look_up
 
 REFERENCES = 16  # patches that gradient SHAP compares with
 PAGE = 24  # patches of a sheet
 FEATURED = 8  # patches whose feature maps are drawn
-
-
-@dataclass(frozen=True)
-class Split:
-    """A split of patches and what the network says of them.
-
-    Attributes:
-        source: of the patches.
-        probability: (N,), of the positive class.
-        crop: which square of a patch the network sees.
-        data: name of the data.
-    """
-
-    source: Source
-    probability: Probabilities
-    crop: Crop
-    data: str
-
-    def read(self, indices: Indices) -> Patches:
-        """Read patches as the network sees them."""
-        return read(self.source, indices, self.crop, self.data)
 
 
 def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
@@ -84,7 +60,7 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
     split = Split(source, scoring.score(model, source, saved, data, name), crop, data["name"])
     chosen = choose(config["patches"], source, split.probability, options.seed)
     patches = split.read(chosen)
-    x = normalised(scorer, patches.images)
+    x = scorer.normalised(patches.images)
     cell = config["faithfulness"]["cell"]
     if 2 * cell > min(x.shape[-2:]):
         raise ConfigError(f"faithfulness.cell={cell} is more than half a patch ({x.shape[-1]}x{x.shape[-2]} pixels)")
@@ -98,11 +74,11 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
         raise ConfigError(f"methods: none of {', '.join(refused)} holds for {saved['model']['name']}")
     with tqdm(total=len(methods) * len(x), unit="map", desc="explaining", disable=None, leave=False) as bar:
         found = {method: explainer.maps(method, x, torch.from_numpy(chosen), bar) for method in methods}
-    _keep(folder, split, chosen, patches, found, layer, options)
+    maps.keep(folder, split, chosen, patches, found, layer, options)
     title = f"{saved['model']['name']} on {data['name']}, {name}"
-    _draw(folder, title, split, chosen, patches, found)
+    maps.draw(folder, title, split, chosen, patches, found)
     if featured is not None:
-        _draw_features(folder, title, scorer, *featured, split, chosen[:FEATURED])
+        maps.draw_features(folder, title, scorer, *featured, split, chosen[: maps.FEATURED])
     summary = {
         "run": str(run),
         "split": name,
@@ -129,18 +105,7 @@ def explainer_of(scorer: Scorer, layer: str, network: str, x: Tensor, options: O
     layer, module = find_layer(scorer, layer, x)
     size = len(split.source)
     drawn = draw(options.seed, Purpose.ATTRIBUTION, 5).choice(size, min(REFERENCES, size), replace=False)
-    return layer, Explainer(scorer, module, options, normalised(scorer, split.read(drawn).images))
-
-
-def normalised(scorer: Scorer, images: Tensor) -> Tensor:
-    """Return raw patches in the network's unit, on its device."""
-    network = scorer.network
-    return network.normalised(images.to(network.mean.device))
-
-
-def drawable(found: Mapping[str, Maps]) -> list[pictures.Drawn]:
-    """Return maps as they are drawn."""
-    return [pictures.Drawn(METHODS[name].title, METHODS[name].signed, maps.values.numpy()) for name, maps in found.items()]
+    return layer, Explainer(scorer, module, options, scorer.normalised(split.read(drawn).images))
 
 
 def untrained(model: Classifier, seed: int, references: Tensor) -> Network:
@@ -186,87 +151,17 @@ def _options(config: runs.Config) -> Options:
     return Options(**{key: config[key] for key in keys}, **({} if batch is None else {"batch": batch}))
 
 
-def _keep(
-    folder: Path, split: Split, chosen: Indices, patches: Patches, found: Mapping[str, Maps], layer: str, options: Options
-) -> None:
-    """Write maps.h5: the patches, what is known of them, and each method's maps as they are, float32 (N, H, W)."""
-    import h5py
-
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file["patches"] = patches.shown
-        file["id"] = np.array([split.source.ids[i] for i in chosen], h5py.string_dtype())
-        file["probability"] = split.probability[chosen]
-        if split.source.labels is not None:
-            file["label"] = split.source.labels[chosen]
-        for name, region in patches.regions.items():
-            file[f"regions/{name}"] = region.numpy()
-        for name, maps in found.items():
-            held = file.create_dataset(f"maps/{name}", data=maps.values.numpy(), compression="gzip")
-            held.attrs.update(unit=METHODS[name].unit, signed=METHODS[name].signed, baseline=options.baseline)
-            if "gradcam" in name:
-                held.attrs["layer"] = layer
-            if maps.complete:
-                held.attrs["completeness_gap"], held.attrs["steps"] = maps.gap.numpy(), maps.steps.numpy()
-    runs.write(folder / "maps.h5", buffer.getvalue())
-
-
-def _draw(folder: Path, title: str, split: Split, chosen: Indices, patches: Patches, found: Mapping[str, Maps]) -> None:
-    """Draw the sheet of all patches and a panel of each."""
-    captions = [caption(split.source, int(i), split.probability[i]) for i in chosen]
-    maps, squares = drawable(found), patches.squares
-    for first in range(0, len(chosen), PAGE):
-        page = slice(first, first + PAGE)
-        picture = pictures.sheet(title, patches.shown, maps, captions, squares, page)
-        runs.write(folder / "figures" / (f"sheet-{first // PAGE + 1}.png" if first else "sheet.png"), picture)
-    for i, patch in enumerate(tqdm(patches.shown, unit="panel", desc="drawing", disable=None, leave=False)):
-        lines = [" · ".join(captions[i].split("\n"))]
-        lines += [
-            f"{METHODS[name].title}: {100 * float(one.gap[i]):.2f} % from complete"
-            + (f" in {int(one.steps[i])} steps" if one.steps[i] else "")
-            for name, one in found.items()
-            if one.complete
-        ]
-        picture = pictures.panel(patch, maps, i, "\n".join(lines), None if squares is None else squares[i])
-        name = re.sub(r"[^\w-]+", "_", split.source.ids[chosen[i]])
-        runs.write(folder / "figures" / "panels" / f"{i + 1:03}-{name}.png", picture)
-
-
-def _featured(scorer: Scorer, asked: str, x: Tensor) -> tuple[str, nn.Module]:
-    """Return the layer whose feature maps are asked for."""
-    name, module = find_layer(scorer, asked, x, "feature_maps")
-    if len(shapes(scorer, x).get(name, ())) != 4:
-        raise ConfigError(f"feature_maps={asked}: the layer gives no channels of a map")
-    return name, module
-
-
-def _draw_features(
-    folder: Path, title: str, scorer: Scorer, name: str, module: nn.Module, split: Split, chosen: Indices
-) -> None:
-    """Draw the feature maps of a layer."""
-    patches = split.read(chosen)
-    x = normalised(scorer, patches.images)
-    outputs: list[Tensor] = []
-    handle = module.register_forward_hook(lambda layer, inputs, out: outputs.append(out.detach().float().cpu()))
-    with torch.no_grad():
-        scorer(x)
-    handle.remove()
-    captions = [caption(split.source, int(i), split.probability[i]) for i in chosen]
-    picture = pictures.features(f"{title}: feature maps of {name}", patches.shown, outputs[0].numpy(), captions)
-    runs.write(folder / "figures" / "feature_maps.png", picture)
-
-
 def _complete(found: Mapping[str, Maps]) -> dict[str, Any]:
     """Return how complete the maps are of each method that promises it; print what falls short."""
     told = {}
-    for name, maps in found.items():
-        if not maps.complete:
+    for name, one in found.items():
+        if not one.complete:
             continue
-        short, most = int((~(maps.gap <= TOLERANCE)).sum()), float(maps.gap.max())
-        told[name] = {"patches": len(maps.gap), "short": short, "largest_gap": most, "most_steps": int(maps.steps.max())}
+        short, most = int((~(one.gap <= TOLERANCE)).sum()), float(one.gap.max())
+        told[name] = {"patches": len(one.gap), "short": short, "largest_gap": most, "most_steps": int(one.steps.max())}
         if short:
-            mend = "; raise max_steps" if int(maps.steps.max()) else ""
-            print(f"  {name}: {short} of {len(maps.gap)} maps miss the log-odds' change by over 1 %, at most {most:.1%}{mend}")
+            mend = "; raise max_steps" if int(one.steps.max()) else ""
+            print(f"  {name}: {short} of {len(one.gap)} maps miss the log-odds' change by over 1 %, at most {most:.1%}{mend}")
     return told
 
 
@@ -286,56 +181,18 @@ def _measured(
     right = draw(seed, Purpose.ATTRIBUTION, 7).permutation(right)[: asked["patches"]]
     patches = split.read(right)
     groups = None if source.groups is None else [source.groups[int(i)] for i in right]
-    x, index = normalised(explainer.scorer, patches.images), torch.from_numpy(right)
+    x, index = explainer.scorer.normalised(patches.images), torch.from_numpy(right)
     cases = Cases(x, index, patches.regions, groups, min(asked["repeated"], len(right)))
     fresh = untrained(model, seed, explainer.references)
     rows = measure(explainer, fresh, layer, methods, cases, asked["cell"], asked["resamples"])
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = [["" if row.get(key) is None or row[key] != row[key] else row[key] for key in columns] for row in rows]
-    runs.write_csv(folder / "faithfulness.csv", columns, table)
-    names = {name: told for name, (told, _) in MEASURES.items()}
-    titles = {name: method.title for name, method in METHODS.items()} | NAIVE_TITLES
     about = f"{title}: {len(right)} true positives, 95 % intervals over {unit(groups)}"
-    runs.write(folder / "figures" / "faithfulness.png", pictures.believed(about, rows, names, titles))
-    print(f"\n{about}")
-    for told in _tables(rows, titles):
-        print("\n" + told)
-    for row in rows:
-        if row["measure"] == "centre_share" and row["patches"] < len(right):
-            empty = len(right) - row["patches"]
-            print(
-                f"  {titles[row['method']]}, {row['network']}: {empty} of {len(right)} maps are empty, and left out of shares"
-            )
+    print("\n" + believed(folder, about, rows, len(right)))
     return rows
 
 
-NAIVE_TITLES = {"centre_gaussian": "bell over the centre", "edges": "edges"}
-TABLES = (
-    ("centre_share", "tumour_share", "deciding_share"),
-    ("centre_pointing", "tumour_pointing", "deciding_pointing"),
-    ("deletion", "insertion", "infidelity"),
-    ("symmetry", "random_head", "random_half", "random_all"),
-    ("sensitivity", "completeness_gap"),
-)
-
-
-def _tables(rows: Sequence[Row], titles: Mapping[str, str]) -> list[str]:
-    """Return the tables of the measures, trained networks' and random ones' rows in turn, chance at the foot."""
-    tables = []
-    each = list(dict.fromkeys((row["method"], row["network"]) for row in rows))
-    for group in TABLES:
-        shown = [name for name in group if any(row["measure"] == name for row in rows)]
-        if not shown:
-            continue
-        lines = []
-        for method, network in each:
-            mine = {row["measure"]: row for row in rows if (row["method"], row["network"]) == (method, network)}
-            cells = [screens.interval(mine[name], form=".3f") if name in mine else "" for name in shown]
-            if any(cells):
-                random = network not in (TRAINED, "none")
-                lines.append([titles[method] + (", random weights" if random else ""), *cells])
-        chances = {row["measure"]: row["chance"] for row in rows if row["chance"] is not None}
-        if not chances.keys().isdisjoint(shown):
-            lines.append(["chance", *(f"{chances[name]:.3f}" if name in chances else "" for name in shown)])
-        tables.append(screens.columns(["", *(MEASURES[name][0] for name in shown)], lines))
-    return tables
+def _featured(scorer: Scorer, asked: str, x: Tensor) -> tuple[str, nn.Module]:
+    """Return the layer whose feature maps are asked for."""
+    name, module = find_layer(scorer, asked, x, "feature_maps")
+    if len(shapes(scorer, x).get(name, ())) != 4:
+        raise ConfigError(f"feature_maps={asked}: the layer gives no channels of a map")
+    return name, module

@@ -9,13 +9,15 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from pcam import runs
-from pcam.attributing import Split, drawable, explainer_of, normalised
-from pcam.attribution.methods import METHODS, Options
-from pcam.attribution.patches import caption
+from pcam.attributing import explainer_of
+from pcam.attribution.explainer import METHODS
+from pcam.attribution.options import Options
+from pcam.attribution.patches import Split, caption
 from pcam.attribution.scorer import Scorer
 from pcam.data.draws import Purpose, draw
 from pcam.errors import ConfigError
 from pcam.report import attribution as pictures
+from pcam.report.maps import drawable
 from pcam.tables import check, look_up
 
 KEY = "attribution"
@@ -87,7 +89,7 @@ class AttributionMaps(Callback):
         scorer, name = Scorer(module.network), module.hparams["network"]["name"]  # type: ignore[arg-type]
         split = Split(source, np.empty(0), data.crops["valid"], self.data)
         patches = split.read(chosen)
-        x = normalised(scorer, patches.images)
+        x = scorer.normalised(patches.images)
         options = Options(max_steps=Options.steps, seed=self.seed)
         explainer = explainer_of(scorer, "auto", name, x, options, split)[1]
         refused = {method: why for method in self.methods if (why := explainer.refused(method, x)) is not None}

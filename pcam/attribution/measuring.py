@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pcam.attribution import faithfulness as faith
-from pcam.attribution.methods import Explainer
+from pcam.attribution.explainer import Explainer
 from pcam.attribution.scorer import Scorer, layers
 from pcam.models.network import Network
 from pcam.models.symmetries import D4

@@ -73,6 +73,27 @@ def read(source: Source, indices: Indices, crop: Crop, name: str) -> Patches:
     return Patches(images, regions)
 
 
+@dataclass(frozen=True)
+class Split:
+    """A split of patches and what the network says of them.
+
+    Attributes:
+        source: of the patches.
+        probability: (N,), of the positive class.
+        crop: which square of a patch the network sees.
+        data: name of the data.
+    """
+
+    source: Source
+    probability: Probabilities
+    crop: Crop
+    data: str
+
+    def read(self, indices: Indices) -> Patches:
+        """Read patches as the network sees them."""
+        return read(self.source, indices, self.crop, self.data)
+
+
 def choose(asked: Mapping[str, Any], source: Source, probability: Probabilities, seed: int) -> Indices:
     """Return the indices of the patches that a person asked for.
 

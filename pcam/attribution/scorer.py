@@ -43,6 +43,10 @@ class Scorer(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed"):
             return self.network.score(x)
 
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return raw patches (B, 3, H, W) in the network's unit, on its device."""
+        return self.network.normalised(images.to(self.network.mean.device))
+
 
 def _apart(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Give a ReLU a tensor of its own: Captum takes over the gradient of a ReLU's input, a shortcut's share of it included."""

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from pcam.attribution.methods import Explainer, Options
+from pcam.attribution.explainer import Explainer
+from pcam.attribution.options import Options
 from pcam.attribution.scorer import Scorer, layers
 from pcam.models.network import Network
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from pcam.attribution.methods import BASELINES, METHODS, TOLERANCE, Explainer, Options
+from pcam.attribution.explainer import METHODS, Explainer
+from pcam.attribution.options import BASELINES, TOLERANCE, Options
 from pcam.attribution.scorer import MaxPool, Scorer, find_layer, layers, seen
 from pcam.errors import ConfigError
 from tests.attribution.networks import centred, explainer, linear, network, patches, with_backbone
@@ -214,3 +215,19 @@ def test_trap_a_shortcut_s_gradient_survives_the_relu_that_shares_its_input() ->
 def test_settings_that_have_no_meaning(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=f"{next(iter(wrong))}="):
         Options(**wrong)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("method", METHODS)
+def test_on_a_gpu_maps_keep_their_meaning(method: str) -> None:
+    net, x, references = network(), patches(2, 32), patches(4, 32, seed=5)
+    here = maps(explainer(net, "layer3", references=references), method, x).flatten(1)
+    for precision, least in (("32-true", 0.99), ("bf16-mixed", 0.9)):
+        scorer = Scorer(net.cuda(), precision)
+        e = Explainer(scorer, layers(scorer.network)["layer3"], Options(max_steps=50), references.cuda())
+        there = maps(e, method, x.cuda()).flatten(1)
+        if method not in ("smoothgrad", "gradient_shap"):  # a GPU draws other numbers
+            for one, other in zip(here, there, strict=True):
+                assert float(torch.corrcoef(torch.stack([one, other]))[0, 1]) > least
+        assert there.device.type == "cpu"

@@ -1,0 +1,81 @@
+"""The methods by name, and what makes maps by them."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pcam.attribution import methods, refusals
+from pcam.attribution.options import Explained, Maps
+
+TRIED = 4  # patches on which it is tried whether a method holds
+
+Attribute = Callable[[Explained, Tensor, Tensor], Maps]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to make maps.
+
+    Attributes:
+        title: for a person.
+        unit: of a map's values.
+        signed: whether values below zero have a meaning.
+        attribute: normalised patches and their indices to maps.
+        batched: patches are worked on together; else one by one, the batch being filled with steps, samples or windows.
+        refusal: why it does not hold for a network.
+    """
+
+    title: str
+    unit: str
+    signed: bool
+    attribute: Attribute
+    batched: bool = True
+    refusal: Callable[[Explained, Tensor], str | None] | None = None
+
+
+GRADIENT, LOGODDS = "log-odds per unit of normalised input", "log-odds"
+
+METHODS: Mapping[str, Method] = {
+    "saliency": Method("saliency", GRADIENT, False, methods.saliency),
+    "input_x_gradient": Method("input × gradient", LOGODDS, True, methods.input_x_gradient),
+    "integrated_gradients": Method("integrated gradients", LOGODDS, True, methods.integrated_gradients, batched=False),
+    "smoothgrad": Method("SmoothGrad", GRADIENT, False, methods.smoothgrad, batched=False),
+    "gradcam": Method("Grad-CAM", "log-odds, weighted", False, methods.gradcam, refusal=refusals.no_map),
+    "guided_gradcam": Method("guided Grad-CAM", "product", False, methods.guided_gradcam, refusal=refusals.unguided_or_no_map),
+    "guided_backprop": Method("guided backpropagation", GRADIENT, False, methods.guided_backprop, refusal=refusals.unguided),
+    "occlusion": Method("occlusion", LOGODDS, True, methods.occlusion, batched=False),
+    "gradient_shap": Method("gradient SHAP", LOGODDS, True, methods.gradient_shap, batched=False),
+    "deeplift": Method("DeepLIFT", LOGODDS, True, methods.deeplift, refusal=refusals.misses),
+}
+
+
+class Explainer(Explained):
+    """Makes maps of a network."""
+
+    def maps(self, method: str, x: Tensor, index: Tensor, bar: Any = None) -> Maps:
+        """Return the maps of normalised patches, on the CPU.
+
+        Args:
+            method: one of ``METHODS``.
+            x: (B, 3, H, W), on the network's device.
+            index: (B,), what the draws of each patch belong to.
+            bar: tqdm's, to move on, a patch at a time.
+        """
+        parts, size = [], self.options.batch if METHODS[method].batched else 1
+        for few, which in zip(torch.split(x, size), torch.split(index, size), strict=True):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "(Setting forward, backward hooks|Input Tensor)")  # what it does and undoes
+                found = METHODS[method].attribute(self, few.detach(), which)
+            parts.append(Maps(found.values.detach().float().cpu(), found.gap.cpu(), found.steps.cpu()))
+            if bar is not None:
+                bar.update(len(few))
+        return Maps(*(torch.cat([getattr(part, key) for part in parts]) for key in ("values", "gap", "steps")))
+
+    def refused(self, method: str, x: Tensor) -> str | None:
+        """Return why a method does not hold for this network, None where it does; tried on a few of ``x``."""
+        check = METHODS[method].refusal
+        return None if check is None else check(self, x[:TRIED].detach())

@@ -1,0 +1,79 @@
+"""Why a method does not hold for a network, tried on a few patches (B, 3, H, W); None where it does."""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from pcam.attribution.methods import deeplift
+from pcam.attribution.options import TOLERANCE, Explained
+from pcam.errors import reason
+
+
+def no_map(e: Explained, x: Tensor) -> str | None:
+    """Grad-CAM needs a layer whose output is channels of a map."""
+    seen: list[object] = []
+    handle = e.layer.register_forward_hook(lambda module, inputs, out: seen.append(out))
+    with torch.no_grad():
+        e.scorer(x)
+    handle.remove()
+    if not seen:
+        return "the layer does not run"
+    if not isinstance(seen[0], Tensor) or seen[0].ndim != 4 or min(seen[0].shape[-2:]) < 2:
+        told = "x".join(map(str, seen[0].shape[1:])) if isinstance(seen[0], Tensor) else type(seen[0]).__name__
+        return f"the layer gives {told}, not channels of a map"
+    return None
+
+
+OTHERS = ("Silu", "Gelu", "Hardtanh", "Hardswish", "Hardsigmoid", "LeakyRelu", "Elu", "Mish", "Sigmoid", "Softplus", "Prelu")
+
+
+def unguided(e: Explained, x: Tensor) -> str | None:
+    """Compare the ReLUs in the graph of a backward pass with those that are modules, which alone Captum can guide."""
+    runs = [0]
+
+    def told(module: nn.Module, inputs: object, out: object) -> None:
+        runs[0] += 1
+
+    handles = [module.register_forward_hook(told) for module in e.scorer.modules() if isinstance(module, nn.ReLU)]
+    names = _graph(e.scorer(x.requires_grad_()))
+    for handle in handles:
+        handle.remove()
+    relus = sum(name.startswith("ReluBackward") for name in names)
+    others = sorted({other for other in OTHERS for name in names if name.startswith(f"{other}Backward")})
+    if others:
+        return f"its rule is for ReLU alone, and the network has {' and '.join(others)}"
+    if relus > runs[0]:
+        return f"{relus - runs[0]} of the network's {relus} ReLUs are functions, not modules, and would go unguided"
+    return None if relus else "the network has no ReLU"
+
+
+def _graph(out: Tensor) -> list[str]:
+    """Return the names of all steps of a backward pass."""
+    seen, left, names = set(), [out.grad_fn], []
+    while left:
+        step = left.pop()
+        if step is None or step in seen:
+            continue
+        seen.add(step)
+        names.append(type(step).__name__)
+        left += [before for before, _ in step.next_functions]
+    return names
+
+
+def misses(e: Explained, x: Tensor) -> str | None:
+    """Try it: where a non-linearity goes without its rule, the sum of the map misses the change of the log-odds."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gap = float(deeplift(e, x, torch.arange(len(x))).gap.median())
+    except (RuntimeError, AssertionError, AttributeError) as error:
+        return f"Captum cannot follow the network ({reason(error)})"
+    if gap <= TOLERANCE:
+        return None
+    return f"its map misses the change of the log-odds by {100 * gap:.3g} %: a non-linearity has no rule"
+
+
+def unguided_or_no_map(e: Explained, x: Tensor) -> str | None:
+    """Guided Grad-CAM needs both."""
+    return unguided(e, x) or no_map(e, x)
