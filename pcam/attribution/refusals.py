@@ -25,7 +25,11 @@ def no_map(e: Explained, x: Tensor) -> str | None:
     return None
 
 
-OTHERS = ("Silu", "Gelu", "Hardtanh", "Hardswish", "Hardsigmoid", "LeakyRelu", "Elu", "Mish", "Sigmoid", "Softplus", "Prelu")
+# Names of backward steps to what they are of.
+OTHERS = {
+    "Silu": "SiLU", "Gelu": "GELU", "Hardtanh": "ReLU6", "Hardswish": "hard swish", "Hardsigmoid": "hard sigmoid",
+    "LeakyRelu": "leaky ReLU", "Elu": "ELU", "Mish": "Mish", "Sigmoid": "sigmoid", "Softplus": "softplus", "Prelu": "PReLU",
+}  # fmt: skip
 
 
 def unguided(e: Explained, x: Tensor) -> str | None:
@@ -40,7 +44,7 @@ def unguided(e: Explained, x: Tensor) -> str | None:
     for handle in handles:
         handle.remove()
     relus = sum(name.startswith("ReluBackward") for name in names)
-    others = sorted({other for other in OTHERS for name in names if name.startswith(f"{other}Backward")})
+    others = sorted({told for step, told in OTHERS.items() for name in names if name.startswith(f"{step}Backward")})
     if others:
         return f"its rule is for ReLU alone, and the network has {' and '.join(others)}"
     if relus > runs[0]:

@@ -14,8 +14,8 @@ TITLES = {name: method.title for name, method in METHODS.items()} | {
     "edges": "edges",
 }
 TABLES = (
-    ("centre_share", "tumour_share", "deciding_share"),
-    ("centre_pointing", "tumour_pointing", "deciding_pointing"),
+    ("centre_share", "centre_pointing"),
+    ("tumour_share", "tumour_pointing", "deciding_share", "deciding_pointing"),
     ("deletion", "insertion", "infidelity"),
     ("symmetry", "random_head", "random_half", "random_all"),
     ("sensitivity", "completeness_gap"),

@@ -57,7 +57,7 @@ def test_trap_guided_backprop_and_deeplift_are_refused_where_they_do_not_hold() 
     for net in nets:
         seen(net, x)  # or next to nothing of the patches is left at the end of a deep network with random weights
     silu, functional, modules = map(explainer, nets)
-    assert "Silu" in silu.refused("guided_backprop", x)
+    assert "SiLU" in silu.refused("guided_backprop", x)
     assert "functions, not modules" in functional.refused("guided_backprop", x)
     for e in (silu, functional):
         assert "misses the change of the log-odds" in e.refused("deeplift", x)
