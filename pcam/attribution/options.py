@@ -38,7 +38,7 @@ class Options:
     noise: float = 0.15
     window: int = 8
     stride: int = 8
-    batch: int = 32
+    batch: int = 16
     seed: int = 0
 
     def __post_init__(self) -> None:
