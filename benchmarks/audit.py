@@ -51,7 +51,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "pcam.prepare", *words], check=True, stdout=subprocess.DEVNULL)
         spent = time.perf_counter() - start
         held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{asked.patches:,} patches: {spent:.1f} s on {os.cpu_count()} cores, {held:.0f} MB resident at most, the mapped file included")
+    told = f"{held:.0f} MB resident at most, the mapped file included"
+    print(f"{asked.patches:,} patches: {spent:.1f} s on {os.cpu_count()} cores, {told}")
 
 
 if __name__ == "__main__":
