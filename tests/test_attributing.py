@@ -24,11 +24,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_lies_in_the_folder(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     few = ["faithfulness.patches=6", "faithfulness.repeated=2", "faithfulness.resamples=100", "faithfulness.cell=16"]
     door(monkeypatch, tmp_path, "attribute", f"run={run}", *QUICK, *few, "hydra.run.dir=out", "patches.pick=random")
     said, out = capsys.readouterr().out, tmp_path / "out"
+    assert not [warning.message for warning in recwarn if "captum" in warning.filename]
     summary = json.loads((out / "summary.json").read_text())
     source = SyntheticSource("test", 40)
     with h5py.File(out / "maps.h5") as file:

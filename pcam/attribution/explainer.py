@@ -68,7 +68,7 @@ class Explainer(Explained):
         parts, size = [], self.options.batch if METHODS[method].batched else 1
         for few, which in zip(torch.split(x, size), torch.split(index, size), strict=True):
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "(Setting forward, backward hooks|Input Tensor)")  # what it does and undoes
+                warnings.filterwarnings("ignore", "(Setting .*hooks|Input Tensor)")  # what it does and undoes
                 found = METHODS[method].attribute(self, few.detach(), which)
             parts.append(Maps(found.values.detach().float().cpu(), found.gap.cpu(), found.steps.cpu()))
             if bar is not None:
