@@ -15,7 +15,6 @@ from pcam.attribution.measuring import Cases, Row, measure
 from pcam.attribution.options import TOLERANCE, Maps, Options
 from pcam.attribution.patches import PICKS, Split, choose
 from pcam.attribution.scorer import Scorer, find_layer, seen, shapes
-from pcam.data.crop import Crop
 from pcam.data.datamodule import checked_batch
 from pcam.data.draws import Purpose, draw
 from pcam.errors import ConfigError, near
@@ -27,8 +26,6 @@ from pcam.stats.intervals import unit
 from pcam.tables import check, look_up
 
 REFERENCES = 16  # patches that gradient SHAP compares with
-PAGE = 24  # patches of a sheet
-FEATURED = 8  # patches whose feature maps are drawn
 
 
 def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
@@ -56,8 +53,7 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
     ]
     print(screens.before(facts), flush=True)
     scorer = Scorer(model.network, config["precision"])
-    crop = Crop(saved["crop"]["valid" if name == "valid" else "test"], saved["crop"]["size"], saved["seed"])
-    split = Split(source, scoring.score(model, source, saved, data, name), crop, data["name"])
+    split = Split(source, scoring.score(model, source, saved, data, name), scoring.crop_of(saved, name), data["name"])
     chosen = choose(config["patches"], source, split.probability, options.seed)
     patches = split.read(chosen)
     x = scorer.normalised(patches.images)

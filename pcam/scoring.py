@@ -90,6 +90,12 @@ def open_split(data: Mapping[str, Any], splits: Mapping[str, Any], seed: int, sp
     return opened.splits[split]
 
 
+def crop_of(config: runs.Config, split: str) -> Crop:
+    """Return the crop of a split: valid is cropped as the run cropped valid, all else as it cropped test."""
+    crop = config["crop"]
+    return Crop(crop["valid" if split == "valid" else "test"], crop["size"], config["seed"])
+
+
 def score(
     model: Classifier, source: Source, config: runs.Config, data: Mapping[str, Any], split: str, tta: str = "none"
 ) -> Probabilities:
@@ -102,7 +108,7 @@ def score(
         source: patches.
         config: the run's, for its crop.
         data: settings of ``data``: batch_size, num_workers.
-        split: name of the split; valid is cropped as the run cropped valid, all else as it cropped test.
+        split: name of the split, for its crop.
         tta: none, flips (4) or d4 (8): symmetries over which the probabilities are averaged.
 
     Raises:
@@ -111,8 +117,7 @@ def score(
     if tta not in TTA:
         raise ConfigError(f"tta={tta} is not known{near(tta, TTA)}")
     checked_batch(data["batch_size"])
-    crop = config["crop"]
-    dataset = PatchDataset(source, Crop(crop["valid" if split == "valid" else "test"], crop["size"], config["seed"]), None)
+    dataset = PatchDataset(source, crop_of(config, split), None)
     order = PatchOrder(len(source), data["batch_size"], seed=0, training=False)
     with torch.inference_mode(), tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False) as bar:
         parts = []
