@@ -4,6 +4,7 @@ With random weights BatchNorm has seen 64 patches, and which class is the positi
 off what lies below zero, has nothing left, the classes are exchanged, and the table says so.
 
 python docs/methods.py                        random weights, two made patches
+python docs/methods.py model=vgg16            one network
 python docs/methods.py data=pcam data.root=DIR model.weights=imagenet    any overrides of pcam.train
 """
 
@@ -32,8 +33,8 @@ def main(overrides: list[str]) -> None:
     print("| network | layer | " + " | ".join(method.title for method in METHODS.values()) + " | most steps | largest gap |")
     print("|---" * (len(METHODS) + 4) + "|")
     reasons: dict[str, str] = {}
-    for name in NAMES:
-        words = [f"model={name}", "model.weights=none", "data.limit=64", *overrides]
+    for name in [word[6:] for word in overrides if word.startswith("model=")] or NAMES:
+        words = [f"model={name}", "model.weights=none", "data.limit=64", *(w for w in overrides if not w.startswith("model="))]
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = runs.absolute(plain(compose("train", words)))
         torch.manual_seed(0)

@@ -5,9 +5,6 @@ zero against it. Inputs are normalised patches at their own size, so a map has t
 resizes them to. Where a method draws at random, the draws belong to (seed, patch).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -48,30 +45,19 @@ def integrated_gradients(e: Explained, x: Tensor, index: Tensor) -> Maps:
 
 def smoothgrad(e: Explained, x: Tensor, index: Tensor) -> Maps:
     """Saliency of the mean gradient of noisy copies of the patch (Smilkov et al. 2017)."""
-    from captum.attr import NoiseTunnel, Saliency
-
-    deviation, samples = e.options.noise * float(x.max() - x.min()), e.options.samples
-    with counted(e.options.seed, index):
-        found = NoiseTunnel(Saliency(e.scorer)).attribute(
-            x, nt_type="smoothgrad", nt_samples=samples, nt_samples_batch_size=min(e.options.batch, samples),
-            stdevs=max(deviation, 1e-6), abs=False,
-        )  # fmt: skip
-    return _maps(found.abs().amax(1))
+    rng = _of_patch(e, index)
+    noise = rng.standard_normal((e.options.samples, *x.shape[1:]), np.float32) * (e.options.noise * float(x.max() - x.min()))
+    return _maps(_gradients(e, x + torch.from_numpy(noise).to(x)).mean(0, keepdim=True).abs().amax(1))
 
 
 def gradient_shap(e: Explained, x: Tensor, index: Tensor) -> Maps:
     """The expected gradient between the patch and other patches, times their difference (Erion et al. 2021, equation 3)."""
-    from captum.attr import GradientShap
-
-    done, total, references = 0, torch.zeros_like(x), e.references
+    references, rng, count = e.references, _of_patch(e, index), e.options.samples
     if references.shape[-2:] != x.shape[-2:]:  # the patch is shown turned, and is not square
         references = torch.rot90(references, 1, (-2, -1))
-    with counted(e.options.seed, index):
-        while done < e.options.samples:
-            few = min(e.options.batch, e.options.samples - done)
-            total += few * GradientShap(e.scorer).attribute(x, references, n_samples=few, stdevs=0.0)
-            done += few
-    return _maps((total / done).sum(1))
+    way = x - references[rng.integers(len(references), size=count)]
+    left = torch.from_numpy(rng.random(count, np.float32)).to(x)[:, None, None, None]
+    return _maps((_gradients(e, x - left * way) * way).mean(0, keepdim=True).sum(1))
 
 
 def deeplift(e: Explained, x: Tensor, index: Tensor) -> Maps:
@@ -128,16 +114,13 @@ def _change(e: Explained, x: Tensor, baseline: Tensor) -> Tensor:
     return change
 
 
-@contextmanager
-def counted(seed: int, index: Tensor) -> Iterator[None]:
-    """Have torch and numpy, from whose own states Captum draws, draw what belongs to (seed, patch)."""
+def _of_patch(e: Explained, index: Tensor) -> np.random.Generator:
+    """Return the random numbers of one patch: Captum's own draws would change with the batch size and the device."""
     (one,) = index.tolist()
-    drawn = draw(seed, Purpose.ATTRIBUTION, patch=one).integers(1 << 31)
-    before = np.random.get_state()
-    with torch.random.fork_rng():
-        torch.manual_seed(int(drawn))
-        np.random.seed(int(drawn))
-        try:
-            yield
-        finally:
-            np.random.set_state(before)
+    return draw(e.options.seed, Purpose.ATTRIBUTION, patch=one)
+
+
+def _gradients(e: Explained, points: Tensor) -> Tensor:
+    from captum.attr import Saliency
+
+    return torch.cat([Saliency(e.scorer).attribute(few, abs=False) for few in torch.split(points, e.options.batch)])
