@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 
 from pcam import CONF, runs
 from pcam.door import plain
+from pcam.models.classifier import Classifier
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -26,6 +28,25 @@ def train(folder: Path, *overrides: str, resume: bool = False) -> dict[str, Any]
     if not resume:
         runs.start(folder, config)
     return run(config, folder, resume)
+
+
+class Killed(BaseException):
+    """Stands for a kill: no handler of the code under test may catch it."""
+
+
+def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int, folder: Path, *overrides: str) -> None:
+    """Begin a run and end it abruptly in the middle of an epoch."""
+    step = Classifier.training_step
+
+    def dying(self: Classifier, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == epochs and batch_idx == 2:
+            raise Killed
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "training_step", dying)
+        with pytest.raises(Killed):
+            train(folder, *overrides)
 
 
 def door(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, *words: str) -> None:

@@ -95,9 +95,11 @@ def test_trap_distributed_metrics_are_those_of_one_process(tmp_path: Path) -> No
 def test_trap_distributed_training_learns_through_the_unfreeze(tmp_path: Path) -> None:
     import torch
 
-    study = [*TINY, *SMALL, "finetune=frozen_then_unfrozen", "trainer.max_epochs=2", "trainer=ddp", "hydra.run.dir=run"]
+    maps = ["attribution.every=1", "attribution.patches=2", "attribution.methods=[saliency]"]
+    study = [*TINY, *SMALL, "finetune=frozen_then_unfrozen", "trainer.max_epochs=2", "trainer=ddp", *maps, "hydra.run.dir=run"]
     answer = command("pcam.train", *study, cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
+    assert len(list((tmp_path / "run" / "figures" / "attribution").iterdir())) == 3  # before and after each epoch
     last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["epoch"] == 1
     bad = command("pcam.train", *study[:-1], "hydra.run.dir=bad", "data.limit=0", cwd=tmp_path)

@@ -13,7 +13,7 @@ from pcam.callbacks import read_rows
 from pcam.errors import PcamError, RunError
 from pcam.models.classifier import Classifier
 from tests.conftest import SMALL, TINY
-from tests.run import composed, train
+from tests.run import composed, killed_after, train
 
 SCHEDULERS = ("none", "cosine", "onecycle", "plateau")
 STUDY = [*TINY, *SMALL, "data.valid=32", "data.test=32"]
@@ -30,25 +30,6 @@ def state(folder: Path, part: str = "network.", name: str = "last") -> dict[str,
 def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> list[bool]:
     assert a.keys() == b.keys()
     return [torch.equal(a[key], b[key]) for key in a]
-
-
-class Killed(BaseException):
-    """Stands for a kill: no handler of the code under test may catch it."""
-
-
-def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int, folder: Path, *overrides: str) -> None:
-    """Begin a run and end it abruptly in the middle of an epoch."""
-    step = Classifier.training_step
-
-    def dying(self: Classifier, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
-        if self.current_epoch == epochs and batch_idx == 2:
-            raise Killed
-        return step(self, batch, batch_idx)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "training_step", dying)
-        with pytest.raises(Killed):
-            train(folder, *overrides)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pcam.errors import ConfigError
 from tests.conftest import SMALL, TINY
-from tests.run import composed, train
+from tests.run import composed, killed_after, train
 
 MAPS = ["attribution.every=2", "attribution.patches=3"]
 LONG = [*TINY, *SMALL, "trainer.max_epochs=3", "finetune=frozen_then_unfrozen", "finetune.unfreeze_epoch=2", "aug=dihedral"]
@@ -48,6 +48,17 @@ def test_maps_in_an_offline_run_of_wandb(tmp_path: Path) -> None:
     kept = list((tmp_path / "run").rglob("media/images/attribution*.png"))
     assert len(kept) == 3
     assert min(Image.open(kept[0]).size) > 200
+
+
+def test_a_run_that_goes_on_draws_what_the_whole_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [*LONG, "attribution.every=1", "attribution.patches=2", "attribution.methods=[smoothgrad]"]
+    train(tmp_path / "whole", *words)
+    killed_after(monkeypatch, 1, tmp_path / "killed", *words)
+    drawn = tmp_path / "killed" / "figures" / "attribution"
+    assert sorted(path.name for path in drawn.iterdir()) == ["epoch-000.png", "epoch-001.png"]
+    train(tmp_path / "killed", *words, resume=True)
+    for path in (tmp_path / "whole" / "figures" / "attribution").iterdir():
+        assert (drawn / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_the_last_epoch_is_drawn_when_training_stops_early(tmp_path: Path) -> None:
