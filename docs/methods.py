@@ -66,7 +66,7 @@ def main(overrides: list[str]) -> None:
             cells.append(cell)
             if method == "integrated_gradients":
                 most, gap = int(maps.steps.max()), float(maps.gap.max())
-        row = [network["name"], layer, *cells, str(most), f"{gap:.2%}"]
+        row = [network["name"], layer, *cells, str(most), f"{100 * gap:.3g} %"]
         print(f"| {' | '.join(row)} |", flush=True)
     print()
     for why, letter in reasons.items():

@@ -1,6 +1,7 @@
 """Maps of a trained network: drawn, kept, and measured."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pcam import runs, scoring
-from pcam.attribution.explainer import METHODS, Explainer
+from pcam.attribution.explainer import Explainer, asked_for
 from pcam.attribution.measuring import Cases, Row, measure
 from pcam.attribution.options import TOLERANCE, Maps, Options
-from pcam.attribution.patches import PICKS, Split, choose
+from pcam.attribution.patches import PICKS, Split, choose, named
 from pcam.attribution.scorer import Scorer, find_layer, seen, shapes
 from pcam.data.datamodule import checked_batch
 from pcam.data.draws import Purpose, draw
@@ -23,7 +24,7 @@ from pcam.models.network import Network
 from pcam.report import maps, screens
 from pcam.report.faithfulness import believed
 from pcam.stats.intervals import unit
-from pcam.tables import check, look_up
+from pcam.tables import check, once
 
 REFERENCES = 16  # patches that gradient SHAP compares with
 
@@ -53,15 +54,19 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
     ]
     print(screens.before(facts), flush=True)
     scorer = Scorer(model.network, config["precision"])
-    split = Split(source, scoring.score(model, source, saved, data, name), scoring.crop_of(saved, name), data["name"])
+    split = Split(source, np.empty(0), scoring.crop_of(saved, name), data["name"])
+    one = scorer.normalised(split.read(np.arange(1)).images)  # what was typed is checked before the whole split is scored
+    cell = config["faithfulness"]["cell"]
+    if 2 * cell > min(one.shape[-2:]):
+        raise ConfigError(f"faithfulness.cell={cell} is more than half a patch ({one.shape[-1]}x{one.shape[-2]} pixels)")
+    layer, explainer = explainer_of(scorer, config["layer"], saved["model"]["name"], one, options, split)
+    featured = None if config["feature_maps"] is None else _featured(scorer, config["feature_maps"], one)
+    if config["patches"]["ids"] is not None:
+        named(config["patches"]["ids"], source)
+    split = replace(split, probability=scoring.score(model, source, saved, data, name))
     chosen = choose(config["patches"], source, split.probability, options.seed)
     patches = split.read(chosen)
     x = scorer.normalised(patches.images)
-    cell = config["faithfulness"]["cell"]
-    if 2 * cell > min(x.shape[-2:]):
-        raise ConfigError(f"faithfulness.cell={cell} is more than half a patch ({x.shape[-1]}x{x.shape[-2]} pixels)")
-    layer, explainer = explainer_of(scorer, config["layer"], saved["model"]["name"], x, options, split)
-    featured = None if config["feature_maps"] is None else _featured(scorer, config["feature_maps"], x)
     refused = {method: why for method in config["methods"] if (why := explainer.refused(method, x)) is not None}
     for method, why in refused.items():
         print(f"  {method} is left out: {why}", flush=True)
@@ -70,14 +75,15 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
         raise ConfigError(f"methods: none of {', '.join(refused)} holds for {saved['model']['name']}")
     with tqdm(total=len(methods) * len(x), unit="map", desc="explaining", disable=None, leave=False) as bar:
         found = {method: explainer.maps(method, x, torch.from_numpy(chosen), bar) for method in methods}
-    maps.keep(folder, split, chosen, patches, found, layer, options)
+    about = {"run": str(run), "split": name, "network": saved["model"]["name"], "data": data["name"]}
+    maps.keep(folder, about, split, chosen, patches, found, layer, options)
     title = f"{saved['model']['name']} on {data['name']}, {name}"
     maps.draw(folder, title, split, chosen, patches, found)
     if featured is not None:
         maps.draw_features(folder, title, scorer, *featured, split, chosen[: maps.FEATURED])
+    print(f"  maps of {len(x)} patches are in {folder}", flush=True)
     summary = {
-        "run": str(run),
-        "split": name,
+        **about,
         "layer": layer,
         "methods": methods,
         "refused": refused,
@@ -121,8 +127,7 @@ def _options(config: runs.Config) -> Options:
     """Check what was typed; return the settings of the methods."""
     if not isinstance(config["methods"], list) or not config["methods"]:
         raise ConfigError("methods is a list of at least one: 'methods=[saliency,gradcam]'")
-    for name in config["methods"]:
-        look_up(METHODS, name, "methods")
+    asked_for(config["methods"], "methods")
     kinds: dict[str, Any] = dict.fromkeys(("steps", "max_steps", "samples", "window", "stride", "seed"), int)
     for key, kind in {**kinds, "noise": float, "layer": str, "feature_maps": str | None}.items():
         check(config[key], kind, key)
@@ -130,6 +135,7 @@ def _options(config: runs.Config) -> Options:
     check(picked["ids"], list | None, "patches.ids")
     if picked["ids"] == []:
         raise ConfigError("patches.ids is empty; it is a list of ids, or null")
+    once(picked["ids"] or [], "patches.ids")
     if picked["pick"] not in PICKS:
         raise ConfigError(f"patches.pick={picked['pick']} is not known{near(str(picked['pick']), PICKS)}")
     counts = {"patches.n": (picked["n"], 1)} | {
@@ -175,10 +181,12 @@ def _measured(
         print("  there are no true positives to measure on: how far the maps can be believed is not known")
         return []
     right = draw(seed, Purpose.ATTRIBUTION, 7).permutation(right)[: asked["patches"]]
+    few = min(asked["repeated"], len(right))
+    print(f"  measuring on {len(right)} true positives, and what needs many maps on {few} of them", flush=True)
     patches = split.read(right)
     groups = None if source.groups is None else [source.groups[int(i)] for i in right]
     x, index = explainer.scorer.normalised(patches.images), torch.from_numpy(right)
-    cases = Cases(x, index, patches.regions, groups, min(asked["repeated"], len(right)))
+    cases = Cases(x, index, patches.regions, groups, few)
     fresh = untrained(model, seed, explainer.references)
     rows = measure(explainer, fresh, layer, methods, cases, asked["cell"], asked["resamples"])
     about = f"{title}: {len(right)} true positives, 95 % intervals over {unit(groups)}"

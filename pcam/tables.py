@@ -5,6 +5,7 @@ runs. So a file that somebody sends can choose among what is here and nothing el
 """
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -52,6 +53,13 @@ def call(function: Callable[..., T], settings: Mapping[str, Any], key: str, **gi
     for name, value in settings.items():
         check(value, hints.get(name, Any), f"{key}.{name}")
     return function(**settings, **given)
+
+
+def once(names: Sequence[object], key: str) -> None:
+    """Raise a ConfigError that names ``key`` where a list names something twice."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{key}: {', '.join(map(str, twice))} more than once")
 
 
 def check(value: object, kind: Any, key: str) -> None:

@@ -10,15 +10,15 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 
 from pcam import runs
 from pcam.attributing import explainer_of
-from pcam.attribution.explainer import METHODS
+from pcam.attribution.explainer import asked_for
 from pcam.attribution.options import Options
 from pcam.attribution.patches import Split, caption
 from pcam.attribution.scorer import Scorer
 from pcam.data.draws import Purpose, draw
 from pcam.errors import ConfigError
 from pcam.report import attribution as pictures
-from pcam.report.maps import drawable
-from pcam.tables import check, look_up
+from pcam.report.maps import PAGE, drawable
+from pcam.tables import check
 
 KEY = "attribution"
 
@@ -103,7 +103,8 @@ class AttributionMaps(Callback):
         with torch.no_grad():
             probability = torch.sigmoid(scorer(x)).cpu().numpy()
         captions = [caption(source, int(i), float(p)) for i, p in zip(chosen, probability, strict=True)]
-        title = "before training" if epoch == 0 else f"after epoch {epoch}"
+        when = "before training" if epoch == 0 else f"after epoch {epoch}"
+        title = f"{name} on {self.data}, valid, {when}: colours of these maps alone"
         return pictures.sheet(title, patches.shown, drawable(found), captions, patches.squares)
 
 
@@ -118,11 +119,12 @@ def watched(config: runs.Config, folder: Path) -> list[Callback]:
         check(asked[key], kind, f"attribution.{key}")
     if not asked["methods"]:
         raise ConfigError("attribution.methods is empty; attribution.every=null draws no maps")
-    for name in asked["methods"]:
-        look_up(METHODS, name, "attribution.methods")
+    asked_for(asked["methods"], "attribution.methods")
     for key in ("every", "patches"):
         if asked[key] is not None and asked[key] < 1:
             raise ConfigError(f"attribution.{key}={asked[key]}; it is a count from 1")
+    if asked["patches"] > PAGE:
+        raise ConfigError(f"attribution.patches={asked['patches']} is more than a sheet holds: at most {PAGE}")
     if asked["every"] is None:
         return []
     return [AttributionMaps(folder, asked["every"], asked["patches"], asked["methods"], config["data"]["name"], config["seed"])]

@@ -48,7 +48,11 @@ def test_what_lies_in_the_folder(
             assert maps.shape == (2, 64, 64), name
             assert np.isfinite(maps[()]).all(), name
             assert maps.attrs["unit"]
+        assert file.attrs["network"] == "test_resnet"
+        assert file.attrs["split"] == "test"
+        assert {"baseline" in maps.attrs for name, maps in file["maps"].items() if "gradcam" in name} == {False}
         held = file["maps/integrated_gradients"].attrs
+        assert held["baseline"] == "white"
         assert held["completeness_gap"].shape == held["steps"].shape == (2,)
         assert file["maps/gradcam"].attrs["layer"] == summary["layer"]
     panels = sorted(path.stem for path in (out / "figures" / "panels").iterdir())
@@ -63,6 +67,7 @@ def test_what_lies_in_the_folder(
     centre = next(row for row in rows if row["measure"] == "centre_share")
     assert float(centre["chance"]) == pytest.approx(32 * 32 / 64**2)  # of the crop
     assert "bell over the centre" in said
+    assert "against chance, by the interval of the difference:" in said
     assert "chance" in said
 
 
@@ -86,7 +91,7 @@ def test_twice_the_same_and_another_batch_size(run: Path, tmp_path: Path, monkey
         ("layer=stages.00", "stages.0"),
         ("feature_maps=stem.conv9", "stem.conv"),
         ("patches.pick=outcome", "outcomes"),
-        ("patches.ids=[test-000099]", "not in this split"),
+        ("patches.ids=[test-000099]", "none of this split's 40 patches"),
         ("baseline=grey", "baseline=grey is not known"),
         ("precision=16-mixed", "bf16-mixed"),
         ("steps=0", "steps=0"),
@@ -96,6 +101,8 @@ def test_twice_the_same_and_another_batch_size(run: Path, tmp_path: Path, monkey
         ("patches.ids=[]", "patches.ids is empty"),
         ("faithfulness.cell=33", "half a patch"),
         ("layer=null", "layer=null"),
+        ("methods=[saliency,gradcam,saliency]", "methods: saliency more than once"),
+        ("patches.ids=[test-000001,test-000001]", "patches.ids: test-000001 more than once"),
     ],
 )
 def test_bad_input_is_one_line(

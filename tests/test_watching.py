@@ -92,7 +92,15 @@ def test_with_a_moving_average_the_maps_are_of_what_is_validated(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    "word", ["attribution.every=0", "attribution.methods=[]", "attribution.methods=[gradcan]", "attribution.patches=none"]
+    "word",
+    [
+        "attribution.every=0",
+        "attribution.methods=[]",
+        "attribution.methods=[gradcan]",
+        "attribution.patches=none",
+        "attribution.patches=25",
+        "attribution.methods=[saliency,saliency]",
+    ],
 )
 def test_settings_that_have_no_meaning(word: str, tmp_path: Path) -> None:
     from pcam.watching import watched

@@ -1,7 +1,7 @@
 """The methods by name, and what makes maps by them."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pcam.attribution import methods, refusals
 from pcam.attribution.options import Explained, Maps
+from pcam.tables import look_up, once
 
 TRIED = 4  # patches on which it is tried whether a method holds
 
@@ -26,6 +27,7 @@ class Method:
         signed: whether values below zero have a meaning.
         attribute: normalised patches and their indices to maps.
         batched: patches are worked on together; else one by one, the batch being filled with steps, samples or windows.
+        baseline: whether it compares a patch with the baseline.
         refusal: why it does not hold for a network.
     """
 
@@ -34,6 +36,7 @@ class Method:
     signed: bool
     attribute: Attribute
     batched: bool = True
+    baseline: bool = False
     refusal: Callable[[Explained, Tensor], str | None] | None = None
 
 
@@ -42,15 +45,24 @@ GRADIENT, LOGODDS = "log-odds per unit of normalised input", "log-odds"
 METHODS: Mapping[str, Method] = {
     "saliency": Method("saliency", GRADIENT, False, methods.saliency),
     "input_x_gradient": Method("input × gradient", LOGODDS, True, methods.input_x_gradient),
-    "integrated_gradients": Method("integrated gradients", LOGODDS, True, methods.integrated_gradients, batched=False),
+    "integrated_gradients": Method(
+        "integrated gradients", LOGODDS, True, methods.integrated_gradients, batched=False, baseline=True
+    ),
     "smoothgrad": Method("SmoothGrad", GRADIENT, False, methods.smoothgrad, batched=False),
     "gradcam": Method("Grad-CAM", "log-odds, weighted", False, methods.gradcam, refusal=refusals.no_map),
     "guided_gradcam": Method("guided Grad-CAM", "product", False, methods.guided_gradcam, refusal=refusals.unguided_or_no_map),
     "guided_backprop": Method("guided backpropagation", GRADIENT, False, methods.guided_backprop, refusal=refusals.unguided),
-    "occlusion": Method("occlusion", LOGODDS, True, methods.occlusion, batched=False),
+    "occlusion": Method("occlusion", LOGODDS, True, methods.occlusion, batched=False, baseline=True),
     "gradient_shap": Method("gradient SHAP", LOGODDS, True, methods.gradient_shap, batched=False),
-    "deeplift": Method("DeepLIFT", LOGODDS, True, methods.deeplift, refusal=refusals.misses),
+    "deeplift": Method("DeepLIFT", LOGODDS, True, methods.deeplift, baseline=True, refusal=refusals.misses),
 }
+
+
+def asked_for(names: Sequence[str], key: str) -> None:
+    """Raise a ConfigError where the config's ``key`` does not list methods, each once."""
+    for name in names:
+        look_up(METHODS, name, key)
+    once(names, key)
 
 
 class Explainer(Explained):

@@ -16,23 +16,24 @@ from pcam.models.network import Network
 from pcam.models.symmetries import D4
 from pcam.stats.intervals import bootstrap_mean
 
-# Measure to what it is, and whether it is a share from 0 to 1.
-MEASURES: Mapping[str, tuple[str, bool]] = {
-    "centre_share": ("share in the centre", True),
-    "centre_pointing": ("largest value in the centre", True),
-    "tumour_share": ("share on tumour", True),
-    "tumour_pointing": ("largest value on tumour", True),
-    "deciding_share": ("share on tumour in the centre", True),
-    "deciding_pointing": ("largest value on tumour in the centre", True),
-    "deletion": ("deletion, area", True),
-    "insertion": ("insertion, area", True),
-    "infidelity": ("infidelity", False),
-    "completeness_gap": ("completeness gap", False),
-    "symmetry": ("agreement under symmetries", False),
-    "random_head": ("similarity, head randomised", False),
-    "random_half": ("similarity, upper half randomised", False),
-    "random_all": ("similarity, all randomised", False),
-    "sensitivity": ("sensitivity to noise", False),
+INFINITE = float("inf")
+# Measure to what it is, and the least and the most that it can be.
+MEASURES: Mapping[str, tuple[str, float, float]] = {
+    "centre_share": ("share in the centre", 0, 1),
+    "centre_pointing": ("largest value in the centre", 0, 1),
+    "tumour_share": ("share on tumour", 0, 1),
+    "tumour_pointing": ("largest value on tumour", 0, 1),
+    "deciding_share": ("share on tumour in the centre", 0, 1),
+    "deciding_pointing": ("largest value on tumour in the centre", 0, 1),
+    "deletion": ("deletion, area", 0, 1),
+    "insertion": ("insertion, area", 0, 1),
+    "infidelity": ("infidelity", 0, INFINITE),
+    "completeness_gap": ("completeness gap", 0, INFINITE),
+    "symmetry": ("agreement under symmetries", -1, 1),
+    "random_head": ("similarity, head randomised", -1, 1),
+    "random_half": ("similarity, upper half randomised", -1, 1),
+    "random_all": ("similarity, all randomised", -1, 1),
+    "sensitivity": ("sensitivity to noise", 0, INFINITE),
 }
 CASCADE = ("random_head", "random_half", "random_all")
 CUTS = 16  # of the way of deletion and insertion
@@ -160,7 +161,9 @@ class Bench:
     def add(self, measure: str, method: str, network: str, values: faith.Floats, chance: faith.Floats | None = None) -> None:
         """Add a row: the mean of what was measured on each patch, and its difference from chance."""
         groups = None if self.cases.groups is None else self.cases.groups[: len(values)]
-        found = bootstrap_mean(values, groups, bounded=MEASURES[measure][1], resamples=self.resamples)
+        _, least, most = MEASURES[measure]
+        found = bootstrap_mean(values, groups, bounded=(least, most) == (0, 1), resamples=self.resamples)
+        found["low"], found["high"] = (float(np.clip(found[end], least, most)) for end in ("low", "high"))
         row: Row = {"measure": measure, "method": method, "network": network, **found, "chance": None}
         if chance is not None:
             less, known = bootstrap_mean(values - chance, groups, resamples=self.resamples), ~np.isnan(values)

@@ -1,6 +1,6 @@
 """Which patches are explained, and where their answer is known to lie."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,19 @@ class Split:
         return read(self.source, indices, self.crop, self.data)
 
 
+def named(ids: Sequence[object], source: Source) -> Indices:
+    """Return the indices of patches by their ids.
+
+    Raises:
+        DataError: an id is not there.
+    """
+    place = {name: i for i, name in enumerate(source.ids)}
+    for name in map(str, ids):
+        if name not in place:
+            raise DataError(f"patches.ids: {name} is none of this split's {len(source):,} patches{near(name, source.ids)}")
+    return np.array([place[str(name)] for name in ids], np.int64)
+
+
 def choose(asked: Mapping[str, Any], source: Source, probability: Probabilities, seed: int) -> Indices:
     """Return the indices of the patches that a person asked for.
 
@@ -107,11 +120,7 @@ def choose(asked: Mapping[str, Any], source: Source, probability: Probabilities,
         DataError: an id is not there, or labels are needed that are not.
     """
     if asked["ids"] is not None:
-        place = {name: i for i, name in enumerate(source.ids)}
-        for name in map(str, asked["ids"]):
-            if name not in place:
-                raise DataError(f"patches.ids: {name} is not in this split{near(name, source.ids)}")
-        return np.array([place[str(name)] for name in asked["ids"]], np.int64)
+        return named(asked["ids"], source)
     n, pick, rng = asked["n"], asked["pick"], draw(seed, Purpose.ATTRIBUTION, 4)
     if pick == "random":
         return np.sort(rng.choice(len(source), min(n, len(source)), replace=False))

@@ -12,15 +12,18 @@ from pcam.errors import reason
 
 def no_map(e: Explained, x: Tensor) -> str | None:
     """Grad-CAM needs a layer whose output is channels of a map."""
-    seen: list[object] = []
-    handle = e.layer.register_forward_hook(lambda module, inputs, out: seen.append(out))
+    seen: list[tuple[object, object]] = []
+    handle = e.layer.register_forward_hook(lambda module, inputs, out: seen.append((inputs[0] if inputs else None, out)))
     with torch.no_grad():
         e.scorer(x)
     handle.remove()
     if not seen:
         return "the layer does not run"
-    if not isinstance(seen[0], Tensor) or seen[0].ndim != 4 or min(seen[0].shape[-2:]) < 2:
-        told = "x".join(map(str, seen[0].shape[1:])) if isinstance(seen[0], Tensor) else type(seen[0]).__name__
+    given, out = seen[0]
+    if out is given:
+        return "the layer hands on what it is given"
+    if not isinstance(out, Tensor) or out.ndim != 4 or min(out.shape[-2:]) < 2:
+        told = "x".join(map(str, out.shape[1:])) if isinstance(out, Tensor) else type(out).__name__
         return f"the layer gives {told}, not channels of a map"
     return None
 

@@ -1,5 +1,6 @@
 """Pictures of maps: a panel per patch, the sheet of all of them, a layer's feature maps, and how far maps can be believed."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,13 @@ class Drawn:
 
     Attributes:
         title: of the method.
+        unit: of its values.
         signed: whether values below zero have a meaning.
         values: (N, H, W).
     """
 
     title: str
+    unit: str
     signed: bool
     values: Floats
 
@@ -37,6 +40,10 @@ class Drawn:
     def told(self) -> str:
         """The scale, for a person."""
         return f"{'±' if self.signed else '0 to '}{self.scale:.2g}"
+
+    def empty(self, which: int) -> bool:
+        """Whether the map of a patch says nothing."""
+        return not self.values[which].any()
 
 
 def panel(patch: NDArray[np.uint8], maps: Sequence[Drawn], which: int, caption: str, square: NDArray[np.bool_] | None) -> bytes:
@@ -54,7 +61,7 @@ def panel(patch: NDArray[np.uint8], maps: Sequence[Drawn], which: int, caption: 
     """
     columns = min(4, len(maps) + 1)
     rows = -(-(len(maps) + 1) // columns)
-    figure = canvas(2.3 * columns, 2.6 * rows + 0.5, 120)
+    figure = canvas(2.3 * columns, 2.75 * rows + 0.5, 120)
     figure.suptitle(caption, fontsize=10)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for place in axes:
@@ -64,7 +71,8 @@ def panel(patch: NDArray[np.uint8], maps: Sequence[Drawn], which: int, caption: 
     _outline(axes[0], square)
     for place, one in zip(axes[1:], maps, strict=False):
         _over(place, patch, one, which)
-        place.set_title(f"{one.title}\n{one.told}", fontsize=9)
+        place.set_title(f"{one.title}\n{'empty' if one.empty(which) else one.told}", fontsize=9)
+        place.text(0.5, -0.02, one.unit, transform=place.transAxes, ha="center", va="top", fontsize=6)
         _outline(place, square)
     return png(figure)
 
@@ -103,6 +111,8 @@ def sheet(
                 place.set_ylabel(captions[which], fontsize=7, rotation=0, ha="right", va="center")
             else:
                 _over(place, patches[which], maps[column - 1], which)
+                if maps[column - 1].empty(which):
+                    place.set_xlabel("empty", fontsize=7, labelpad=1)
             if row == 0:
                 place.set_title("patch" if column == 0 else maps[column - 1].title.replace(" ", "\n", 1), fontsize=8)
             _outline(place, None if squares is None else squares[which])
@@ -112,6 +122,7 @@ def sheet(
         colors = ScalarMappable(Normalize(low, one.scale), SIGNED if one.signed else UNSIGNED)
         bar = figure.colorbar(colors, cax=place, orientation="horizontal", ticks=[low, one.scale])
         bar.ax.set_xticklabels([f"{low:.2g}", f"{one.scale:.2g}"], fontsize=6)
+        bar.ax.set_xlabel(textwrap.fill(one.unit, 22), fontsize=6, labelpad=1)
         bar.ax.get_xticklabels()[0].set_ha("left")
         bar.ax.get_xticklabels()[1].set_ha("right")
     return png(figure)
@@ -169,7 +180,10 @@ def believed(title: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, 
         chances = [row["chance"] for row in rows if row["measure"] == name and row["chance"] is not None]
         if chances:
             place.axvline(float(np.nanmean(chances)), color=GREY, linestyle=":", linewidth=1.2)
-        place.set_title(names[name], fontsize=9)
+        count = max(row["patches"] for row in rows if row["measure"] == name)
+        place.set_title(f"{names[name]} ({count} patches)", fontsize=9)
+        if "similarity" in names[name] or "agreement" in names[name]:
+            place.set_xlim(-1.05, 1.05)
         place.set(yticks=range(len(methods)), ylim=(len(methods) - 0.5, -0.5))
         place.set_yticklabels([titles.get(method, method) for method in methods], fontsize=8)
         calm(place)

@@ -1,11 +1,12 @@
 """How far maps can be believed, for a person: tables, a csv and a figure."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from pcam import runs
 from pcam.attribution.explainer import METHODS
-from pcam.attribution.measuring import MEASURES, RANDOM, Row
+from pcam.attribution.measuring import MEASURES, NAIVE, RANDOM, TRAINED, Row
 from pcam.report import attribution as pictures
 from pcam.report import screens
 
@@ -13,6 +14,11 @@ TITLES = {name: method.title for name, method in METHODS.items()} | {
     "centre_gaussian": "bell over the centre",
     "edges": "edges",
 }
+# Measure to whether more than chance (1) or less is better (-1).
+BETTER = {
+    "centre_share": 1, "centre_pointing": 1, "tumour_share": 1, "tumour_pointing": 1, "deciding_share": 1,
+    "deciding_pointing": 1, "deletion": -1, "insertion": 1, "infidelity": -1,
+}  # fmt: skip
 TABLES = (
     ("centre_share", "centre_pointing"),
     ("tumour_share", "tumour_pointing", "deciding_share", "deciding_pointing"),
@@ -34,14 +40,42 @@ def believed(folder: Path, title: str, rows: Sequence[Row], patches: int) -> str
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = [["" if row.get(key) is None or row[key] != row[key] else row[key] for key in columns] for row in rows]
     runs.write_csv(folder / "faithfulness.csv", columns, table)
-    names = {name: told for name, (told, _) in MEASURES.items()}
+    names = {name: told for name, (told, *_) in MEASURES.items()}
     runs.write(folder / "figures" / "faithfulness.png", pictures.believed(title, rows, names, TITLES))
     notes = [
         f"  {TITLES[row['method']]}, {row['network']}: {patches - row['patches']} of {patches} maps are empty and left out"
         for row in rows
         if row["measure"] == "centre_share" and row["patches"] < patches
     ]
-    return "\n\n".join([title, *_tables(rows), *(["\n".join(notes)] if notes else [])])
+    return "\n\n".join([title, *_tables(rows), "\n".join([*against_chance(rows), *notes])])
+
+
+def against_chance(rows: Sequence[Row]) -> list[str]:
+    """Say of each measure which methods do not beat chance, and which do without a trained network, a line per measure.
+
+    A method beats chance where the interval of its difference from chance lies wholly on the better side of zero.
+    """
+    lines = ["against chance, by the interval of the difference:"]
+    for measure, sign in BETTER.items():
+        stands: dict[tuple[str, int], list[str]] = {}
+        for row in rows:
+            if row["measure"] != measure or row["network"] == NAIVE or row["less_chance_low"] != row["less_chance_low"]:
+                continue
+            side = sign * (int(row["less_chance_low"] > 0) - int(row["less_chance_high"] < 0))
+            stands.setdefault((row["network"], side), []).append(TITLES[row["method"]])
+        told = [
+            f"{words} {', '.join(stands[key])}"
+            for words, key in (
+                ("worse:", (TRAINED, -1)),
+                ("not told from it:", (TRAINED, 0)),
+                ("better on random weights too:", (RANDOM, 1)),
+            )
+            if key in stands
+        ]
+        if stands:
+            line = f"  {MEASURES[measure][0]}: " + ("; ".join(told) or "all are better, and none on random weights")
+            lines.append(textwrap.fill(line, 118, subsequent_indent="    ", break_on_hyphens=False))
+    return lines if len(lines) > 1 else []
 
 
 def _tables(rows: Sequence[Row]) -> list[str]:

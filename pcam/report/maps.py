@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,18 @@ FEATURED = 8  # patches whose feature maps are drawn
 
 
 def keep(
-    folder: Path, split: Split, chosen: Indices, patches: Patches, found: Mapping[str, Maps], layer: str, options: Options
-) -> None:
-    """Write maps.h5: the patches, what is known of them, and each method's maps as they are, float32 (N, H, W)."""
+    folder: Path, about: Mapping[str, str], split: Split, chosen: Indices, patches: Patches, found: Mapping[str, Maps],
+    layer: str, options: Options,
+) -> None:  # fmt: skip
+    """Write maps.h5: the patches, what is known of them, and each method's maps as they are, float32 (N, H, W).
+
+    The file's own attributes are ``about``, which says what was explained, and all of ``options``.
+    """
     import h5py
 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
+        file.attrs.update({**about, **asdict(options)})
         file["patches"] = patches.shown
         file["id"] = np.array([split.source.ids[i] for i in chosen], h5py.string_dtype())
         file["probability"] = split.probability[chosen]
@@ -39,7 +45,9 @@ def keep(
             file[f"regions/{name}"] = region.numpy()
         for name, maps in found.items():
             held = file.create_dataset(f"maps/{name}", data=maps.values.numpy(), compression="gzip")
-            held.attrs.update(unit=METHODS[name].unit, signed=METHODS[name].signed, baseline=options.baseline)
+            held.attrs.update(unit=METHODS[name].unit, signed=METHODS[name].signed)
+            if METHODS[name].baseline:
+                held.attrs["baseline"] = options.baseline
             if "gradcam" in name:
                 held.attrs["layer"] = layer
             if maps.complete:
@@ -86,4 +94,7 @@ def draw_features(
 
 def drawable(found: Mapping[str, Maps]) -> list[pictures.Drawn]:
     """Return maps as they are drawn."""
-    return [pictures.Drawn(METHODS[name].title, METHODS[name].signed, maps.values.numpy()) for name, maps in found.items()]
+    return [
+        pictures.Drawn(METHODS[name].title, METHODS[name].unit, METHODS[name].signed, maps.values.numpy())
+        for name, maps in found.items()
+    ]

@@ -152,6 +152,15 @@ def test_what_a_patch_is_compared_with() -> None:
     torch.testing.assert_close(values["patch"][1, :, 3, 4], x[1].mean((1, 2)))
 
 
+def test_a_layer_that_hands_on_what_it_is_given_has_no_map() -> None:
+    net = network()
+    net.backbone.fc = nn.Identity()
+    handed = nn.Sequential(nn.Identity())
+    net.backbone.layer1 = nn.Sequential(net.backbone.layer1, handed)
+    e = explainer(net, "layer1.1.0")
+    assert "hands on what it is given" in e.refused("gradcam", patches(1, 32))
+
+
 def test_layers_by_name() -> None:
     x = patches(1, 64)
     assert find_layer(Scorer(network("resnet10t")), "last", x)[0] == "layer4"

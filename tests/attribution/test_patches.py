@@ -34,7 +34,7 @@ def test_the_most_and_the_least_certain() -> None:
 def test_by_id() -> None:
     ids = [SOURCE.ids[7], SOURCE.ids[2]]
     assert choose(asked(ids=ids), SOURCE, PROBABILITY, 0).tolist() == [7, 2]
-    with pytest.raises(DataError, match=r"tost-000007 is not in this split.*test-00000"):
+    with pytest.raises(DataError, match=r"tost-000007 is none of this split's.*test-00000"):
         choose(asked(ids=["tost-000007"]), SOURCE, PROBABILITY, 0)
 
 
