@@ -1,4 +1,4 @@
-"""Which square of a patch the network sees."""
+"""Which part of a patch the network sees."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,16 @@ from pcam.data.draws import Purpose, Stream
 from pcam.data.source import Indices, Pixels
 from pcam.errors import ConfigError, DataError, near
 
-MODES = ("none", "center", "random")
+MODES = ("none", "center", "random", "ring")
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A square cut out of each patch.
+    """A square cut out of each patch, or the patch without that of its centre.
 
     Attributes:
-        mode: none, center, or random: a place drawn from (seed, epoch, patch), every offset as likely.
+        mode: none, center, random: a place drawn from (seed, epoch, patch), every offset as likely; or ring: the whole patch,
+            the square of its centre filled with the mean colour of what is around it.
         size: side of the square, pixels; without effect when ``mode`` is none.
         seed: of the draws.
     """
@@ -40,7 +41,7 @@ class Crop:
             epoch: of the draws.
 
         Returns:
-            uint8 (n, size, size, 3); a view where the place is the same for all.
+            uint8 (n, size, size, 3), of a ring (n, H, W, 3); a view where the place is the same for all.
 
         Raises:
             DataError: the square is larger than the patches.
@@ -54,9 +55,20 @@ class Crop:
         if self.mode == "center":
             top, left = room // 2
             return patches[:, top : top + self.size, left : left + self.size]
+        if self.mode == "ring":
+            return self._ring(patches, room // 2)
         cut = np.empty((len(patches), self.size, self.size, 3), np.uint8)
         stream = Stream(self.seed, Purpose.CROP)
         for i, index in enumerate(indices):
             top, left = stream.at(epoch, int(index)).integers(room + 1)
             cut[i] = patches[i, top : top + self.size, left : left + self.size]
         return cut
+
+    def _ring(self, patches: Pixels, corner: Indices) -> Pixels:
+        assert self.size is not None
+        square = np.zeros(patches.shape[1:3], np.bool_)
+        square[corner[0] : corner[0] + self.size, corner[1] : corner[1] + self.size] = True
+        if square.all():
+            raise DataError(f"crop.size={self.size}: a ring around all of the patch holds nothing")
+        colour = np.rint(patches[:, ~square].mean(1)).astype(np.uint8)[:, None, None]
+        return np.where(square[..., None], colour, patches)

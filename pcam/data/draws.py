@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     TORCH = 5
     BATCHED = 6
     ATTRIBUTION = 7
+    POSITION = 8
 
 
 class Stream:

@@ -27,11 +27,12 @@ DUPLICATES = ("keep", "group", "drop")
 
 
 def synthetic_split(
-    split: str, train: int, valid: int, test: int, data_seed: int, slides: int, stain: float, prevalence: float
-) -> SyntheticSource:
+    split: str, train: int, valid: int, test: int, data_seed: int, slides: int, stain: float, prevalence: float,
+    place: str = "law",
+) -> SyntheticSource:  # fmt: skip
     """Open a split of made patches."""
     size = {"train": train, "valid": valid, "test": test}[split]
-    return SyntheticSource(split, size, data_seed, slides, stain, prevalence)
+    return SyntheticSource(split, size, data_seed, slides, stain, prevalence, place=place)
 
 
 SOURCES: Mapping[str, Callable[..., Source]] = {

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from pcam.data.sheets import SIDE, TILE, Bools, Bytes, Floats, bank
 from pcam.data.tissue import compose
-from pcam.errors import DataError
+from pcam.errors import DataError, near
 
 SPLITS = ("train", "valid", "test")
+PLACES = ("law", "centre", "anywhere")
 BLOCK = 4096  # labels and slides are drawn in blocks of this many patches
 
 # What a random stream is for: the last keys of a stream, after (seed, split).
@@ -131,6 +132,7 @@ class SyntheticSource:
         stain: float = 1.0,
         prevalence: float = 0.0,
         cache: bool = True,
+        place: str = "law",
     ) -> None:
         """Draws labels and slides; nothing is rendered before it is read.
 
@@ -144,6 +146,9 @@ class SyntheticSource:
                 0.5 - prevalence / 2 to 0.5 + prevalence / 2; 0 makes them alike, 1 has slides without any.
             cache: keep what was rendered, 29 kB per patch that was read, in arrays that a forked
                 worker inherits; a pickled source leaves it behind.
+            place: where a positive's tumour lies. "law": PatchCamelyon's. "centre": at the exact middle and nowhere else,
+                while a negative's lies around it, so that only its place tells: a planted position bias. "anywhere": all
+                over, while a negative has none: the label is whether the patch has any, and place tells nothing.
 
         Raises:
             DataError: for a setting out of range.
@@ -154,7 +159,9 @@ class SyntheticSource:
             raise DataError(f"synthetic data: needs size >= 0, slides >= 1 and stain >= 0, but {size=}, {slides=}, {stain=}")
         if not 0 <= prevalence <= 1:
             raise DataError(f"data.prevalence={prevalence} is not in [0, 1]")
-        self.split, self.seed, self.cache = split, seed, cache
+        if place not in PLACES:
+            raise DataError(f"data.place={place} is not known{near(str(place), PLACES)}")
+        self.split, self.seed, self.cache, self.place = split, seed, cache, place
         self._stream = (seed % 2**64, SPLITS.index(split))
         self._stains = [slide_stain(self._stream, slide, stain) for slide in range(slides)]
         draws = [np.random.default_rng([*self._stream, LABELS, block]).random((2, BLOCK)) for block in range(-(-size // BLOCK))]
@@ -225,7 +232,7 @@ class SyntheticSource:
     def _render(self, index: int) -> tuple[Bytes, Bools]:
         sheets = bank(self._stream[1])
         rng = np.random.default_rng([*self._stream, SCENE, index])
-        stains, mask = compose(rng, sheets, bool(self.labels[index]))
+        stains, mask = compose(rng, sheets, bool(self.labels[index]), self.place)
         # A stream of its own: the scanner's noise is no part of the tissue.
         rng = np.random.default_rng([*self._stream, SCANNER, index])
         return expose(rng, self._stains[self._slides[index]], stains, sheets.grain), mask

@@ -199,8 +199,8 @@ class Scene:
         dark, plasm, halo = rng.uniform((1.3, 0.2, 0.3), (2.1, 0.6, 0.8))
         self.cells(sheet, window, chance, dark, plasm, halo)
 
-    def tumour(self, label: bool) -> None:
-        """Lays whole tumour cells over the stroma: in the centre if and only if label."""
+    def tumour(self, label: bool, place: str = "law") -> None:
+        """Lays whole tumour cells over the stroma: in the centre if and only if label, or all over."""
         rng = self.rng
         sheet, window = self.pick(self.sheets.tumours), Window.draw(rng, 0.80, 1.12)
         number, where = window.numbers(sheet), window.places(sheet)
@@ -208,7 +208,15 @@ class Scene:
         central[number[CENTRE, CENTRE]] = True
         central[0] = False
         x, y = where[:, 0], where[:, 1]
-        kept = (self.lesion(label, x, y) + rng.normal(0, 1.5, len(x))) > 0
+        if place == "anywhere":  # as likely here as there: no view of the patch is unlike another
+            chance = self.chances(sheet, window, rng.uniform(0.25, 0.9), int(rng.integers(0, 3)), 6.0)
+            kept, central = rng.random(len(x)) < chance, np.isin(np.arange(len(x)), number[number > 0])
+        elif place == "centre" and label:
+            away = np.hypot(x - HALF, y - HALF)
+            kept = away < rng.uniform(6, 12)
+            central &= away == away[central].min()
+        else:
+            kept = (self.lesion(label, x, y) + rng.normal(0, 1.5, len(x))) > 0
         if not label:
             kept &= ~central  # cells that would touch the centre are left out whole
         elif not (kept & central).any():
@@ -257,22 +265,25 @@ class Scene:
         return depth
 
 
-def compose(rng: np.random.Generator, sheets: Bank, label: bool) -> tuple[Floats, Bools]:
+def compose(rng: np.random.Generator, sheets: Bank, label: bool, place: str = "law") -> tuple[Floats, Bools]:
     """Composes a patch's tissue.
 
     Args:
         rng: the patch's own random stream.
         sheets: what it is cut from.
-        label: whether tumour lies in the centre.
+        label: whether tumour lies in the centre; with place "anywhere", whether any does.
+        place: "law"; "centre": a positive's tumour lies at the exact middle and nowhere else;
+            "anywhere": all over a positive, and a negative has none.
 
     Returns:
         float32 (96, 96, 2), concentrations of haematoxylin and eosin, and bool (96, 96), the
-        tumour's pixels: `mask[32:64, 32:64].any() == label`, always.
+        tumour's pixels: `mask[32:64, 32:64].any() == label`, always but with "anywhere", where
+        `mask.any() == label`.
     """
     scene = Scene(rng, sheets)
     scene.stroma()
-    if label or rng.random() < 0.46:
-        scene.tumour(label)
+    if label or (place != "anywhere" and rng.random() < 0.46):
+        scene.tumour(label, place)
     scene.benign()
     uneven = 1 + 0.14 * scene.crop(sheets.grain)  # tissue takes stain unevenly
     return np.stack([scene.haematoxylin * uneven, scene.eosin * uneven], -1), scene.mask

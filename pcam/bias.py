@@ -1,0 +1,27 @@
+"""Whether a network's answer depends on where in a patch things lie: ``python -m pcam.bias run=FOLDER`` or ``runs=[...]``."""
+
+from pathlib import Path
+
+from pcam import runs
+from pcam.door import Call, door
+from pcam.errors import ConfigError
+
+
+@door("bias")
+def main(call: Call) -> None:
+    """Show a run's patches moved, turned and with parts of others; measure what changes."""
+    one, many = call.config["run"], call.config["runs"]
+    if (one is None) == (many is None):
+        raise ConfigError("run=FOLDER or runs=[FOLDER, GLOB, ...] must be given, not both")
+    if one is not None:
+        runs.read_config(Path(one))  # torch takes seconds to import: a run that is not there is told before
+    from pcam.probing import gather, probe
+
+    if one is not None:
+        probe(call.config, call.folder)
+    else:
+        gather(call.config, call.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,264 @@
+"""Whether a network's answer depends on place, for a person: tables, a map of offsets, and what the patches looked like."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam import runs
+from pcam.position.views import View
+from pcam.report import screens
+from pcam.report.figures import BLUE, GREY, ORANGE, calm, canvas, png
+
+VIEWS = {
+    "noise": "as trained, ±1 grey level",
+    "turn": "turned by 90°",
+    "shift": "moved",
+    "shift_turn": "moved and turned",
+}
+GIVEN = {
+    "negative": "{} of a negative",
+    "positive": "{} of a positive",
+    "blurred": "{} blurred",
+    "filled": "{} of one colour",
+}
+MAPS = (
+    ("agreement", "same call as in the middle", "viridis"),
+    ("auroc", "AUROC", "viridis"),
+    ("positives", "mean probability of positives", "magma"),
+    ("negatives", "mean probability of negatives", "magma"),
+)
+
+
+def seen(view: View) -> str:
+    """Return what a network sees of a patch and how it is moved."""
+    (top, left), (bottom, right) = view.low.tolist(), view.high.tolist()
+    span = f"rows {top:+d} to {bottom:+d}, columns {left:+d} to {right:+d}"
+    if view.size is None:
+        return f"the whole patch, {view.width}x{view.height}; moved with mirrored edges by {span}"
+    return f"{view.size}x{view.size} of {view.width}x{view.height}; moved by {span}"
+
+
+def written(folder: Path, title: str, found: Mapping[str, Any], view: View, centre: int) -> str:
+    """Write the figures and shift_map.csv; return the tables.
+
+    Args:
+        folder: to write into.
+        title: of the figures, and over the tables.
+        found: what summary.json holds.
+        view: what the network sees of a patch.
+        centre: side of the square that the label depends on, pixels.
+    """
+    if found["map"]:
+        columns = list(found["map"][0])
+        runs.write_csv(folder / "shift_map.csv", columns, [[row[key] for key in columns] for row in found["map"]])
+        runs.write(folder / "figures" / "shift_map.png", shift_map(title, found["map"]))
+    if found["swaps"]:
+        runs.write(folder / "figures" / "swaps.png", swaps(title, found["swaps"]))
+    about = f"{title}; 95 % intervals over {found['over']}"
+    parts = [about, _views(found["views"]), "\n".join(_said(found, centre))]
+    if found["swaps"]:
+        parts.append(_swaps(found["swaps"]))
+    return "\n\n".join(parts)
+
+
+def cropped(crop: Mapping[str, Any], split: str) -> str:
+    """Return which part of a patch a run's crop leaves."""
+    mode = crop["valid" if split == "valid" else "test"]
+    size = crop["size"]
+    return {
+        "none": "whole patch", "center": f"centre {size}x{size}", "random": f"{size}x{size} anywhere",
+        "ring": f"all but the centre {size}x{size}",
+    }[mode]  # fmt: skip
+
+
+def gathered(found: Sequence[Mapping[str, Any]], compared: Mapping[str, Any] | None) -> str:
+    """Return several runs side by side, as Markdown.
+
+    Args:
+        found: of each run, its network and crop, and what ``probe`` found where it could be asked.
+        compared: what ``comparing.compare`` found, or None for one run alone.
+    """
+    lines = []
+    for i, one in enumerate(found):
+        told = [""] * 5
+        if "views" in one:
+            both, shift = one["views"]["shift_turn"], one["views"]["shift"]
+            told = [screens.interval(one["views"][name]["agreement"], form=".3f") for name in ("noise", "turn", "shift")]
+            told += [screens.interval(both["agreement"], form=".3f"), screens.signed(shift["beyond"]["auroc"])]
+        auroc = "" if compared is None else screens.interval(list(compared["runs"].values())[i]["auroc"])
+        lines.append([str(i + 1), one["network"], one["crop"], auroc, *told])
+    head = [
+        "",
+        "network",
+        "sees",
+        "AUROC",
+        "same call with noise",
+        "turned",
+        "moved",
+        "moved and turned",
+        "AUROC, moved beyond noise",
+    ]
+    parts = ["# Does the answer depend on place?", screens.columns(head, lines)]
+    if compared is not None:
+        names = list(compared["runs"])
+        lines = [
+            [
+                str(names.index(pair["first"]) + 1), str(names.index(pair["second"]) + 1),
+                screens.signed(pair["auroc"]), screens.p_value(pair["auroc"]["p_holm"]),
+            ]
+            for pair in compared["pairs"]
+        ]  # fmt: skip
+        parts += [
+            f"Differences of AUROC, paired bootstrap over {compared['over']}, {compared['patches']:,} patches:",
+            screens.columns(["first", "less second", "AUROC", "p (Holm)"], lines),
+        ]
+    parts += [f"{one['folder']}: {one['run']}" for one in found if "folder" in one]
+    return "\n\n".join(parts) + "\n"
+
+
+def _views(found: Mapping[str, Any]) -> str:
+    head = ["", "same call", "now positive", "now negative", "AUROC, change", "positives' probability", "negatives'"]
+    head += ["changed calls beyond noise", "AUROC beyond noise", "p"]
+    lines = []
+    for name, told in VIEWS.items():
+        row = found[name]
+        cells = [screens.interval(row[key], form=".3f") for key in ("agreement", "to_positive", "to_negative")]
+        cells.append(screens.signed(row["auroc"]))
+        cells += [screens.interval(row["probability"][side], form="+.3f") for side in ("positive", "negative")]
+        beyond = row.get("beyond")
+        cells += ["", "", ""] if beyond is None else [
+            screens.interval(beyond["changed"], form="+.3f"), screens.signed(beyond["auroc"]),
+            screens.p_value(beyond["auroc"]["p"]),
+        ]  # fmt: skip
+        lines.append([told, *cells])
+    return screens.columns(head, lines)
+
+
+def _said(found: Mapping[str, Any], centre: int) -> list[str]:
+    """Return what the tables come to, in words."""
+    lines = [f"{100 * found['centre_held']:.1f} % of the moved views hold the whole centre {centre}x{centre} of their patch"]
+    law = found["law"]
+    if law is not None:
+        told = {key: screens.interval(figure, form=".3f") for key, figure in law.items()}
+        lines += [
+            f"by the law, the moved view's own centre has the same answer in {told['stays']} of them;",
+            f"there the network gives the same call in {told['agreement_where_it_stays']},",
+            f"elsewhere, where a change is right and no bias, in {told['agreement_where_it_changes']}",
+        ]
+    for name in ("turn", "shift"):
+        auroc = found["views"][name]["beyond"]["auroc"]
+        if auroc["low"] != auroc["low"]:
+            verdict = "not known"
+        elif auroc["high"] < 0:
+            verdict = "worse than noise makes it: the answer depends on it"
+        elif auroc["low"] > 0:
+            verdict = "better than with noise"
+        else:
+            verdict = "not told from noise"
+        lines.append(f"{VIEWS[name]}: AUROC beyond noise {screens.signed(auroc)}, {verdict}")
+    return lines
+
+
+def _swaps(rows: Sequence[Mapping[str, Any]]) -> str:
+    head = ["", "positives' log-odds, change", "negatives' log-odds, change", "same call"]
+    lines = [
+        [
+            GIVEN[row["given"]].format(row["region"]),
+            *(screens.interval(row["logodds"][side], form="+.3f") for side in ("positive", "negative")),
+            screens.interval(row["agreement"], form=".3f"),
+        ]
+        for row in rows
+    ]
+    return screens.columns(head, lines)
+
+
+def shift_map(title: str, rows: Sequence[Mapping[str, float]]) -> bytes:
+    """Draw the answers from every offset; outlined are those from which the whole centre square is seen.
+
+    Returns:
+        A PNG.
+    """
+    from matplotlib.patches import Rectangle
+
+    down, across = (sorted({int(row[key]) for row in rows}) for key in ("row", "column"))
+    step = down[1] - down[0] if len(down) > 1 else 1
+
+    def grid(key: str) -> NDArray[np.float64]:
+        values = np.full((len(down), len(across)), np.nan)
+        for row in rows:
+            values[down.index(int(row["row"])), across.index(int(row["column"]))] = row[key]
+        return values
+
+    held = grid("holds_centre") > 0
+    figure = canvas(15, 4.3, 110)
+    figure.suptitle(title, fontsize=10)
+    for axes, (key, told, colours) in zip(figure.subplots(1, len(MAPS)), MAPS, strict=True):
+        edges = (across[0] - step / 2, across[-1] + step / 2, down[-1] + step / 2, down[0] - step / 2)
+        values = grid(key)
+        picture = axes.imshow(values, cmap=colours, extent=edges, interpolation="nearest")
+        figure.colorbar(picture, ax=axes, shrink=0.75)
+        if held.any():
+            high, wide = np.flatnonzero(held.any(1)), np.flatnonzero(held.any(0))
+            corner = (across[wide[0]] - step / 2, down[high[0]] - step / 2)
+            for color, thick in (("white", 2.5), ("black", 1.0)):
+                box = Rectangle(corner, len(wide) * step, len(high) * step, fill=False, edgecolor=color, linewidth=thick)
+                box.set_clip_on(False)
+                axes.add_patch(box)
+        axes.plot(0, 0, marker="+", color="black", markersize=9)
+        axes.set_title(f"{told}\n{np.nanmin(values):.3f} to {np.nanmax(values):.3f}", fontsize=9)
+        axes.set(xlabel="columns moved, pixels", ylabel="rows moved, pixels")
+    figure.supxlabel("+ as trained; outlined: the whole centre square is seen", fontsize=8)
+    return png(figure)
+
+
+def swaps(title: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Draw the change of the log-odds by what was put in place of which part, for positives and negatives.
+
+    Returns:
+        A PNG.
+    """
+    figure = canvas(8.5, 0.42 * len(rows) + 1.3, 120)
+    figure.suptitle(title, fontsize=9)
+    axes = figure.subplots()
+    for level, row in enumerate(rows):
+        for side, color, shift in (("positive", ORANGE, -0.13), ("negative", BLUE, 0.13)):
+            told = row["logodds"][side]
+            if told["low"] == told["low"]:
+                axes.plot([told["low"], told["high"]], [level + shift] * 2, color=color, linewidth=2, alpha=0.5)
+            axes.plot(told["value"], level + shift, marker="o", markersize=5, color=color)
+    axes.axvline(0, color=GREY, linestyle=":", linewidth=1.2)
+    axes.set(yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5), xlabel="change of the log-odds, mean and 95 % interval")
+    axes.set_yticklabels([GIVEN[row["given"]].format(row["region"]) for row in rows], fontsize=9)
+    calm(axes)
+    handles = [
+        axes.plot([], [], marker="o", linestyle="none", color=color, label=name)[0]
+        for name, color in (("positives", ORANGE), ("negatives", BLUE))
+    ]
+    axes.legend(handles=handles, frameon=False, fontsize=8, loc="best")
+    return png(figure)
+
+
+def examples(pictures: Mapping[str, NDArray[np.uint8]], captions: Sequence[str]) -> bytes:
+    """Draw a few patches in rows, in each way in which they were shown in columns.
+
+    Args:
+        pictures: what it is called to uint8 (n, h, w, 3).
+        captions: n.
+
+    Returns:
+        A PNG.
+    """
+    rows = len(captions)
+    figure = canvas(1.25 * len(pictures) + 0.9, 1.3 * rows + 0.6, 110)
+    for row, places in enumerate(figure.subplots(rows, len(pictures), squeeze=False)):
+        for place, (told, shown) in zip(places, pictures.items(), strict=True):
+            place.imshow(shown[row], interpolation="nearest")
+            place.set(xticks=[], yticks=[])
+            place.spines[:].set_visible(False)
+            if row == 0:
+                place.set_title(told.replace(" ", "\n", 1), fontsize=7)
+        places[0].set_ylabel(captions[row], fontsize=7, rotation=0, ha="right", va="center")
+    return png(figure)
