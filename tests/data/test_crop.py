@@ -50,3 +50,17 @@ def test_bad_settings_are_told() -> None:
         Crop("random")
     with pytest.raises(ConfigError, match="did you mean center"):
         Crop("centre", 32)
+
+
+def test_a_ring_holds_nothing_of_the_centre() -> None:
+    patches = np.random.default_rng(0).integers(0, 256, (6, 96, 96, 3), np.uint8)
+    ring = Crop("ring", 32)(patches, np.arange(6), 0)
+    square = np.zeros((96, 96), bool)
+    square[32:64, 32:64] = True
+    assert (ring[:, ~square] == patches[:, ~square]).all()
+    assert (ring[:, square] == np.rint(patches[:, ~square].mean(1)).astype(np.uint8)[:, None]).all()
+    other = patches.copy()
+    other[:, square] = 255 - other[:, square]
+    assert (Crop("ring", 32)(other, np.arange(6), 0) == ring).all()
+    with pytest.raises(DataError, match="holds nothing"):
+        Crop("ring", 96)(patches, np.arange(6), 0)

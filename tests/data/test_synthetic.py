@@ -340,3 +340,30 @@ def test_the_import_is_light() -> None:
     """It does not bring torch."""
     code = "import sys, pcam.data.synthetic; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_planted_position_bias_lies_at_the_exact_middle_and_in_no_negative_s_centre() -> None:
+    source = SyntheticSource("train", 400, place="centre")
+    masks, positive = source.masks(np.arange(400)), source.labels == 1
+    rows, columns = np.mgrid[:96, :96]
+    away = np.hypot(rows - 47.5, columns - 47.5)
+    assert (masks[:, CENTRE, CENTRE].any((1, 2)) == positive).all()
+    nearest = [away[mask].min() for mask in masks[positive]]
+    assert np.median(nearest) < 2
+    assert max(nearest) < 12
+    assert max(np.median(away[mask]) for mask in masks[positive]) < 16
+    assert masks[~positive].any((1, 2)).mean() > 0.3  # so that tumour alone does not tell
+
+
+def test_without_a_bias_tumour_lies_everywhere_alike() -> None:
+    source = SyntheticSource("train", 600, place="anywhere")
+    masks, positive = source.masks(np.arange(600)), source.labels == 1
+    assert (masks.any((1, 2)) == positive).all()
+    share = masks[positive].mean(0)
+    parts = share.reshape(3, 32, 3, 32).mean((1, 3))  # nine squares, the centre one of them
+    assert parts.min() > 0.9 * parts.max()
+
+
+def test_place_is_one_of_three() -> None:
+    with pytest.raises(DataError, match=r"data.place=center is not known; did you mean centre"):
+        SyntheticSource("train", 4, place="center")
