@@ -28,6 +28,7 @@ class Method:
         attribute: normalised patches and their indices to maps.
         batched: patches are worked on together; else one by one, the batch being filled with steps, samples or windows.
         baseline: whether it compares a patch with the baseline.
+        factor: what it multiplies gradients with, normalised patches to (B, H, W); None where they stand alone.
         refusal: why it does not hold for a network.
     """
 
@@ -37,6 +38,7 @@ class Method:
     attribute: Attribute
     batched: bool = True
     baseline: bool = False
+    factor: Callable[[Explained, Tensor], Tensor] | None = None
     refusal: Callable[[Explained, Tensor], str | None] | None = None
 
 
@@ -44,17 +46,29 @@ GRADIENT, LOGODDS = "log-odds per unit of normalised input", "log-odds"
 
 METHODS: Mapping[str, Method] = {
     "saliency": Method("saliency", GRADIENT, False, methods.saliency),
-    "input_x_gradient": Method("input × gradient", LOGODDS, True, methods.input_x_gradient),
+    "input_x_gradient": Method("input × gradient", LOGODDS, True, methods.input_x_gradient, factor=methods.input_itself),
     "integrated_gradients": Method(
-        "integrated gradients", LOGODDS, True, methods.integrated_gradients, batched=False, baseline=True
+        "integrated gradients",
+        LOGODDS,
+        True,
+        methods.integrated_gradients,
+        batched=False,
+        baseline=True,
+        factor=methods.way_from_baseline,
     ),
     "smoothgrad": Method("SmoothGrad", GRADIENT, False, methods.smoothgrad, batched=False),
     "gradcam": Method("Grad-CAM", "log-odds, weighted", False, methods.gradcam, refusal=refusals.no_map),
     "guided_gradcam": Method("guided Grad-CAM", "product", False, methods.guided_gradcam, refusal=refusals.unguided_or_no_map),
     "guided_backprop": Method("guided backpropagation", GRADIENT, False, methods.guided_backprop, refusal=refusals.unguided),
-    "occlusion": Method("occlusion", LOGODDS, True, methods.occlusion, batched=False, baseline=True),
-    "gradient_shap": Method("gradient SHAP", LOGODDS, True, methods.gradient_shap, batched=False),
-    "deeplift": Method("DeepLIFT", LOGODDS, True, methods.deeplift, baseline=True, refusal=refusals.misses),
+    "occlusion": Method(
+        "occlusion", LOGODDS, True, methods.occlusion, batched=False, baseline=True, factor=methods.windows_from_baseline
+    ),
+    "gradient_shap": Method(
+        "gradient SHAP", LOGODDS, True, methods.gradient_shap, batched=False, factor=methods.way_from_references
+    ),
+    "deeplift": Method(
+        "DeepLIFT", LOGODDS, True, methods.deeplift, baseline=True, factor=methods.way_from_baseline, refusal=refusals.misses
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pcam.attribution import faithfulness as faith
-from pcam.attribution.explainer import Explainer
+from pcam.attribution.explainer import METHODS, Explainer
 from pcam.attribution.scorer import Scorer, layers
 from pcam.models.network import Network
 from pcam.models.symmetries import D4
@@ -92,14 +92,16 @@ def measure(
         for method in methods:
             found = explainer.maps(method, cases.x, cases.index, bar)
             trained = on(explainer.scorer.network, method)
-            bench.measure(method, TRAINED, found.values, trained, partial(on, method=method))
+            factor = METHODS[method].factor
+            blank = None if factor is None else factor(explainer, cases.x).cpu()
+            bench.measure(method, TRAINED, found.values, trained, blank, partial(on, method=method))
             if found.complete:
                 bench.add("completeness_gap", method, TRAINED, found.gap.double().numpy())
             random = on(untrained, method)
-            bench.measure(method, RANDOM, random(cases.x, cases.index), random)
+            bench.measure(method, RANDOM, random(cases.x, cases.index), random, blank)
         for method, naive in (("centre_gaussian", faith.centre_gaussian), ("edges", faith.edges)):
             blind = partial(_on_cpu, naive)
-            bench.measure(method, NAIVE, blind(cases.x, cases.index), blind, partial(_whichever, blind))
+            bench.measure(method, NAIVE, blind(cases.x, cases.index), blind, None, partial(_whichever, blind))
     return bench.rows
 
 
@@ -128,7 +130,7 @@ class Bench:
             self.noise = faith.infidelity(self.order[: len(self.few)], self.removed)
 
     def measure(
-        self, method: str, network: str, maps: Tensor, explain: faith.Explain,
+        self, method: str, network: str, maps: Tensor, explain: faith.Explain, blank: Tensor | None,
         elsewhere: Callable[[Network], faith.Explain] | None = None,
     ) -> None:  # fmt: skip
         """Add the rows of one set of maps.
@@ -138,11 +140,14 @@ class Bench:
             network: ``TRAINED``, ``RANDOM`` or ``NAIVE``.
             maps: of the cases, (N, H, W).
             explain: makes maps of other patches.
+            blank: the map, (N, H, W), that the method would make where all gradients are alike, whose share of a region is
+                chance; None for an even one.
             elsewhere: makes them on another network; None where that is not asked.
         """
         add = partial(self.add, method=method, network=network)
         for name, region in self.cases.regions.items():
-            add(f"{name}_share", values=faith.share(maps, region), chance=faith.area(region))
+            even = faith.area(region) if blank is None else faith.share(blank, region)
+            add(f"{name}_share", values=faith.share(maps, region), chance=even)
             add(f"{name}_pointing", values=faith.pointing(maps, region), chance=faith.area(region))
         for name, areas, chance in zip(("deletion", "insertion"), self._areas(maps), self.by_chance, strict=True):
             add(name, values=areas, chance=chance)

@@ -7,7 +7,7 @@ resizes them to. Where a method draws at random, the draws belong to (seed, patc
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pcam.attribution.options import SMALLEST, TOLERANCE, Explained, Maps
 from pcam.data.draws import Purpose, draw
@@ -101,6 +101,32 @@ def occlusion(e: Explained, x: Tensor, index: Tensor) -> Maps:
         baselines=e.baseline(x), perturbations_per_eval=e.options.batch,
     )  # fmt: skip
     return _maps(found.mean(1))
+
+
+# What gradients are multiplied with, (B, H, W): where a network that knows nothing would have its map lie ------------------
+
+
+def input_itself(e: Explained, x: Tensor) -> Tensor:
+    """How far each pixel is from the network's zero."""
+    size: Tensor = torch.linalg.vector_norm(x, dim=1)
+    return size
+
+
+def way_from_baseline(e: Explained, x: Tensor) -> Tensor:
+    """How far each pixel is from the baseline."""
+    return input_itself(e, x - e.baseline(x))
+
+
+def way_from_references(e: Explained, x: Tensor) -> Tensor:
+    """How far each pixel is from those of the references, their root mean square: each has gradients of its own."""
+    return torch.stack([input_itself(e, x - one) ** 2 for one in e.references]).mean(0).sqrt()
+
+
+def windows_from_baseline(e: Explained, x: Tensor) -> Tensor:
+    """How far each square of occlusion is from the baseline."""
+    window, stride = min(e.options.window, *x.shape[-2:]), e.options.stride
+    squares = nn.functional.avg_pool2d(way_from_baseline(e, x)[:, None] ** 2, window, stride, ceil_mode=True).sqrt()
+    return nn.functional.interpolate(squares, x.shape[-2:], mode="nearest")[:, 0]
 
 
 def _maps(values: Tensor) -> Maps:

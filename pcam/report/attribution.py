@@ -177,9 +177,8 @@ def believed(title: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, 
             if row["low"] == row["low"]:
                 place.plot([row["low"], row["high"]], [level, level], color=colors[row["network"]], linewidth=2, alpha=0.45)
             place.plot(row["value"], level, marker="o", markersize=4, color=colors[row["network"]])
-        chances = [row["chance"] for row in rows if row["measure"] == name and row["chance"] is not None]
-        if chances:
-            place.axvline(float(np.nanmean(chances)), color=GREY, linestyle=":", linewidth=1.2)
+            if row["chance"] is not None:
+                place.plot([row["chance"]] * 2, [level - 0.3, level + 0.3], color=GREY, linewidth=1.4)
         count = max(row["patches"] for row in rows if row["measure"] == name)
         place.set_title(f"{names[name]} ({count} patches)", fontsize=9)
         if "similarity" in names[name] or "agreement" in names[name]:
@@ -192,7 +191,7 @@ def believed(title: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, 
     handles = [
         axes[0].plot([], [], marker="o", linestyle="none", color=color, label={"none": "no network"}.get(network, network))[0]
         for network, color in colors.items()
-    ] + [axes[0].plot([], [], color=GREY, linestyle=":", label="chance")[0]]
+    ] + [axes[0].plot([], [], color=GREY, label="chance")[0]]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return png(figure)
 

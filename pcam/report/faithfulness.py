@@ -79,7 +79,10 @@ def against_chance(rows: Sequence[Row]) -> list[str]:
 
 
 def _tables(rows: Sequence[Row]) -> list[str]:
-    """Return the tables of the measures, trained networks' and random ones' rows in turn, chance at the foot."""
+    """Return the tables of the measures, trained networks' and random ones' rows in turn.
+
+    Chance stands at the foot; of shares it is the method's own and stands beside each.
+    """
     tables = []
     each = list(dict.fromkeys((row["method"], row["network"]) for row in rows))
     for group in TABLES:
@@ -89,11 +92,21 @@ def _tables(rows: Sequence[Row]) -> list[str]:
         lines = []
         for method, network in each:
             mine = {row["measure"]: row for row in rows if (row["method"], row["network"]) == (method, network)}
-            cells = [screens.interval(mine[name], form=".3f") if name in mine else "" for name in shown]
+            cells = [_cell(mine[name]) if name in mine else "" for name in shown]
             if any(cells):
                 lines.append([TITLES[method] + (", random weights" if network == RANDOM else ""), *cells])
-        chances = {row["measure"]: row["chance"] for row in rows if row["chance"] is not None}
+        chances = {row["measure"]: row["chance"] for row in rows if row["chance"] is not None and not _own_chance(row)}
         if not chances.keys().isdisjoint(shown):
             lines.append(["chance", *(f"{chances[name]:.3f}" if name in chances else "" for name in shown)])
         tables.append(screens.columns(["", *(MEASURES[name][0] for name in shown)], lines))
     return tables
+
+
+def _own_chance(row: Row) -> bool:
+    return str(row["measure"]).endswith("_share")
+
+
+def _cell(row: Row) -> str:
+    told = screens.interval(row, form=".3f")
+    known = _own_chance(row) and row["value"] == row["value"]
+    return f"{told} of {row['chance']:.3f}" if known else told

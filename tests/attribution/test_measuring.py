@@ -27,7 +27,7 @@ def test_the_table_tells_a_network_that_is_right_from_chance() -> None:
     for method in ("integrated_gradients", "gradcam"):
         mine, random = (found["centre_share", method, network] for network in (TRAINED, RANDOM))
         assert mine["value"] > 0.999
-        assert mine["chance"] == pytest.approx(1 / 9)
+        assert mine["chance"] == pytest.approx(1 / 9, abs=0.002)  # made patches of noise: as far from grey everywhere
         assert mine["patches"] == 12
         assert random["low"] < 1 / 9 < random["high"]  # its map is spread over the patch
         assert found["deletion", method, TRAINED]["less_chance_high"] < 0 or method == "gradcam"
@@ -43,6 +43,18 @@ def test_the_table_tells_a_network_that_is_right_from_chance() -> None:
     assert found["sensitivity", "centre_gaussian", NAIVE]["value"] == 0
     assert found["infidelity", "integrated_gradients", TRAINED]["value"] < found["infidelity", "edges", NAIVE]["value"]
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows if not np.isnan(row["low"]))
+
+
+def test_chance_is_where_the_patch_differs_from_what_it_is_compared_with() -> None:
+    x = patches(8, 96)
+    x[:, :, 32:64, 32:64] *= 3  # farther from grey than what lies around
+    centre = square(32, 96, 96).expand(8, -1, -1)
+    cases = Cases(x, torch.arange(8), {"centre": centre}, None, repeated=0)
+    e = explainer(centred(), "conv", references=x, baseline="mean")
+    rows = measure(e, untrained(), "conv", ["integrated_gradients", "saliency"], cases, cell=16, resamples=200)
+    found = {(row["method"], row["network"]): row for row in rows if row["measure"] == "centre_share"}
+    assert found["saliency", RANDOM]["chance"] == pytest.approx(1 / 9)
+    assert found["integrated_gradients", RANDOM]["chance"] == pytest.approx(3 / (3 + 8), abs=0.01)
 
 
 def test_nothing_repeated() -> None:

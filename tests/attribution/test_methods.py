@@ -57,6 +57,22 @@ def test_what_is_drawn_is_drawn_as_captum_draws_it() -> None:
         assert float((one - other).abs().mean() / other.abs().mean()) < 0.1, method  # of 2,000 draws each
 
 
+@pytest.mark.parametrize("method", [name for name, one in METHODS.items() if one.factor])
+def test_over_networks_that_know_nothing_a_map_lies_where_chance_says(method: str) -> None:
+    x, references = patches(1), patches(1, seed=5)
+    x[:, :, :4] *= 4
+    total = torch.zeros(1, 16, 16)
+    for seed in range(300):
+        net = linear()
+        net.backbone.weight.data = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(seed))
+        e = explainer(net, references=references, window=4, stride=4)
+        total += maps(e, method, x).abs()
+    factor = METHODS[method].factor
+    assert factor is not None
+    expected = factor(e, x)
+    assert float((total / total.mean() - expected / expected.mean()).abs().mean()) < 0.06
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_network_that_sees_the_centre_alone_is_explained_there(method: str) -> None:
     e = explainer(centred(), "conv", references=patches(4, 96, seed=5))
