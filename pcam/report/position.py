@@ -193,7 +193,7 @@ def shift_map(title: str, rows: Sequence[Mapping[str, float]]) -> bytes:
         return values
 
     held = grid("holds_centre") > 0
-    figure = canvas(15, 4.3, 110)
+    figure = canvas(15, 3.7, 110)
     figure.suptitle(title, fontsize=10)
     for axes, (key, told, colours) in zip(figure.subplots(1, len(MAPS)), MAPS, strict=True):
         edges = (across[0] - step / 2, across[-1] + step / 2, down[-1] + step / 2, down[0] - step / 2)
