@@ -61,10 +61,10 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
         raise ConfigError(f"faithfulness.cell={cell} is more than half a patch ({one.shape[-1]}x{one.shape[-2]} pixels)")
     layer, explainer = explainer_of(scorer, config["layer"], saved["model"]["name"], one, options, split)
     featured = None if config["feature_maps"] is None else _featured(scorer, config["feature_maps"], one)
-    if config["patches"]["ids"] is not None:
-        named(config["patches"]["ids"], source)
+    ids = config["patches"]["ids"]
+    asked = None if ids is None else named(ids, source)
     split = replace(split, probability=scoring.score(model, source, saved, data, name))
-    chosen = choose(config["patches"], source, split.probability, options.seed)
+    chosen = choose(config["patches"], source, split.probability, options.seed) if asked is None else asked
     patches = split.read(chosen)
     x = scorer.normalised(patches.images)
     refused = {method: why for method in config["methods"] if (why := explainer.refused(method, x)) is not None}
@@ -135,7 +135,7 @@ def _options(config: runs.Config) -> Options:
     check(picked["ids"], list | None, "patches.ids")
     if picked["ids"] == []:
         raise ConfigError("patches.ids is empty; it is a list of ids, or null")
-    once(picked["ids"] or [], "patches.ids")
+    once(list(map(str, picked["ids"] or [])), "patches.ids")
     if picked["pick"] not in PICKS:
         raise ConfigError(f"patches.pick={picked['pick']} is not known{near(str(picked['pick']), PICKS)}")
     counts = {"patches.n": (picked["n"], 1)} | {

@@ -102,6 +102,7 @@ def test_twice_the_same_and_another_batch_size(run: Path, tmp_path: Path, monkey
         ("faithfulness.cell=33", "half a patch"),
         ("layer=null", "layer=null"),
         ("methods=[saliency,gradcam,saliency]", "methods: saliency more than once"),
+        ("patches.ids=[[test-000001]]", "none of this split's 40 patches"),
         ("patches.ids=[test-000001,test-000001]", "patches.ids: test-000001 more than once"),
     ],
 )

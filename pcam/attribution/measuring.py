@@ -16,7 +16,6 @@ from pcam.models.network import Network
 from pcam.models.symmetries import D4
 from pcam.stats.intervals import bootstrap_mean
 
-INFINITE = float("inf")
 # Measure to what it is, and the least and the most that it can be.
 MEASURES: Mapping[str, tuple[str, float, float]] = {
     "centre_share": ("share in the centre", 0, 1),
@@ -27,13 +26,13 @@ MEASURES: Mapping[str, tuple[str, float, float]] = {
     "deciding_pointing": ("largest value on tumour in the centre", 0, 1),
     "deletion": ("deletion, area", 0, 1),
     "insertion": ("insertion, area", 0, 1),
-    "infidelity": ("infidelity", 0, INFINITE),
-    "completeness_gap": ("completeness gap", 0, INFINITE),
+    "infidelity": ("infidelity", 0, np.inf),
+    "completeness_gap": ("completeness gap", 0, np.inf),
     "symmetry": ("agreement under symmetries", -1, 1),
     "random_head": ("similarity, head randomised", -1, 1),
     "random_half": ("similarity, upper half randomised", -1, 1),
     "random_all": ("similarity, all randomised", -1, 1),
-    "sensitivity": ("sensitivity to noise", 0, INFINITE),
+    "sensitivity": ("sensitivity to noise", 0, np.inf),
 }
 CASCADE = ("random_head", "random_half", "random_all")
 CUTS = 16  # of the way of deletion and insertion

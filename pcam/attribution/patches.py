@@ -111,16 +111,14 @@ def choose(asked: Mapping[str, Any], source: Source, probability: Probabilities,
     """Return the indices of the patches that a person asked for.
 
     Args:
-        asked: ``ids``, or None; else ``pick``, one of ``PICKS``, and ``n``.
+        asked: ``pick``, one of ``PICKS``, and ``n``.
         source: of the patches.
         probability: (N,), of the positive class.
         seed: of the draws.
 
     Raises:
-        DataError: an id is not there, or labels are needed that are not.
+        DataError: labels are needed that are not there.
     """
-    if asked["ids"] is not None:
-        return named(asked["ids"], source)
     n, pick, rng = asked["n"], asked["pick"], draw(seed, Purpose.ATTRIBUTION, 4)
     if pick == "random":
         return np.sort(rng.choice(len(source), min(n, len(source)), replace=False))

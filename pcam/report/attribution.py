@@ -1,7 +1,7 @@
 """Pictures of maps: a panel per patch, the sheet of all of them, a layer's feature maps, and how far maps can be believed."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,7 +151,13 @@ def features(title: str, patches: NDArray[np.uint8], maps: Floats, captions: Seq
     return png(figure)
 
 
-def believed(title: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], titles: Mapping[str, str]) -> bytes:
+def believed(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    names: Mapping[str, str],
+    titles: Mapping[str, str],
+    correlations: Collection[str],
+) -> bytes:
     """Draw each measure of each method with its interval, random weights and chance beside it.
 
     Args:
@@ -159,6 +165,7 @@ def believed(title: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, 
         rows: of ``attribution.measuring.measure``.
         names: measure to what it is.
         titles: method to what it is.
+        correlations: measures from -1 to 1, which are drawn on one range.
 
     Returns:
         A PNG.
@@ -181,7 +188,7 @@ def believed(title: str, rows: Sequence[Mapping[str, Any]], names: Mapping[str, 
                 place.plot([row["chance"]] * 2, [level - 0.3, level + 0.3], color=GREY, linewidth=1.4)
         count = max(row["patches"] for row in rows if row["measure"] == name)
         place.set_title(f"{names[name]} ({count} patches)", fontsize=9)
-        if "similarity" in names[name] or "agreement" in names[name]:
+        if name in correlations:
             place.set_xlim(-1.05, 1.05)
         place.set(yticks=range(len(methods)), ylim=(len(methods) - 0.5, -0.5))
         place.set_yticklabels([titles.get(method, method) for method in methods], fontsize=8)

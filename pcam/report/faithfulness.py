@@ -41,7 +41,8 @@ def believed(folder: Path, title: str, rows: Sequence[Row], patches: int) -> str
     table = [["" if row.get(key) is None or row[key] != row[key] else row[key] for key in columns] for row in rows]
     runs.write_csv(folder / "faithfulness.csv", columns, table)
     names = {name: told for name, (told, *_) in MEASURES.items()}
-    runs.write(folder / "figures" / "faithfulness.png", pictures.believed(title, rows, names, TITLES))
+    correlations = [name for name, (_, least, _) in MEASURES.items() if least < 0]
+    runs.write(folder / "figures" / "faithfulness.png", pictures.believed(title, rows, names, TITLES, correlations))
     notes = [
         f"  {TITLES[row['method']]}, {row['network']}: {patches - row['patches']} of {patches} maps are empty and left out"
         for row in rows

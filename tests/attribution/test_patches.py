@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pcam.attribution.patches import caption, choose, read
+from pcam.attribution.patches import caption, choose, named, read
 from pcam.data.crop import Crop
 from pcam.data.synthetic import SyntheticSource
 from pcam.errors import DataError
@@ -11,7 +11,7 @@ PROBABILITY = np.clip(np.where(SOURCE.labels == 1, 0.7, 0.3) + np.random.default
 
 
 def asked(**settings: object) -> dict[str, object]:
-    return {"pick": "outcomes", "n": 3, "ids": None, **settings}
+    return {"pick": "outcomes", "n": 3, **settings}
 
 
 def test_n_of_each_outcome_by_seed() -> None:
@@ -33,9 +33,9 @@ def test_the_most_and_the_least_certain() -> None:
 
 def test_by_id() -> None:
     ids = [SOURCE.ids[7], SOURCE.ids[2]]
-    assert choose(asked(ids=ids), SOURCE, PROBABILITY, 0).tolist() == [7, 2]
+    assert named(ids, SOURCE).tolist() == [7, 2]
     with pytest.raises(DataError, match=r"tost-000007 is none of this split's.*test-00000"):
-        choose(asked(ids=["tost-000007"]), SOURCE, PROBABILITY, 0)
+        named(["tost-000007"], SOURCE)
 
 
 def test_regions_are_cropped_with_the_patches() -> None:
