@@ -48,7 +48,7 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
     data, splits = scoring.data_of(saved, config)
     source = scoring.open_split(data, splits, config["seed"], name)
     facts = [
-        ("run", f"{run}: {saved['model']['name']}, weights {model.began_as()}"),
+        ("run", f"{run}: {runs.network(saved)}, weights {model.began_as()}"),
         (name, f"{data['name']}: {screens.described(source)}"),
         ("explained", f"log-odds of the positive class; baseline {options.baseline}, precision {config['precision']}"),
     ]
@@ -75,15 +75,16 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
         raise ConfigError(f"methods: none of {', '.join(refused)} holds for {saved['model']['name']}")
     with tqdm(total=len(methods) * len(x), unit="map", desc="explaining", disable=None, leave=False) as bar:
         found = {method: explainer.maps(method, x, torch.from_numpy(chosen), bar) for method in methods}
-    about = {"run": str(run), "split": name, "network": saved["model"]["name"], "data": data["name"]}
+    about = {"run": str(run), "split": name, "network": runs.network(saved), "data": data["name"]}
     maps.keep(folder, about, split, chosen, patches, found, layer, options)
-    title = f"{saved['model']['name']} on {data['name']}, {name}"
+    title = f"{runs.network(saved)} on {data['name']}, {name}"
     maps.draw(folder, title, split, chosen, patches, found)
     if featured is not None:
         maps.draw_features(folder, title, scorer, *featured, split, chosen[: maps.FEATURED])
     print(f"  maps of {len(x)} patches are in {folder}", flush=True)
     summary = {
         **about,
+        "scale": saved.get("scale", "full"),
         "layer": layer,
         "methods": methods,
         "refused": refused,

@@ -1,23 +1,27 @@
-"""What every door does before and after its work: compose the config, and tell failures in one line."""
+"""What every door does before and after its work: compose the config, begin a sweep, and tell failures in one line."""
 
 import contextlib
+import itertools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from pcam import CONF
+from pcam import CONF, sweeps
 from pcam.errors import ConfigError, PcamError, near
+from pcam.resuming import key
 from pcam.runs import absolute, not_a_run
 
 
@@ -44,8 +48,8 @@ Job = Callable[[Call], float | None]
 def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], None]]:
     """Make a door of a job: ``python -m pcam.NAME key=value group=option``.
 
-    A failure that a user can mend is one line on stderr and exit status 2; in a sweep the other jobs go on.
-    HYDRA_FULL_ERROR=1 shows the traceback.
+    A failure that a user can mend is one line on stderr and exit status 2; in a sweep the other jobs go on, and why one failed
+    stays in its folder. HYDRA_FULL_ERROR=1 shows the traceback.
 
     Args:
         name: of the config in conf/.
@@ -62,12 +66,22 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
             begun = True
             typed = HydraConfig.get()
             folder, sweep = Path(typed.runtime.output_dir), typed.mode == RunMode.MULTIRUN
+            words = list(typed.overrides.task)
             try:
+                if sweep:
+                    sweeps.again(folder, search="sampler" in typed.sweeper)
+                else:
+                    _no_sweep(typed.sweeper.get("params") or {}, words)
                 if not begins_runs:
                     not_a_run(folder)
-                return job(Call(absolute(plain(config)), folder, list(typed.overrides.task), sweep))
-            except PcamError as error:
-                if full or sweep:
+                value = job(Call(absolute(plain(config)), folder, words, sweep))
+                (folder / "failure.json").unlink(missing_ok=True)  # of a start that found this one at work
+                return value
+            except Exception as error:
+                if sweep:
+                    line = str(error) if isinstance(error, sweeps.FailedBefore) else sweeps.fail(folder, error, words)
+                    print(f"job {typed.job.num} failed: {line}", file=sys.stderr, flush=True)
+                if full or sweep or not isinstance(error, PcamError):
                     raise
                 print(f"error: {error}", file=sys.stderr)
                 sys.exit(2)
@@ -83,8 +97,19 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
             # These are open: any key may be added there, without Hydra's plus sign.
             sys.argv[1:] = [re.sub(r"^(?=(model|optimizer)\.kwargs\.)", "++", word) for word in sys.argv[1:]]
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its exceptions on instead of printing them
+            sweep, ending = None, None
             try:
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(told)()
+                sweep = _sweep(name)
+                try:
+                    hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(told)()
+                    ending = sweep and sweeps.ended(sweep)
+                except Exception:
+                    ending = sweep and sweeps.ended(sweep)
+                    if full or not ending:
+                        raise
+                finally:
+                    if sweep:
+                        sweeps.forget(sweep)
                 sys.stdout.flush()
             except (PcamError, HydraException, OmegaConfBaseException) as error:
                 if full:
@@ -99,12 +124,17 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
                     raise
                 print(f"error: the folder cannot be made ({error}); set hydra.run.dir", file=sys.stderr)
                 sys.exit(2)
-            except KeyboardInterrupt:
-                print("\nstopped", file=sys.stderr)
+            except (KeyboardInterrupt, SystemExit) as stop:
+                if sweep is None and isinstance(stop, SystemExit):  # its reason was told
+                    raise
+                print(f"\nstopped{f'; {sweeps.go_on(sweep)}' if sweep else ''}", file=sys.stderr)
                 sys.exit(130)
             finally:
                 if not full:
                     os.environ.pop("HYDRA_FULL_ERROR", None)
+            if ending:
+                print(f"error: {ending[0]}", file=sys.stderr)
+                sys.exit(ending[1])
 
         return main
 
@@ -120,6 +150,65 @@ def plain(config: DictConfig) -> dict[str, Any]:
         raise ConfigError(f"{error.full_key} must be given" if missing else str(error).splitlines()[0]) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
+
+
+def _no_sweep(swept: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Make sure that what an experiment sweeps over was given one value each, where one run alone is made.
+
+    Raises:
+        ConfigError: it was not.
+    """
+    typed = {key(word) for word in words}
+    left = [f"{one}={choices}" for one, choices in swept.items() if one not in typed]
+    if left:
+        raise ConfigError(f"this is a sweep over {', '.join(left)}; type -m first, or choose one of each")
+
+
+def _sweep(name: str) -> Path | None:
+    """Begin the sweep that the command line asks for, or find the one to go on with; tell Hydra where it lies.
+
+    Returns:
+        Its folder; None where no sweep is asked for, or where Hydra is to tell what is wrong with the words.
+
+    Raises:
+        RunError: the folder holds something else.
+    """
+    options = {word for word in sys.argv[1:] if word.startswith("-")}
+    typed = [word for word in sys.argv[1:] if word not in options]
+    if not options or options - {"-m", "--multirun"}:
+        return None
+    parser = OverridesParser.create()
+    try:
+        given = {one.get_key_element(): one for one in parser.parse_overrides(typed)}
+        first = [choices[0] for one in given.values() if (choices := _choices(one))]
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            config = hydra.compose(name, first, return_hydra_config=True).hydra
+        params = {f"{param}={choices}": param for param, choices in (config.sweeper.get("params") or {}).items()}
+        swept = {one.get_key_element(): one for one in parser.parse_overrides(list(params))}
+        folder = Path(config.sweep.dir).absolute()
+    except (HydraException, OmegaConfBaseException):
+        return None
+    resume = given["resume"].value() if name == "train" and "resume" in given else None
+    if resume == "auto" and "hydra.sweep.dir" not in given:
+        folder = sweeps.newest(Path("multirun").absolute(), typed) or folder
+    elif resume not in (None, "auto"):
+        folder = Path(str(resume)).absolute()
+    search = "sampler" in config.sweeper
+    words = {**swept, **given}.values()
+    jobs = [_choices(one) for one in words if one.key_or_group.partition(".")[0] not in ("hydra", "resume")]
+    combined = None if search else [list(job) for job in itertools.product(*jobs)]
+    sweeps.start(folder, name, typed, combined, config.sweeper.n_trials if search else None, anew=resume in (None, "auto"))
+    quoted = str(folder).replace("'", "\\'")
+    kept = [word for word in typed if key(word) not in ("resume", "hydra.sweep.dir")]
+    sys.argv[1:] = ["-m", *kept, f"hydra.sweep.dir='{quoted}'"]
+    return folder
+
+
+def _choices(word: Override) -> list[str]:
+    """Return what a word of the command line stands for: itself, each of a sweep, none of an interval."""
+    if not word.is_sweep_override():
+        return [str(word.input_line)]
+    return [f"{word.get_key_element()}={one}" for one in word.sweep_string_iterator()] if word.is_discrete_sweep() else []
 
 
 def _line(error: BaseException, name: str) -> str:

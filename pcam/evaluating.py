@@ -62,19 +62,21 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
     if source.labels is None:
         raise DataError(f"split={split}: these patches have no labels to measure by; python -m pcam.predict run={run}")
     facts = [
-        ("run", f"{run}: {saved['model']['name']}, weights {model.began_as()}"),
+        ("run", f"{run}: {runs.network(saved)}, weights {model.began_as()}"),
         (split, f"{data['name']}: {screens.described(source)}"),
         ("tta", config["tta"]),
     ]
     print(screens.before(facts), flush=True)
     rule = _rule(config, saved, model)
     probability = tempered(scoring.score(model, source, saved, data, split, config["tta"]), rule.temperature)
+    scale = saved.get("scale", "full")
     told: dict[str, Any] = {"threshold": rule.threshold, "seed": config["seed"], "resamples": config["resamples"]}
     figures = bootstrap_metrics(probability, source.labels, source.groups, **told)
     over = unit(source.groups)
     summary = {
         split: figures,
         "run": str(run),
+        "scale": scale,
         "tta": config["tta"],
         "threshold": {"value": rule.threshold, "chosen": rule.chosen},
         "temperature": rule.temperature,
@@ -84,10 +86,10 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
         "commit": runs.code_commit(),
     }
     runs.write_predictions(folder, split, source.ids, source.labels, probability, source.groups)
-    title = f"{saved['model']['name']} on {data['name']}, {split}: {screens.described(source)}"
+    title = f"{runs.network(saved)} on {data['name']}, {split}: {screens.described(source)}"
     _draw(folder, title, data["name"], source, probability, rule.threshold, figures, config)
     runs.write_json(folder / "summary.json", summary)
-    print("\n" + screens.table(split, screens.described(source), figures, over, rule.chosen))
+    print("\n" + screens.table(split, screens.described(source, scale), figures, over, rule.chosen))
     if rule.temperature != 1:
         print(f"  logits divided by {rule.temperature:.3f}, fitted on valid{f' ({rule.note})' if rule.note else ''}")
     print(f"\n{folder}", flush=True)
@@ -101,7 +103,11 @@ def predict(config: runs.Config, folder: Path) -> None:
     data, splits = scoring.data_of(saved, config)
     split = config["split"] or ("predict" if data["name"] == "kaggle" else "test")
     source = scoring.open_split(data, splits, config["seed"], split)
-    facts = [("run", str(run)), (split, f"{data['name']}: {screens.described(source)}"), ("tta", config["tta"])]
+    facts = [
+        ("run", f"{run}: {runs.network(saved)}"),
+        (split, f"{data['name']}: {screens.described(source)}"),
+        ("tta", config["tta"]),
+    ]
     print(screens.before(facts), flush=True)
     labels = source.labels if config["labels"] is None else _labels(Path(config["labels"]), source)
     probability = scoring.score(model, source, saved, data, split, config["tta"])
@@ -113,7 +119,7 @@ def predict(config: runs.Config, folder: Path) -> None:
         print(folder / "submission.csv")
     if labels is not None:
         figures = bootstrap_metrics(probability, labels, source.groups)
-        print("\n" + screens.table(split, screens.described(source), figures, unit(source.groups)))
+        print("\n" + screens.table(split, screens.described(source, saved.get("scale", "full")), figures, unit(source.groups)))
 
 
 def _checked(config: runs.Config) -> None:

@@ -157,7 +157,7 @@ def _name(path: Path) -> str:
     folder = path.parent.parent
     if path.parent.name == "predictions" and (folder / "config.yaml").is_file():
         config = runs.read_config(folder)
-        return f"{config['model']['name']} {config['aug']['name']} seed {config['seed']}"
+        return f"{runs.network(config)} {config['aug']['name']} seed {config['seed']}"
     return folder.name if path.parent.name == "predictions" else path.stem
 
 

@@ -99,7 +99,7 @@ def probe(config: runs.Config, folder: Path) -> dict[str, Any]:
     view = _view(saved, split, patches, config["reach"])
     told = f"{data['name']}, {split}: {count:,} of {screens.described(source)}"
     facts = [
-        ("run", f"{run}: {saved['model']['name']}, weights {model.began_as()}"),
+        ("run", f"{run}: {runs.network(saved)}, weights {model.began_as()}"),
         ("patches", told),
         ("seen", position.seen(view)),
     ]
@@ -114,7 +114,8 @@ def probe(config: runs.Config, folder: Path) -> dict[str, Any]:
     shifts = _map(asked, config["map"], config["centre"])
     summary = {
         "run": str(run),
-        "network": saved["model"]["name"],
+        "network": runs.network(saved),
+        "scale": saved.get("scale", "full"),
         "weights": model.began_as(),
         "data": data["name"],
         "split": split,
@@ -131,7 +132,7 @@ def probe(config: runs.Config, folder: Path) -> dict[str, Any]:
         "commit": runs.code_commit(),
     }
     runs.write(folder / "figures" / "views.png", _examples(asked, offsets, made))
-    title = f"{saved['model']['name']} on {told}"
+    title = f"{runs.network(saved)} on {told}"
     print("\n" + position.written(folder, title, summary, view, config["centre"]))
     runs.write_json(folder / "summary.json", summary)
     print(f"\n{folder}", flush=True)

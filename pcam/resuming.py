@@ -1,7 +1,7 @@
 """Which run goes on, with what config, and how that is typed."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,37 @@ def to_resume(resume: str, asked: Path, outputs: Path | None, composed: Config) 
     return next((folder for folder in newest if _fixed(read_config(folder)) == _fixed(composed)), None)
 
 
+def finished(folder: Path, composed: Config) -> float | None:
+    """Return what a job of a sweep came to, if its folder shows that it ended.
+
+    Args:
+        folder: the job's.
+        composed: its config, as today's command has it.
+
+    Raises:
+        RunError: the folder holds a job with another config.
+    """
+    if not (folder / "config.yaml").is_file():
+        return None
+    saved = read_config(folder)
+    was, now = (dict(_leaves(_settled(config))) for config in (saved, composed))
+    for key in [*now, *was]:
+        if was.get(key) != now.get(key):
+            told = f"{folder} holds another job: {key}={was.get(key)}, not {now.get(key)}"
+            raise RunError(f"{told}; set another hydra.sweep.dir")
+    if not (folder / "summary.json").is_file():
+        return None
+    import json
+
+    return objective(json.loads((folder / "summary.json").read_text()))
+
+
+def objective(summary: Mapping[str, Any]) -> float:
+    """Return what a sweep chooses by: valid's AUROC, never test's."""
+    value = summary["valid"]["auroc"]["value"]
+    return float("nan") if value is None else float(value)
+
+
 def resumed(saved: Config, composed: Config, typed: Iterable[str], folder: Path) -> Config:
     """Return the config with which a run goes on: its own, with what may change as it was typed now.
 
@@ -95,6 +126,20 @@ def resumed(saved: Config, composed: Config, typed: Iterable[str], folder: Path)
         for part in (f"{key}.{place}" for place in PLACE) if key == "trainer" else (key,):
             _set(result, part, _get(composed, part))
     return result
+
+
+def _settled(config: Config) -> Config:
+    """Return what makes a job of a sweep the one it is: all but where it takes place and who watches."""
+    kept = {key: value for key, value in config["trainer"].items() if key not in (*PLACE, "progress")}
+    return {**_fixed(config), "trainer": kept}
+
+
+def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _fixed(config: Config) -> Config:

@@ -184,6 +184,18 @@ def read_config(folder: Path) -> Config:
     return config
 
 
+def network(config: Config) -> str:
+    """Return what screens and figures call a run's network; one that was trained at a smaller scale says so.
+
+    "resnet50"; at scale=smoke "resnet50 (smoke: test_resnet)", what it stands for and what it is.
+    """
+    name, scale, known = config["model"]["name"], config.get("scale", "full"), config["model"].get("at_scale", {})
+    if scale == "full":
+        return str(name)
+    stands_in = known.get(scale) == name != known.get("full")
+    return f"{known['full']} ({scale}: {name})" if stands_in else f"{name} ({scale})"
+
+
 def absolute(config: Config) -> Config:
     """Return a config whose paths do not depend on the folder that a later command is typed in."""
     config = {key: dict(value) if isinstance(value, dict) else value for key, value in config.items()}

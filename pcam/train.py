@@ -12,6 +12,11 @@ def main(call: Call) -> float:
     """Train what the config says; return the best checkpoint's valid AUROC, for sweepers."""
     config, folder = call.config, call.folder
     resume = str(config.pop("resume") or "")
+    if call.sweep:
+        resume = "auto"  # a sweep that is started again does what is missing
+        if (done := resuming.finished(folder, config)) is not None:
+            print(f"{folder} ended before: valid AUROC {done:.4f}", flush=True)
+            return done
     outputs = None if call.sweep else Path("outputs")
     earlier = resuming.to_resume(resume, folder, outputs, config) if resume else None
     if earlier is None:
@@ -30,8 +35,7 @@ def main(call: Call) -> float:
         raise
     if not call.sweep:
         print("\nnext:\n" + "\n".join(f"  {line}" for line in resuming.next_commands(folder, config, call.words)))
-    value = summary["valid"]["auroc"]["value"]
-    return float("nan") if value is None else float(value)
+    return resuming.objective(summary)
 
 
 if __name__ == "__main__":

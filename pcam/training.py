@@ -123,7 +123,7 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
 
 def classifier(config: runs.Config) -> Classifier:
     """Build the untrained classifier that a config describes."""
-    network = {key: value for key, value in config["model"].items() if key != "weights"}
+    network = {key: value for key, value in config["model"].items() if key not in ("weights", "at_scale")}
     network["interpolation"] = config["crop"]["interpolation"]
     parts = {key: config[key] for key in ("loss", "optimizer", "scheduler", "finetune", "seed")}
     return Classifier(network=network, epochs=config["trainer"]["max_epochs"], **parts)
@@ -156,6 +156,7 @@ def conclude(
         "epochs": trained.current_epoch,
         "best_epoch": int(state["epoch"]),
         "seed": config["seed"],
+        "scale": config["scale"],
         "weights": model.began,
         "parameters": counted(model),
         "splits": {"how": data.opened.how, "left_out": data.opened.left_out},
@@ -173,10 +174,10 @@ def conclude(
     released = model.plan.unfreeze_epoch
     runs.write(
         folder / "figures" / "curves.png",
-        curves(epochs, f"{config['model']['name']} on {config['data']['name']}", released),
+        curves(epochs, f"{runs.network(config)} on {config['data']['name']}", released),
     )
     runs.write_json(folder / "summary.json", summary)
-    print("\n" + screens.table(final, screens.described(data.sources[final]), summary[final], over))
+    print("\n" + screens.table(final, screens.described(data.sources[final], config["scale"]), summary[final], over))
     if final == "valid":
         print(f"  {config['data']['name']} has no labelled test split: this table is of valid, which chose the checkpoint")
     print(f"\n{folder}", flush=True)
@@ -187,7 +188,7 @@ def facts(
     config: runs.Config, folder: Path, data: PatchData, model: Classifier, trainer: Trainer, resume: bool
 ) -> list[tuple[str, str]]:
     """Return what is trained, on what, and how, for the screen before it."""
-    network, crop = config["model"], config["crop"]
+    crop = config["crop"]
     plan, counts = model.plan, counted(model)
     size = model.network.input_size
     trained = "all layers" if not plan.ever_frozen else "the head alone"
@@ -208,7 +209,7 @@ def facts(
         ("splits", screens.split(data.opened)),
         ("crop", crop_told),
         ("augmentation", config["aug"]["name"]),
-        ("network", f"{network['name']}, input {shown}, {screens.parameters(counts)}"),
+        ("network", f"{runs.network(config)}, input {shown}, {screens.parameters(counts)}"),
         ("weights", model.began_as()),
         ("trained", f"{trained}; {frozen}{statistics}"),
         ("loss", f"{config['loss']['name']}, label smoothing {config['loss']['label_smoothing']:g}"),

@@ -35,12 +35,13 @@ class AttributionMaps(Callback):
         patches: how many of valid, half of each class as far as there are, by the seed.
         methods: of ``METHODS``; those that do not hold for the network are left out.
         data: name of the source.
+        told: which network on which data, for the title.
         seed: of the draws.
     """
 
-    def __init__(self, folder: Path, every: int, patches: int, methods: list[str], data: str, seed: int) -> None:
+    def __init__(self, folder: Path, every: int, patches: int, methods: list[str], data: str, told: str, seed: int) -> None:
         self.folder, self.every, self.patches, self.methods = folder, every, patches, methods
-        self.data, self.seed = data, seed
+        self.data, self.told, self.seed = data, told, seed
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw what the first weights show; a run that goes on has it."""
@@ -104,7 +105,7 @@ class AttributionMaps(Callback):
             probability = torch.sigmoid(scorer(x)).cpu().numpy()
         captions = [caption(source, int(i), float(p)) for i, p in zip(chosen, probability, strict=True)]
         when = "before training" if epoch == 0 else f"after epoch {epoch}"
-        title = f"{name} on {self.data}, valid, {when}: colours of these maps alone"
+        title = f"{self.told}, valid, {when}: colours of these maps alone"
         return pictures.sheet(title, patches.shown, drawable(found), captions, patches.squares)
 
 
@@ -127,4 +128,6 @@ def watched(config: runs.Config, folder: Path) -> list[Callback]:
         raise ConfigError(f"attribution.patches={asked['patches']} is more than a sheet holds: at most {PAGE}")
     if asked["every"] is None:
         return []
-    return [AttributionMaps(folder, asked["every"], asked["patches"], asked["methods"], config["data"]["name"], config["seed"])]
+    data = config["data"]["name"]
+    told = f"{runs.network(config)} on {data}"
+    return [AttributionMaps(folder, asked["every"], asked["patches"], asked["methods"], data, told, config["seed"])]

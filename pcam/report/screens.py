@@ -25,12 +25,14 @@ NAMES = {
 }
 
 
-def described(source: Source) -> str:
-    """Return "4,000 patches, 1,987 positive, 16 slides" of a source."""
+def described(source: Source, scale: str = "full") -> str:
+    """Return "4,000 patches, 1,987 positive, 16 slides" of a source, and the scale where that is not the study's."""
     parts = [f"{len(source):,} patch{'es' if len(source) != 1 else ''}"]
     if source.labels is not None:
         parts.append(f"{int(source.labels.sum()):,} positive")
     parts.append("slides unknown" if source.groups is None else _counted(len(set(source.groups)), "slide"))
+    if scale != "full":
+        parts.append(f"scale={scale}")
     return ", ".join(parts)
 
 

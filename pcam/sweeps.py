@@ -1,0 +1,158 @@
+"""The folder of a sweep: what was asked for, which jobs ended well, and why the others did not.
+
+FOLDER/sweep.json      the command's words, and each job's where they are known from the start
+FOLDER/N/              job N, a run folder
+FOLDER/N/failure.json  why it failed when it was last started; gone once it ends well
+"""
+
+import json
+import shlex
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pcam import runs
+from pcam.errors import PcamError, RunError, reason
+from pcam.resuming import key
+
+ELSEWHERE = ("resume", "hydra.sweep.dir", "hydra/launcher", "hydra.launcher")  # words that do not change what a sweep is
+
+
+class FailedBefore(RunError):
+    """A search has gone on without this job; its later proposals rest on that."""
+
+
+def same(words: Sequence[str]) -> list[str]:
+    """Return the words that make a sweep the one it is."""
+    return [word for word in words if not any(key(word) == one or key(word).startswith(f"{one}.") for one in ELSEWHERE)]
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Return a sweep's sweep.json.
+
+    Raises:
+        RunError: there is none, or it is broken.
+    """
+    path = folder / "sweep.json"
+    try:
+        told = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RunError(f"{folder} holds no sweep: {path.name} is missing") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is broken ({reason(error)})") from error
+    if not isinstance(told, dict) or not isinstance(told.get("words"), list):
+        raise RunError(f"{path} is broken: it has no words")
+    return told
+
+
+def newest(root: Path, words: Sequence[str]) -> Path | None:
+    """Return the newest sweep below a folder that was begun by the same words, if there is one."""
+    found = []
+    for path in root.glob("**/sweep.json"):
+        told = read(path.parent)
+        if told["words"] == same(words):
+            found.append((str(told.get("begun")), path.parent))
+    return max(found)[1] if found else None
+
+
+def start(
+    folder: Path, door: str, words: Sequence[str], jobs: Sequence[Sequence[str]] | None, trials: int | None, anew: bool
+) -> None:
+    """Write a sweep's sweep.json, or make sure that the one in the folder was begun by the same words.
+
+    Args:
+        folder: the sweep's.
+        door: whose command it is.
+        words: of the command line.
+        jobs: each job's words; None where one job's outcome decides the next one's (a search).
+        trials: how many jobs a search makes.
+        anew: there need not be one.
+
+    Raises:
+        RunError: the folder holds another sweep, or a run.
+    """
+    if (folder / "config.yaml").exists():
+        raise RunError(f"{folder} holds a single run; without -m, resume= goes on with it")
+    if not anew or (folder / "sweep.json").exists():
+        begun = read(folder)["words"]
+        if begun != same(words):
+            told = f"{folder} was begun by other words: {shlex.join(begun)}"
+            raise RunError(f"{told}; type them as they were, or set another hydra.sweep.dir")
+        return
+    content = {
+        "door": door,
+        "words": same(words),
+        "begun": _now(),
+        "jobs": jobs,
+        "trials": trials,
+        "commit": runs.code_commit(),
+    }
+    try:
+        runs.write_json(folder / "sweep.json", content)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written ({error}); set hydra.sweep.dir") from error
+
+
+def forget(folder: Path) -> None:
+    """Take back what ``start`` wrote of a sweep that had no job."""
+    if {path.name for path in folder.iterdir()} <= {"sweep.json", "multirun.yaml"}:
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+
+
+def again(folder: Path, search: bool) -> None:
+    """Make a job's folder ready for another start: why it failed before counts no more.
+
+    Raises:
+        FailedBefore: it is of a search, which has gone on without it.
+    """
+    path = folder / "failure.json"
+    if not path.is_file():
+        return
+    later = folder.name.isdigit() and folder.with_name(str(int(folder.name) + 1)).is_dir()
+    if search and later:
+        error = json.loads(path.read_text()).get("error")
+        raise FailedBefore(f"{error} (when it was first started; the search went on without it)")
+    path.unlink()
+
+
+def fail(folder: Path, error: BaseException, words: Sequence[str]) -> str:
+    """Write a job's failure.json; return its line."""
+    expected = isinstance(error, PcamError)
+    line = " ".join(str(error).split()) if expected else f"{type(error).__name__}: {reason(error)}"
+    told: dict[str, Any] = {"error": line, "expected": expected, "words": list(words), "time": _now()}
+    if not expected:
+        told["traceback"] = "".join(traceback.format_exception(error))
+    runs.write_json(folder / "failure.json", told)
+    return line
+
+
+def ended(folder: Path) -> tuple[str, int] | None:
+    """Return the line that names the jobs that failed, and the exit status; None where all ended well."""
+    failed = {}
+    for path in folder.rglob("failure.json"):
+        failed[str(path.parent.relative_to(folder))] = bool(json.loads(path.read_text()).get("expected"))
+    if not failed:
+        return None
+    told = read(folder)
+    count = len(told["jobs"]) if told["jobs"] else told["trials"]
+    names = ", ".join(sorted(failed, key=lambda name: (len(name), name)))
+    which = f"{len(failed)} of {count} jobs failed: {names}"
+    return f"{which} (why: failure.json of each in {folder}); {go_on(folder)}", 2 if all(failed.values()) else 1
+
+
+def go_on(folder: Path) -> str:
+    """Return what to type so that what is missing of a sweep is done."""
+    return f"the same command with hydra.sweep.dir={shlex.quote(str(folder))} does what is missing"
+
+
+def around(folder: Path) -> Path | None:
+    """Return the sweep that a run folder belongs to, if it does."""
+    return next((parent for parent in list(folder.absolute().parents)[:3] if (parent / "sweep.json").is_file()), None)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
