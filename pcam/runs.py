@@ -37,7 +37,7 @@ def write(path: Path, content: str | bytes) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole; not-a-number is written as null, which JSON has."""
-    write(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+    write(path, json.dumps(finite(content), indent=2, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -84,11 +84,12 @@ def best_checkpoint(folder: Path) -> Path:
     return best if best.is_file() else last_checkpoint(folder)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a value as JSON has it: not-a-number, however deep, as None."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and value != value else value
 
 

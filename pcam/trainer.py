@@ -1,20 +1,17 @@
-"""Lightning's Trainer and its loggers, as the config's ``trainer`` and ``logger`` ask for them."""
+"""Lightning's Trainer, as the config's ``trainer`` asks for it."""
 
 import logging
-import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import Trainer
-from lightning.pytorch.loggers import Logger
 
 from pcam.errors import ConfigError
 from pcam.models.finetuning import Plan
-from pcam.runs import Config
-from pcam.tables import call, check, look_up
+from pcam.tables import call, check
 
 OURS = ("precision", "devices", "early_stopping", "ema", "progress")  # keys of trainer that are not Lightning's, or resolved
 # Lightning takes less than these need, and then fails or does nothing: counts from 1, amounts above 0.
@@ -56,7 +53,6 @@ def build_trainer(
     folder: Path,
     count: int,
     callbacks: list[Any],
-    loggers: list[Logger],
     plan: Plan,
 ) -> Trainer:
     """Return Lightning's Trainer for the config's ``trainer``."""
@@ -84,7 +80,7 @@ def build_trainer(
             precision=precision(settings["precision"], settings["accelerator"]),
             strategy=strategy,
             callbacks=callbacks,
-            logger=loggers or False,
+            logger=False,
             default_root_dir=folder,
             enable_progress_bar=any("ProgressBar" in type(c).__name__ for c in callbacks),
             enable_checkpointing=any("Checkpoint" in type(c).__name__ for c in callbacks),
@@ -94,37 +90,6 @@ def build_trainer(
         )
     except (ValueError, TypeError) as error:  # Lightning's are MisconfigurationException too, a plain Exception
         raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
-
-
-def _wandb(folder: Path, project: str, group: str | None, tags: list[str]) -> Logger:
-    from lightning.pytorch.loggers import WandbLogger
-
-    keyed = bool(os.environ.get("WANDB_API_KEY")) or Path.home().joinpath(".netrc").is_file()
-    return WandbLogger(project=project, group=group, tags=tags, name=folder.name, save_dir=folder, offline=not keyed)
-
-
-def _tensorboard(folder: Path) -> Logger:
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    try:
-        return TensorBoardLogger(folder, name="", version="tensorboard")
-    except ModuleNotFoundError as error:
-        raise ConfigError("logger=tensorboard needs a package: pip install 'pcam[tensorboard]'") from error
-
-
-LOGGERS: Mapping[str, Callable[..., Logger]] = {"wandb": _wandb, "tensorboard": _tensorboard}
-
-
-def build_loggers(config: Config, folder: Path) -> list[Logger]:
-    """Return the loggers beside metrics.csv."""
-    settings = {key: value for key, value in config["logger"].items() if key != "names"}
-    loggers: list[Logger] = []
-    for name in config["logger"]["names"]:
-        make = look_up(LOGGERS, name, "logger.names")
-        loggers.append(call(make, settings if name == "wandb" else {}, "logger", folder=folder))
-    for logger in loggers:
-        logger.log_hyperparams(config)
-    return loggers
 
 
 def quiet() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning import Trainer, seed_everything
 
-from pcam import runs
+from pcam import dashboards, runs
 from pcam.callbacks import build_callbacks, read_rows
 from pcam.data.datamodule import PatchData
 from pcam.errors import ConfigError, PcamError, RunError, reason, typed
@@ -21,7 +21,7 @@ from pcam.report import screens
 from pcam.report.curves import curves
 from pcam.stats.intervals import METHOD, RESAMPLES, bootstrap_metrics, unit
 from pcam.tables import check
-from pcam.trainer import build_loggers, build_trainer, processes, quiet
+from pcam.trainer import build_trainer, processes, quiet
 from pcam.watching import watched
 
 
@@ -91,10 +91,9 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
     else:
         began = begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
     model.began = asdict(began)
-    loggers = build_loggers(config, folder)
     # maps first: after them a moving average takes its weights back
     callbacks = [*watched(config, folder), *build_callbacks(settings, folder)]
-    trainer = build_trainer(settings, folder, count, callbacks, loggers, model.plan)
+    trainer = build_trainer(settings, folder, count, callbacks, model.plan)
     if trainer.is_global_zero:
         if data.opened.how != "official":
             runs.write_splits(folder, data.sources)
@@ -104,7 +103,8 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
     checkpoint = runs.last_checkpoint(folder) if resume else None
     if resume and trainer.is_global_zero:
         runs.write_config(folder, config)
-    status = 1
+    loggers, status = dashboards.begin(config, folder) if trainer.is_global_zero else [], 1
+    trainer.loggers = loggers
     try:
         trainer.fit(model, data, ckpt_path=checkpoint, weights_only=True)
         summary = conclude(config, folder, data, model, settings, count, trainer)
@@ -114,10 +114,7 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
             print(f"\nstopped; go on with: python -m pcam.train {typed('resume', folder)}", file=sys.stderr)
         raise
     finally:
-        if "wandb" in config["logger"]["names"] and trainer.is_global_zero:
-            import wandb
-
-            wandb.finish(exit_code=status)
+        dashboards.end(loggers, status)
     return summary
 
 
@@ -137,7 +134,7 @@ def conclude(
     state = torch.load(runs.best_checkpoint(folder), map_location="cpu", weights_only=True)
     model.load_state_dict(state["state_dict"])
     # A trainer of its own: the weights to score are the checkpoint's, whatever a moving average still holds.
-    trainer = build_trainer({**settings, "progress": False}, folder, count, [], [], model.plan)
+    trainer = build_trainer({**settings, "progress": False}, folder, count, [], model.plan)
     final = data.final_split
     trainer.validate(model, datamodule=data, verbose=False)
     if final == "test":
@@ -177,6 +174,7 @@ def conclude(
         curves(epochs, f"{runs.network(config)} on {config['data']['name']}", released),
     )
     runs.write_json(folder / "summary.json", summary)
+    dashboards.conclude(trained.loggers, config, folder, summary, final, data.sources[final], model.scores[final])
     print("\n" + screens.table(final, screens.described(data.sources[final], config["scale"]), summary[final], over))
     if final == "valid":
         print(f"  {config['data']['name']} has no labelled test split: this table is of valid, which chose the checkpoint")

@@ -142,9 +142,10 @@ def choices() -> list[str]:
 def test_every_choice_composes_and_builds(
     choice: str, tmp_path: Path, pcam_root: Path, kaggle_root: Path, folder_root: Path
 ) -> None:
+    from pcam import dashboards
     from pcam.callbacks import build_callbacks
     from pcam.models.schedules import build_optimizer, build_scheduler
-    from pcam.trainer import build_loggers, build_trainer, processes
+    from pcam.trainer import build_trainer, processes
     from pcam.training import classifier
     from tests.run import composed
 
@@ -181,9 +182,9 @@ def test_every_choice_composes_and_builds(
         assert min(rates) >= 0
     if group == "trainer":
         count = processes(config["trainer"], single=True)
-        assert build_trainer(config["trainer"], tmp_path, count, build_callbacks(config["trainer"], tmp_path), [], model.plan)
+        assert build_trainer(config["trainer"], tmp_path, count, build_callbacks(config["trainer"], tmp_path), model.plan)
     if group == "logger" and choice != "logger=wandb":
-        assert len(build_loggers(config, tmp_path)) == len(config["logger"]["names"])
+        assert len(dashboards.begin(config, tmp_path)) == len(config["logger"]["names"])
 
 
 def test_every_choice_is_tried() -> None:

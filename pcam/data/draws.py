@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     BATCHED = 6
     ATTRIBUTION = 7
     POSITION = 8
+    DASHBOARD = 9
 
 
 class Stream:
