@@ -33,13 +33,15 @@ class Call:
         config: composed, plain values, paths absolute.
         folder: to leave results in; it goes again if nothing comes to lie in it.
         words: the key=value words of the command line.
-        sweep: whether this is one job of several.
+        job: its number, where it is one job of a sweep.
+        placed: whether the folder was named, not made from the time.
     """
 
     config: dict[str, Any]
     folder: Path
     words: list[str]
-    sweep: bool
+    job: int | None
+    placed: bool
 
 
 Job = Callable[[Call], float | None]
@@ -67,6 +69,7 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
             typed = HydraConfig.get()
             folder, sweep = Path(typed.runtime.output_dir), typed.mode == RunMode.MULTIRUN
             words = list(typed.overrides.task)
+            placed = any(key(word) == "hydra.run.dir" for word in typed.overrides.hydra)
             try:
                 if sweep:
                     sweeps.again(folder, search="sampler" in typed.sweeper)
@@ -74,7 +77,7 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
                     _no_sweep(typed.sweeper.get("params") or {}, words)
                 if not begins_runs:
                     not_a_run(folder)
-                value = job(Call(absolute(plain(config)), folder, words, sweep))
+                value = job(Call(absolute(plain(config)), folder, words, typed.job.num if sweep else None, placed))
                 (folder / "failure.json").unlink(missing_ok=True)  # of a start that found this one at work
                 return value
             except Exception as error:

@@ -11,26 +11,43 @@ from lightning import Trainer
 
 from pcam.errors import ConfigError
 from pcam.models.finetuning import Plan
+from pcam.processes import Group
 from pcam.tables import call, check
 
-OURS = ("precision", "devices", "early_stopping", "ema", "progress")  # keys of trainer that are not Lightning's, or resolved
+OURS = (
+    "precision",
+    "devices",
+    "early_stopping",
+    "ema",
+    "progress",
+    "prune",
+)  # keys of trainer that are not Lightning's, or resolved
 # Lightning takes less than these need, and then fails or does nothing: counts from 1, amounts above 0.
 POSITIVE: Mapping[str, Any] = {
     "max_epochs": int,
+    "num_nodes": int,
     "accumulate_grad_batches": int,
     "gradient_clip_val": float | None,
     "limit_train_batches": float | None,
 }
 
 
-def processes(settings: Mapping[str, Any], single: bool) -> int:
-    """Return how many processes a training takes: one per device."""
+def devices(settings: Mapping[str, Any], job: int | None = None) -> Any:
+    """Return which devices a training takes; of a sweep each job one, GPUs in turn, where the config leaves it open."""
+    gpus = torch.cuda.device_count()
+    if settings["devices"] != "auto":
+        return settings["devices"]
+    if settings["accelerator"] == "cpu" or gpus == 0:
+        return 1
+    return gpus if job is None else [job % gpus]
+
+
+def processes(settings: Mapping[str, Any]) -> int:
+    """Return how many processes a training takes on this machine: one per device."""
     devices, accelerator = settings["devices"], settings["accelerator"]
     gpus = torch.cuda.device_count()
     if accelerator in ("gpu", "cuda") and gpus == 0 and not torch.backends.mps.is_available():
         raise ConfigError(f"trainer.accelerator={accelerator}: there is no GPU; use trainer=cpu or trainer=auto")
-    if devices == "auto":
-        return 1 if single or accelerator == "cpu" else max(1, gpus)
     count = len(devices) if isinstance(devices, list | tuple) else devices
     if not isinstance(count, int) or count < 1:
         raise ConfigError(f"trainer.devices={devices}; it is auto, a count from 1, or a list of GPUs")
@@ -51,11 +68,12 @@ def precision(setting: str, accelerator: str) -> str:
 def build_trainer(
     settings: Mapping[str, Any],
     folder: Path,
-    count: int,
+    group: Group,
     callbacks: list[Any],
     plan: Plan,
 ) -> Trainer:
     """Return Lightning's Trainer for the config's ``trainer``."""
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
     from lightning.pytorch.strategies import DDPStrategy
 
     for key, kind in POSITIVE.items():
@@ -67,18 +85,18 @@ def build_trainer(
     if settings["deterministic"] not in (True, False, "warn"):
         raise ConfigError(f"trainer.deterministic={settings['deterministic']} is not true, false or warn")
     given = {key: value for key, value in settings.items() if key not in OURS}
-    devices = settings["devices"] if settings["devices"] != "auto" else count
     strategy: Any = "auto"
-    if count > 1:
+    if group.size > 1:
         strategy = DDPStrategy(find_unused_parameters=plan.ever_frozen)
     try:
         return call(
             Trainer,
             given,
             "trainer",
-            devices=devices,
+            devices=settings["devices"],
             precision=precision(settings["precision"], settings["accelerator"]),
             strategy=strategy,
+            plugins=[LightningEnvironment()],  # a scheduler's is not taken for a start of its own: processes are ours (Group)
             callbacks=callbacks,
             logger=False,
             default_root_dir=folder,

@@ -1,7 +1,6 @@
 """One training, from a plain config into a run folder, in one process or several."""
 
-import logging
-import os
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,68 +13,43 @@ from lightning import Trainer, seed_everything
 from pcam import dashboards, runs
 from pcam.callbacks import build_callbacks, read_rows
 from pcam.data.datamodule import PatchData
-from pcam.errors import ConfigError, PcamError, RunError, reason, typed
+from pcam.errors import ConfigError, RunError, reason, typed
 from pcam.models.classifier import Classifier
 from pcam.models.weights import Weights, begin
+from pcam.processes import Group, group_of, together
+from pcam.pruning import MedianRule, pruned
 from pcam.report import screens
 from pcam.report.curves import curves
 from pcam.stats.intervals import METHOD, RESAMPLES, bootstrap_metrics, unit
 from pcam.tables import check
-from pcam.trainer import build_trainer, processes, quiet
+from pcam.trainer import build_trainer, devices, processes, quiet
 from pcam.watching import watched
 
 
-def train(config: runs.Config, folder: Path, resume: bool, single: bool = False) -> dict[str, Any]:
+def train(config: runs.Config, folder: Path, resume: bool, job: int | None = None) -> dict[str, Any]:
     """Train, test and leave a run folder.
 
     Args:
         config: plain values and names, as config.yaml holds them.
         folder: the run's.
         resume: go on from the folder's last checkpoint.
-        single: take one device though the config leaves it open (a job of a sweep).
+        job: its number in a sweep, whose jobs take one device each where the config leaves it open.
 
     Returns:
-        What summary.json holds.
+        What summary.json holds; nothing where another node writes it.
     """
-    count = processes(config["trainer"], single)
-    if count == 1:
-        return fit(config, folder, resume, count)
-    # Fresh processes that are told the config and the folder. Lightning would run today's command line again instead: in
-    # a sweep that starts the sweep once more, and each process makes a folder of its own (hydra #2070, lightning #11300).
-    from torch.multiprocessing.spawn import ProcessExitedException, spawn
-
-    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it tells of each process that it ends
-    port = _free_port()
-    try:
-        spawn(_process, (config, folder, resume, count, port), nprocs=count)  # type: ignore[no-untyped-call]
-    except ProcessExitedException as error:
-        if error.exit_code in (1, 2):
-            raise SystemExit(error.exit_code) from None
-        raise
-    import json
-
+    config = {**config, "trainer": {**config["trainer"], "devices": devices(config["trainer"], job)}}
+    group = group_of(config["trainer"], processes(config["trainer"]))
+    if group.size == 1:
+        return fit(config, folder, resume, group)
+    together(group, fit, config, folder, resume, group)
+    if group.node:
+        return {}
     summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
     return summary
 
 
-def _process(rank: int, config: runs.Config, folder: Path, resume: bool, count: int, port: int) -> None:
-    """Be one of several processes, on this machine."""
-    os.environ.update(
-        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), NODE_RANK="0", LOCAL_RANK=str(rank), WORLD_SIZE=str(count)
-    )
-    if not torch.cuda.is_available():
-        torch.set_num_threads(max(1, (os.cpu_count() or count) // count))
-    if rank:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
-    try:
-        fit(config, folder, resume, count)
-    except PcamError as error:
-        if rank == 0:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(2)
-
-
-def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str, Any]:
+def fit(config: runs.Config, folder: Path, resume: bool, group: Group) -> dict[str, Any]:
     """Be one process of a training; rank 0 writes."""
     quiet()
     settings, seed = config["trainer"], config["seed"]
@@ -92,8 +66,8 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
         began = begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
     model.began = asdict(began)
     # maps first: after them a moving average takes its weights back
-    callbacks = [*watched(config, folder), *build_callbacks(settings, folder)]
-    trainer = build_trainer(settings, folder, count, callbacks, model.plan)
+    callbacks = [*watched(config, folder), *build_callbacks(settings, folder), *pruned(settings["prune"], folder)]
+    trainer = build_trainer(settings, folder, group, callbacks, model.plan)
     if trainer.is_global_zero:
         if data.opened.how != "official":
             runs.write_splits(folder, data.sources)
@@ -107,7 +81,7 @@ def fit(config: runs.Config, folder: Path, resume: bool, count: int) -> dict[str
     trainer.loggers = loggers
     try:
         trainer.fit(model, data, ckpt_path=checkpoint, weights_only=True)
-        summary = conclude(config, folder, data, model, settings, count, trainer)
+        summary = conclude(config, folder, data, model, settings, group, trainer)
         status = 0
     except SystemExit:  # Lightning's answer to ctrl-C
         if trainer.is_global_zero and runs.last_checkpoint(folder).is_file():
@@ -127,14 +101,14 @@ def classifier(config: runs.Config) -> Classifier:
 
 
 def conclude(
-    config: runs.Config, folder: Path, data: PatchData, model: Classifier, settings: Mapping[str, Any], count: int,
+    config: runs.Config, folder: Path, data: PatchData, model: Classifier, settings: Mapping[str, Any], group: Group,
     trained: Trainer,
 ) -> dict[str, Any]:  # fmt: skip
     """Score valid and the final split with the best checkpoint; write and print what a run ends with."""
     state = torch.load(runs.best_checkpoint(folder), map_location="cpu", weights_only=True)
     model.load_state_dict(state["state_dict"])
     # A trainer of its own: the weights to score are the checkpoint's, whatever a moving average still holds.
-    trainer = build_trainer({**settings, "progress": False}, folder, count, [], model.plan)
+    trainer = build_trainer({**settings, "progress": False}, folder, group, [], model.plan)
     final = data.final_split
     trainer.validate(model, datamodule=data, verbose=False)
     if final == "test":
@@ -152,6 +126,7 @@ def conclude(
         "intervals": {"level": 0.95, "over": over, "method": METHOD, "resamples": RESAMPLES},
         "epochs": trained.current_epoch,
         "best_epoch": int(state["epoch"]),
+        "pruned": next((one.verdict for one in trained.callbacks if isinstance(one, MedianRule)), None),  # type: ignore[attr-defined]
         "seed": config["seed"],
         "scale": config["scale"],
         "weights": model.began,
@@ -162,7 +137,7 @@ def conclude(
             for (split, source), digest in zip(data.sources.items(), data.fingerprint().values(), strict=True)
         },
         "device": _device(trained),
-        "processes": count,
+        "processes": group.size,
         "precision": str(trained.precision),
         "versions": runs.versions(),
         "commit": runs.code_commit(),
@@ -213,7 +188,7 @@ def facts(
         ("loss", f"{config['loss']['name']}, label smoothing {config['loss']['label_smoothing']:g}"),
         ("optimizer", f"{config['optimizer']['name']} {rates}, scheduler {config['scheduler']['name']}"),
         ("epochs", f"{config['trainer']['max_epochs']}, batches of {data.batch_size}"),
-        ("device", f"{_device(trainer)}, {trainer.num_devices} process(es), precision {trainer.precision}"),
+        ("device", f"{_device(trainer)}, {trainer.world_size} process(es), precision {trainer.precision}"),
         ("seed", str(config["seed"])),
     ]
 
@@ -239,12 +214,3 @@ def _began(folder: Path, epochs: int) -> Weights:
 def _device(trainer: Trainer) -> str:
     device = trainer.strategy.root_device
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port

@@ -145,7 +145,8 @@ def test_every_choice_composes_and_builds(
     from pcam import dashboards
     from pcam.callbacks import build_callbacks
     from pcam.models.schedules import build_optimizer, build_scheduler
-    from pcam.trainer import build_trainer, processes
+    from pcam.processes import group_of
+    from pcam.trainer import build_trainer, devices, processes
     from pcam.training import classifier
     from tests.run import composed
 
@@ -181,8 +182,9 @@ def test_every_choice_composes_and_builds(
         assert 0 < max(rates) <= config["optimizer"]["head_lr"]
         assert min(rates) >= 0
     if group == "trainer":
-        count = processes(config["trainer"], single=True)
-        assert build_trainer(config["trainer"], tmp_path, count, build_callbacks(config["trainer"], tmp_path), model.plan)
+        settings = {**config["trainer"], "devices": devices(config["trainer"], job=0)}
+        group = group_of(settings, processes(settings))
+        assert build_trainer(settings, tmp_path, group, build_callbacks(settings, tmp_path), model.plan)
     if group == "logger" and choice != "logger=wandb":
         assert len(dashboards.begin(config, tmp_path)) == len(config["logger"]["names"])
 
