@@ -23,7 +23,9 @@ def next_commands(folder: Path, config: Config, words: Sequence[str]) -> list[st
     more = config["trainer"]["max_epochs"] * 2
     other = "aug=none" if config["aug"]["name"] != "none" else "aug=paper"
     same = [
-        shlex.quote(word) for word in words if key(word) not in ("aug", "seed", "resume") and not key(word).startswith("aug.")
+        shlex.quote(word)
+        for word in words
+        if key(word) not in ("aug", "seed", "resume", "trainer.num_nodes") and not key(word).startswith("aug.")
     ]
     return [
         f"python -m pcam.train {typed('resume', folder)} trainer.max_epochs={more}   # train on",
