@@ -1,6 +1,5 @@
 """The audit as a page: one HTML file that holds its pictures, needs no script and no network."""
 
-import base64
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from pcam.data.checks import Check, Group, Verdict
 from pcam.data.quality import EDGES, STAINS
 from pcam.data.source import Pixels, Source
 from pcam.report.figures import calm, canvas, png
+from pcam.report.page import shell, table, uri
 
 SHOWN = 12  # patches of a check
 PER_GROUP = 4  # patches of a group of equal ones
@@ -22,21 +22,6 @@ VERDICTS: tuple[Verdict, ...] = ("fail", "warn", "pass", "unknown")  # in the or
 HEADLINES = {"pass": "Nothing stands in the way", "warn": "Worth a look", "fail": "Mend this before you train"}
 
 STYLE = """
-:root { color-scheme: light; --line: #d9dde3; --soft: #5b6470; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1060px; padding: 28px 20px 60px; background: #fff; color: #1c2127;
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 24px; margin: 0 0 4px; }
-h2 { font-size: 18px; margin: 36px 0 10px; }
-h3 { font-size: 15px; margin: 0; }
-p { margin: 2px 0 0; }
-.soft { color: var(--soft); }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 16px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-weight: 600; color: var(--soft); }
-th:first-child, td:first-child { text-align: left; }
-ul { list-style: none; margin: 0; padding: 0; }
 section.check { display: grid; grid-template-columns: 96px 1fr; gap: 0 12px; padding: 12px 0;
   border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 .badge { justify-self: start; align-self: start; margin-top: 1px; padding: 1px 10px; border-radius: 10px; font-size: 13px;
@@ -53,9 +38,7 @@ section.check { display: grid; grid-template-columns: 96px 1fr; gap: 0 12px; pad
 figure { margin: 0; width: 98px; }
 figure img { display: block; width: 98px; height: 98px; object-fit: contain; border: 1px solid #b9c0c9; }
 figcaption { font-size: 11px; line-height: 1.3; color: var(--soft); overflow-wrap: anywhere; }
-.stain { max-width: 100%; height: auto; }
-@media (max-width: 560px) { body { padding: 18px 12px 40px; }
-  section.check { grid-template-columns: 1fr; gap: 4px; } .group.tied { padding: 4px; } }
+@media (max-width: 560px) { section.check { grid-template-columns: 1fr; gap: 4px; } .group.tied { padding: 4px; } }
 @media print { section.check { break-inside: avoid; } }
 """
 
@@ -72,16 +55,7 @@ def page(audit: Audit, sources: Mapping[str, Source]) -> str:
     summary = " · ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     ordered = sorted(audit.checks, key=lambda check: VERDICTS.index(check.verdict))
     thresholds = ", ".join(f"{escape(name)} {value:g}" for name, value in audit.thresholds.items())
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Audit of the patches</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<h1>{HEADLINES[audit.verdict]}</h1>
+    body = f"""<h1>{HEADLINES[audit.verdict]}</h1>
 <p class="soft">Audit of {total:,} patches: {summary}</p>
 <h2>Splits</h2>
 <div class="scroll">{_splits(audit)}</div>
@@ -90,13 +64,11 @@ def page(audit: Audit, sources: Mapping[str, Source]) -> str:
 <h2>Stain</h2>
 <p class="soft">Optical density (natural logarithm) of haematoxylin and eosin, by the vectors of Ruifrok &amp; Johnston (2001):
 mean over each patch's tissue.</p>
-<p><img class="stain" alt="histograms of stain per split" src="{_uri(_histograms(audit), "png")}"></p>
+<img class="picture" alt="histograms of stain per split" src="{uri(_histograms(audit), "png")}">
 <div class="scroll">{_stains(audit)}</div>
 <p class="soft">Thresholds of the checks on single patches: {thresholds}; <code>pcam.data.quality</code> defines them.
-Near-equal patches are found whatever of the square's eight symmetries they are under; shifted ones are not.</p>
-</body>
-</html>
-"""
+Near-equal patches are found whatever of the square's eight symmetries they are under; shifted ones are not.</p>"""
+    return shell("Audit of the patches", body, STYLE)
 
 
 def screen(audit: Audit) -> str:
@@ -117,7 +89,7 @@ def _splits(audit: Audit) -> str:
         size = f"{facts['shape'][1]}×{facts['shape'][0]}"
         counts = (f"{facts['distinct']:,}", "unknown" if slides is None else f"{slides:,}")
         rows.append((split, f"{facts['patches']:,}", size, share, *counts))
-    return _table(("split", "patches", "pixels", "positive", "distinct", "slides"), rows)
+    return table(("split", "patches", "pixels", "positive", "distinct", "slides"), rows)
 
 
 def _stains(audit: Audit) -> str:
@@ -134,16 +106,10 @@ def _stains(audit: Audit) -> str:
         for pair, stains in audit.stain_distances.items()
         for stain, d in stains.items()
     ]
-    tables = _table(("split", "stain", "mean", "sd of patches", "sd of slides' means"), rows)
+    tables = table(("split", "stain", "mean", "sd of patches", "sd of slides' means"), rows)
     if far:
-        tables += "<br>" + _table(("between", "stain", "difference, in sd", "Wasserstein distance"), far)
+        tables += "<br>" + table(("between", "stain", "difference, in sd", "Wasserstein distance"), far)
     return tables
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _check(check: Check, sources: Mapping[str, Source]) -> str:
@@ -189,9 +155,9 @@ def _pictures(check: Check, sources: Mapping[str, Source]) -> str:
             labels = sources[patch.split].labels
             label = "" if labels is None else f"<br>label {labels[patch.row]}"
             name = escape(patch.id, quote=True)
-            uri = _uri(_jpeg(pixels[patch.split, patch.row]), "jpeg")
+            address = uri(_jpeg(pixels[patch.split, patch.row]), "jpeg")
             caption = f"<figcaption>{escape(patch.split)} {patch.row}{label}</figcaption>"
-            figures.append(f'<figure><img alt="{name}" title="{name}" src="{uri}">{caption}</figure>')
+            figures.append(f'<figure><img alt="{name}" title="{name}" src="{address}">{caption}</figure>')
         more = f'<p class="soft">+ {len(group) - PER_GROUP:,}</p>' if len(group) > PER_GROUP else ""
         tied = " tied" if len(group) > 1 else ""
         out.append(f'<div class="group{tied}">{"".join(figures)}{more}</div>')
@@ -208,10 +174,6 @@ def _jpeg(patch: Pixels) -> bytes:
     picture = io.BytesIO()
     image.save(picture, "jpeg", quality=88)
     return picture.getvalue()
-
-
-def _uri(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _histograms(audit: Audit) -> bytes:

@@ -27,12 +27,14 @@ def paired_difference(
 ) -> dict[str, dict[str, float]]:
     """Compare two classifiers by the paired bootstrap: both are weighed by the same resamples.
 
+    Each may be several runs, as of several seeds: then their mean figures are compared, over other patches and these runs.
+
     The difference over its bootstrap standard error is referred to Student's t, with the effective number of units less
     one as degrees of freedom (see ``intervals``), so that p is below 1 - level exactly where the interval leaves out 0.
 
     Args:
-        first: (N,), probabilities of one.
-        second: (N,), of the other, for the same patches.
+        first: (N,), probabilities of one; or (K, N), of K runs.
+        second: (N,), of the other, for the same patches; or (L, N).
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
         figures: which of ``FIGURES``.
@@ -49,11 +51,14 @@ def paired_difference(
     Raises:
         ValueError: no patches, lengths that differ, or a figure that is not known.
     """
-    both = [Scored(s, label, t, bins, figures) for s, t in zip((first, second), thresholds, strict=True)]
+    both = [
+        [Scored(row, label, t, bins, figures) for row in np.atleast_2d(s)]
+        for s, t in zip((first, second), thresholds, strict=True)
+    ]
 
     def difference(weight: Floats) -> dict[str, Floats]:
-        one, other = (scored.weigh(weight) for scored in both)
-        return {name: one[name] - other[name] for name in one}
+        one, other = ([scored.weigh(weight) for scored in runs] for runs in both)
+        return {name: np.mean([r[name] for r in one], 0) - np.mean([r[name] for r in other], 0) for name in one[0]}
 
     units = units_of(groups, len(label))
     drawn = joined(difference(weight) for weight in resampled(units, resamples, seed))
@@ -155,6 +160,19 @@ def over_seeds(values: Sequence[float]) -> dict[str, float]:
     known = np.asarray(values, np.float64)
     sd = float(known.std(ddof=1)) if len(known) > 1 else float("nan")
     return {"mean": float(known.mean()) if len(known) else float("nan"), "sd": sd, "runs": float(len(known))}
+
+
+def paired_t(differences: Sequence[float], level: float = 0.95) -> dict[str, float]:
+    """Test the mean of differences between runs that share a seed by Student's t; the seeds are what is drawn.
+
+    Returns:
+        {"value", "low", "high", "p"}; all but the value NaN for fewer than two.
+    """
+    told = over_seeds(differences)
+    count = int(told["runs"])
+    error = told["sd"] / count**0.5 if count else float("nan")
+    freedom = max(count - 1, 1)
+    return _tested(told["mean"], error, float(stats.t.ppf((1 + level) / 2, freedom)), freedom)
 
 
 def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> dict[str, float]:

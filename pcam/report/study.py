@@ -1,0 +1,263 @@
+"""The sections of a report: what was run, the study's tables in its layout, differences, what is missing."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pcam.callbacks import read_rows
+from pcam.jobs import Job
+from pcam.report import paper, screens
+from pcam.report.page import Code, Fold, Part, Picture, Section, Table, Text
+from pcam.stats.compare import over_seeds
+
+NAMES = {
+    "efficientnet_b0": "EfficientNet-B0",
+    "tf_efficientnet_b7": "EfficientNet-B7",
+    "resnet50": "ResNet-50",
+    "legacy_xception": "Xception",
+    "googlenet": "GoogLeNet",
+    "vgg16": "VGG-16",
+    "densenet201": "DenseNet201",
+}
+RULES = {
+    "majority_vote": "majority vote of hard labels",
+    "mean_probability": "mean probability",
+    "mean_logit": "mean logit",
+    "rank_mean": "mean rank",
+}
+
+
+def named(job: Job) -> str:
+    """Return what a table calls a job's network; at a smaller scale also what it is."""
+    assert job.config is not None
+    name, known = job.config["model"]["name"], NAMES.get(job.network, job.network)
+    return known if name == job.network else f"{known} ({job.config.get('scale')}: {name})"
+
+
+def figure(value: Mapping[str, Any]) -> str:
+    """Return "0.925 [0.907, 0.940]"."""
+    if value["value"] is None:
+        return "not defined"
+    known = {key: float("nan") if value.get(key) is None else value[key] for key in ("value", "low", "high")}
+    return screens.interval(known, form=".3f")
+
+
+def several(figures: Sequence[Mapping[str, Any]]) -> str:
+    """Return a figure of one run with its interval, or of several mean and sd over them."""
+    if len(figures) == 1:
+        return figure(figures[0])
+    known = [one["value"] for one in figures if one["value"] is not None]
+    told = over_seeds(known)
+    return f"{told['mean']:.3f} ± {told['sd']:.3f} ({len(known)} runs)" if known else "not defined"
+
+
+def lead(title: str | None, jobs: Sequence[Job], split: str, over: str) -> tuple[str, list[Part]]:
+    """Return the page's title and what stands before all."""
+    words = [word.partition("=")[2] for job in jobs for word in job.words if word.startswith("experiment=")]
+    name = title or ", ".join(dict.fromkeys(words)) or "Runs"
+    counts = {state: sum(job.state == state for job in jobs) for state in dict.fromkeys(job.state for job in jobs)}
+    began = [job for job in jobs if job.config is not None]
+    data = ", ".join(dict.fromkeys(str(job.config["data"]["name"]) for job in began if job.config))
+    told = f"{len(jobs)} jobs: {', '.join(f'{count} {state}' for state, count in counts.items())}"
+    if data:
+        told += f"; data: {data}; figures of {split}, 95 % intervals" + (f" over {over}" if over else "")
+    parts: list[Part] = [Text(told, "soft")]
+    scales = dict.fromkeys(str(job.config.get("scale", "full")) for job in began if job.config)
+    small = [scale for scale in scales if scale != "full"]
+    if small:
+        name += f" ({', '.join(small)})"
+        parts.append(Text(f"scale={', '.join(small)}: smaller networks, fewer patches and epochs than the study's.", "notice"))
+    if "synthetic" in data:
+        parts.append(Text("Made patches: these figures say nothing of tissue.", "notice"))
+    return name, parts
+
+
+def ran(jobs: Sequence[Job], split: str) -> Section:
+    """Tell what was run, on what, with what."""
+    head = ["", "state", "network", "weights", "augmentation", "trained", "seed", "epochs", "AUROC", "accuracy", "minutes"]
+    rows = []
+    for job in jobs:
+        if job.config is None:
+            rows.append([job.told, job.state, *[""] * (len(head) - 2)])
+            continue
+        config, summary = job.config, job.summary
+        seconds = sum(float(row["seconds"]) for row in read_rows(job.folder / "metrics.csv"))
+        cells = [job.told, job.state, named(job)]
+        cells.append("" if summary is None else str(summary["weights"]["origin"]))
+        cells += [config["aug"]["name"], config["finetune"]["name"], str(config["seed"])]
+        cells.append(f"{config['trainer']['max_epochs']}" if summary is None else f"{summary['epochs']}")
+        known = {} if summary is None else summary.get(split, {})
+        cells += [figure(known[key]) if key in known else "" for key in ("auroc", "accuracy")]
+        rows.append([*cells, f"{seconds / 60:.1f}"])
+    ended = [job.summary for job in jobs if job.summary is not None]
+    facts: list[Part] = []
+    for name, values in (
+        ("code", [str(one["commit"]) for one in ended]),
+        ("device", [f"{one['device']}, {one['precision']}" for one in ended]),
+        ("versions", [", ".join(f"{key} {value}" for key, value in one["versions"].items()) for one in ended]),
+        ("data", [_data(one["data"]) for one in ended]),
+        ("weights", list(dict.fromkeys(_weights(one["weights"]) for one in ended))),
+    ):
+        facts += [Text(f"{name}: {value}", "soft") for value in dict.fromkeys(values)]
+    return Section("What was run", [Table(head, rows, "jobs"), Fold("code, versions, data, weights", facts)])
+
+
+def _weights(told: Mapping[str, Any]) -> str:
+    detail = told.get("detail")
+    return f"{told['origin']} ({detail})" if detail else str(told["origin"])
+
+
+def _data(splits: Mapping[str, Any]) -> str:
+    return "; ".join(
+        f"{split}: {of['patches']:,} patches, {of['positive']:,} positive, sha256 {of['sha256'][:12]}…"
+        for split, of in splits.items()
+    )
+
+
+def table1(jobs: Sequence[Job]) -> Section:
+    """Table 1: VGG-16 with all layers trained, on valid."""
+    mine = [job for job in jobs if job.network == "vgg16" and job.config and job.config["finetune"]["name"] == "full"]
+    if not mine:
+        return Section("Table 1")
+    names = {"loss": "loss", "accuracy": "accuracy", "auroc": "AUROC", "precision": "precision", "sensitivity": "recall"}
+    rows = [[f"{named(job)}: {job.told}", *(figure(job.summary["valid"][key]) for key in names)] for job in mine if job.summary]
+    rows.append(["the study", *(f"{paper.TABLE1[key]}" for key in names)])
+    note = Text(f"On valid, which also chose the checkpoint. {paper.TABLE1_NOTE}", "soft")
+    return Section("Table 1: VGG-16", [Table(["", *names.values()], rows, "table1"), note])
+
+
+def frozen(jobs: Sequence[Job]) -> Section:
+    """Frozen against all layers, valid accuracy."""
+    rows = []
+    for network in dict.fromkeys(job.network for job in jobs):
+        mine = [job for job in jobs if job.network == network and job.config]
+        ways = dict.fromkeys(str(job.config["finetune"]["name"]) for job in mine if job.config)
+        if len(ways) < 2:
+            continue
+        for way in ways:
+            those = [job for job in mine if job.config and job.config["finetune"]["name"] == way]
+            cells = [several([job.summary["valid"][key] for job in those if job.summary]) for key in ("accuracy", "auroc")]
+            known = paper.FROZEN.get((network, way))
+            rows.append([named(those[0]), way.replace("_", " "), *cells, "" if known is None else f"{known}"])
+    if not rows:
+        return Section("Frozen against all layers")
+    head = ["network", "trained", "accuracy", "AUROC", "the study's accuracy"]
+    return Section("Frozen against all layers", [Table(head, rows, "frozen"), Text("On valid.", "soft")])
+
+
+def table2(rows: Sequence[tuple[str, Sequence[Job], Sequence[Job], Mapping[str, Any] | None]], split: str) -> Section:
+    """Table 2: with and without augmentation."""
+    if not rows:
+        return Section("Table 2")
+    head = [
+        "network",
+        "with augmentation",
+        "without",
+        "difference",
+        "p (Holm)",
+        "over seeds",
+        "p",
+        "the study",
+        "without",
+        "difference",
+    ]
+    lines = []
+    for network, on, off, difference in rows:
+        cells = [several([job.summary[split]["auroc"] for job in side if job.summary]) for side in (on, off)]
+        cells += _differed(difference)
+        known = paper.TABLE2.get(network)
+        cells += ["", "", ""] if known is None else [f"{known[0]}", f"{known[1]}", f"{known[0] - known[1]:+.4f}"]
+        lines.append([named(on[0]), *cells])
+    notes = [
+        Text(
+            f"AUROC, {split}. The difference is of the mean AUROCs of all seeds, its interval and p by the paired bootstrap "
+            "(other patches, these seeds); over seeds by the paired t (these patches, other seeds).",
+            "soft",
+        ),
+        Text(f"{paper.SOURCE}. {paper.TABLE3_NOTE}", "soft"),
+    ]
+    return Section("Table 2: what augmentation is worth", [Table(head, lines, "table2"), *notes])
+
+
+def _differed(difference: Mapping[str, Any] | None) -> list[str]:
+    if difference is None:
+        return ["", "", "", ""]
+    p = screens.p_value(difference.get("p_holm", difference["p"]))
+    seeds = difference["seeds"]
+    over = ["", ""] if seeds is None else [screens.signed(seeds), screens.p_value(seeds["p"])]
+    return [screens.signed(difference), p, *over]
+
+
+def table3(jobs: Sequence[Job], rules: Mapping[str, Mapping[str, Any]], best: Job | None, split: str) -> Section:
+    """Table 3: the networks and their vote."""
+    rows = []
+    for job in jobs:
+        assert job.summary is not None
+        known = paper.TABLE3.get(job.network)
+        rows.append([named(job), job.told, figure(job.summary[split]["auroc"]), "", "", "" if known is None else f"{known}"])
+    for name, rule in rules.items():
+        less = screens.signed(rule["less"])
+        theirs = f"{paper.VOTE}" if name == "majority_vote" else ""
+        rows.append([RULES.get(name, name.replace("_", " ")), "", figure(rule), f"{rule['hard']:.3f}", less, theirs])
+    against = "" if best is None else f" less {NAMES.get(best.network, best.network)}'s, the best by valid"
+    head = ["", "run", "AUROC", "of 0/1 labels", f"AUROC{against}", "the study"]
+    note = f"{split}; one run of each network: augmented where there is one, of the least seed. {paper.SOURCE}."
+    vote = "A vote of hard labels throws the ranking away: its AUROC is near balanced accuracy."
+    return Section(
+        "Table 3: the networks and their vote",
+        [Table(head, rows, "table3"), Text(f"{note} {vote} {paper.TABLE3_NOTE}", "soft")],
+    )
+
+
+def differences(rows: Sequence[tuple[Sequence[Job], Sequence[Job], Mapping[str, Any] | None]], over: str) -> Section:
+    """Groups of runs that differ in more than their seed, each with each."""
+    lines = [[_group(first), _group(second), *_differed(difference)] for first, second, difference in rows]
+    head = ["first", "less second", "AUROC", "p (Holm)", "over seeds", "p"]
+    note = f"Mean AUROCs of all seeds; paired bootstrap over {over}, p corrected for their number; over seeds by the paired t."
+    return Section("Differences", [Table(head, lines, "differences"), Text(note, "soft")])
+
+
+def _group(jobs: Sequence[Job]) -> str:
+    if len(jobs) == 1:
+        return jobs[0].told
+    common = [word for word in jobs[0].told.split() if all(word in job.told.split() for job in jobs)]
+    return f"{' '.join(common) or jobs[0].told} ({len(jobs)} seeds)"
+
+
+def searched(jobs: Sequence[Job], keys: Sequence[str], best: int | None, picture: bytes) -> Section:
+    """A search's trials."""
+    parts: list[Part] = [Picture("search.png", picture, "trials by valid AUROC")]
+    if best is not None:
+        job = jobs[best]
+        assert job.summary is not None
+        told = f"Best by valid AUROC, {figure(job.summary['valid']['auroc'])}: {job.told}."
+        if "test" in job.summary:
+            told += f" Its test AUROC, looked at after: {figure(job.summary['test']['auroc'])}."
+        parts.insert(0, Text(told))
+    return Section("Search", parts)
+
+
+def unfinished(jobs: Sequence[Job]) -> Section:
+    """Name the jobs that did not end, with their reasons and what to type."""
+    left = [job for job in jobs if job.state != "ended"]
+    rows = [[job.told, job.state, job.why] for job in left]
+    commands = list(dict.fromkeys(job.again for job in left if job.state != "pruned"))
+    parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")] if rows else []
+    if commands:
+        parts += [Text("This does what is missing:"), Code(commands)]
+    return Section("Failed and missing jobs", parts)
+
+
+def again(jobs: Sequence[Job], folder: Path) -> Section:
+    """Tell what to type for each part of the page."""
+    made = list(dict.fromkeys(job.again for job in jobs))
+    sources = " ".join(dict.fromkeys(str(job.folder.parent if job.words else job.folder) for job in jobs))
+    lines = [*made, f"python -m pcam.report 'runs=[{','.join(sources.split())}]'"]
+    folders = [str(job.folder) for job in jobs if job.summary is not None]
+    if len(folders) > 1:
+        glob = shlex.quote(f"runs=[{Path(folders[0]).parent}/*]")
+        lines += [f"python -m pcam.compare {glob}", f"python -m pcam.ensemble {glob}"]
+    if folders:
+        lines += [f"python -m pcam.{name} run={shlex.quote(folders[0])}" for name in ("evaluate", "attribute", "bias")]
+    return Section("To make each part again", [Code(lines)])
