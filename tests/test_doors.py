@@ -2,10 +2,12 @@
 
 import csv
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -14,6 +16,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from pcam import CONF
+from pcam.callbacks import read_rows
 from tests.conftest import SMALL, STEM, TINY, command, write_kaggle, write_pcam
 from tests.run import door
 
@@ -104,6 +107,34 @@ def test_trap_distributed_training_learns_through_the_unfreeze(tmp_path: Path) -
     assert last["epoch"] == 1
     bad = command("pcam.train", *study[:-1], "hydra.run.dir=bad", "data.limit=0", cwd=tmp_path)
     assert "data.limit=0" in one_line(bad)
+
+
+def test_two_nodes_train_as_two_processes_of_one_do(tmp_path: Path) -> None:
+    study = [*TINY, *SMALL, "trainer.max_epochs=2", "trainer=ddp"]
+    one = command("pcam.train", *study, "hydra.run.dir=one", cwd=tmp_path)
+    assert one.returncode == 0, one.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    words = [*study, "trainer.devices=1", "trainer.num_nodes=2", "hydra.run.dir=two"]
+
+    def node(rank: int) -> subprocess.CompletedProcess[str]:
+        env = {"NODE_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        return command("pcam.train", *words, cwd=tmp_path, **env)
+
+    with ThreadPoolExecutor() as both:
+        answers = list(both.map(node, (1, 0)))
+    assert [answer.returncode for answer in answers] == [0, 0], answers[0].stderr + answers[1].stderr
+    assert answers[0].stdout == ""  # the first node writes and tells
+    rows = [read_rows(tmp_path / name / "metrics.csv") for name in ("one", "two")]
+    assert len(rows[1]) == 2
+    for row, other in zip(*rows, strict=True):
+        for key in row.keys() - {"seconds"}:
+            assert float(row[key]) == pytest.approx(float(other[key]), abs=1e-4, nan_ok=True), key
+    found = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("one", "two")]
+    assert [summary["processes"] for summary in found] == [2, 2]
+    assert found[0]["test"]["auroc"]["value"] == pytest.approx(found[1]["test"]["auroc"]["value"], abs=1e-4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
 def test_trap_a_sweep_goes_on_after_a_failed_job_and_says_so(tmp_path: Path) -> None:
