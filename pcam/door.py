@@ -219,7 +219,8 @@ def _line(error: BaseException, name: str) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
         options = [option for option in error.options if isinstance(option, str)]
-        return f"{group}={choice} is not known{near(choice, options)} (there is {', '.join(sorted(options))})"
+        told = f"{group}={choice} is not known{near(choice, options)} (there is {', '.join(sorted(options))})"
+        return told + ("; pip install 'pcam[sweep]' for more" if group.startswith("hydra/") else "")
     text = str(error)
     key = re.match(r"(?:Error merging override |Could not override ')([^'=\s]+)", text)
     if isinstance(error, ConfigCompositionException) and key:

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -14,6 +16,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from pcam import CONF
+from pcam.callbacks import read_rows
 from tests.conftest import SMALL, STEM, TINY, command, write_kaggle, write_pcam
 from tests.run import door
 
@@ -92,27 +95,40 @@ def test_trap_distributed_metrics_are_those_of_one_process(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cpu", "ddp"]
 
 
-def test_trap_distributed_training_learns_through_the_unfreeze(tmp_path: Path) -> None:
+def test_trap_distributed_training_learns_through_the_unfreeze_also_on_two_nodes(tmp_path: Path) -> None:
     import torch
 
     maps = ["attribution.every=1", "attribution.patches=2", "attribution.methods=[saliency]"]
-    study = [*TINY, *SMALL, "finetune=frozen_then_unfrozen", "trainer.max_epochs=2", "trainer=ddp", *maps, "hydra.run.dir=run"]
-    answer = command("pcam.train", *study, cwd=tmp_path)
+    study = [*TINY, *SMALL, "finetune=frozen_then_unfrozen", "trainer.max_epochs=2", "trainer=ddp", *maps]
+    answer = command("pcam.train", *study, "hydra.run.dir=one", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
-    assert len(list((tmp_path / "run" / "figures" / "attribution").iterdir())) == 3  # before and after each epoch
-    last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert len(list((tmp_path / "one" / "figures" / "attribution").iterdir())) == 3  # before and after each epoch
+    last = torch.load(tmp_path / "one" / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["epoch"] == 1
-    bad = command("pcam.train", *study[:-1], "hydra.run.dir=bad", "data.limit=0", cwd=tmp_path)
+    bad = command("pcam.train", *study, "hydra.run.dir=bad", "data.limit=0", cwd=tmp_path)
     assert "data.limit=0" in one_line(bad)
 
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    words = [*study, "trainer.devices=1", "trainer.num_nodes=2", "hydra.run.dir=two"]
 
-def test_trap_a_sweep_goes_on_after_a_failed_job_and_says_so(tmp_path: Path) -> None:
-    answer = command("pcam.train", "-m", *QUICK, "data.limit=0,32", "hydra.sweep.dir=sweep", cwd=tmp_path)
-    assert answer.returncode != 0
-    assert "data.limit=0: at least 1 patch" in answer.stderr
-    assert "Traceback" not in answer.stderr
-    assert (tmp_path / "sweep" / "1" / "summary.json").is_file()
-    assert not (tmp_path / "sweep" / "0" / "summary.json").exists()
+    def node(rank: int) -> subprocess.CompletedProcess[str]:
+        env = {"NODE_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        return command("pcam.train", *words, cwd=tmp_path, **env)
+
+    with ThreadPoolExecutor() as both:
+        answers = list(both.map(node, (1, 0)))
+    assert [answer.returncode for answer in answers] == [0, 0], answers[0].stderr + answers[1].stderr
+    assert answers[0].stdout == ""  # the first node writes and tells
+    rows = [read_rows(tmp_path / name / "metrics.csv") for name in ("one", "two")]
+    for row, other in zip(*rows, strict=True):
+        for key in row.keys() - {"seconds"}:
+            assert float(row[key]) == pytest.approx(float(other[key]), abs=1e-4, nan_ok=True), key
+    found = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("one", "two")]
+    assert [(summary["processes"], summary["epochs"]) for summary in found] == [(2, 2), (2, 2)]
+    assert found[0]["test"]["auroc"]["value"] == pytest.approx(found[1]["test"]["auroc"]["value"], abs=1e-4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
 def test_resume_auto_goes_on_or_begins(tmp_path: Path) -> None:
