@@ -41,14 +41,13 @@ def seen(view: View) -> str:
     return f"{view.size}x{view.size} of {view.width}x{view.height}; moved by {span}"
 
 
-def written(folder: Path, title: str, found: Mapping[str, Any], view: View, centre: int) -> str:
+def written(folder: Path, title: str, found: Mapping[str, Any], centre: int) -> str:
     """Write the figures and shift_map.csv; return the tables.
 
     Args:
         folder: to write into.
         title: of the figures, and over the tables.
         found: what summary.json holds.
-        view: what the network sees of a patch.
         centre: side of the square that the label depends on, pixels.
     """
     if found["map"]:
@@ -58,7 +57,7 @@ def written(folder: Path, title: str, found: Mapping[str, Any], view: View, cent
     if found["swaps"]:
         runs.write(folder / "figures" / "swaps.png", swaps(title, found["swaps"]))
     about = f"{title}; 95 % intervals over {found['over']}"
-    parts = [about, _views(found["views"]), "\n".join(_said(found, centre))]
+    parts = [about, _calls(found["views"]), _scores(found["views"]), "\n".join(_said(found, centre))]
     if found["swaps"]:
         parts.append(_swaps(found["swaps"]))
     return "\n\n".join(parts)
@@ -119,20 +118,25 @@ def gathered(found: Sequence[Mapping[str, Any]], compared: Mapping[str, Any] | N
     return "\n\n".join(parts) + "\n"
 
 
-def _views(found: Mapping[str, Any]) -> str:
-    head = ["", "same call", "now positive", "now negative", "AUROC, change", "positives' probability", "negatives'"]
-    head += ["changed calls beyond noise", "AUROC beyond noise", "p"]
+def _calls(found: Mapping[str, Any]) -> str:
+    head = ["", "same call", "now positive", "now negative", "changed beyond noise"]
     lines = []
     for name, told in VIEWS.items():
         row = found[name]
         cells = [screens.interval(row[key], form=".3f") for key in ("agreement", "to_positive", "to_negative")]
-        cells.append(screens.signed(row["auroc"]))
-        cells += [screens.interval(row["probability"][side], form="+.3f") for side in ("positive", "negative")]
         beyond = row.get("beyond")
-        cells += ["", "", ""] if beyond is None else [
-            screens.interval(beyond["changed"], form="+.3f"), screens.signed(beyond["auroc"]),
-            screens.p_value(beyond["auroc"]["p"]),
-        ]  # fmt: skip
+        lines.append([told, *cells, "" if beyond is None else screens.interval(beyond["changed"], form="+.3f")])
+    return screens.columns(head, lines)
+
+
+def _scores(found: Mapping[str, Any]) -> str:
+    head = ["", "AUROC, change", "beyond noise", "p", "positives' probability, change", "negatives'"]
+    lines = []
+    for name, told in VIEWS.items():
+        row, beyond = found[name], found[name].get("beyond")
+        cells = [screens.signed(row["auroc"])]
+        cells += ["", ""] if beyond is None else [screens.signed(beyond["auroc"]), screens.p_value(beyond["auroc"]["p"])]
+        cells += [screens.interval(row["probability"][side], form="+.3f") for side in ("positive", "negative")]
         lines.append([told, *cells])
     return screens.columns(head, lines)
 
