@@ -64,6 +64,7 @@ def probe(config: runs.Config, folder: Path) -> dict[str, Any]:
     asked = Probe(model, patches, chosen, labels, groups, view, data["batch_size"], seed)
     offsets = view.drawn(chosen, seed)
     after = measuring.answers(asked, offsets)
+    lawful = data.get("place") != "anywhere"  # where the label is the centre's
     made = measuring.parts(asked, centre)
     summary = {
         "run": str(run),
@@ -76,7 +77,7 @@ def probe(config: runs.Config, folder: Path) -> dict[str, Any]:
         "over": unit(groups),
         "views": measuring.changes(asked, after, drawn),
         "centre_held": float(view.holds(centre, offsets).mean()),
-        "law": measuring.by_law(asked, source, offsets, centre, after["shift"], drawn),
+        "law": measuring.by_law(asked, source, offsets, centre, after["shift"], drawn) if lawful else None,
         "swaps": measuring.swapped(asked, made, drawn),
         "map": measuring.from_offsets(asked, config["map"]["patches"], config["map"]["step"], centre),
         **drawn,
