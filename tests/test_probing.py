@@ -27,11 +27,17 @@ def test_what_lies_in_the_folder(
     said, out = capsys.readouterr().out, tmp_path / "out"
     summary = json.loads((out / "summary.json").read_text())
     assert summary["patches"] == 24
+    with (out / "answers.csv").open(newline="") as file:
+        answers = list(csv.DictReader(file))
+    assert [row["label"] for row in answers].count("1") == summary["positive"]
+    assert f"24 of 40 patches, {summary['positive']} positive" in said
+    assert abs(float(answers[0]["row"])) <= 16
     assert summary["centre_held"] == 1  # a crop of 64 of 96 holds it from everywhere
     assert summary["over"] == "slides"
     assert 0 < summary["law"]["stays"]["value"] < 1
+    assert summary["law"]["law"]["value"] < 0  # as trained, the law is right about every patch
     assert "64x64 of 96x96; moved by rows -16 to +16, columns -16 to +16" in said
-    assert "moved: AUROC beyond noise" in said
+    assert "moved and turned: AUROC beyond noise" in said
     for name in ("shift_map", "swaps", "views"):
         assert min(Image.open(out / "figures" / f"{name}.png").size) > 200, name
     with (out / "shift_map.csv").open(newline="") as file:
@@ -48,28 +54,37 @@ def test_a_whole_patch_moves_with_mirrored_edges_and_the_centre_alone_has_no_rin
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = [*TINY, *SMALL, "trainer.max_epochs=1"]
-    train(tmp_path / "whole", *small)
-    train(tmp_path / "centre", *small, "crop=center32")
-    train(tmp_path / "ring", *small, "crop=ring")
-    door(monkeypatch, tmp_path, "bias", "runs=[whole,centre,ring]", *QUICK, "hydra.run.dir=out")
+    train(tmp_path / "all" / "0", *small)
+    train(tmp_path / "all" / "1", *small, "crop=center32")
+    train(tmp_path / "all" / "2", *small, "crop=ring")
+    train(tmp_path / "all" / "3", *small, "crop=random", "crop.size=32")
+    (tmp_path / "all" / "multirun.yaml").write_text("hydra: {}")  # Hydra leaves one in a sweep's folder
+    door(monkeypatch, tmp_path, "bias", "runs=[all/*]", *QUICK, "hydra.run.dir=out")
     said = capsys.readouterr().out
     assert "moved with mirrored edges by rows -16 to +16" in said
     assert "crop=ring: what this network sees of a patch cannot be moved" in said
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    whole, centre, ring = summary["runs"]
-    assert len(whole["swaps"]) == 8
+    whole, centre, ring, anywhere = summary["runs"]
+    assert len(whole["swaps"]) == 8 + 2
     assert centre["swaps"] == []
     assert centre["centre_held"] < 0.2
     assert "views" not in ring
     told = (tmp_path / "out" / "bias.md").read_text()
     assert "all but the centre 32x32" in told
-    assert len(summary["compare"]["pairs"]) == 3
+    assert len(summary["compare"]["pairs"]) == 6
+    assert summary["compare"]["patches"] == whole["patches"] == 24  # the same patches in every column
+    values = list(summary["compare"]["runs"].values())
+    assert [one["auroc"] for one in summary["runs"]] == [one["auroc"] for one in values]
+    gone = centre["views"]["shift"]["auroc"]["value"] - anywhere["views"]["shift"]["auroc"]["value"]
+    assert centre["beyond_random"]["value"] == pytest.approx(gone)
+    assert "beyond_random" not in anywhere
 
 
 @pytest.mark.parametrize(
     ("word", "said"),
     [
         ("patches=1", "patches=1; it is a count from 2"),
+        ("centre=96", "the patches' side is 96"),
         ("reach=0", "reach=0"),
         ("map.step=0", "map.step=0"),
         ("split=tests", "did you mean test"),
@@ -93,4 +108,4 @@ def test_the_study_s_section_as_one_sweep_composes(tmp_path: Path) -> None:
     words = ["experiment=positional_bias", "--cfg", "hydra"]
     answer = command("pcam.train", *words, cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
-    assert "crop: none,center,center32,ring" in answer.stdout
+    assert "crop: none,center,random,center32,ring" in answer.stdout

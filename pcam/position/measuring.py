@@ -13,6 +13,7 @@ from pcam.models.classifier import Classifier
 from pcam.position import views
 from pcam.position.views import Offsets, View
 from pcam.stats.agreement import change, sigmoid
+from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import bootstrap_mean
 from pcam.stats.metrics import Floats, Labels, classification_metrics
 
@@ -31,6 +32,10 @@ class Probe:
         view: what the network sees of a patch.
         batch: patches that it sees at once.
         seed: of the draws.
+
+    Attributes:
+        as_trained: what it sees of them by itself.
+        before: (N,), its log-odds of that.
     """
 
     def __init__(
@@ -40,24 +45,29 @@ class Probe:
         self.model, self.patches, self.indices, self.labels, self.groups = model, patches, indices, labels, groups
         self.view, self.batch, self.seed = view, batch, seed
         self.as_trained = self.seen(patches)
-        self.before = self.logodds(self.as_trained)
+        self.before = logodds(model, self.as_trained, batch)
 
     def seen(self, patches: Pixels) -> Pixels:
         """Return what the network sees of patches as it was trained."""
         return self.view.at(patches, AS_TRAINED)
 
     def logodds(self, shown: Pixels) -> Floats:
-        """Return the log-odds (n,) of views (n, h, w, 3), in full precision."""
-        with torch.inference_mode():
-            parts = [
-                self.model(torch.from_numpy(shown[i : i + self.batch]).permute(0, 3, 1, 2).contiguous().to(self.model.device))
-                for i in range(0, len(shown), self.batch)
-            ]
-        return np.asarray(torch.cat(parts).double().cpu().numpy())
+        """Return the log-odds (n,) of views (n, h, w, 3)."""
+        return logodds(self.model, shown, self.batch)
 
     def change(self, after: Floats, drawn: Mapping[str, Any], floor: Floats | None = None) -> dict[str, Any]:
         """Compare log-odds (N,) with those of the patches as they are; see ``stats.agreement.change``."""
         return change(self.before, after, self.labels, self.groups, floor=floor, **drawn)
+
+
+def logodds(model: Classifier, shown: Pixels, batch: int) -> Floats:
+    """Return a network's log-odds (n,) of what it is shown (n, h, w, 3), in full precision, ``batch`` at once."""
+    with torch.inference_mode():
+        parts = [
+            model(torch.from_numpy(shown[i : i + batch]).permute(0, 3, 1, 2).contiguous().to(model.device))
+            for i in range(0, len(shown), batch)
+        ]
+    return np.asarray(torch.cat(parts).double().cpu().numpy())
 
 
 def answers(asked: Probe, offsets: Offsets) -> dict[str, Floats]:
@@ -79,9 +89,10 @@ def changes(asked: Probe, after: Mapping[str, Floats], drawn: Mapping[str, Any])
 def by_law(
     asked: Probe, source: Source, offsets: Offsets, centre: int, after: Floats, drawn: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """Tell, where tumour is known, in how many moved views the square at their own centre has another answer.
+    """Tell, where tumour is known, what moving the view changes for networks that need no training.
 
-    A network that has learned the law looks there, and is right to change its mind.
+    One has learned the law and looks at the view's own centre: it is right to change its mind. One counts tumour wherever it
+    lies in the view: place is nothing to it.
 
     Args:
         asked: the network and its patches.
@@ -92,23 +103,28 @@ def by_law(
         drawn: resamples and seed of the bootstrap.
 
     Returns:
-        Shares with intervals; None where tumour is not known or the view is smaller than the square.
+        Shares with intervals, and "law" and "count": the change of these networks' AUROC (of the patches' labels, as all
+        others). None where tumour is not known or the view is smaller than the square.
     """
     if not isinstance(source, MaskedSource) or min(asked.view.shape) < centre:
         return None
     masks = source.masks(asked.indices)[..., None].astype(np.uint8)
     middle = views.centre(centre, *asked.view.shape)
-
-    def right(offset: Offsets) -> NDArray[np.bool_]:
-        return np.asarray(asked.view.at(masks, offset)[..., 0][:, middle].any(1))
-
-    stays = right(offsets) == right(AS_TRAINED)
+    seen, moved = (asked.view.at(masks, offset)[..., 0] for offset in (AS_TRAINED, offsets))
+    right, now = (shown[:, middle].any(1) for shown in (seen, moved))
+    stays = right == now
     same = (asked.before >= 0) == (after >= 0)
 
     def share(values: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
         return bootstrap_mean(np.where(among, values, np.nan), asked.groups, bounded=True, **drawn)
 
+    def auroc(first: NDArray[Any], second: NDArray[Any]) -> dict[str, float]:
+        pair = (first.astype(np.float64), second.astype(np.float64))
+        return paired_difference(*pair, asked.labels, asked.groups, figures=("auroc",), **drawn)["auroc"]
+
     return {
+        "law": auroc(np.asarray(now), np.asarray(right)),
+        "count": auroc(moved.mean((1, 2)), seen.mean((1, 2))),
         "stays": share(stays, np.ones_like(stays)),
         "agreement_where_it_stays": share(same, stays),
         "agreement_where_it_changes": share(same, ~stays),
@@ -136,26 +152,40 @@ def parts(asked: Probe, centre: int) -> dict[tuple[str, str], Pixels]:
 
 
 def swapped(asked: Probe, made: Mapping[tuple[str, str], Pixels], drawn: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Measure what becomes of the answers to what ``parts`` made."""
-    return [
-        {"region": region, "given": given, **asked.change(asked.logodds(asked.seen(patches)), drawn)}
-        for (region, given), patches in made.items()
+    """Measure what becomes of the answers to what ``parts`` made.
+
+    Returns:
+        A row for each, and for each region another positive's less another negative's: the cut, which both have, cancels.
+    """
+    after = {key: asked.logodds(asked.seen(patches)) for key, patches in made.items()}
+    rows: list[dict[str, Any]] = [
+        {"region": region, "given": given, **asked.change(one, drawn)} for (region, given), one in after.items()
     ]
+    for region in ("ring", "centre"):
+        if (region, "positive") in after and (region, "negative") in after:
+            less = after[region, "positive"] - after[region, "negative"]
+            sides = {
+                side: bootstrap_mean(np.where(asked.labels == label, less, np.nan), asked.groups, **drawn)
+                for label, side in ((1, "positive"), (0, "negative"))
+            }
+            rows.append({"region": region, "given": "contrast", "logodds": sides})
+    return rows
 
 
-def from_offsets(asked: Probe, count: int, step: int, centre: int) -> list[dict[str, float]]:
+def from_offsets(asked: Probe, count: int, step: int | None, centre: int) -> list[dict[str, float]]:
     """Measure the answers to the first patches from every offset.
 
     Args:
         asked: the network and its patches.
         count: of the patches; 0: nothing is measured.
-        step: pixels between offsets.
+        step: pixels between offsets; None: so many that there are about nine a side.
         centre: side of the square that the label depends on, pixels.
     """
     if count == 0:
         return []
     patches, labels, before = asked.patches[:count], asked.labels[:count], asked.before[:count]
-    rows, columns = asked.view.grid(step)
+    widest = int((asked.view.high - asked.view.low).max())
+    rows, columns = asked.view.grid(step or max(1, -(-widest // 8)))
     places = np.array([(row, column) for row in rows for column in columns])
     holds = asked.view.holds(centre, places)
     found = []

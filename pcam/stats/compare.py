@@ -27,12 +27,14 @@ def paired_difference(
 ) -> dict[str, dict[str, float]]:
     """Compare two classifiers by the paired bootstrap: both are weighed by the same resamples.
 
+    Each may be several runs, as of several seeds: then their mean figures are compared, over other patches and these runs.
+
     The difference over its bootstrap standard error is referred to Student's t, with the effective number of units less
     one as degrees of freedom (see ``intervals``), so that p is below 1 - level exactly where the interval leaves out 0.
 
     Args:
-        first: (N,), probabilities of one.
-        second: (N,), of the other, for the same patches.
+        first: (N,), probabilities of one; or (K, N), of K runs.
+        second: (N,), of the other, for the same patches; or (L, N).
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
         figures: which of ``FIGURES``.
@@ -49,11 +51,14 @@ def paired_difference(
     Raises:
         ValueError: no patches, lengths that differ, or a figure that is not known.
     """
-    both = [Scored(s, label, t, bins, figures) for s, t in zip((first, second), thresholds, strict=True)]
+    both = [
+        [Scored(row, label, t, bins, figures) for row in np.atleast_2d(s)]
+        for s, t in zip((first, second), thresholds, strict=True)
+    ]
 
     def difference(weight: Floats) -> dict[str, Floats]:
-        one, other = (scored.weigh(weight) for scored in both)
-        return {name: one[name] - other[name] for name in one}
+        one, other = ([scored.weigh(weight) for scored in runs] for runs in both)
+        return {name: np.mean([r[name] for r in one], 0) - np.mean([r[name] for r in other], 0) for name in one[0]}
 
     units = units_of(groups, len(label))
     drawn = joined(difference(weight) for weight in resampled(units, resamples, seed))

@@ -59,7 +59,9 @@ def test_a_network_that_looks_at_one_place_is_found_and_one_that_looks_anywhere_
 def test_swaps_tell_the_part_that_the_answer_comes_from() -> None:
     probe = asked(Middle())
     rows = {(row["region"], row["given"]): row for row in swapped(probe, parts(probe, 32), DRAWN)}
-    assert len(rows) == 8
+    assert len(rows) == 8 + 2
+    assert rows["centre", "contrast"]["logodds"]["negative"]["low"] > 10
+    assert rows["ring", "contrast"]["logodds"]["negative"]["value"] == 0
     for given in ("negative", "positive", "blurred", "filled"):
         assert rows["ring", given]["agreement"]["value"] == 1
     assert rows["centre", "negative"]["logodds"]["positive"]["high"] < -10
