@@ -17,7 +17,7 @@ from pcam.data.augment import Augmentation
 from pcam.data.crop import Crop
 from pcam.data.pcam import PCamSource
 from pcam.data.source import Pixels, Source
-from pcam.data.synthetic import SyntheticSource
+from pcam.data.synthetic import PLACES, SyntheticSource
 from pcam.door import plain
 
 FIGURES = Path(__file__).parent / "figures"
@@ -68,10 +68,16 @@ def main(real: Path | None) -> None:
     names = sorted(path.stem for path in (CONF / "aug").glob("*.yaml"))
     rows = [(f"aug={name}", list(Augmentation(config(f"aug={name}")["aug"], 0)(eight, numbers, 0))) for name in names]
     pages["augmentation"] = sheet(rows)
-    squares = [("center", 64), ("center", 32), ("random", 64)]
+    squares = [("center", 64), ("center", 32), ("random", 64), ("ring", 32)]
     crops = {"crop=none": Crop("none")} | {f"crop={mode} crop.size={size}": Crop(mode, size) for mode, size in squares}
     patches = made.read(numbers)
     pages["crops"] = sheet([(name, list(crop(patches, numbers, 0))) for name, crop in crops.items()])
+    rows = [
+        (f"data.place={place}, label {label}", some(SyntheticSource("train", 64, place=place), label, 8))
+        for place in PLACES[1:]
+        for label in (1, 0)
+    ]
+    pages["places"] = sheet(rows, square=True)
     if real is not None:
         source = PCamSource("train", str(real))
         rows = [(f"{what}, label {k}", some(s, k, 8)) for k in (1, 0) for what, s in (("synthetic", made), ("real", source))]

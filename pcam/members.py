@@ -72,6 +72,9 @@ def find(asked: str | Sequence[str], split: str) -> list[Path]:
         paths = [Path(word)] if Path(word).exists() else [Path(path) for path in sorted(glob.glob(word, recursive=True))]
         if not paths:
             raise RunError(f"runs: nothing is called {word}")
+        paths = [path for path in paths if path.is_dir() or path.suffix == ".csv" or path == Path(word)]  # no multirun.yaml
+        if not paths:
+            raise RunError(f"runs: {word} matches neither folders nor csvs")
         whole = len(paths) == 1 and paths[0] == Path(word)
         of = [path if path.is_file() else path / "predictions" / f"{split}.csv" for path in paths]
         there = [path for path in of if path.is_file()]

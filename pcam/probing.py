@@ -1,72 +1,52 @@
 """Does a network's answer depend on where in a patch things lie? The study's section 3.7 with the controls that it lacks."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from tqdm import tqdm
 
 from pcam import members, runs, scoring
 from pcam.comparing import compare, resampling
 from pcam.data.crop import Crop
 from pcam.data.draws import Purpose, draw
-from pcam.data.source import Indices, MaskedSource, Pixels, Source
+from pcam.data.source import Indices, Pixels, Source
 from pcam.errors import ConfigError, DataError
 from pcam.models.classifier import Classifier
-from pcam.position import views
-from pcam.position.views import View
+from pcam.position import measuring, views
+from pcam.position.measuring import Probe
+from pcam.position.views import Offsets, View
 from pcam.report import position, screens
-from pcam.stats.agreement import change, sigmoid
-from pcam.stats.intervals import bootstrap_mean, unit
-from pcam.stats.metrics import classification_metrics
+from pcam.stats.agreement import sigmoid
+from pcam.stats.compare import paired_difference
+from pcam.stats.intervals import bootstrap_metrics, unit
+from pcam.stats.metrics import Floats, Labels
 from pcam.tables import check
 
-Floats = NDArray[np.float64]
 EXAMPLES = 6  # patches that are drawn in every way in which they were shown
 
 
-class Unmoved(ConfigError):
-    """What a network sees of a patch cannot be moved."""
+@dataclass(frozen=True)
+class Sample:
+    """A run opened again, and the patches of a split that it is asked about."""
 
+    run: Path
+    saved: runs.Config
+    model: Classifier
+    data: Mapping[str, Any]
+    source: Source
+    crop: Crop
+    chosen: Indices
+    patches: Pixels
+    labels: Labels
+    groups: list[str] | None
 
-class Probe:
-    """A network and the patches that it is asked about, again and again.
-
-    Args:
-        model: in eval mode.
-        patches: uint8 (N, H, W, 3), whole.
-        indices: (N,) in their source, to which all draws belong.
-        labels: (N,), 0 or 1.
-        groups: N slide names, or None.
-        view: what the network sees of a patch.
-        batch: patches that it sees at once.
-        seed: of the draws.
-    """
-
-    def __init__(
-        self, model: Classifier, patches: Pixels, indices: Indices, labels: NDArray[np.uint8], groups: list[str] | None,
-        view: View, batch: int, seed: int,
-    ) -> None:  # fmt: skip
-        self.model, self.patches, self.indices, self.labels, self.groups = model, patches, indices, labels, groups
-        self.view, self.batch, self.seed = view, batch, seed
-        self.as_trained = self.seen(patches)
-        self.before = self.logodds(self.as_trained)
-
-    def seen(self, patches: Pixels) -> Pixels:
-        """Return what the network sees of patches as it was trained."""
-        return self.view.at(patches, np.zeros(2, np.int64))
-
-    def logodds(self, shown: Pixels) -> Floats:
-        """Return the log-odds (n,) of views (n, h, w, 3), in full precision."""
-        with torch.inference_mode():
-            parts = [
-                self.model(torch.from_numpy(shown[i : i + self.batch]).permute(0, 3, 1, 2).contiguous().to(self.model.device))
-                for i in range(0, len(shown), self.batch)
-            ]
-        return np.asarray(torch.cat(parts).double().cpu().numpy())
+    @property
+    def told(self) -> str:
+        """Return how many patches these are."""
+        slides = "slides unknown" if self.groups is None else f"{len(set(self.groups))} slides"
+        return f"{len(self.chosen):,} of {len(self.source):,} patches, {int(self.labels.sum()):,} positive, {slides}"
 
 
 def probe(config: runs.Config, folder: Path) -> dict[str, Any]:
@@ -74,97 +54,56 @@ def probe(config: runs.Config, folder: Path) -> dict[str, Any]:
 
     Args:
         config: the door's.
-        folder: to leave figures, shift_map.csv and summary.json in.
+        folder: to leave figures, shift_map.csv, answers.csv, predictions and summary.json in.
 
     Returns:
         What summary.json holds.
 
     Raises:
-        PcamError: the run, the data or a setting cannot be used.
+        PcamError: the run, the data or a setting cannot be used, or what the run's network sees cannot be moved.
     """
     drawn = _checked(config)
-    run, split = Path(config["run"]), config["split"]
-    saved, model = scoring.open_run(run)
-    data, splits = scoring.data_of(saved, config)
-    source = scoring.open_split(data, splits, config["seed"], split)
-    if source.labels is None:
-        raise DataError(f"split={split}: these patches have no labels, and what changes is told by label")
-    seed, count = config["seed"], min(config["patches"], len(source))
-    chosen = np.sort(draw(seed, Purpose.POSITION, 4).choice(len(source), count, replace=False))
-    chosen = draw(seed, Purpose.POSITION, 5).permutation(chosen)
-    patches, labels = source.read(chosen), source.labels[chosen]
-    if len(set(labels.tolist())) < 2:
-        raise DataError(f"split={split}: the {count} patches are of one class alone; patches= takes more")
-    groups = None if source.groups is None else [source.groups[int(i)] for i in chosen]
-    view = _view(saved, split, patches, config["reach"])
-    told = f"{data['name']}, {split}: {count:,} of {screens.described(source)}"
-    facts = [
-        ("run", f"{run}: {runs.network(saved)}, weights {model.began_as()}"),
-        ("patches", told),
-        ("seen", position.seen(view)),
-    ]
-    print(screens.before(facts), flush=True)
-    asked = Probe(model, patches, chosen, labels, groups, view, data["batch_size"], seed)
-    offsets = view.drawn(chosen, seed)
-    views_table = _moved(asked, offsets, drawn)
-    holds = view.holds(config["centre"], offsets)
-    law = _by_law(asked, source, offsets, config["centre"], views_table.pop("after"), drawn)
-    made = {} if view.size is not None and view.size <= config["centre"] else _parts(asked, config["centre"])  # no ring is seen
-    swaps = _swapped(asked, made, drawn)
-    shifts = _map(asked, config["map"], config["centre"])
-    summary = {
-        "run": str(run),
-        "network": runs.network(saved),
-        "scale": saved.get("scale", "full"),
-        "weights": model.began_as(),
-        "data": data["name"],
-        "split": split,
-        "patches": count,
-        "positive": int(labels.sum()),
-        "over": unit(groups),
-        "views": views_table,
-        "centre_held": float(holds.mean()),
-        "law": law,
-        "swaps": swaps,
-        "map": shifts,
-        **drawn,
-        "versions": runs.versions(),
-        "commit": runs.code_commit(),
-    }
-    runs.write(folder / "figures" / "views.png", _examples(asked, offsets, made))
-    title = f"{runs.network(saved)} on {told}"
-    print("\n" + position.written(folder, title, summary, view, config["centre"]))
-    runs.write_json(folder / "summary.json", summary)
-    print(f"\n{folder}", flush=True)
-    return summary
+    sample = _sample(config, Path(config["run"]))
+    view = _view(sample, config["reach"])
+    if view is None:
+        raise ConfigError(f"crop={sample.crop.mode}: what this network sees of a patch cannot be moved; runs=[...] compares it")
+    return _probed(config, folder, sample, view, drawn)[0]
 
 
 def gather(config: runs.Config, folder: Path) -> dict[str, Any]:
     """Measure several runs, each into a folder of its own, and compare them; write bias.md and summary.json.
 
-    A run that sees no centre cannot be shown its patches moved: it is compared all the same.
+    A run that sees no centre cannot be shown its patches moved: it is compared all the same. One that was trained on random
+    crops cannot know place: what moving costs the others beyond what it costs that one is of place.
 
     Returns:
         What summary.json holds.
     """
     drawn = _checked(config)
-    paths = members.find(config["runs"], config["split"])
+    asked = [path.parent.parent for path in members.find(config["runs"], config["split"])]
+    crops = [runs.read_config(run)["crop"] for run in asked]  # before the long work
     found: list[dict[str, Any]] = []
-    for number, path in enumerate(paths, 1):
-        run = path.parent.parent
-        saved = runs.read_config(run)
-        one = {"run": str(run), "network": saved["model"]["name"], "crop": position.cropped(saved["crop"], config["split"])}
-        print(f"\n{number} of {len(paths)}: {run}", flush=True)
-        try:
-            into = folder / f"{number}-{run.name}"
-            one |= {"folder": into.name, **probe({**config, "run": str(run)}, into)}
-        except Unmoved as error:
-            print(f"  {error}", flush=True)
-        found.append(one)
+    after: list[Mapping[str, Floats] | None] = []
+    for number, (run, crop) in enumerate(zip(asked, crops, strict=True), 1):
+        print(f"\n{number} of {len(asked)}: {run}", flush=True)
+        into = folder / f"{number}-{run.name}"
+        sample = _sample(config, run)
+        view = _view(sample, config["reach"])
+        if view is None:
+            print(f"  crop={sample.crop.mode}: what this network sees of a patch cannot be moved", flush=True)
+            shown = sample.crop(sample.patches, sample.chosen, 0)
+            seen = measuring.logodds(sample.model, shown, sample.data["batch_size"])
+            summary, answers = _as_trained(config, into, sample, seen, drawn), None
+            runs.write_json(into / "summary.json", summary)
+        else:
+            summary, answers = _probed(config, into, sample, view, drawn)
+        found.append({"folder": into.name, "crop": position.cropped(crop, config["split"]), **summary})
+        after.append(answers)
+    _beyond_random(found, after, crops, sample, drawn)
     compared = None
-    if len(paths) > 1:
-        asked = {"runs": list(map(str, paths)), "split": config["split"], "against": None, **drawn}
-        compared = compare(asked, folder / "compare")
+    if len(asked) > 1:
+        those = {"runs": [str(folder / one["folder"]) for one in found], "split": config["split"], "against": None, **drawn}
+        compared = compare(those, folder / "compare")
     text = position.gathered(found, compared)
     runs.write(folder / "bias.md", text)
     print("\n" + text)
@@ -172,6 +111,24 @@ def gather(config: runs.Config, folder: Path) -> dict[str, Any]:
     runs.write_json(folder / "summary.json", summary)
     print(f"\n{folder / 'bias.md'}", flush=True)
     return summary
+
+
+def _beyond_random(
+    found: list[dict[str, Any]], after: list[Mapping[str, Floats] | None], crops: list[Mapping[str, Any]], sample: Sample,
+    drawn: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Add to each run what moving costs its AUROC beyond what it costs one that was trained on random crops of that size."""
+    for one, mine, crop in zip(found, after, crops, strict=True):
+        other = next(
+            (a for a, c in zip(after, crops, strict=True) if c["train"] == "random" and c["size"] == crop["size"] and a), None
+        )
+        if mine is None or other is None or crop["train"] == "random":
+            continue
+        first, second = [mine["shift"], other["as_trained"]], [mine["as_trained"], other["shift"]]
+        told = paired_difference(
+            sigmoid(np.stack(first)), sigmoid(np.stack(second)), sample.labels, sample.groups, figures=("auroc",), **drawn
+        )["auroc"]
+        one["beyond_random"] = {**{key: 2 * told[key] for key in ("value", "low", "high")}, "p": told["p"]}  # of means of two
 
 
 def _checked(config: runs.Config) -> dict[str, Any]:
@@ -182,119 +139,113 @@ def _checked(config: runs.Config) -> dict[str, Any]:
         ("map.patches", config["map"]["patches"], 0),
         ("map.step", config["map"]["step"], 1),
     ):
-        check(value, int, key)
-        if value < least:
+        check(value, int | None if key == "map.step" else int, key)
+        if value is not None and value < least:
             raise ConfigError(f"{key}={value}; it is a count from {least}")
     return resampling(config)
 
 
-def _view(saved: runs.Config, split: str, patches: Pixels, reach: int) -> View:
-    """Return what the run's network sees of a patch."""
-    crop: Crop = scoring.crop_of(saved, split)
+def _sample(config: runs.Config, run: Path) -> Sample:
+    """Open a run and draw patches of the split."""
+    split, seed = config["split"], config["seed"]
+    saved, model = scoring.open_run(run)
+    data, splits = scoring.data_of(saved, config)
+    source = scoring.open_split(data, splits, seed, split)
+    if source.labels is None:
+        raise DataError(f"split={split}: these patches have no labels, and what changes is told by label")
+    count = min(config["patches"], len(source))
+    chosen = np.sort(draw(seed, Purpose.POSITION, 4).choice(len(source), count, replace=False))
+    chosen = draw(seed, Purpose.POSITION, 5).permutation(chosen)
+    patches, labels = source.read(chosen), source.labels[chosen]
+    if len(set(labels.tolist())) < 2:
+        raise DataError(f"split={split}: the {count} patches are of one class alone; patches= takes more")
+    side = min(patches.shape[1:3])
+    if config["centre"] >= side:
+        raise ConfigError(f"centre={config['centre']} leaves no ring: the patches' side is {side} pixels")
+    groups = None if source.groups is None else [source.groups[int(i)] for i in chosen]
+    return Sample(run, saved, model, data, source, scoring.crop_of(saved, split), chosen, patches, labels, groups)
+
+
+def _view(sample: Sample, reach: int) -> View | None:
+    """Return what the run's network sees of a patch; None where that cannot be moved."""
+    crop = sample.crop
     if crop.mode not in ("none", "center", "random"):
-        raise Unmoved(f"crop={crop.mode}: what this network sees of a patch cannot be moved")
-    size = None if crop.mode == "none" else crop.size
-    height, width = patches.shape[1:3]
-    if size == min(height, width):
-        size = None
-    return View(height, width, size, reach)
-
-
-def _moved(asked: Probe, offsets: views.Offsets, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure the study's experiment and its parts: noise that nobody sees, a turn, a shift, and both."""
-    moved = asked.view.at(asked.patches, offsets)
-    after = {
-        "noise": asked.logodds(views.disturbed(asked.as_trained, asked.indices, asked.seed)),
-        "turn": asked.logodds(views.turned(asked.as_trained)),
-        "shift": asked.logodds(moved),
-        "shift_turn": asked.logodds(views.turned(moved)),
-    }
-    found: dict[str, Any] = {
-        name: change(asked.before, one, asked.labels, asked.groups, floor=None if name == "noise" else after["noise"], **drawn)
-        for name, one in after.items()
-    }
-    return {**found, "after": after["shift"]}
-
-
-def _by_law(
-    asked: Probe, source: Source, offsets: views.Offsets, centre: int, after: Floats, drawn: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """Tell, where tumour is known, in how many shifted views the square at their own centre has another answer.
-
-    A network that has learned the law looks there, and is right to change its mind.
-    """
-    if not isinstance(source, MaskedSource) or min(asked.view.shape) < centre:
         return None
-    masks = source.masks(asked.indices)[..., None].astype(np.uint8)
-    middle = views.centre(centre, *asked.view.shape)
+    height, width = sample.patches.shape[1:3]
+    whole = crop.mode == "none" or crop.size == height == width
+    return View(height, width, None if whole else crop.size, reach)
 
-    def answers(offset: views.Offsets) -> NDArray[np.bool_]:
-        return np.asarray(asked.view.at(masks, offset)[..., 0][:, middle].any(1))
 
-    stays = answers(offsets) == answers(np.zeros(2, np.int64))
-    same = (asked.before >= 0) == (after >= 0)
-
-    def share(values: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
-        return bootstrap_mean(np.where(among, values, np.nan), asked.groups, bounded=True, **drawn)
-
+def _as_trained(config: runs.Config, folder: Path, sample: Sample, seen: Floats, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what the network says of the patches as they are; return what every summary.json begins with."""
+    probability = sigmoid(seen)
+    ids = [sample.source.ids[int(i)] for i in sample.chosen]
+    runs.write_predictions(folder, config["split"], ids, sample.labels, probability, sample.groups)
     return {
-        "stays": share(stays, np.ones_like(stays)),
-        "agreement_where_it_stays": share(same, stays),
-        "agreement_where_it_changes": share(same, ~stays),
+        "run": str(sample.run),
+        "network": runs.network(sample.saved),
+        "scale": sample.saved.get("scale", "full"),
+        "weights": sample.model.began_as(),
+        "data": sample.data["name"],
+        "split": config["split"],
+        "patches": len(sample.chosen),
+        "positive": int(sample.labels.sum()),
+        "over": unit(sample.groups),
+        "auroc": bootstrap_metrics(probability, sample.labels, sample.groups, figures=("auroc",), **drawn)["auroc"],
+        **drawn,
+        "versions": runs.versions(),
+        "commit": runs.code_commit(),
     }
 
 
-def _swapped(asked: Probe, made: Mapping[tuple[str, str], Pixels], drawn: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Measure what becomes of the answers when parts of the patches are exchanged."""
-    rows = []
-    for (region, given), patches in made.items():
-        after = asked.logodds(asked.seen(patches))
-        rows.append({"region": region, "given": given, **change(asked.before, after, asked.labels, asked.groups, **drawn)})
-    return rows
+def _probed(
+    config: runs.Config, folder: Path, sample: Sample, view: View, drawn: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """Measure, write and print; return what summary.json holds, and the log-odds by view."""
+    centre, data = config["centre"], sample.data
+    name = runs.network(sample.saved)
+    placed = "; its own crops of this split are at random places, here the middle" if sample.crop.mode == "random" else ""
+    facts = [
+        ("run", f"{sample.run}: {name}, weights {sample.model.began_as()}"),
+        ("patches", f"{data['name']}, {config['split']}: {sample.told}"),
+        ("seen", position.seen(view) + placed),
+    ]
+    print(screens.before(facts), flush=True)
+    patches, labels, groups = sample.patches, sample.labels, sample.groups
+    asked = Probe(sample.model, patches, sample.chosen, labels, groups, view, data["batch_size"], config["seed"])
+    offsets = view.drawn(sample.chosen, config["seed"])
+    after = measuring.answers(asked, offsets)
+    made = measuring.parts(asked, centre)
+    lawful = data.get("place") != "anywhere"  # where the label is the centre's
+    summary = {
+        **_as_trained(config, folder, sample, asked.before, drawn),
+        "moved": {"low": view.low.tolist(), "high": view.high.tolist(), "mirrored": view.size is None},
+        "views": measuring.changes(asked, after, drawn),
+        "centre_held": float(view.holds(centre, offsets).mean()),
+        "law": measuring.by_law(asked, sample.source, offsets, centre, after["shift"], drawn) if lawful else None,
+        "swaps": measuring.swapped(asked, made, drawn),
+        "map": measuring.from_offsets(asked, config["map"]["patches"], config["map"]["step"], centre),
+        "map_patches": min(config["map"]["patches"], len(labels)),
+    }
+    after = {"as_trained": asked.before, **after}
+    _write_answers(folder, sample, offsets, after)
+    runs.write(folder / "figures" / "views.png", _examples(asked, offsets, made))
+    title = f"{name} on {data['name']}, {config['split']}"
+    print("\n" + position.written(folder, title, sample.told, summary, centre))
+    runs.write_json(folder / "summary.json", summary)
+    print(f"\n{folder}", flush=True)
+    return summary, after
 
 
-def _parts(asked: Probe, centre: int) -> dict[tuple[str, str], Pixels]:
-    """Return the patches, whole, with their ring or their centre another patch's, blurred or of one colour."""
-    square = views.centre(centre, *asked.patches.shape[1:3])
-    made: dict[tuple[str, str], Pixels] = {}
-    for name, region in (("ring", ~square), ("centre", square)):
-        for label, called in ((0, "negative"), (1, "positive")):
-            others = views.partners(asked.labels, asked.indices, label, asked.seed)
-            if len(others):
-                made[name, called] = views.exchanged(asked.patches, asked.patches[others], region)
-        made[name, "blurred"] = views.blurred(asked.patches, region)
-        made[name, "filled"] = views.filled(asked.patches, region)
-    return made
+def _write_answers(folder: Path, sample: Sample, offsets: Offsets, after: Mapping[str, Floats]) -> None:
+    """Write answers.csv: of each patch its label, where it was seen from when moved, and its log-odds by view."""
+    columns = ["id", "label", "row", "column", *after]
+    ids = [sample.source.ids[int(i)] for i in sample.chosen]
+    rows = zip(ids, sample.labels.tolist(), *offsets.T.tolist(), *(values.tolist() for values in after.values()), strict=True)
+    runs.write_csv(folder / "answers.csv", columns, rows)
 
 
-def _map(asked: Probe, wanted: Mapping[str, int], centre: int) -> list[dict[str, float]]:
-    """Measure the answers from every offset, over the first of the patches."""
-    few = slice(wanted["patches"])
-    if wanted["patches"] == 0:
-        return []
-    patches, labels, before = asked.patches[few], asked.labels[few], asked.before[few]
-    rows, columns = asked.view.grid(wanted["step"])
-    places = np.array([(row, column) for row in rows for column in columns])
-    holds = asked.view.holds(centre, places)
-    found = []
-    for place, held in zip(tqdm(places, unit="offset", desc="shift map", disable=None, leave=False), holds, strict=True):
-        after = asked.logodds(asked.view.at(patches, place))
-        probability = sigmoid(after)
-        found.append(
-            {
-                "row": int(place[0]),
-                "column": int(place[1]),
-                "holds_centre": bool(held),
-                "agreement": float(((after >= 0) == (before >= 0)).mean()),
-                "auroc": classification_metrics(probability, labels, figures=("auroc",))["auroc"],
-                "positives": float(probability[labels == 1].mean()),
-                "negatives": float(probability[labels == 0].mean()),
-            }
-        )
-    return found
-
-
-def _examples(asked: Probe, offsets: views.Offsets, made: Mapping[tuple[str, str], Pixels]) -> bytes:
+def _examples(asked: Probe, offsets: Offsets, made: Mapping[tuple[str, str], Pixels]) -> bytes:
     """Draw a few patches in each way in which they were shown."""
     few = slice(EXAMPLES)
     moved = asked.view.at(asked.patches[few], offsets[few])

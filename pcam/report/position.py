@@ -23,6 +23,7 @@ GIVEN = {
     "positive": "{} of a positive",
     "blurred": "{} blurred",
     "filled": "{} of one colour",
+    "contrast": "{} of a positive less of a negative",
 }
 MAPS = (
     ("agreement", "same call as in the middle", "viridis"),
@@ -41,24 +42,26 @@ def seen(view: View) -> str:
     return f"{view.size}x{view.size} of {view.width}x{view.height}; moved by {span}"
 
 
-def written(folder: Path, title: str, found: Mapping[str, Any], view: View, centre: int) -> str:
+def written(folder: Path, title: str, patches: str, found: Mapping[str, Any], centre: int) -> str:
     """Write the figures and shift_map.csv; return the tables.
 
     Args:
         folder: to write into.
         title: of the figures, and over the tables.
+        patches: how many were asked about.
         found: what summary.json holds.
-        view: what the network sees of a patch.
         centre: side of the square that the label depends on, pixels.
     """
     if found["map"]:
         columns = list(found["map"][0])
         runs.write_csv(folder / "shift_map.csv", columns, [[row[key] for key in columns] for row in found["map"]])
-        runs.write(folder / "figures" / "shift_map.png", shift_map(title, found["map"]))
+        drawn = shift_map(f"{title}: {found['map_patches']:,} patches", found["map"])
+        runs.write(folder / "figures" / "shift_map.png", drawn)
     if found["swaps"]:
-        runs.write(folder / "figures" / "swaps.png", swaps(title, found["swaps"]))
-    about = f"{title}; 95 % intervals over {found['over']}"
-    parts = [about, _views(found["views"]), "\n".join(_said(found, centre))]
+        runs.write(folder / "figures" / "swaps.png", swaps(f"{title}: {patches}", found["swaps"]))
+    about = f"{title}: {patches}; 95 % intervals over {found['over']}"
+    began = f"as trained: AUROC {screens.interval(found['auroc'])}"
+    parts = [about, began, _calls(found["views"]), _scores(found["views"]), "\n".join(_said(found, centre))]
     if found["swaps"]:
         parts.append(_swaps(found["swaps"]))
     return "\n\n".join(parts)
@@ -83,25 +86,26 @@ def gathered(found: Sequence[Mapping[str, Any]], compared: Mapping[str, Any] | N
     """
     lines = []
     for i, one in enumerate(found):
-        told = [""] * 5
+        told = [""] * 6
         if "views" in one:
-            both, shift = one["views"]["shift_turn"], one["views"]["shift"]
-            told = [screens.interval(one["views"][name]["agreement"], form=".3f") for name in ("noise", "turn", "shift")]
-            told += [screens.interval(both["agreement"], form=".3f"), screens.signed(shift["beyond"]["auroc"])]
-        auroc = "" if compared is None else screens.interval(list(compared["runs"].values())[i]["auroc"])
-        lines.append([str(i + 1), one["network"], one["crop"], auroc, *told])
+            told = [_span(one["moved"])]
+            told += [screens.interval(one["views"][name]["agreement"], form=".3f") for name in VIEWS]
+            told.append(screens.signed(one["views"]["shift"]["beyond"]["auroc"]))
+        beyond = screens.signed(one["beyond_random"]) if "beyond_random" in one else ""
+        lines.append([str(i + 1), one["network"], one["crop"], screens.interval(one["auroc"]), *told, beyond])
     head = [
-        "",
-        "network",
-        "sees",
-        "AUROC",
-        "same call with noise",
-        "turned",
-        "moved",
-        "moved and turned",
-        "AUROC, moved beyond noise",
+        "", "network", "sees", "AUROC", "moved by", "same call with noise", "turned", "moved", "moved and turned",
+        "AUROC, moved beyond noise", "and beyond random crops'",
+    ]  # fmt: skip
+    first = found[0]
+    about = f"{first['data']}, {first['split']}: {first['patches']:,} patches, {first['positive']:,} positive"
+    parts = [
+        "# Does the answer depend on place?",
+        f"{about}; 95 % intervals over {first['over']}.",
+        screens.columns(head, lines),
+        "Runs that see no centre cannot be moved. Moved, a network also sees other tissue. One trained on random crops cannot "
+        "know place; the last column is what moving costs beyond what it costs that one.",
     ]
-    parts = ["# Does the answer depend on place?", screens.columns(head, lines)]
     if compared is not None:
         names = list(compared["runs"])
         lines = [
@@ -112,54 +116,77 @@ def gathered(found: Sequence[Mapping[str, Any]], compared: Mapping[str, Any] | N
             for pair in compared["pairs"]
         ]  # fmt: skip
         parts += [
-            f"Differences of AUROC, paired bootstrap over {compared['over']}, {compared['patches']:,} patches:",
+            f"Differences of AUROC, paired bootstrap over {compared['over']}, the same {compared['patches']:,} patches:",
             screens.columns(["first", "less second", "AUROC", "p (Holm)"], lines),
         ]
-    parts += [f"{one['folder']}: {one['run']}" for one in found if "folder" in one]
+    parts.append("\n".join(f"- {one['folder']}: {one['run']}" for one in found))
     return "\n\n".join(parts) + "\n"
 
 
-def _views(found: Mapping[str, Any]) -> str:
-    head = ["", "same call", "now positive", "now negative", "AUROC, change", "positives' probability", "negatives'"]
-    head += ["changed calls beyond noise", "AUROC beyond noise", "p"]
+def _span(moved: Mapping[str, Any]) -> str:
+    reach = max(map(abs, (*moved["low"], *moved["high"])))
+    return f"up to {reach}{', mirrored' if moved['mirrored'] else ''}"
+
+
+def _calls(found: Mapping[str, Any]) -> str:
+    head = ["", "same call", "now positive", "now negative", "changed beyond noise"]
     lines = []
     for name, told in VIEWS.items():
         row = found[name]
         cells = [screens.interval(row[key], form=".3f") for key in ("agreement", "to_positive", "to_negative")]
-        cells.append(screens.signed(row["auroc"]))
-        cells += [screens.interval(row["probability"][side], form="+.3f") for side in ("positive", "negative")]
         beyond = row.get("beyond")
-        cells += ["", "", ""] if beyond is None else [
-            screens.interval(beyond["changed"], form="+.3f"), screens.signed(beyond["auroc"]),
-            screens.p_value(beyond["auroc"]["p"]),
-        ]  # fmt: skip
+        lines.append([told, *cells, "" if beyond is None else screens.interval(beyond["changed"], form="+.3f")])
+    return screens.columns(head, lines)
+
+
+def _scores(found: Mapping[str, Any]) -> str:
+    head = ["", "AUROC, change", "beyond noise", "p", "positives' probability, change", "negatives'"]
+    lines = []
+    for name, told in VIEWS.items():
+        row, beyond = found[name], found[name].get("beyond")
+        cells = [screens.signed(row["auroc"])]
+        cells += ["", ""] if beyond is None else [screens.signed(beyond["auroc"]), screens.p_value(beyond["auroc"]["p"])]
+        cells += [screens.interval(row["probability"][side], form="+.3f") for side in ("positive", "negative")]
         lines.append([told, *cells])
     return screens.columns(head, lines)
 
 
 def _said(found: Mapping[str, Any], centre: int) -> list[str]:
     """Return what the tables come to, in words."""
-    lines = [f"{100 * found['centre_held']:.1f} % of the moved views hold the whole centre {centre}x{centre} of their patch"]
-    law = found["law"]
-    if law is not None:
-        told = {key: screens.interval(figure, form=".3f") for key, figure in law.items()}
-        lines += [
-            f"by the law, the moved view's own centre has the same answer in {told['stays']} of them;",
-            f"there the network gives the same call in {told['agreement_where_it_stays']},",
-            f"elsewhere, where a change is right and no bias, in {told['agreement_where_it_changes']}",
-        ]
-    for name in ("turn", "shift"):
+    lines = []
+    for name in ("turn", "shift", "shift_turn"):
         auroc = found["views"][name]["beyond"]["auroc"]
         if auroc["low"] != auroc["low"]:
             verdict = "not known"
         elif auroc["high"] < 0:
-            verdict = "worse than noise makes it: the answer depends on it"
+            verdict = "ranks worse than with noise alone"
         elif auroc["low"] > 0:
-            verdict = "better than with noise"
+            verdict = "ranks better than with noise alone"
         else:
             verdict = "not told from noise"
         lines.append(f"{VIEWS[name]}: AUROC beyond noise {screens.signed(auroc)}, {verdict}")
+    held = f"{100 * found['centre_held']:.1f} % of the moved views hold the whole centre {centre}x{centre} of their patch"
+    lines.append(held)
+    law = found["law"]
+    if law is None:
+        lines.append("moved, it sees other tissue too: a run with crop=random, which cannot know place, shows what that costs")
+    else:
+        told = {key: "none there" if _unknown(figure) else screens.interval(figure, form=".3f") for key, figure in law.items()}
+        lines += [
+            f"by the law, the moved view's own centre has the same answer in {told['stays']} of them;",
+            f"  there the network gives the same call in {told['agreement_where_it_stays']},",
+            f"  elsewhere, where a change is right and no bias, in {told['agreement_where_it_changes']}",
+            "moved, it sees other tissue too. What that costs readers of the true tumour, by the same patches' labels:",
+            f"  one that counts it, wherever it lies in the view: AUROC {screens.signed(law['count'])}",
+            f"  one that looks at the view's centre alone, as the law does: AUROC {screens.signed(law['law'])}",
+        ]
+    if len(found["swaps"]) not in (0, 10):
+        lines.append("of a class with one patch, no other's parts can be given: those rows are left out below")
     return lines
+
+
+def _unknown(figure: Mapping[str, float]) -> bool:
+    return bool(figure["value"] != figure["value"])
 
 
 def _swaps(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -168,7 +195,7 @@ def _swaps(rows: Sequence[Mapping[str, Any]]) -> str:
         [
             GIVEN[row["given"]].format(row["region"]),
             *(screens.interval(row["logodds"][side], form="+.3f") for side in ("positive", "negative")),
-            screens.interval(row["agreement"], form=".3f"),
+            screens.interval(row["agreement"], form=".3f") if "agreement" in row else "",
         ]
         for row in rows
     ]
@@ -198,13 +225,15 @@ def shift_map(title: str, rows: Sequence[Mapping[str, float]]) -> bytes:
     for axes, (key, told, colours) in zip(figure.subplots(1, len(MAPS)), MAPS, strict=True):
         edges = (across[0] - step / 2, across[-1] + step / 2, down[-1] + step / 2, down[0] - step / 2)
         values = grid(key)
-        picture = axes.imshow(values, cmap=colours, extent=edges, interpolation="nearest")
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        low -= 0.01 * (high - low < 0.01)  # shares never run past 1
+        picture = axes.imshow(values, cmap=colours, extent=edges, interpolation="nearest", vmin=low, vmax=high)
         figure.colorbar(picture, ax=axes, shrink=0.75)
         if held.any():
-            high, wide = np.flatnonzero(held.any(1)), np.flatnonzero(held.any(0))
-            corner = (across[wide[0]] - step / 2, down[high[0]] - step / 2)
+            tall, wide = np.flatnonzero(held.any(1)), np.flatnonzero(held.any(0))
+            corner = (across[wide[0]] - step / 2, down[tall[0]] - step / 2)
             for color, thick in (("white", 2.5), ("black", 1.0)):
-                box = Rectangle(corner, len(wide) * step, len(high) * step, fill=False, edgecolor=color, linewidth=thick)
+                box = Rectangle(corner, len(wide) * step, len(tall) * step, fill=False, edgecolor=color, linewidth=thick)
                 box.set_clip_on(False)
                 axes.add_patch(box)
         axes.plot(0, 0, marker="+", color="black", markersize=9)

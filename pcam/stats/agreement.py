@@ -28,7 +28,7 @@ def change(
         after: (N,), of the same patches shown otherwise.
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
-        floor: (N,), log-odds after a change that nobody could see: what is beyond it is more than rounding.
+        floor: (N,), log-odds after a change that should mean nothing: what is beyond it does mean something.
         resamples: of the bootstrap.
         seed: of the draws.
 
@@ -58,8 +58,14 @@ def change(
         found[name] = {side: mean(np.where(chosen, values, np.nan)) for side, chosen in sides.items()}
     if floor is not None:
         less = (now != was).astype(np.float64) - ((floor >= 0) != was)
-        found["beyond"] = {"changed": mean(less), "auroc": auroc(after, floor)}
+        found["beyond"] = {"changed": _within(mean(less), bool(less.any())), "auroc": auroc(after, floor)}
     return found
+
+
+def _within(share: dict[str, float], known: bool) -> dict[str, float]:
+    """Return a difference of shares whose interval stays between -1 and 1; without a patch that differs it is not known."""
+    low, high = (share["low"], share["high"]) if known else (np.nan, np.nan)
+    return {**share, "low": float(np.maximum(low, -1)), "high": float(np.minimum(high, 1))}
 
 
 def sigmoid(logodds: Floats) -> Floats:

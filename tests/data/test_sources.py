@@ -94,8 +94,8 @@ class Copies(SyntheticSource):
 
 @pytest.fixture
 def copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    def split(split: str, train: int, valid: int, test: int, data_seed: int, slides: int, stain: float, prevalence: float):
-        return Copies(split, {"train": train, "valid": valid, "test": test}[split], data_seed, slides, stain, prevalence)
+    def split(split: str, train: int, valid: int, test: int, data_seed: int, **made):
+        return Copies(split, {"train": train, "valid": valid, "test": test}[split], data_seed, **made)
 
     monkeypatch.setattr(module, "SOURCES", {"synthetic": split})
 

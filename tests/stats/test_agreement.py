@@ -15,6 +15,13 @@ def test_nothing_changes() -> None:
     assert found["agreement"]["low"] < 1  # 400 patches that agree do not prove that all do
     assert found["to_positive"]["value"] == found["to_negative"]["value"] == 0
     assert found["auroc"]["value"] == found["beyond"]["changed"]["value"] == 0
+    assert np.isnan(found["beyond"]["changed"]["low"])  # without a patch that differs there is nothing to resample
+
+
+def test_a_share_of_changed_calls_stays_a_share() -> None:
+    before, after, label = np.array([1.0, -1.0, 2.0]), np.array([-1.0, -1.0, -2.0]), np.array([1, 0, 1], np.uint8)
+    changed = change(before, after, label, floor=before, resamples=100)["beyond"]["changed"]
+    assert -1 <= changed["low"] <= changed["value"] <= changed["high"] <= 1
 
 
 def test_by_hand() -> None:

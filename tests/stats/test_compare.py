@@ -116,3 +116,15 @@ def test_one_run_a_group_has_a_difference_and_no_p() -> None:
     assert all(np.isnan(found[key]) for key in ("low", "high", "p", "freedom"))
     assert np.isnan(over_seeds([0.9])["sd"])
     assert welch([0.9, 0.9], [0.9, 0.9])["p"] == 1
+
+
+def test_several_runs_are_compared_by_their_means() -> None:
+    rng = np.random.default_rng(3)
+    label = (np.arange(300) % 2).astype(np.uint8)
+    score = rng.normal(label[None] * np.array([[1.0], [1.2], [0.8], [0.5]]), 1.0)
+    both = paired_difference(score[:2], score[2:], label, figures=("auroc",), resamples=200)["auroc"]
+    each = [paired_difference(score[i], score[i + 2], label, figures=("auroc",), resamples=200)["auroc"] for i in (0, 1)]
+    assert both["value"] == pytest.approx(np.mean([one["value"] for one in each]))
+    assert both["high"] - both["low"] < max(one["high"] - one["low"] for one in each)  # their errors are in part their own
+    same = paired_difference(score[:1], score[2], label, figures=("auroc",), resamples=200)["auroc"]
+    assert same == each[0]
