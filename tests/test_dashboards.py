@@ -12,8 +12,8 @@ from wandb.proto import wandb_internal_pb2
 
 from pcam import runs
 from pcam.errors import PcamError
-from tests.conftest import SMALL, TINY, command
-from tests.run import killed_after, train
+from tests.conftest import SMALL, TINY
+from tests.run import door, killed_after, train
 
 LONG = [*TINY, *SMALL, "trainer.max_epochs=2", "logger=wandb", "logger.table=5"]
 
@@ -109,10 +109,9 @@ def test_a_run_that_failed_says_so_and_one_that_goes_on_is_the_same(tmp_path: Pa
     assert offline(tmp_path / "bad")[0]["exit"] == 1
 
 
-def test_jobs_of_a_sweep_are_named_by_what_varies(tmp_path: Path) -> None:
-    words = [*LONG, "trainer.max_epochs=1", "-m", "aug=none,dihedral", "seed=0,1", "hydra.sweep.dir=multirun/tried"]
-    answer = command("pcam.train", *words, cwd=tmp_path, WANDB_MODE="offline")
-    assert answer.returncode == 0, answer.stderr
+def test_jobs_of_a_sweep_are_named_by_what_varies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [*LONG, "trainer.max_epochs=1", "aug=none,dihedral", "seed=0,1", "hydra.sweep.dir=multirun/tried"]
+    door(monkeypatch, tmp_path, "train", "-m", *words)
     told = offline(tmp_path)
     assert [one["name"] for one in told] == ["aug=none seed=0", "aug=none seed=1", "aug=dihedral seed=0", "aug=dihedral seed=1"]
     assert {one["group"] for one in told} == {"tried"}

@@ -12,7 +12,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --page: #14171b; --ink: #e4e7eb; --soft: #a3acb8; --line: #353c45; --shade: #1e2329; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1060px; padding: 28px 20px 60px; background: var(--page); color: var(--ink);
+body { margin: 0 auto; max-width: 1180px; padding: 28px 20px 60px; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 24px; line-height: 1.25; margin: 0 0 4px; }
 h2 { font-size: 18px; margin: 36px 0 10px; }
@@ -23,7 +23,7 @@ a { color: inherit; }
 .scroll { overflow-x: auto; margin: 8px 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 16px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-weight: 600; color: var(--soft); vertical-align: bottom; }
+th { font-weight: 600; color: var(--soft); vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child { text-align: left; }
 ul { list-style: none; margin: 0; padding: 0; }
 nav { margin: 14px 0 0; display: flex; flex-wrap: wrap; gap: 2px 16px; }
@@ -167,6 +167,12 @@ def _markdown(part: Part) -> str:
             return "\n".join(["```sh", *lines, "```"])
         case Fold(title, parts):
             return "\n\n".join([f"*{title}*", *map(_markdown, parts)])
+
+
+def narrowed(table: Table, keep: int = 1) -> Table:
+    """Return a table without its empty columns; the first ``keep`` stay."""
+    some = [i for i in range(len(table.head)) if i < keep or any(row[i] for row in table.rows)]
+    return Table([table.head[i] for i in some], [[row[i] for i in some] for row in table.rows], table.name)
 
 
 def pictures(parts: Sequence[Part]) -> list[Picture]:

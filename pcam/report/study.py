@@ -8,7 +8,7 @@ from typing import Any
 from pcam.callbacks import read_rows
 from pcam.jobs import Job
 from pcam.report import paper, screens
-from pcam.report.page import Code, Fold, Part, Picture, Section, Table, Text
+from pcam.report.page import Code, Fold, Part, Picture, Section, Table, Text, narrowed
 from pcam.stats.compare import over_seeds
 
 NAMES = {
@@ -90,6 +90,10 @@ def ran(jobs: Sequence[Job], split: str) -> Section:
         known = {} if summary is None else summary.get(split, {})
         cells += [figure(known[key]) if key in known else "" for key in ("auroc", "accuracy")]
         rows.append([*cells, f"{seconds / 60:.1f}"])
+    common = [i for i in range(3, 8) if len({row[i] for row in rows if row[2]}) == 1]  # told once, not in each row
+    alike = ", ".join(f"{head[i]} {next(row[i] for row in rows if row[2])}" for i in common)
+    rows = [[cell for i, cell in enumerate(row) if i not in common] for row in rows]
+    head = [cell for i, cell in enumerate(head) if i not in common]
     ended = [job.summary for job in jobs if job.summary is not None]
     facts: list[Part] = []
     for name, values in (
@@ -100,7 +104,10 @@ def ran(jobs: Sequence[Job], split: str) -> Section:
         ("weights", list(dict.fromkeys(_weights(one["weights"]) for one in ended))),
     ):
         facts += [Text(f"{name}: {value}", "soft") for value in dict.fromkeys(values)]
-    return Section("What was run", [Table(head, rows, "jobs"), Fold("code, versions, data, weights", facts)])
+    parts: list[Part] = [narrowed(Table(head, rows, "jobs"), 2)]
+    if alike:
+        parts.append(Text(f"All of them: {alike}.", "soft"))
+    return Section("What was run", [*parts, Fold("code, versions, data, weights", facts)])
 
 
 def _weights(told: Mapping[str, Any]) -> str:
@@ -177,7 +184,7 @@ def table2(rows: Sequence[tuple[str, Sequence[Job], Sequence[Job], Mapping[str, 
         ),
         Text(f"{paper.SOURCE}. {paper.TABLE3_NOTE}", "soft"),
     ]
-    return Section("Table 2: what augmentation is worth", [Table(head, lines, "table2"), *notes])
+    return Section("Table 2: what augmentation is worth", [narrowed(Table(head, lines, "table2")), *notes])
 
 
 def _differed(difference: Mapping[str, Any] | None) -> list[str]:
@@ -206,7 +213,7 @@ def table3(jobs: Sequence[Job], rules: Mapping[str, Mapping[str, Any]], best: Jo
     vote = "A vote of hard labels throws the ranking away: its AUROC is near balanced accuracy."
     return Section(
         "Table 3: the networks and their vote",
-        [Table(head, rows, "table3"), Text(f"{note} {vote} {paper.TABLE3_NOTE}", "soft")],
+        [narrowed(Table(head, rows, "table3")), Text(f"{note} {vote} {paper.TABLE3_NOTE}", "soft")],
     )
 
 
@@ -215,7 +222,7 @@ def differences(rows: Sequence[tuple[Sequence[Job], Sequence[Job], Mapping[str, 
     lines = [[_group(first), _group(second), *_differed(difference)] for first, second, difference in rows]
     head = ["first", "less second", "AUROC", "p (Holm)", "over seeds", "p"]
     note = f"Mean AUROCs of all seeds; paired bootstrap over {over}, p corrected for their number; over seeds by the paired t."
-    return Section("Differences", [Table(head, lines, "differences"), Text(note, "soft")])
+    return Section("Differences", [narrowed(Table(head, lines, "differences")), Text(note, "soft")])
 
 
 def _group(jobs: Sequence[Job]) -> str:
