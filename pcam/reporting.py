@@ -15,7 +15,7 @@ from pcam import members, runs
 from pcam.callbacks import read_rows
 from pcam.comparing import resampling
 from pcam.errors import ConfigError, DataError, RunError
-from pcam.jobs import Job, find, flattened
+from pcam.jobs import Job, find, flattened, varied
 from pcam.report import overlays, page, study
 from pcam.report.page import Part, Picture, Section, Text
 from pcam.stats import votes
@@ -251,8 +251,6 @@ def _is_search(job: Job) -> bool:
 
 
 def _sought(jobs: Sequence[Job]) -> list[str]:
-    from pcam.jobs import varied
-
     return [key for key in varied([job.config for job in jobs if job.config is not None]) if key != "seed"][:8]
 
 
