@@ -21,7 +21,7 @@ p { margin: 2px 0 0; }
 a { color: inherit; }
 .soft { color: var(--soft); }
 .scroll { overflow-x: auto; margin: 8px 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; overflow-wrap: normal; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 16px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child { text-align: left; }
