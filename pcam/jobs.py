@@ -46,7 +46,9 @@ class Job:
         """What its network stands for: at a smaller scale, the study's."""
         assert self.config is not None
         model = self.config["model"]
-        return str(model.get("at_scale", {}).get("full", model["name"]))
+        known = model.get("at_scale", {})
+        stands_in = known.get(self.config.get("scale")) == model["name"]  # else it was typed, and stands for itself
+        return str(known["full"] if stands_in else model["name"])
 
     @property
     def augmented(self) -> bool:
