@@ -29,7 +29,7 @@ def test_the_study_s_six_networks_take_raw_patches() -> None:
     sizes = {"resnet50": 23.5, "efficientnet_b0": 4.0, "vgg16": 14.7, "densenet201": 18.1, "xception": 20.8, "googlenet": 5.6}
     for name, millions in sizes.items():
         config = composed(f"model={name}")
-        model = {k: v for k, v in config["model"].items() if k != "weights"} | {"input_size": 96}
+        model = {k: v for k, v in config["model"].items() if k not in ("weights", "at_scale")} | {"input_size": 96}
         outputs = 1 if config["loss"]["name"] == "bce" else 2
         net = Network(**model, interpolation=config["crop"]["interpolation"], outputs=outputs).eval()
         out = net(PATCHES[:2])
