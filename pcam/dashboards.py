@@ -18,6 +18,7 @@ from pcam import runs, sweeps
 from pcam.data.draws import Purpose, draw
 from pcam.data.source import Source
 from pcam.errors import ConfigError, reason
+from pcam.jobs import Job, shown, sought
 from pcam.models.classifier import Scores
 from pcam.report import evaluation, screens
 from pcam.stats.curves import Curve, operating_curves, reliability
@@ -60,7 +61,7 @@ def _wandb(
 
     if table < 0:
         raise ConfigError(f"logger.table={table}; it is a count from 0")
-    name, of = called(folder, runs.network(config))
+    name, of = called(folder, config)
     scale = [] if config["scale"] == "full" else [config["scale"]]
     asked: dict[str, Any] = {
         "project": project, "entity": entity, "group": group or of, "tags": [*tags, *scale], "name": name, "dir": folder,
@@ -88,16 +89,19 @@ def _wandb(
 LOGGERS: Mapping[str, Callable[..., Logger]] = {"wandb": _wandb, "tensorboard": _tensorboard}
 
 
-def called(folder: Path, network: str) -> tuple[str, str | None]:
+def called(folder: Path, config: runs.Config) -> tuple[str, str | None]:
     """Return the name of a run on a dashboard and its group's: in a sweep, what varies there, and which sweep it is."""
     sweep = sweeps.around(folder)
     if sweep is None:
-        return f"{network} {folder.name}", None
+        return f"{runs.network(config)} {folder.name}", None
     told = sweeps.read(sweep)
     number = folder.absolute().relative_to(sweep).parts[0]
     jobs = told["jobs"] or []
     mine: Sequence[str] = jobs[int(number)] if number.isdigit() and int(number) < len(jobs) else ()
     varied = [word for word in mine if any(word not in job for job in jobs)]
+    if not jobs:
+        trial = Job(folder, "", "", sweep=told, config=config)
+        varied = [f"trial {number}:", *(f"{key}={shown(value)}" for key, value in sought(trial).items())]
     experiment = [word.partition("=")[2] for word in told["words"] if word.startswith("experiment=")]
     where = sweep.parts[sweep.parts.index("multirun") + 1 :] if "multirun" in sweep.parts else (sweep.name,)
     return " ".join(varied) or f"job {number}", " ".join([*experiment, "/".join(where)])

@@ -200,7 +200,12 @@ def _sweep(name: str) -> Path | None:
     words = {**swept, **given}.values()
     jobs = [_choices(one) for one in words if one.key_or_group.partition(".")[0] not in ("hydra", "resume")]
     combined = None if search else [list(job) for job in itertools.product(*jobs)]
-    sweeps.start(folder, name, typed, combined, config.sweeper.n_trials if search else None, anew=resume in (None, "auto"))
+    told = {
+        "jobs": combined,
+        "trials": config.sweeper.n_trials if search else None,
+        "varied": [one.get_key_element() for one in words if one.is_sweep_override()],
+    }
+    sweeps.start(folder, name, typed, told, anew=resume in (None, "auto"))
     quoted = str(folder).replace("'", "\\'")
     kept = [word for word in typed if key(word) not in ("resume", "hydra.sweep.dir")]
     sys.argv[1:] = ["-m", *kept, f"hydra.sweep.dir='{quoted}'"]

@@ -1,5 +1,6 @@
 """The jobs of sweeps, and single runs, as they lie on disk: which ended, which failed and why, which are missing."""
 
+import csv
 import glob
 import json
 import shlex
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pcam import runs, sweeps
-from pcam.errors import ConfigError, RunError, reason
+from pcam.callbacks import read_rows
+from pcam.errors import ConfigError, RunError, reason, typed
 
 # keys that say where a run took place, not what it is
 ASIDE = (
@@ -23,11 +25,12 @@ class Job:
 
     Attributes:
         folder: its own.
-        state: "ended", "pruned", "failed", "cut short" or "missing".
-        why: it failed, or was pruned.
-        words: its part of a sweep's command, as typed.
-        again: the command that makes it, or goes on with it.
+        state: "ended", "pruned", "failed", "cut short", "missing" or "broken".
+        why: it failed, was pruned, or cannot be read.
+        words: its part of a sweep's command, as typed; none of a search's.
+        sweep: what sweep.json holds, and None of a run by itself.
         config: None where it never began.
+        rows: of metrics.csv.
         summary: None where it did not end.
         told: what varies between it and the others, for a person.
     """
@@ -35,10 +38,11 @@ class Job:
     folder: Path
     state: str
     why: str
-    words: tuple[str, ...]
-    again: str
-    config: runs.Config | None
-    summary: dict[str, Any] | None
+    words: tuple[str, ...] = ()
+    sweep: Mapping[str, Any] | None = None
+    config: runs.Config | None = None
+    rows: tuple[Mapping[str, str], ...] = ()
+    summary: dict[str, Any] | None = None
     told: str = ""
 
     @property
@@ -51,10 +55,40 @@ class Job:
         return str(known["full"] if stands_in else model["name"])
 
     @property
+    def scale(self) -> str:
+        """At which it was trained."""
+        assert self.config is not None
+        return str(self.config.get("scale", "full"))
+
+    @property
+    def augmentation(self) -> str:
+        """Its recipe's name."""
+        assert self.config is not None
+        return str(self.config["aug"]["name"])
+
+    @property
     def augmented(self) -> bool:
         """Whether patches are changed at random in training."""
-        assert self.config is not None
-        return bool(self.config["aug"]["name"] != "none")
+        return self.augmentation != "none"
+
+    @property
+    def searched(self) -> bool:
+        """Whether it is a trial of a search."""
+        return self.sweep is not None and not self.sweep.get("jobs")
+
+    @property
+    def experiment(self) -> str:
+        """The experiment's name, or nothing."""
+        words = [] if self.sweep is None else self.sweep["words"]
+        return next((str(word).partition("=")[2] for word in words if str(word).startswith("experiment=")), "")
+
+    @property
+    def again(self) -> str:
+        """What to type to do what is missing; of a run by itself, to go on with it."""
+        if self.sweep is None:
+            return f"python -m pcam.train {typed('resume', self.folder)}"
+        command = f"python -m pcam.{self.sweep.get('door', 'train')} -m {shlex.join(map(str, self.sweep['words']))}"
+        return f"{command} {typed('hydra.sweep.dir', self.folder.parent)}"
 
 
 def find(asked: str | Sequence[str]) -> list[Job]:
@@ -80,28 +114,54 @@ def find(asked: str | Sequence[str]) -> list[Job]:
 def _at(path: Path) -> Iterator[Job]:
     if (path / "sweep.json").is_file():
         told = sweeps.read(path)
-        command = f"python -m pcam.{told.get('door', 'train')} -m {shlex.join(told['words'])}"
-        again = f"{command} hydra.sweep.dir={shlex.quote(str(path))}"
-        count = len(told["jobs"]) if told.get("jobs") else int(told.get("trials") or 0)
-        for number in range(count):
-            mine = told["jobs"][number] if told.get("jobs") else ()
-            yield _job(path / str(number), tuple(map(str, mine)), again)
+        jobs = told.get("jobs") or [()] * int(told.get("trials") or 0)
+        for number, words in enumerate(jobs):
+            yield replace(_job(path / str(number)), words=tuple(map(str, words)), sweep=told)
     elif (path / "config.yaml").is_file() or (path / "failure.json").is_file():
-        yield _job(path, (), f"python -m pcam.train resume={shlex.quote(str(path))}")
+        yield _job(path)
 
 
-def _job(folder: Path, words: tuple[str, ...], again: str) -> Job:
-    config = runs.read_config(folder) if (folder / "config.yaml").is_file() else None
-    summary, failure = (_json(folder / f"{name}.json") for name in ("summary", "failure"))
+def _job(folder: Path) -> Job:
+    """Read a run folder, as far as it can be read."""
+    try:
+        config = runs.read_config(folder) if (folder / "config.yaml").is_file() else None
+        summary, failure = (_json(folder / f"{name}.json") for name in ("summary", "failure"))
+        rows = tuple(read_rows(folder / "metrics.csv"))
+    except (RunError, OSError, UnicodeDecodeError, csv.Error) as error:
+        return Job(folder, "broken", str(error))
     if failure is not None:
-        return Job(folder, "failed", str(failure.get("error")), words or tuple(failure.get("words", ())), again, config, None)
+        return Job(folder, "failed", str(failure.get("error")), config=config, rows=rows)
     if summary is None:
-        return Job(folder, "missing" if config is None else "cut short", "", words, again, config, None)
+        told = f"after {len(rows)} epochs" if rows else ""
+        return Job(folder, "missing" if config is None else "cut short", told, config=config, rows=rows)
+    wrong = _wrong(config, rows, summary)
+    if wrong:
+        return Job(folder, "broken", wrong)
     if (verdict := summary.get("pruned")) is not None:
         told = f"{verdict['auroc']:.4f} is below {verdict['median']:.4f}, the median of {verdict['jobs']} jobs"
         why = f"after epoch {verdict['epoch'] + 1}: valid AUROC {told}"
-        return Job(folder, "pruned", why, words, again, config, summary)
-    return Job(folder, "ended", "", words, again, config, summary)
+        return Job(folder, "pruned", why, config=config, rows=rows, summary=summary)
+    return Job(folder, "ended", "", config=config, rows=rows, summary=summary)
+
+
+def _wrong(config: runs.Config | None, rows: Sequence[Mapping[str, str]], summary: Mapping[str, Any]) -> str:
+    """Return what keeps a run's files from being read as such; nothing where all is well."""
+    groups = ("model", "aug", "finetune", "data", "trainer")
+    if config is None or any(not isinstance(config.get(name), dict) for name in groups):
+        return "config.yaml lacks parts of a run's"
+    for split in ("valid", "test"):
+        for name, figure in summary.get(split, {}).items() if isinstance(summary.get(split, {}), dict) else [("", None)]:
+            if not isinstance(figure, dict) or not isinstance(figure.get("value"), int | float | None):
+                return f"summary.json: {split}.{name} is no figure"
+    lacking = [key for key in ("valid", "weights", "epochs", "versions", "data", "device", "commit") if key not in summary]
+    if lacking:
+        return f"summary.json lacks {', '.join(lacking)}"
+    try:
+        for row in rows:
+            int(row["epoch"]), float(row["seconds"])
+    except (KeyError, TypeError, ValueError) as error:
+        return f"metrics.csv is broken ({type(error).__name__}: {error})"
+    return ""
 
 
 def _json(path: Path) -> dict[str, Any] | None:
@@ -110,24 +170,43 @@ def _json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} is broken ({reason(error)})") from error
+        raise RunError(f"{path.name} is broken ({reason(error)})") from error
     if not isinstance(content, dict):
-        raise RunError(f"{path} is broken: it holds no keys")
+        raise RunError(f"{path.name} is broken: it holds no keys")
     return content
 
 
 def _told_apart(jobs: list[Job]) -> list[Job]:
-    """Say of each job what varies: of a sweep's, the words that not all have; else the keys that differ."""
-    known = [job.config for job in jobs if job.config is not None]
+    """Say of each job what varies: a sweep's words that not all have, what a search sought, or else the keys that differ."""
+    known = [job.config for job in jobs if job.config is not None and job.sweep is None]
     keys = varied(known)
     named = []
     for job in jobs:
         told = [word for word in job.words if any(other.words and word not in other.words for other in jobs)]
         if not told and job.config is not None:
-            flat = flattened(job.config)
-            told = [f"{key}={flat.get(key)}" for key in keys]
-        named.append(replace(job, told=" ".join(told) or job.folder.name))
-    return named
+            told = [f"{key}={shown(value)}" for key, value in sought(job, keys).items()]
+        several = len({other.folder.parent for other in jobs if other.sweep is not None}) > 1
+        place = "/".join(job.folder.parts[-2:]) if several or not job.folder.name.isdigit() else f"job {job.folder.name}"
+        if not told or job.searched:
+            told = [f"trial {job.folder.name}:" if job.searched else place, *told]
+        named.append(replace(job, told=" ".join(told)))
+    names = [job.told for job in named]
+    return [
+        replace(job, told=f"{job.told} ({'/'.join(job.folder.parts[-2:])})") if names.count(job.told) > 1 else job
+        for job in named
+    ]
+
+
+def sought(job: Job, keys: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what varies of a job's config: the keys that its sweep names, or those given."""
+    flat = flattened(job.config or {})
+    wanted = keys if job.sweep is None else [str(key) for key in job.sweep.get("varied") or ()]
+    return {key: flat.get(key, flat.get(f"{key}.name")) for key in wanted if key in flat or f"{key}.name" in flat}
+
+
+def shown(value: Any) -> str:
+    """Return a config's value as a table shows it."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def varied(configs: Sequence[runs.Config]) -> list[str]:

@@ -1,6 +1,7 @@
 """Sweeps and runs gathered: what was run, the study's tables from it, and what is missing."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,17 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam import members, runs
-from pcam.callbacks import read_rows
 from pcam.comparing import resampling
-from pcam.errors import ConfigError, DataError, RunError
-from pcam.jobs import Job, find, flattened, varied
+from pcam.errors import ConfigError, DataError, RunError, typed
+from pcam.jobs import Job, find, flattened, sought
 from pcam.report import overlays, page, study
 from pcam.report.page import Part, Picture, Section, Text
 from pcam.stats import votes
 from pcam.stats.compare import holm, paired_difference, paired_t
 from pcam.stats.curves import operating_curves, reliability
 from pcam.stats.intervals import bootstrap_metrics, unit
-from pcam.stats.metrics import Floats, classification_metrics
+from pcam.stats.metrics import Floats, Labels, classification_metrics
 
 PAIRS = 15  # differences that are told; more would say little
 
@@ -49,14 +49,28 @@ class Study:
     @cached_property
     def predictions(self) -> members.Members | None:
         """Of those that ended, side by side; None where they are of different patches, or unlabelled."""
+        return None if isinstance(self._side_by_side, str) else self._side_by_side
+
+    @property
+    def alone(self) -> str:
+        """Why there are no predictions to compare by; nothing where there are."""
+        return self._side_by_side if isinstance(self._side_by_side, str) else ""
+
+    @cached_property
+    def _side_by_side(self) -> members.Members | str:
         paths = [job.folder / "predictions" / f"{self.split}.csv" for job in self.ended]
-        if not paths or not all(path.is_file() for path in paths):
-            return None
+        lacking = [job.told for job, path in zip(self.ended, paths, strict=True) if not path.is_file()]
+        if not paths:
+            return f"no job has figures of {self.split}"
+        if lacking:
+            return f"{', '.join(lacking)}: no predictions/{self.split}.csv"
         try:
             found = members.together([members.read(path) for path in paths])
-        except DataError:
-            return None
-        return found if found.label is not None and 0 < found.label.sum() < len(found.label) else None
+        except DataError as error:
+            return str(error)
+        if found.label is None or not 0 < found.label.sum() < len(found.label):
+            return "the patches have no labels, or are of one class"
+        return found
 
     def of(self, jobs: Sequence[Job]) -> Floats:
         """Return the probabilities (K, N) of some of them."""
@@ -106,29 +120,47 @@ def report(config: runs.Config, folder: Path) -> Path:
         split = "valid"  # data without a labelled test split
     told = Study(jobs, split, drawn)
     title, lead = study.lead(config["title"], jobs, split, unit(told.predictions.slides) if told.predictions else "")
+    if told.alone and len(told.ended) > 1:
+        lead.append(Text(f"Not compared with each other, and no votes: {told.alone}", "notice"))
+    tables = _tables(told)
     sections = [
         study.ran(jobs, split),
-        *_tables(told),
+        *tables,
         *_pictures(told),
         *_also(config["also"]),
         study.unfinished(jobs),
-        study.again(jobs, folder),
+        study.again(jobs, [typed_list("runs", config["runs"]), *_options(config)], split),
     ]
     sections = [section for section in sections if section.parts]
     runs.write(folder / "report.html", page.html(title, lead, sections))
-    text = page.markdown(title, lead, sections)
-    runs.write(folder / "report.md", text)
+    runs.write(folder / "report.md", page.markdown(title, lead, sections))
     for section in sections:
         for picture in page.pictures(section.parts):
             runs.write(folder / "figures" / picture.name, picture.content)
         for table in page.tables(section.parts):
             runs.write_csv(folder / f"{table.name}.csv", table.head, table.rows)
-    print(page.markdown(title, [], [study.ran(jobs, split), *_tables(told)]))
+    print(page.markdown(title, lead, [study.ran(jobs, split), *tables]))
     missing = [job for job in jobs if job.state not in ("ended", "pruned")]
     if missing:
         print(f"{len(missing)} of {len(jobs)} jobs did not end: {', '.join(job.told for job in missing)}\n")
     print(folder / "report.html", flush=True)
     return folder / "report.html"
+
+
+def typed_list(key: str, value: str | Sequence[str]) -> str:
+    """Return ``key=[A,B]`` as it is typed, each quoted for Hydra and the whole for the shell."""
+    words = [value] if isinstance(value, str) else list(value)
+    quoted = ["'" + str(Path(word).absolute()).replace("'", "\\'") + "'" for word in words]
+    return shlex.quote(f"{key}=[{','.join(quoted)}]")
+
+
+def _options(config: runs.Config) -> list[str]:
+    """Return what else was typed of a report."""
+    words = [typed_list("also", config["also"])] if config["also"] else []
+    words += [typed("title", config["title"])] if config["title"] else []
+    return words + [
+        typed(key, config[key]) for key, usual in (("split", "test"), ("resamples", 2000), ("seed", 0)) if config[key] != usual
+    ]
 
 
 def _tables(told: Study) -> list[Section]:
@@ -139,17 +171,25 @@ def _tables(told: Study) -> list[Section]:
 
 
 def _table2(told: Study, ended: Sequence[Job]) -> Section:
-    rows = []
-    for network in dict.fromkeys(job.network for job in ended):
-        mine = [job for job in ended if job.network == network]
-        on, off = [job for job in mine if job.augmented], [job for job in mine if not job.augmented]
-        alike = _alike(mine, ("seed", "aug"))
-        if on and off and alike:
-            rows.append((network, on, off, told.difference(on, off)))
-    for row, p in zip([row for row in rows if row[3]], holm([row[3]["p"] for row in rows if row[3]]), strict=True):
-        assert row[3] is not None
-        row[3]["p_holm"] = p
+    """Pair each augmentation of a network with none, where nothing else but the seed differs."""
+    rows: list[study.Row2] = []
+    for network, scale in dict.fromkeys((job.network, job.scale) for job in ended):
+        mine = [job for job in ended if (job.network, job.scale) == (network, scale)]
+        off = [job for job in mine if not job.augmented]
+        for name in dict.fromkeys(job.augmentation for job in mine if job.augmented):
+            on = [job for job in mine if job.augmentation == name]
+            if off and _alike([*on, *off], ("seed", "aug")):
+                rows.append((network, on, off, told.difference(on, off)))
+    tested = [row[3] for row in rows if row[3] is not None]
+    _corrected(tested)
     return study.table2(rows, told.split)
+
+
+def _corrected(differences: Sequence[dict[str, Any]]) -> None:
+    """Add p corrected by Holm's method, of the patches' and of the seeds' tests apart."""
+    for group in (differences, [one["seeds"] for one in differences if one["seeds"] is not None]):
+        for one, p in zip(group, holm([one["p"] for one in group]), strict=True):
+            one["p_holm"] = p
 
 
 def _alike(jobs: Sequence[Job], but: tuple[str, ...]) -> bool:
@@ -163,9 +203,9 @@ def _alike(jobs: Sequence[Job], but: tuple[str, ...]) -> bool:
 
 def _table3(told: Study, ended: Sequence[Job]) -> Section:
     """Gather one run of each network, augmented where there is one, of the least seed, and their votes."""
-    chosen: dict[str, Job] = {}
+    chosen: dict[tuple[str, str], Job] = {}
     for job in sorted(ended, key=lambda job: (not job.augmented, job.config["seed"] if job.config else 0)):
-        chosen.setdefault(job.network, job)
+        chosen.setdefault((job.network, job.scale), job)
     if len(chosen) < 2:
         return Section("Table 3")
     of = [job for job in ended if job in chosen.values()]
@@ -178,10 +218,14 @@ def _table3(told: Study, ended: Sequence[Job]) -> Section:
         for name, score in scores.items():
             rules[name] = bootstrap_metrics(score, label, slides, figures=("auroc",), **told.drawn)["auroc"]
             against = paired_difference(score, told.of([best])[0], label, slides, figures=("auroc",), **told.drawn)["auroc"]
-            hard = (score >= 0.5).astype(np.float64)
-            rules[name] |= {"less": against, "hard": classification_metrics(hard, label, figures=["auroc"])["auroc"]}
-        return study.table3(of, rules, best, told.split)
-    return study.table3(of, rules, None, told.split)
+            rules[name] |= {"less": against, "hard": _hard(score, label)}
+        return study.table3(of, [_hard(score, label) for score in told.of(of)], rules, best, told.split)
+    return study.table3(of, [], rules, None, told.split)
+
+
+def _hard(score: Floats, label: Labels) -> float:
+    """Return the AUROC of 0/1 labels, which is balanced accuracy."""
+    return classification_metrics((score >= 0.5).astype(np.float64), label, figures=["auroc"])["auroc"]
 
 
 def _valid(job: Job) -> float:
@@ -197,19 +241,21 @@ def _differences(told: Study, ended: Sequence[Job]) -> Section:
         flat = {key: value for key, value in flattened(job.config or {}).items() if key not in ("seed", "splits.seed")}
         groups.setdefault(repr(flat), []).append(job)
     pairs = list(combinations(groups.values(), 2))
-    if not pairs or len(pairs) > PAIRS or told.predictions is None:
+    if not pairs or told.predictions is None:
         return Section("Differences")
+    if len(pairs) > PAIRS:
+        said = (
+            f"{len(pairs)} pairs of {len(groups)} groups are too many to tell here; python -m pcam.compare tells them (below)."
+        )
+        return Section("Differences", [Text(said, "soft")])
     rows = [(first, second, told.difference(first, second)) for first, second in pairs]
-    known = [row[2] for row in rows if row[2] is not None]
-    for difference, p in zip(known, holm([one["p"] for one in known]), strict=True):
-        difference["p_holm"] = p
+    _corrected([row[2] for row in rows if row[2] is not None])
     return study.differences(rows, unit(told.predictions.slides))
 
 
 def _pictures(told: Study) -> list[Section]:
     """Return curves of training, ROC and calibration, what a search tried, and maps drawn as training went."""
-    rows = {job.told: read_rows(job.folder / "metrics.csv") for job in told.jobs if job.config is not None}
-    rows = {name: lines for name, lines in rows.items() if lines}
+    rows = {job.told: job.rows for job in told.jobs if job.rows}
     parts: list[Part] = []
     if rows:
         parts.append(Picture("training.png", overlays.training(rows, "training"), "losses and valid AUROC by epoch"))
@@ -222,7 +268,7 @@ def _pictures(told: Study) -> list[Section]:
             for job, score in zip(told.ended, told.predictions.probability, strict=True)
         }
         parts.append(Picture("operating.png", overlays.operating(lines, told.split), f"ROC and calibration, {told.split}"))
-    sections = [Section("Curves", parts), _searched(told.jobs)]
+    sections = [Section("Curves", parts), *_searched(told.jobs)]
     maps: list[Part] = []
     for number, job in enumerate(told.jobs):
         drawn = sorted((job.folder / "figures" / "attribution").glob("epoch-*.png"))
@@ -232,26 +278,20 @@ def _pictures(told: Study) -> list[Section]:
     return [*sections, Section("Maps as training ended", maps)]
 
 
-def _searched(jobs: Sequence[Job]) -> Section:
-    """Draw a search's trials; its best is chosen by valid alone."""
-    tried = [job for job in jobs if job.config is not None and job.summary is not None]
-    if len(tried) < 3 or not any(_is_search(job) for job in tried):
-        return Section("Search")
-    keys = _sought(tried)
-    score: NDArray[np.float64] = np.array([_valid(job) for job in tried])
-    best = int(np.nanargmax(score)) if not np.isnan(score).all() else None
-    values = {key: [flattened(job.config or {}).get(key) for job in tried] for key in keys}
-    picture = overlays.trials(values, score.tolist(), [job.state == "ended" for job in tried], best)
-    return study.searched(tried, keys, best, picture)
-
-
-def _is_search(job: Job) -> bool:
-    path = job.folder.parent / "sweep.json"
-    return path.is_file() and not json.loads(path.read_text()).get("jobs")
-
-
-def _sought(jobs: Sequence[Job]) -> list[str]:
-    return [key for key in varied([job.config for job in jobs if job.config is not None]) if key != "seed"][:8]
+def _searched(jobs: Sequence[Job]) -> list[Section]:
+    """Draw each search's trials; its best is chosen by valid alone."""
+    found: list[Section] = []
+    for place in dict.fromkeys(job.folder.parent for job in jobs if job.searched):
+        tried = [job for job in jobs if job.folder.parent == place and job.summary is not None]
+        if len(tried) < 2:
+            continue
+        score: NDArray[np.float64] = np.array([_valid(job) for job in tried])
+        best = int(np.nanargmax(score)) if not np.isnan(score).all() else None
+        each = [sought(job) for job in tried]
+        values = {key: [one.get(key) for one in each] for key in each[0]}
+        picture = overlays.trials(values, score.tolist(), [job.state == "ended" for job in tried], best)
+        found.append(study.searched(place.name, tried, best, picture, len(found)))
+    return found
 
 
 def _also(folders: Sequence[str] | str) -> list[Section]:

@@ -8,7 +8,7 @@ FOLDER/N/failure.json  why it failed when it was last started; gone once it ends
 import json
 import shlex
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,17 +57,15 @@ def newest(root: Path, words: Sequence[str]) -> Path | None:
     return max(found)[1] if found else None
 
 
-def start(
-    folder: Path, door: str, words: Sequence[str], jobs: Sequence[Sequence[str]] | None, trials: int | None, anew: bool
-) -> None:
+def start(folder: Path, door: str, words: Sequence[str], told: Mapping[str, Any], anew: bool) -> None:
     """Write a sweep's sweep.json, or make sure that the one in the folder was begun by the same words.
 
     Args:
         folder: the sweep's.
         door: whose command it is.
         words: of the command line.
-        jobs: each job's words; None where one job's outcome decides the next one's (a search).
-        trials: how many jobs a search makes.
+        told: "jobs", each job's words, None where one job's outcome decides the next one's (a search); "trials", how many jobs
+            a search makes; "varied", the keys that differ between jobs.
         anew: there need not be one.
 
     Raises:
@@ -78,15 +76,14 @@ def start(
     if not anew or (folder / "sweep.json").exists():
         begun = read(folder)["words"]
         if begun != same(words):
-            told = f"{folder} was begun by other words: {shlex.join(begun)}"
-            raise RunError(f"{told}; type them as they were, or set another hydra.sweep.dir")
+            line = f"{folder} was begun by other words: {shlex.join(begun)}"
+            raise RunError(f"{line}; type them as they were, or set another hydra.sweep.dir")
         return
     content = {
         "door": door,
         "words": same(words),
         "begun": _now(),
-        "jobs": jobs,
-        "trials": trials,
+        **told,
         "commit": runs.code_commit(),
     }
     try:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -99,14 +100,21 @@ def test_tables_by_hand(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert first["with augmentation"] == f"{on.mean():.3f} ± {on.std(ddof=1):.3f} (2 runs)"
     text = (tmp_path / "out" / "report.md").read_text()
     (line,) = [one for one in text.splitlines() if one.startswith("| ResNet-50 (smoke: test_resnet)") and "(2 runs)" in one]
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[3].startswith(f"{(on - off).mean():+.4f} [")
-    assert cells[5].startswith(f"{(on - off).mean():+.4f} [")  # over seeds: the same mean, another interval
-    assert cells[3] != cells[5]
-    assert cells[7:] == ["0.8977", "0.836", "+0.0617"]
+    assert line
+    assert first["difference"].startswith(f"{(on - off).mean():+.4f} [")
+    assert first["over seeds"].startswith(f"{(on - off).mean():+.4f} [")  # the same mean, another interval
+    assert first["difference"] != first["over seeds"]
+    assert [first[f"the study, {name}"] for name in ("with", "without", "difference")] == ["0.8977", "0.836", "+0.0617"]
     votes = {row[""]: row for row in rows(tmp_path / "out" / "table3.csv")}
     assert votes["ResNet-50 (smoke: test_resnet)"]["run"] == "recipe=resnet50 aug=dihedral seed=0"
-    assert votes["majority vote of hard labels"]["the study"] == "0.89"
+    majority = votes["majority vote of hard labels"]
+    assert majority["the study"] == "0.89"
+    members = [rows(sweep / number / "predictions" / "test.csv") for number in ("0", "4")]
+    called = np.array([[float(row["probability"]) >= 0.5 for row in member] for member in members]).mean(0)
+    label = np.array([int(row["label"]) for row in members[0]])
+    balanced = (called[label == 1].mean() + 1 - called[label == 0].mean()) / 2 if set(called) <= {0, 1} else None
+    assert majority["AUROC"].startswith(f"{roc_auc_score(label, called):.3f}")
+    assert balanced is None or majority["AUROC of 0/1 labels"] == f"{balanced:.3f}"
     assert "contradicts itself" in text
 
 
@@ -129,6 +137,56 @@ def test_what_failed_and_what_is_missing_is_named_with_what_to_type(
     assert "the disk &lt;is&gt; full" in page
     assert "8 jobs: 5 ended, 1 failed, 1 cut short, 1 missing" in page
     assert f"hydra.sweep.dir={broken}" in page
+
+
+def test_one_damaged_folder_does_not_take_the_page_away(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    broken = tmp_path / "a b, c" / "s"
+    shutil.copytree(sweep, broken)
+    (broken / "0" / "summary.json").write_text('{"test": ')
+    (broken / "1" / "config.yaml").write_text("model: [")
+    (broken / "2" / "metrics.csv").write_text("epoch,what\n0,1\n")
+    summary = json.loads((broken / "3" / "summary.json").read_text())
+    (broken / "3" / "summary.json").write_text(json.dumps({**summary, "test": {"auroc": "high"}}))
+    (broken / "4" / "summary.json").write_text(json.dumps({**summary, "commit": "<script>alert(1)</script>"}))
+    report(monkeypatch, tmp_path, f"runs='{broken}'", "resamples=100", "hydra.run.dir=out")
+    told = {row[""]: row for row in rows(tmp_path / "out" / "unfinished.csv")}
+    assert [row["state"] for row in told.values()] == ["broken"] * 4
+    why = [row["why"] for row in told.values()]
+    assert ["summary.json is broken" in why[0], "config.yaml" in why[1], "metrics.csv" in why[2], "test.auroc" in why[3]] == [
+        True
+    ] * 4
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / "out" / name).read_text()
+        assert "<script>" not in text
+        assert "&lt;script&gt;" in text
+    (line,) = [one for one in (tmp_path / "out" / "report.md").read_text().splitlines() if one.endswith("# this page")]
+    words = shlex.split(line.removesuffix("# this page"))[3:]
+    report(monkeypatch, tmp_path, *words, "hydra.run.dir=again")  # as it stands
+    assert rows(tmp_path / "again" / "jobs.csv") == rows(tmp_path / "out" / "jobs.csv")
+
+
+def test_two_recipes_are_not_pooled_and_other_patches_are_said(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    other = tmp_path / "s"
+    shutil.copytree(sweep, other)
+    config = (other / "1" / "config.yaml").read_text()
+    (other / "1" / "config.yaml").write_text(config.replace("name: dihedral", "name: paper").replace("seed: 1", "seed: 0"))
+    report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=out")
+    names = [row["network"] for row in rows(tmp_path / "out" / "table2.csv")]
+    assert names[:2] == ["ResNet-50 (smoke: test_resnet), dihedral", "ResNet-50 (smoke: test_resnet), paper"]
+    assert "runs)" not in rows(tmp_path / "out" / "table2.csv")[0]["with augmentation"]
+    scores = (other / "5" / "predictions" / "test.csv").read_text().replace("test-000001", "test-900001")
+    (other / "5" / "predictions" / "test.csv").write_text(scores)
+    report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=without")
+    text = (tmp_path / "without" / "report.md").read_text()
+    assert "Not compared with each other, and no votes:" in text
+    assert "is of other patches than" in text
+    assert "paired bootstrap" not in text
 
 
 @pytest.mark.parametrize(
@@ -155,18 +213,18 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_search_s_best_is_valid_s_and_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_s_best_is_valid_s_of_its_own_trials(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [
         *JOB, "recipe=resnet50", "aug=none", "hydra/sweeper=random", "hydra.sweeper.n_trials=3",
         "optimizer.lr=tag(log,interval(1e-5,1e-2))", "hydra.sweep.dir=multirun/search",
     ]  # fmt: skip
     door(monkeypatch, tmp_path, "train", "-m", *words)
-    report(monkeypatch, tmp_path, "runs=multirun/search", "resamples=100", "hydra.run.dir=out")
+    report(monkeypatch, tmp_path, f"runs=[multirun/search,{sweep}]", "resamples=100", "hydra.run.dir=out")
     jobs = [json.loads((tmp_path / f"multirun/search/{number}/summary.json").read_text()) for number in range(3)]
     best = max(range(3), key=lambda number: jobs[number]["valid"]["auroc"]["value"])
     (line,) = [one for one in (tmp_path / "out" / "report.md").read_text().splitlines() if one.startswith("Best by valid")]
     config = (tmp_path / f"multirun/search/{best}/config.yaml").read_text()
     rate = re.search(r"\n  lr: (\S+)", config)
     assert rate
-    assert f"optimizer.lr={float(rate[1])}" in line
-    assert (tmp_path / "out" / "figures" / "search.png").stat().st_size > 10_000
+    assert f"trial {best}: optimizer.lr={float(rate[1]):.3g}" in line
+    assert (tmp_path / "out" / "figures" / "search-0.png").stat().st_size > 10_000

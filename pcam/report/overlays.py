@@ -20,7 +20,8 @@ def _line(number: int) -> dict[str, Any]:
 def _legend(figure: Any, handles: Sequence[Any], names: Sequence[str]) -> None:
     if len(names) <= NAMED:
         columns = max(1, min(len(names), 110 // (max(map(len, names)) + 8)))
-        figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+        short = [name if len(name) <= 90 else f"{name[:88]}…" for name in names]
+        figure.legend(handles, short, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
 def training(runs: Mapping[str, Sequence[Mapping[str, str]]], title: str) -> bytes:

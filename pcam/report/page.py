@@ -24,7 +24,8 @@ a { color: inherit; }
 table { border-collapse: collapse; overflow-wrap: normal; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 16px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); vertical-align: bottom; white-space: normal; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page); white-space: normal;
+  min-width: 7.5em; max-width: 22em; }
 ul { list-style: none; margin: 0; padding: 0; }
 nav { margin: 14px 0 0; display: flex; flex-wrap: wrap; gap: 2px 16px; }
 pre { margin: 8px 0; padding: 8px 12px; background: var(--shade); border-radius: 6px; white-space: pre-wrap; font-size: 13px; }
@@ -149,24 +150,29 @@ def uri(content: bytes, kind: str) -> str:
 
 def markdown(title: str, lead: Sequence[Part], sections: Sequence[Section]) -> str:
     """Return sections as Markdown; pictures are files in figures/."""
-    parts = [f"# {title}", *map(_markdown, lead)]
+    parts = [f"# {_plain(title)}", *map(_markdown, lead)]
     for section in sections:
-        parts += [f"## {section.title}", *map(_markdown, section.parts)]
+        parts += [f"## {_plain(section.title)}", *map(_markdown, section.parts)]
     return "\n\n".join(parts) + "\n"
 
 
 def _markdown(part: Part) -> str:
     match part:
         case Text(words, kind):
-            return f"**{words}**" if kind == "notice" else words
+            return f"**{_plain(words)}**" if kind == "notice" else _plain(words)
         case Table(head, rows):
-            return screens.columns(head, [[cell.replace("|", "\\|") for cell in row] for row in rows])
+            return screens.columns(list(map(_plain, head)), [[_plain(cell) for cell in row] for row in rows])
         case Picture(name, _, told):
             return f"![{told}](figures/{name})"
         case Code(lines):
             return "\n".join(["```sh", *lines, "```"])
         case Fold(title, parts):
-            return "\n\n".join([f"*{title}*", *map(_markdown, parts)])
+            return "\n\n".join([f"*{_plain(title)}*", *map(_markdown, parts)])
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it stands, whatever a file held."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 def narrowed(table: Table, keep: int = 1) -> Table:

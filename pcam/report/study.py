@@ -2,10 +2,9 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from pcam.callbacks import read_rows
+from pcam.errors import typed
 from pcam.jobs import Job
 from pcam.report import paper, screens
 from pcam.report.page import Code, Fold, Part, Picture, Section, Table, Text, narrowed
@@ -28,11 +27,16 @@ RULES = {
 }
 
 
+Row2 = tuple[str, Sequence[Job], Sequence[Job], dict[str, Any] | None]  # network, augmented, not, their difference
+
+
 def named(job: Job) -> str:
     """Return what a table calls a job's network; at a smaller scale also what it is."""
     assert job.config is not None
     name, known = job.config["model"]["name"], NAMES.get(job.network, job.network)
-    return known if name == job.network else f"{known} ({job.config.get('scale')}: {name})"
+    if name != job.network:
+        return f"{known} ({job.scale}: {name})"
+    return known if job.scale == "full" else f"{known} ({job.scale})"
 
 
 def figure(value: Mapping[str, Any]) -> str:
@@ -54,8 +58,7 @@ def several(figures: Sequence[Mapping[str, Any]]) -> str:
 
 def lead(title: str | None, jobs: Sequence[Job], split: str, over: str) -> tuple[str, list[Part]]:
     """Return the page's title and what stands before all."""
-    words = [word.partition("=")[2] for job in jobs for word in job.words if word.startswith("experiment=")]
-    name = title or ", ".join(dict.fromkeys(words)) or "Runs"
+    name = title or ", ".join(dict.fromkeys(job.experiment for job in jobs if job.experiment)) or "Runs"
     counts = {state: sum(job.state == state for job in jobs) for state in dict.fromkeys(job.state for job in jobs)}
     began = [job for job in jobs if job.config is not None]
     data = ", ".join(dict.fromkeys(str(job.config["data"]["name"]) for job in began if job.config))
@@ -82,7 +85,7 @@ def ran(jobs: Sequence[Job], split: str) -> Section:
             rows.append([job.told, job.state, *[""] * (len(head) - 2)])
             continue
         config, summary = job.config, job.summary
-        seconds = sum(float(row["seconds"]) for row in read_rows(job.folder / "metrics.csv"))
+        seconds = sum(float(row["seconds"]) for row in job.rows)
         cells = [job.told, job.state, named(job)]
         cells.append("" if summary is None else str(summary["weights"]["origin"]))
         cells += [config["aug"]["name"], config["finetune"]["name"], str(config["seed"])]
@@ -100,13 +103,13 @@ def ran(jobs: Sequence[Job], split: str) -> Section:
         ("code", [str(one["commit"]) for one in ended]),
         ("device", [f"{one['device']}, {one['precision']}" for one in ended]),
         ("versions", [", ".join(f"{key} {value}" for key, value in one["versions"].items()) for one in ended]),
-        ("data", [_data(one["data"]) for one in ended]),
+        ("data", [_data(one["data"]) for one in ended]),  # with data.limit, train differs by seed
         ("weights", list(dict.fromkeys(_weights(one["weights"]) for one in ended))),
     ):
         facts += [Text(f"{name}: {value}", "soft") for value in dict.fromkeys(values)]
     parts: list[Part] = [narrowed(Table(head, rows, "jobs"), 2)]
     if alike:
-        parts.append(Text(f"All of them: {alike}.", "soft"))
+        parts.append(Text(f"All that began: {alike}.", "soft"))
     return Section("What was run", [*parts, Fold("code, versions, data, weights", facts)])
 
 
@@ -157,34 +160,31 @@ def table2(rows: Sequence[tuple[str, Sequence[Job], Sequence[Job], Mapping[str, 
     """Table 2: with and without augmentation."""
     if not rows:
         return Section("Table 2")
+    several_kinds = len({on[0].augmentation for _, on, _, _ in rows}) > 1
     head = [
-        "network",
-        "with augmentation",
-        "without",
-        "difference",
-        "p (Holm)",
-        "over seeds",
-        "p",
-        "the study",
-        "without",
-        "difference",
-    ]
+        "network", "with augmentation", "the study, with", "without", "the study, without", "difference", "p (Holm)",
+        "over seeds", "p (Holm), seeds", "the study, difference",
+    ]  # fmt: skip
     lines = []
     for network, on, off, difference in rows:
-        cells = [several([job.summary[split]["auroc"] for job in side if job.summary]) for side in (on, off)]
-        cells += _differed(difference)
+        ours = [several([job.summary[split]["auroc"] for job in side if job.summary]) for side in (on, off)]
         known = paper.TABLE2.get(network)
-        cells += ["", "", ""] if known is None else [f"{known[0]}", f"{known[1]}", f"{known[0] - known[1]:+.4f}"]
-        lines.append([named(on[0]), *cells])
-    notes = [
-        Text(
-            f"AUROC, {split}. The difference is of the mean AUROCs of all seeds, its interval and p by the paired bootstrap "
-            "(other patches, these seeds); over seeds by the paired t (these patches, other seeds).",
-            "soft",
-        ),
-        Text(f"{paper.SOURCE}. {paper.TABLE3_NOTE}", "soft"),
-    ]
-    return Section("Table 2: what augmentation is worth", [narrowed(Table(head, lines, "table2")), *notes])
+        theirs = ["", "", ""] if known is None else [f"{known[0]}", f"{known[1]}", f"{known[0] - known[1]:+.4f}"]
+        name = named(on[0]) + (f", {on[0].augmentation}" if several_kinds else "")
+        lines.append([name, ours[0], theirs[0], ours[1], theirs[1], *_differed(difference), theirs[2]])
+    table = narrowed(Table(head, lines, "table2"))
+    notes = [Text(f"AUROC, {split}.{_how(table)}", "soft"), Text(f"{paper.SOURCE}. {paper.TABLE3_NOTE}", "soft")]
+    return Section("Table 2: what augmentation is worth", [table, *notes])
+
+
+def _how(table: Table) -> str:
+    """Return how the differences that a table holds were tested."""
+    told = ""
+    if "p (Holm)" in table.head:
+        told += " The difference is of the mean AUROCs; its interval and p by the paired bootstrap (other patches, these runs)"
+        told += "; over seeds by the paired t (these patches, other seeds)." if "over seeds" in table.head else "."
+        told += " p is corrected for the table's differences by Holm's method."
+    return told
 
 
 def _differed(difference: Mapping[str, Any] | None) -> list[str]:
@@ -192,37 +192,39 @@ def _differed(difference: Mapping[str, Any] | None) -> list[str]:
         return ["", "", "", ""]
     p = screens.p_value(difference.get("p_holm", difference["p"]))
     seeds = difference["seeds"]
-    over = ["", ""] if seeds is None else [screens.signed(seeds), screens.p_value(seeds["p"])]
+    over = ["", ""] if seeds is None else [screens.signed(seeds), screens.p_value(seeds.get("p_holm", seeds["p"]))]
     return [screens.signed(difference), p, *over]
 
 
-def table3(jobs: Sequence[Job], rules: Mapping[str, Mapping[str, Any]], best: Job | None, split: str) -> Section:
+def table3(
+    jobs: Sequence[Job], hard: Sequence[float], rules: Mapping[str, Mapping[str, Any]], best: Job | None, split: str
+) -> Section:
     """Table 3: the networks and their vote."""
     rows = []
-    for job in jobs:
+    for number, job in enumerate(jobs):
         assert job.summary is not None
         known = paper.TABLE3.get(job.network)
-        rows.append([named(job), job.told, figure(job.summary[split]["auroc"]), "", "", "" if known is None else f"{known}"])
+        theirs = "" if known is None else f"{known}"
+        label = f"{hard[number]:.3f}" if hard else ""
+        rows.append([named(job), figure(job.summary[split]["auroc"]), theirs, label, "", job.told])
     for name, rule in rules.items():
-        less = screens.signed(rule["less"])
         theirs = f"{paper.VOTE}" if name == "majority_vote" else ""
-        rows.append([RULES.get(name, name.replace("_", " ")), "", figure(rule), f"{rule['hard']:.3f}", less, theirs])
+        cells = [figure(rule), theirs, f"{rule['hard']:.3f}", screens.signed(rule["less"])]
+        rows.append([RULES.get(name, name.replace("_", " ")), *cells, ""])
     against = "" if best is None else f" less {NAMES.get(best.network, best.network)}'s, the best by valid"
-    head = ["", "run", "AUROC", "of 0/1 labels", f"AUROC{against}", "the study"]
+    table = narrowed(Table(["", "AUROC", "the study", "AUROC of 0/1 labels", f"AUROC{against}", "run"], rows, "table3"))
     note = f"{split}; one run of each network: augmented where there is one, of the least seed. {paper.SOURCE}."
-    vote = "A vote of hard labels throws the ranking away: its AUROC is near balanced accuracy."
-    return Section(
-        "Table 3: the networks and their vote",
-        [narrowed(Table(head, rows, "table3")), Text(f"{note} {vote} {paper.TABLE3_NOTE}", "soft")],
-    )
+    vote = " A vote of hard labels throws the ranking away: what is left is balanced accuracy." if rules else ""
+    return Section("Table 3: the networks and their vote", [table, Text(f"{note}{vote} {paper.TABLE3_NOTE}", "soft")])
 
 
 def differences(rows: Sequence[tuple[Sequence[Job], Sequence[Job], Mapping[str, Any] | None]], over: str) -> Section:
     """Groups of runs that differ in more than their seed, each with each."""
     lines = [[_group(first), _group(second), *_differed(difference)] for first, second, difference in rows]
-    head = ["first", "less second", "AUROC", "p (Holm)", "over seeds", "p"]
-    note = f"Mean AUROCs of all seeds; paired bootstrap over {over}, p corrected for their number; over seeds by the paired t."
-    return Section("Differences", [narrowed(Table(head, lines, "differences")), Text(note, "soft")])
+    table = narrowed(
+        Table(["first", "less second", "AUROC", "p (Holm)", "over seeds", "p (Holm), seeds"], lines, "differences")
+    )
+    return Section("Differences", [table, Text(f"Drawn over {over}.{_how(table)}", "soft")])
 
 
 def _group(jobs: Sequence[Job]) -> str:
@@ -232,9 +234,9 @@ def _group(jobs: Sequence[Job]) -> str:
     return f"{' '.join(common) or jobs[0].told} ({len(jobs)} seeds)"
 
 
-def searched(jobs: Sequence[Job], keys: Sequence[str], best: int | None, picture: bytes) -> Section:
+def searched(name: str, jobs: Sequence[Job], best: int | None, picture: bytes, number: int) -> Section:
     """A search's trials."""
-    parts: list[Part] = [Picture("search.png", picture, "trials by valid AUROC")]
+    parts: list[Part] = [Picture(f"search-{number}.png", picture, "trials by valid AUROC")]
     if best is not None:
         job = jobs[best]
         assert job.summary is not None
@@ -242,29 +244,42 @@ def searched(jobs: Sequence[Job], keys: Sequence[str], best: int | None, picture
         if "test" in job.summary:
             told += f" Its test AUROC, looked at after: {figure(job.summary['test']['auroc'])}."
         parts.insert(0, Text(told))
-    return Section("Search", parts)
+    pruned = [job for job in jobs if job.state == "pruned"]
+    if pruned:
+        parts.append(Fold(f"{len(pruned)} pruned", [Table(["", "why"], [[job.told, job.why] for job in pruned])]))
+    return Section(f"Search: {name}", parts)
 
 
 def unfinished(jobs: Sequence[Job]) -> Section:
     """Name the jobs that did not end, with their reasons and what to type."""
-    left = [job for job in jobs if job.state != "ended"]
+    left = [job for job in jobs if job.state not in ("ended", "pruned")]
+    if not left:
+        return Section("Failed and missing jobs")
     rows = [[job.told, job.state, job.why] for job in left]
-    commands = list(dict.fromkeys(job.again for job in left if job.state != "pruned"))
-    parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")] if rows else []
+    commands = list(dict.fromkeys(job.again for job in left if job.state != "broken"))
+    parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")]
     if commands:
         parts += [Text("This does what is missing:"), Code(commands)]
     return Section("Failed and missing jobs", parts)
 
 
-def again(jobs: Sequence[Job], folder: Path) -> Section:
-    """Tell what to type for each part of the page."""
-    made = list(dict.fromkeys(job.again for job in jobs))
-    sources = " ".join(dict.fromkeys(str(job.folder.parent if job.words else job.folder) for job in jobs))
-    lines = [*made, f"python -m pcam.report 'runs=[{','.join(sources.split())}]'"]
-    folders = [str(job.folder) for job in jobs if job.summary is not None]
-    if len(folders) > 1:
-        glob = shlex.quote(f"runs=[{Path(folders[0]).parent}/*]")
-        lines += [f"python -m pcam.compare {glob}", f"python -m pcam.ensemble {glob}"]
-    if folders:
-        lines += [f"python -m pcam.{name} run={shlex.quote(folders[0])}" for name in ("evaluate", "attribute", "bias")]
+def again(jobs: Sequence[Job], report: Sequence[str], split: str) -> Section:
+    """Tell what to type for each part of the page.
+
+    Args:
+        jobs: all of them.
+        report: the words of this report's command.
+        split: which the figures are of.
+    """
+    lines = [f"{command}   # the runs" for command in dict.fromkeys(job.again for job in jobs if job.sweep is not None)]
+    lines.append(f"python -m pcam.report {' '.join(report)}   # this page")
+    ended = [job for job in jobs if job.summary is not None and split in job.summary]
+    if len(ended) > 1:
+        quoted = ["'" + str(job.folder).replace("'", "\\'") + "'" for job in ended]
+        every = shlex.quote(f"runs=[{','.join(quoted)}]")
+        which = "" if split == "test" else f" split={split}"
+        lines.append(f"python -m pcam.compare {every}{which}   # differences")
+        lines.append(f"python -m pcam.ensemble {every}{which}   # votes, of all of them")
+    if ended:
+        lines += [f"python -m pcam.{name} {typed('run', ended[0].folder)}" for name in ("evaluate", "attribute", "bias")]
     return Section("To make each part again", [Code(lines)])
