@@ -71,8 +71,9 @@ def cropped(crop: Mapping[str, Any], split: str) -> str:
     """Return which part of a patch a run's crop leaves."""
     mode = crop["valid" if split == "valid" else "test"]
     size = crop["size"]
+    trained = " (trained anywhere)" if crop["train"] == "random" else ""
     return {
-        "none": "whole patch", "center": f"centre {size}x{size}", "random": f"{size}x{size} anywhere",
+        "none": "whole patch", "center": f"centre {size}x{size}{trained}", "random": f"{size}x{size} anywhere",
         "ring": f"all but the centre {size}x{size}",
     }[mode]  # fmt: skip
 
