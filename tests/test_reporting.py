@@ -159,7 +159,7 @@ def test_one_damaged_folder_does_not_take_the_page_away(sweep: Path, tmp_path: P
     for name in ("report.html", "report.md"):
         text = (tmp_path / "out" / name).read_text()
         assert "<script>" not in text
-        assert "&lt;script&gt;" in text
+        assert "&lt;script" in text
     (line,) = [one for one in (tmp_path / "out" / "report.md").read_text().splitlines() if one.endswith("# this page")]
     words = shlex.split(line.removesuffix("# this page"))[3:]
     report(monkeypatch, tmp_path, *words, "hydra.run.dir=again")  # as it stands
