@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from pcam import members, runs, scoring
 from pcam.comparing import compare, resampling
@@ -18,7 +19,6 @@ from pcam.position import measuring, views
 from pcam.position.measuring import Probe
 from pcam.position.views import Offsets, View
 from pcam.report import position, screens
-from pcam.stats.agreement import sigmoid
 from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import bootstrap_metrics, unit
 from pcam.stats.metrics import Floats, Labels
@@ -41,6 +41,11 @@ class Sample:
     patches: Pixels
     labels: Labels
     groups: list[str] | None
+
+    @property
+    def ids(self) -> list[str]:
+        """The patches' names."""
+        return [self.source.ids[int(i)] for i in self.chosen]
 
     @property
     def told(self) -> str:
@@ -84,10 +89,14 @@ def gather(config: runs.Config, folder: Path) -> dict[str, Any]:
     crops = [runs.read_config(run)["crop"] for run in asked]  # before the long work
     found: list[dict[str, Any]] = []
     after: list[Mapping[str, Floats] | None] = []
+    first: Sample | None = None
     for number, (run, crop) in enumerate(zip(asked, crops, strict=True), 1):
         print(f"\n{number} of {len(asked)}: {run}", flush=True)
         into = folder / f"{number}-{run.name}"
         sample = _sample(config, run)
+        first = first or sample
+        if sample.ids != first.ids:
+            raise DataError(f"{run} is asked about other patches than {first.run}: name one source for both, data=")
         view = _view(sample, config["reach"])
         if view is None:
             print(f"  crop={sample.crop.mode}: what this network sees of a patch cannot be moved", flush=True)
@@ -97,7 +106,7 @@ def gather(config: runs.Config, folder: Path) -> dict[str, Any]:
             runs.write_json(into / "summary.json", summary)
         else:
             summary, answers = _probed(config, into, sample, view, drawn)
-        found.append({"folder": into.name, "crop": position.cropped(crop, config["split"]), **summary})
+        found.append({"folder": into.name, "crop": position.cropped(sample.crop, crop["train"]), **summary})
         after.append(answers)
     _beyond_random(found, after, crops, sample, drawn)
     compared = None
@@ -126,7 +135,7 @@ def _beyond_random(
             continue
         first, second = [mine["shift"], other["as_trained"]], [mine["as_trained"], other["shift"]]
         told = paired_difference(
-            sigmoid(np.stack(first)), sigmoid(np.stack(second)), sample.labels, sample.groups, figures=("auroc",), **drawn
+            expit(np.stack(first)), expit(np.stack(second)), sample.labels, sample.groups, figures=("auroc",), **drawn
         )["auroc"]
         one["beyond_random"] = {**{key: 2 * told[key] for key in ("value", "low", "high")}, "p": told["p"]}  # of means of two
 
@@ -178,9 +187,8 @@ def _view(sample: Sample, reach: int) -> View | None:
 
 def _as_trained(config: runs.Config, folder: Path, sample: Sample, seen: Floats, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """Write what the network says of the patches as they are; return what every summary.json begins with."""
-    probability = sigmoid(seen)
-    ids = [sample.source.ids[int(i)] for i in sample.chosen]
-    runs.write_predictions(folder, config["split"], ids, sample.labels, probability, sample.groups)
+    probability = expit(seen)
+    runs.write_predictions(folder, config["split"], sample.ids, sample.labels, probability, sample.groups)
     return {
         "run": str(sample.run),
         "network": runs.network(sample.saved),
@@ -240,8 +248,9 @@ def _probed(
 def _write_answers(folder: Path, sample: Sample, offsets: Offsets, after: Mapping[str, Floats]) -> None:
     """Write answers.csv: of each patch its label, where it was seen from when moved, and its log-odds by view."""
     columns = ["id", "label", "row", "column", *after]
-    ids = [sample.source.ids[int(i)] for i in sample.chosen]
-    rows = zip(ids, sample.labels.tolist(), *offsets.T.tolist(), *(values.tolist() for values in after.values()), strict=True)
+    rows = zip(
+        sample.ids, sample.labels.tolist(), *offsets.T.tolist(), *(values.tolist() for values in after.values()), strict=True
+    )
     runs.write_csv(folder / "answers.csv", columns, rows)
 
 

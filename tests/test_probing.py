@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -71,6 +72,7 @@ def test_a_whole_patch_moves_with_mirrored_edges_and_the_centre_alone_has_no_rin
     assert "views" not in ring
     told = (tmp_path / "out" / "bias.md").read_text()
     assert "all but the centre 32x32" in told
+    assert "centre 32x32 (trained anywhere)" in told
     assert len(summary["compare"]["pairs"]) == 6
     assert summary["compare"]["patches"] == whole["patches"] == 24  # the same patches in every column
     values = list(summary["compare"]["runs"].values())
@@ -78,6 +80,31 @@ def test_a_whole_patch_moves_with_mirrored_edges_and_the_centre_alone_has_no_rin
     gone = centre["views"]["shift"]["auroc"]["value"] - anywhere["views"]["shift"]["auroc"]["value"]
     assert centre["beyond_random"]["value"] == pytest.approx(gone)
     assert "beyond_random" not in anywhere
+
+
+def test_runs_on_other_patches_are_not_laid_side_by_side(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path / "other", *TINY, *SMALL, "data.test=41", "trainer.max_epochs=1")
+    with pytest.raises(SystemExit):
+        door(monkeypatch, tmp_path, "bias", f"runs=[{run},other]", *QUICK, "hydra.run.dir=out")
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "other is asked about other patches than" in error
+    assert "data=" in error
+
+
+def test_of_an_oblong_patch_a_square_as_high_as_it_is_still_a_square(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    for split, label, number in [(s, k, i) for s in ("train", "valid", "test") for k in "ab" for i in range(8)]:
+        place = tmp_path / "data" / split / label
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(place / f"{split}{label}{number}.png")
+    words = ["data=folder", f"data.root={tmp_path / 'data'}", "data.positive=b", "data.batch_size=4", "trainer.progress=false"]
+    train(tmp_path / "run", *TINY, *words, "trainer.max_epochs=1", "crop=center", "crop.size=48")
+    few = ["patches=12", "map.patches=4", "map.step=8", "resamples=100", "centre=16", "hydra.run.dir=out"]
+    door(monkeypatch, tmp_path, "bias", "run=run", *few)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["moved"] == {"low": [0, -8], "high": [0, 8], "mirrored": False}
 
 
 @pytest.mark.parametrize(

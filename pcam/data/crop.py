@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcam.data.draws import Purpose, Stream
 from pcam.data.source import Indices, Pixels
 from pcam.errors import ConfigError, DataError, near
 
+Region = NDArray[np.bool_]
 MODES = ("none", "center", "random", "ring")
 
 
@@ -56,7 +58,7 @@ class Crop:
             top, left = room // 2
             return patches[:, top : top + self.size, left : left + self.size]
         if self.mode == "ring":
-            return self._ring(patches, room // 2)
+            return self._ring(patches)
         cut = np.empty((len(patches), self.size, self.size, 3), np.uint8)
         stream = Stream(self.seed, Purpose.CROP)
         for i, index in enumerate(indices):
@@ -64,11 +66,23 @@ class Crop:
             cut[i] = patches[i, top : top + self.size, left : left + self.size]
         return cut
 
-    def _ring(self, patches: Pixels, corner: Indices) -> Pixels:
+    def _ring(self, patches: Pixels) -> Pixels:
         assert self.size is not None
-        square = np.zeros(patches.shape[1:3], np.bool_)
-        square[corner[0] : corner[0] + self.size, corner[1] : corner[1] + self.size] = True
+        square = centre(self.size, *patches.shape[1:3])
         if square.all():
             raise DataError(f"crop.size={self.size}: a ring around all of the patch holds nothing")
-        colour = np.rint(patches[:, ~square].mean(1)).astype(np.uint8)[:, None, None]
-        return np.where(square[..., None], colour, patches)
+        return np.where(square[..., None], mean_colour(patches, ~square), patches)
+
+
+def centre(side: int, height: int, width: int) -> Region:
+    """Return bool (H, W), True in the square of the centre, ``side`` pixels wide."""
+    region = np.zeros((height, width), np.bool_)
+    top, left = (height - side) // 2, (width - side) // 2
+    region[top : top + side, left : left + side] = True
+    return region
+
+
+def mean_colour(patches: Pixels, region: Region) -> Pixels:
+    """Return the mean colour of a region of each patch, uint8 (n, 1, 1, 3)."""
+    colour: Pixels = np.rint(patches[:, region].mean(1)).astype(np.uint8)
+    return colour[:, None, None]

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from tqdm import tqdm
 
+from pcam.data.crop import centre as centre_of
 from pcam.data.source import Indices, MaskedSource, Pixels, Source
 from pcam.models.classifier import Classifier
 from pcam.position import views
 from pcam.position.views import Offsets, View
-from pcam.stats.agreement import change, sigmoid
+from pcam.stats.agreement import change
 from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import bootstrap_mean
 from pcam.stats.metrics import Floats, Labels, classification_metrics
@@ -109,7 +111,7 @@ def by_law(
     if not isinstance(source, MaskedSource) or min(asked.view.shape) < centre:
         return None
     masks = source.masks(asked.indices)[..., None].astype(np.uint8)
-    middle = views.centre(centre, *asked.view.shape)
+    middle = centre_of(centre, *asked.view.shape)
     seen, moved = (asked.view.at(masks, offset)[..., 0] for offset in (AS_TRAINED, offsets))
     right, now = (shown[:, middle].any(1) for shown in (seen, moved))
     stays = right == now
@@ -139,7 +141,7 @@ def parts(asked: Probe, centre: int) -> dict[tuple[str, str], Pixels]:
     """
     if asked.view.size is not None and asked.view.size <= centre:
         return {}
-    square = views.centre(centre, *asked.patches.shape[1:3])
+    square = centre_of(centre, *asked.patches.shape[1:3])
     made: dict[tuple[str, str], Pixels] = {}
     for name, region in (("ring", ~square), ("centre", square)):
         for label, called in ((0, "negative"), (1, "positive")):
@@ -191,7 +193,7 @@ def from_offsets(asked: Probe, count: int, step: int | None, centre: int) -> lis
     found = []
     for place, held in zip(tqdm(places, unit="offset", desc="shift map", disable=None, leave=False), holds, strict=True):
         after = asked.logodds(asked.view.at(patches, place))
-        probability = sigmoid(after)
+        probability = expit(after)
         found.append(
             {
                 "row": int(place[0]),

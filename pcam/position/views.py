@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.data.crop import Region, mean_colour
 from pcam.data.draws import Purpose, draw
 from pcam.data.source import Indices, Pixels
 from pcam.errors import ConfigError
 
 Offsets = NDArray[np.int64]
-Region = NDArray[np.bool_]
 
 BLUR = 8.0  # pixels: deviation of the Gaussian that takes a region's structure away
 
@@ -92,14 +92,6 @@ class View:
         return np.asarray(((start >= 0) & (start + side <= self.shape)).all(1))
 
 
-def centre(side: int, height: int, width: int) -> Region:
-    """Return bool (H, W), True in the square of the centre."""
-    region = np.zeros((height, width), np.bool_)
-    top, left = (height - side) // 2, (width - side) // 2
-    region[max(top, 0) : top + side, max(left, 0) : left + side] = True
-    return region
-
-
 def turned(views: Pixels) -> Pixels:
     """Turn by 90 degrees, (n, h, w, 3)."""
     return np.ascontiguousarray(np.rot90(views, 1, (1, 2)))
@@ -134,8 +126,7 @@ def blurred(patches: Pixels, region: Region) -> Pixels:
 
 def filled(patches: Pixels, region: Region) -> Pixels:
     """Leave of a region its mean colour alone."""
-    colour = np.rint(patches[:, region].mean(1)).astype(np.uint8)[:, None, None]
-    return exchanged(patches, np.broadcast_to(colour, patches.shape), region)
+    return exchanged(patches, mean_colour(patches, region), region)
 
 
 def partners(labels: NDArray[np.uint8], indices: Indices, label: int, seed: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam import runs
+from pcam.data.crop import Crop
 from pcam.position.views import View
 from pcam.report import screens
 from pcam.report.figures import BLUE, GREY, ORANGE, calm, canvas, png
@@ -67,15 +68,16 @@ def written(folder: Path, title: str, patches: str, found: Mapping[str, Any], ce
     return "\n\n".join(parts)
 
 
-def cropped(crop: Mapping[str, Any], split: str) -> str:
-    """Return which part of a patch a run's crop leaves."""
-    mode = crop["valid" if split == "valid" else "test"]
-    size = crop["size"]
-    trained = " (trained anywhere)" if crop["train"] == "random" else ""
-    return {
-        "none": "whole patch", "center": f"centre {size}x{size}{trained}", "random": f"{size}x{size} anywhere",
-        "ring": f"all but the centre {size}x{size}",
-    }[mode]  # fmt: skip
+def cropped(crop: Crop, trained: str) -> str:
+    """Return which part of a patch a crop leaves; ``trained`` is the mode of the run's training."""
+    size = f"{crop.size}x{crop.size}"
+    told = {
+        "none": "whole patch",
+        "center": f"centre {size}",
+        "random": f"{size} anywhere",
+        "ring": f"all but the centre {size}",
+    }
+    return told[crop.mode] + (" (trained anywhere)" if trained == "random" != crop.mode else "")
 
 
 def gathered(found: Sequence[Mapping[str, Any]], compared: Mapping[str, Any] | None) -> str:
@@ -181,7 +183,7 @@ def _said(found: Mapping[str, Any], centre: int) -> list[str]:
             f"  one that counts it, wherever it lies in the view: AUROC {screens.signed(law['count'])}",
             f"  one that looks at the view's centre alone, as the law does: AUROC {screens.signed(law['law'])}",
         ]
-    if len(found["swaps"]) not in (0, 10):
+    if len(found["swaps"]) not in (0, 2 * len(GIVEN)):
         lines.append("of a class with one patch, no other's parts can be given: those rows are left out below")
     return lines
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import RESAMPLES, bootstrap_mean
@@ -44,7 +45,7 @@ def change(
         return bootstrap_mean(values.astype(np.float64), groups, bounded=bounded, **drawn)
 
     def auroc(one: Floats, other: Floats) -> dict[str, float]:
-        return paired_difference(sigmoid(one), sigmoid(other), label, groups, figures=("auroc",), **drawn)["auroc"]
+        return paired_difference(expit(one), expit(other), label, groups, figures=("auroc",), **drawn)["auroc"]
 
     was, now = before >= 0, after >= 0
     sides = {"positive": label == 1, "negative": label == 0}
@@ -54,7 +55,7 @@ def change(
         "to_negative": mean(was & ~now, True),
         "auroc": auroc(after, before),
     }
-    for name, values in (("probability", sigmoid(after) - sigmoid(before)), ("logodds", after - before)):
+    for name, values in (("probability", expit(after) - expit(before)), ("logodds", after - before)):
         found[name] = {side: mean(np.where(chosen, values, np.nan)) for side, chosen in sides.items()}
     if floor is not None:
         less = (now != was).astype(np.float64) - ((floor >= 0) != was)
@@ -66,10 +67,3 @@ def _within(share: dict[str, float], known: bool) -> dict[str, float]:
     """Return a difference of shares whose interval stays between -1 and 1; without a patch that differs it is not known."""
     low, high = (share["low"], share["high"]) if known else (np.nan, np.nan)
     return {**share, "low": float(np.maximum(low, -1)), "high": float(np.minimum(high, 1))}
-
-
-def sigmoid(logodds: Floats) -> Floats:
-    """Return the probability of log-odds."""
-    from scipy.special import expit
-
-    return np.asarray(expit(logodds), np.float64)

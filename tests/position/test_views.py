@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from pcam.data.crop import centre
 from pcam.errors import ConfigError
-from pcam.position.views import View, blurred, centre, disturbed, exchanged, filled, partners, turned
+from pcam.position.views import View, blurred, disturbed, exchanged, filled, partners, turned
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (6, 96, 96, 3), np.uint8)
 INDICES = np.arange(6) * 7

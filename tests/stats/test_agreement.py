@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from pcam.stats.agreement import change, sigmoid
+from pcam.stats.agreement import change
 
 RNG = np.random.default_rng(0)
 LABEL = (np.arange(400) % 2).astype(np.uint8)
@@ -36,7 +37,7 @@ def test_by_hand() -> None:
     assert found["auroc"]["value"] == pytest.approx(expected)
     assert found["logodds"]["positive"]["value"] == 0
     assert found["logodds"]["negative"]["value"] == pytest.approx((after - BEFORE)[LABEL == 0].mean())
-    assert found["probability"]["negative"]["value"] == pytest.approx((sigmoid(after) - sigmoid(BEFORE))[LABEL == 0].mean())
+    assert found["probability"]["negative"]["value"] == pytest.approx((expit(after) - expit(BEFORE))[LABEL == 0].mean())
     assert "beyond" not in found
 
 
