@@ -41,6 +41,12 @@ def reason(error: BaseException) -> str:
 
 
 def typed(key: str, value: object) -> str:
-    """Return ``key=value`` as it is typed on a command line, quoted for Hydra and the shell where that is needed."""
-    word = f"{key}={value}"
-    return word if re.fullmatch(r"[\w./:+-]+=[\w./:+-]*", word) else shlex.quote(f"{key}='{value}'")
+    """Return ``key=value``, or ``key=[A,B]``, as it is typed on a command line, quoted for Hydra and the shell where needed."""
+    if isinstance(value, list | tuple):
+        return shlex.quote(f"{key}=[{','.join(map(_quoted, value))}]")
+    return shlex.quote(f"{key}={_quoted(value)}")
+
+
+def _quoted(value: object) -> str:
+    word = str(value)
+    return word if re.fullmatch(r"[\w./:+-]*", word) else '"' + word.replace('"', '\\"') + '"'

@@ -1,7 +1,6 @@
 """Sweeps and runs gathered: what was run, the study's tables from it, and what is missing."""
 
 import json
-import shlex
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -53,7 +52,7 @@ def report(config: runs.Config, folder: Path) -> Path:
         *_pictures(told),
         *_also(config["also"]),
         study.unfinished(jobs),
-        study.again(jobs, [typed_list("runs", config["runs"]), *_options(config)], split),
+        study.again(jobs, [_folders("runs", config["runs"]), *_options(config)], split),
     ]
     sections = [section for section in sections if section.parts]
     runs.write(folder / "report.html", page.html(title, lead, sections))
@@ -71,16 +70,15 @@ def report(config: runs.Config, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def typed_list(key: str, value: str | Sequence[str]) -> str:
-    """Return ``key=[A,B]`` as it is typed, each quoted for Hydra and the whole for the shell."""
-    words = [value] if isinstance(value, str) else list(value)
-    quoted = ["'" + str(Path(word).absolute()).replace("'", "\\'") + "'" for word in words]
-    return shlex.quote(f"{key}=[{','.join(quoted)}]")
+def _folders(key: str, value: str | Sequence[str]) -> str:
+    """Return a key of folders as it is typed from anywhere."""
+    words = [str(Path(word).absolute()) for word in ([value] if isinstance(value, str) else value)]
+    return typed(key, words[0] if len(words) == 1 else words)
 
 
 def _options(config: runs.Config) -> list[str]:
     """Return what else was typed of a report."""
-    words = [typed_list("also", config["also"])] if config["also"] else []
+    words = [_folders("also", config["also"])] if config["also"] else []
     words += [typed("title", config["title"])] if config["title"] else []
     return words + [
         typed(key, config[key]) for key, usual in (("split", "test"), ("resamples", 2000), ("seed", 0)) if config[key] != usual

@@ -99,7 +99,11 @@ def test_one_process_at_a_time_trains_into_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [("runs/a-1", "resume=runs/a-1"), ("runs/x y=z", "'resume='\"'\"'runs/x y=z'\"'\"''")],
+    [
+        ("runs/a-1", "resume=runs/a-1"),
+        ("runs/x y=z", "'resume=\"runs/x y=z\"'"),
+        ('a\'s "b"', '\'resume="a\'"\'"\'s \\"b\\""\''),
+    ],
 )
 def test_a_printed_command_can_be_typed(value: str, said: str) -> None:
     import shlex

@@ -1,6 +1,7 @@
 """A page for a person: one HTML file that holds its pictures and needs no script and no network; and the same as Markdown."""
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -24,6 +25,7 @@ a { color: inherit; }
 table { border-collapse: collapse; overflow-wrap: normal; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 16px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); vertical-align: bottom; white-space: normal; }
+.words { text-align: left; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page); white-space: normal;
   min-width: 7.5em; max-width: 22em; }
 ul { list-style: none; margin: 0; padding: 0; }
@@ -137,10 +139,15 @@ def _html(part: Part) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return an HTML table."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    """Return an HTML table; a column of words lies to the left, one of figures to the right."""
+    words = [not any(re.match(r"[-+]?\d", row[i]) for row in rows) for i in range(len(head))]
+
+    def line(kind: str, cells: Sequence[str]) -> str:
+        known = (f"<{kind} class=words>" if left else f"<{kind}>" for left in words)
+        return "".join(f"{begin}{escape(cell)}</{kind}>" for begin, cell in zip(known, cells, strict=True))
+
+    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{line('th', head)}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def uri(content: bytes, kind: str) -> str:

@@ -1,6 +1,5 @@
 """The sections of a report: what was run, the study's tables in its layout, differences, what is missing."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -275,8 +274,7 @@ def again(jobs: Sequence[Job], report: Sequence[str], split: str) -> Section:
     lines.append(f"python -m pcam.report {' '.join(report)}   # this page")
     ended = [job for job in jobs if job.summary is not None and split in job.summary]
     if len(ended) > 1:
-        quoted = ["'" + str(job.folder).replace("'", "\\'") + "'" for job in ended]
-        every = shlex.quote(f"runs=[{','.join(quoted)}]")
+        every = typed("runs", [job.folder for job in ended])
         which = "" if split == "test" else f" split={split}"
         lines.append(f"python -m pcam.compare {every}{which}   # differences")
         lines.append(f"python -m pcam.ensemble {every}{which}   # votes, of all of them")
