@@ -197,6 +197,26 @@ def _told_apart(jobs: list[Job]) -> list[Job]:
     ]
 
 
+def repeats(jobs: Sequence[Job]) -> dict[str, list[Job]]:
+    """Group jobs that differ in nothing but their seed; return each group by what a person calls it."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        flat = {key: value for key, value in flattened(job.config or {}).items() if key not in ("seed", "splits.seed")}
+        groups.setdefault(repr(flat), []).append(job)
+    named: dict[str, list[Job]] = {}
+    for of in groups.values():
+        name = _group(of)
+        named[f"{name}: {of[0].told}" if name in named else name] = of
+    return named
+
+
+def _group(jobs: Sequence[Job]) -> str:
+    if len(jobs) == 1:
+        return jobs[0].told
+    common = [word for word in jobs[0].told.split() if all(word in job.told.split() for job in jobs)]
+    return f"{' '.join(common) or jobs[0].told} ({len(jobs)} seeds)"
+
+
 def sought(job: Job, keys: Sequence[str] = ()) -> dict[str, Any]:
     """Return what varies of a job's config: the keys that its sweep names, or those given."""
     flat = flattened(job.config or {})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pcam import runs
 from pcam.comparing import resampling
 from pcam.errors import ConfigError, RunError, typed
-from pcam.jobs import Job, find, flattened, sought
+from pcam.jobs import Job, find, flattened, repeats, sought
 from pcam.report import overlays, page, study
 from pcam.report.page import Part, Picture, Section, Text
 from pcam.stats import votes
@@ -158,11 +158,8 @@ def _valid(job: Job) -> float:
 
 def _differences(told: Study, ended: Sequence[Job]) -> Section:
     """Compare groups of runs that differ in more than their seed, each with each."""
-    groups: dict[str, list[Job]] = {}
-    for job in ended:
-        flat = {key: value for key, value in flattened(job.config or {}).items() if key not in ("seed", "splits.seed")}
-        groups.setdefault(repr(flat), []).append(job)
-    pairs = list(combinations(groups.values(), 2))
+    groups = repeats(ended)
+    pairs = list(combinations(groups, 2))
     if not pairs or told.predictions is None:
         return Section("Differences")
     if len(pairs) > PAIRS:
@@ -170,15 +167,15 @@ def _differences(told: Study, ended: Sequence[Job]) -> Section:
             f"{len(pairs)} pairs of {len(groups)} groups are too many to tell here; python -m pcam.compare tells them (below)."
         )
         return Section("Differences", [Text(said, "soft")])
-    rows = [(first, second, told.difference(first, second)) for first, second in pairs]
+    rows = [(first, second, told.difference(groups[first], groups[second])) for first, second in pairs]
     _corrected([row[2] for row in rows if row[2] is not None])
     return study.differences(rows, unit(told.predictions.slides))
 
 
 def _pictures(told: Study) -> list[Section]:
     """Return curves of training, ROC and calibration, what a search tried, and maps drawn as training went."""
-    rows = {job.told: job.rows for job in told.jobs if job.rows}
     parts: list[Part] = []
+    rows = {name: [job.rows for job in of] for name, of in repeats([job for job in told.jobs if job.rows]).items()}
     if rows:
         parts.append(Picture("training.png", overlays.training(rows, "training"), "losses and valid AUROC by epoch"))
     if told.predictions is not None:
@@ -186,8 +183,11 @@ def _pictures(told: Study) -> list[Section]:
         assert label is not None
         few: dict[str, Any] = {**told.drawn, "resamples": 100}  # bands are not drawn
         lines = {
-            job.told: (operating_curves(score, label, slides, **few)["roc"], reliability(score, label, slides, **few))
-            for job, score in zip(told.ended, told.predictions.probability, strict=True)
+            name: [
+                (operating_curves(score, label, slides, **few)["roc"], reliability(score, label, slides, **few))
+                for score in told.of(of)
+            ]
+            for name, of in repeats(told.ended).items()
         }
         parts.append(Picture("operating.png", overlays.operating(lines, told.split), f"ROC and calibration, {told.split}"))
     sections = [Section("Curves", parts), *_searched(told.jobs)]

@@ -1,6 +1,6 @@
 """Pictures of several runs at once: curves of training, ROC, calibration, and what was tried against what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,31 @@ DASHES = ("-", "--", ":", "-.")
 NAMED = 24  # lines that a legend can tell apart
 
 
-def _line(number: int) -> dict[str, Any]:
-    return {"color": COLORS[number % len(COLORS)], "linestyle": DASHES[number // len(COLORS) % len(DASHES)], "linewidth": 1.5}
+def _line(number: int, several: bool) -> dict[str, Any]:
+    dashes = DASHES[number // len(COLORS) % len(DASHES)]
+    return {"color": COLORS[number % len(COLORS)], "linestyle": dashes, "linewidth": 1.1 if several else 1.5}
 
 
-def _legend(figure: Any, handles: Sequence[Any], names: Sequence[str]) -> None:
+def _columns(names: Collection[str]) -> int:
+    return max(1, min(len(names), 150 // (max(map(len, names)) + 8)))
+
+
+def _below(names: Collection[str]) -> float:
+    """Return the height that a legend takes, in inches."""
+    return 0.16 * -(-len(names) // _columns(names)) + 0.15 if len(names) <= NAMED else 0
+
+
+def _legend(figure: Any, handles: Sequence[Any], names: Collection[str]) -> None:
     if len(names) <= NAMED:
-        columns = max(1, min(len(names), 110 // (max(map(len, names)) + 8)))
-        short = [name if len(name) <= 90 else f"{name[:88]}…" for name in names]
-        figure.legend(handles, short, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+        short = [name if len(name) <= 140 else f"{name[:138]}…" for name in names]
+        figure.legend(handles, short, loc="outside lower center", ncols=_columns(names), frameon=False, fontsize=8)
 
 
-def training(runs: Mapping[str, Sequence[Mapping[str, str]]], title: str) -> bytes:
-    """Draw each run's losses and valid AUROC by epoch.
+def training(groups: Mapping[str, Sequence[Sequence[Mapping[str, str]]]], title: str) -> bytes:
+    """Draw runs' losses and valid AUROC by epoch; those of one group have one colour.
 
     Args:
-        runs: its name to the rows of its metrics.csv.
+        groups: name to the rows of each run's metrics.csv.
         title: of the figure.
 
     Returns:
@@ -36,48 +45,53 @@ def training(runs: Mapping[str, Sequence[Mapping[str, str]]], title: str) -> byt
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = canvas(11, 3.7 + 0.16 * min(len(runs), NAMED) / 2, 130)
+    figure = canvas(11, 3.4 + _below(groups), 130)
     figure.suptitle(title, fontsize=11)
     handles: list[Any] = []
     panels = (("train/loss_epoch", "training loss"), ("valid/loss", "validation loss"), ("valid/auroc", "validation AUROC"))
     for axes, (column, told) in zip(figure.subplots(1, 3), panels, strict=True):
         handles = []
-        for number, rows in enumerate(runs.values()):
-            points = [(int(row["epoch"]) + 1, float(row[column])) for row in rows if row.get(column)]
-            marker = {"marker": "o", "markersize": 3}
-            handles += axes.plot(*(zip(*points, strict=True) if points else ([], [])), **marker, **_line(number))
+        for number, runs in enumerate(groups.values()):
+            style: dict[str, Any] = {"marker": "o", "markersize": 3, **_line(number, len(runs) > 1)}
+            for rows in runs:
+                points = [(int(row["epoch"]) + 1, float(row[column])) for row in rows if row.get(column)]
+                handle = axes.plot(*(zip(*points, strict=True) if points else ([], [])), **style)
+            handles += handle
         axes.set(xlabel="epoch", ylabel=told)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         calm(axes)
-    _legend(figure, handles, list(runs))
+    _legend(figure, handles, groups)
     return png(figure)
 
 
-def operating(runs: Mapping[str, tuple[Curve, Reliability]], title: str) -> bytes:
-    """Draw each run's ROC and reliability.
+def operating(groups: Mapping[str, Sequence[tuple[Curve, Reliability]]], title: str) -> bytes:
+    """Draw runs' ROC and reliability; those of one group have one colour.
 
     Args:
-        runs: its name to its ROC and its bins.
+        groups: name to each run's ROC and bins.
         title: of the figure.
 
     Returns:
         A PNG.
     """
-    figure = canvas(9.5, 4.4 + 0.16 * min(len(runs), NAMED) / 2, 130)
+    figure = canvas(9.5, 4.2 + _below(groups), 130)
     figure.suptitle(title, fontsize=11)
     left, right = figure.subplots(1, 2)
-    handles = []
-    for number, (curve, bins) in enumerate(runs.values()):
-        handles += left.plot(curve.x, curve.y, **_line(number))
-        some = bins.patches > 0
-        right.plot(bins.probability[some], bins.observed[some], marker="o", markersize=3, **_line(number))
+    handles: list[Any] = []
+    for number, runs in enumerate(groups.values()):
+        style = _line(number, len(runs) > 1)
+        for curve, bins in runs:
+            handle = left.plot(curve.x, curve.y, **style)
+            some = bins.patches > 0
+            right.plot(bins.probability[some], bins.observed[some], marker="o", markersize=3, **style)
+        handles += handle
     for axes in (left, right):
         axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         calm(axes)
     left.set(xlabel="1 - specificity", ylabel="sensitivity")
     right.set(xlabel="mean probability of a bin", ylabel="share of positives in it")
-    _legend(figure, handles, list(runs))
+    _legend(figure, handles, groups)
     return png(figure)
 
 

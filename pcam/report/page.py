@@ -22,10 +22,10 @@ p { margin: 2px 0 0; }
 a { color: inherit; }
 .soft { color: var(--soft); }
 .scroll { overflow-x: auto; margin: 8px 0; }
-table { border-collapse: collapse; overflow-wrap: normal; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 16px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+table { border-collapse: collapse; overflow-wrap: normal; font-size: 14px; font-variant-numeric: tabular-nums; }
+th, td { padding: 5px 12px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); vertical-align: bottom; white-space: normal; }
-.words { text-align: left; }
+.words { text-align: left; white-space: normal; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page); white-space: normal;
   min-width: 7.5em; max-width: 22em; }
 ul { list-style: none; margin: 0; padding: 0; }
@@ -179,7 +179,7 @@ def _markdown(part: Part) -> str:
 
 def _plain(text: str) -> str:
     """Return text that Markdown shows as it stands, whatever a file held."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", re.sub(r"&(?=#?\w+;)", "&amp;", text)).replace("|", "\\|")
 
 
 def narrowed(table: Table, keep: int = 1) -> Table:

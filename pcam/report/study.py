@@ -172,7 +172,9 @@ def table2(rows: Sequence[tuple[str, Sequence[Job], Sequence[Job], Mapping[str, 
         name = named(on[0]) + (f", {on[0].augmentation}" if several_kinds else "")
         lines.append([name, ours[0], theirs[0], ours[1], theirs[1], *_differed(difference), theirs[2]])
     table = narrowed(Table(head, lines, "table2"))
-    notes = [Text(f"AUROC, {split}.{_how(table)}", "soft"), Text(f"{paper.SOURCE}. {paper.TABLE3_NOTE}", "soft")]
+    notes = [Text(f"AUROC, {split}.{_how(table)}", "soft")]
+    beside = paper.beside([network for network, _, _, _ in rows if network in paper.TABLE2])
+    notes += [Text(beside, "soft")] if beside else []
     return Section("Table 2: what augmentation is worth", [table, *notes])
 
 
@@ -200,37 +202,30 @@ def table3(
 ) -> Section:
     """Table 3: the networks and their vote."""
     rows = []
+    known = [job.network for job in jobs if job.network in paper.TABLE3]
     for number, job in enumerate(jobs):
         assert job.summary is not None
-        known = paper.TABLE3.get(job.network)
-        theirs = "" if known is None else f"{known}"
+        theirs = f"{paper.TABLE3.get(job.network, '')}"
         label = f"{hard[number]:.3f}" if hard else ""
         rows.append([named(job), figure(job.summary[split]["auroc"]), theirs, label, "", job.told])
     for name, rule in rules.items():
-        theirs = f"{paper.VOTE}" if name == "majority_vote" else ""
+        theirs = f"{paper.VOTE}" if name == "majority_vote" and known else ""
         cells = [figure(rule), theirs, f"{rule['hard']:.3f}", screens.signed(rule["less"])]
         rows.append([RULES.get(name, name.replace("_", " ")), *cells, ""])
     against = "" if best is None else f" less {NAMES.get(best.network, best.network)}'s, the best by valid"
     table = narrowed(Table(["", "AUROC", "the study", "AUROC of 0/1 labels", f"AUROC{against}", "run"], rows, "table3"))
-    note = f"{split}; one run of each network: augmented where there is one, of the least seed. {paper.SOURCE}."
+    note = f"{split}; one run of each network: augmented where there is one, of the least seed."
     vote = " A vote of hard labels throws the ranking away: what is left is balanced accuracy." if rules else ""
-    return Section("Table 3: the networks and their vote", [table, Text(f"{note}{vote} {paper.TABLE3_NOTE}", "soft")])
+    return Section("Table 3: the networks and their vote", [table, Text(f"{note}{vote} {paper.beside(known)}".strip(), "soft")])
 
 
-def differences(rows: Sequence[tuple[Sequence[Job], Sequence[Job], Mapping[str, Any] | None]], over: str) -> Section:
+def differences(rows: Sequence[tuple[str, str, Mapping[str, Any] | None]], over: str) -> Section:
     """Groups of runs that differ in more than their seed, each with each."""
-    lines = [[_group(first), _group(second), *_differed(difference)] for first, second, difference in rows]
+    lines = [[first, second, *_differed(difference)] for first, second, difference in rows]
     table = narrowed(
         Table(["first", "less second", "AUROC", "p (Holm)", "over seeds", "p (Holm), seeds"], lines, "differences")
     )
     return Section("Differences", [table, Text(f"Drawn over {over}.{_how(table)}", "soft")])
-
-
-def _group(jobs: Sequence[Job]) -> str:
-    if len(jobs) == 1:
-        return jobs[0].told
-    common = [word for word in jobs[0].told.split() if all(word in job.told.split() for job in jobs)]
-    return f"{' '.join(common) or jobs[0].told} ({len(jobs)} seeds)"
 
 
 def searched(name: str, jobs: Sequence[Job], best: int | None, picture: bytes, number: int) -> Section:
