@@ -188,6 +188,24 @@ def test_two_recipes_are_not_pooled_and_other_patches_are_said(
     assert "paired bootstrap" not in text
 
 
+def test_networks_that_the_study_has_not_stand_beside_none_of_its_figures(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    other = tmp_path / "s"
+    shutil.copytree(sweep, other)
+    for path in other.glob("*/config.yaml"):
+        path.write_text(path.read_text().replace("resnet50", "resnet26").replace("efficientnet_b0", "efficientnet_b1"))
+    report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=out")
+    for name in ("table2", "table3"):
+        assert not [key for key in rows(tmp_path / "out" / f"{name}.csv")[0] if "the study" in key]
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "majority vote" in text
+    assert "The study's figures" not in text
+    assert "contradicts" not in text
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
