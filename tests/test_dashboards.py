@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import wandb
+from PIL import Image
 from wandb.proto import wandb_internal_pb2
 
 from pcam import runs
@@ -36,11 +37,11 @@ def records(path: Path) -> Iterator[bytes]:
 
 
 def offline(folder: Path) -> list[dict[str, Any]]:
-    """Return what W&B keeps of each offline run below a folder: name, group, id, exit code, config, summary, keys logged."""
+    """Return what W&B keeps of each offline run below a folder: its name, exit code, summary, artifacts and so on."""
     wandb.teardown()  # all is written
     found = []
     for path in sorted(folder.rglob("run-*.wandb")):
-        told: dict[str, Any] = {"summary": {}, "config": {}, "logged": set(), "exit": None}
+        told: dict[str, Any] = {"summary": {}, "config": {}, "logged": set(), "artifacts": {}, "exit": None}
         for data in records(path):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
@@ -63,7 +64,7 @@ def offline(folder: Path) -> list[dict[str, Any]]:
                         place = place.setdefault(key, {})
                     place[last] = json.loads(one.value_json)
             elif kind == "artifact":
-                told["artifact"] = [record.artifact.type, sorted(entry.path for entry in record.artifact.manifest.contents)]
+                told["artifacts"][record.artifact.name] = list(record.artifact.manifest.contents)
         found.append(told)
     return found
 
@@ -94,7 +95,9 @@ def test_a_run_s_figures_pictures_and_patches(tmp_path: Path) -> None:
     rows = json.loads(table.read_text())
     assert len(rows["data"]) == 5
     assert rows["columns"] == ["id", "slide", "patch", "label", "probability", "called", "right"]
-    assert told["artifact"][0] == "model"
+    assert [entry.path for entry in told["artifacts"][f"model-{told['id']}"]] == ["best.ckpt", "config.yaml"]
+    pictures = [one.local_path for one in told["artifacts"][f"run-{told['id']}-predictions"] if one.path.endswith(".png")]
+    assert [Image.open(path).size for path in pictures] == [(96, 96)] * 5
 
 
 def test_a_run_that_failed_says_so_and_one_that_goes_on_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
