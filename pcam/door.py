@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import os
 import re
 import sys
@@ -99,6 +100,7 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
             sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
             # These are open: any key may be added there, without Hydra's plus sign.
             sys.argv[1:] = [re.sub(r"^(?=(model|optimizer)\.kwargs\.)", "++", word) for word in sys.argv[1:]]
+            logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins, on a search
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its exceptions on instead of printing them
             sweep, ending = None, None
             try:
@@ -198,7 +200,7 @@ def _sweep(name: str) -> Path | None:
         folder = Path(str(resume)).absolute()
     search = "sampler" in config.sweeper
     words = {**swept, **given}.values()
-    jobs = [_choices(one) for one in words if one.key_or_group.partition(".")[0] not in ("hydra", "resume")]
+    jobs = [_choices(one) for one in words if re.split("[./]", one.key_or_group)[0] not in ("hydra", "resume")]
     combined = None if search else [list(job) for job in itertools.product(*jobs)]
     told = {
         "jobs": combined,

@@ -4,12 +4,12 @@ import csv
 import glob
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pcam import runs, sweeps
+from pcam import resuming, runs, sweeps
 from pcam.callbacks import read_rows
 from pcam.errors import ConfigError, RunError, reason, typed
 
@@ -27,12 +27,13 @@ class Job:
         folder: its own.
         state: "ended", "pruned", "failed", "cut short", "missing" or "broken".
         why: it failed, was pruned, or cannot be read.
-        words: its part of a sweep's command, as typed; none of a search's.
+        words: its part of a sweep's command, as typed; of a search's, where it failed before it began.
         sweep: what sweep.json holds, and None of a run by itself.
         config: None where it never began.
         rows: of metrics.csv.
         summary: None where it did not end.
-        told: what varies between it and the others, for a person.
+        varies: what differs between it and the others, "aug=none".
+        told: the same and where it lies, for a person; no two jobs have the same.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Job:
     config: runs.Config | None = None
     rows: tuple[Mapping[str, str], ...] = ()
     summary: dict[str, Any] | None = None
+    varies: tuple[str, ...] = ()
     told: str = ""
 
     @property
@@ -116,7 +118,12 @@ def _at(path: Path) -> Iterator[Job]:
         told = sweeps.read(path)
         jobs = told.get("jobs") or [()] * int(told.get("trials") or 0)
         for number, words in enumerate(jobs):
-            yield replace(_job(path / str(number)), words=tuple(map(str, words)), sweep=told)
+            job = _job(path / str(number))
+            if told.get("jobs"):
+                job = replace(job, words=tuple(map(str, words)))
+            else:
+                job = replace(job, words=tuple(word for word in job.words if resuming.key(word) in told.get("varied", ())))
+            yield replace(job, sweep=told)
     elif (path / "config.yaml").is_file() or (path / "failure.json").is_file():
         yield _job(path)
 
@@ -130,7 +137,8 @@ def _job(folder: Path) -> Job:
     except (RunError, OSError, UnicodeDecodeError, csv.Error) as error:
         return Job(folder, "broken", str(error))
     if failure is not None:
-        return Job(folder, "failed", str(failure.get("error")), config=config, rows=rows)
+        words = tuple(map(str, failure.get("words") or ()))
+        return Job(folder, "failed", str(failure.get("error")), words, config=config, rows=rows)
     if summary is None:
         told = f"after {len(rows)} epochs" if rows else ""
         return Job(folder, "missing" if config is None else "cut short", told, config=config, rows=rows)
@@ -180,16 +188,20 @@ def _told_apart(jobs: list[Job]) -> list[Job]:
     """Say of each job what varies: a sweep's words that not all have, what a search sought, or else the keys that differ."""
     known = [job.config for job in jobs if job.config is not None and job.sweep is None]
     keys = varied(known)
+    several = len({job.folder.parent for job in jobs if job.sweep is not None}) > 1
     named = []
     for job in jobs:
-        told = [word for word in job.words if any(other.words and word not in other.words for other in jobs)]
-        if not told and job.config is not None:
-            told = [f"{key}={shown(value)}" for key, value in sought(job, keys).items()]
-        several = len({other.folder.parent for other in jobs if other.sweep is not None}) > 1
-        place = "/".join(job.folder.parts[-2:]) if several or not job.folder.name.isdigit() else f"job {job.folder.name}"
-        if not told or job.searched:
-            told = [f"trial {job.folder.name}:" if job.searched else place, *told]
-        named.append(replace(job, told=" ".join(told)))
+        varies = [word for word in job.words if job.searched or any(other.words and word not in other.words for other in jobs)]
+        if not varies and job.config is not None:
+            varies = [f"{key}={shown(value)}" for key, value in sought(job, keys).items()]
+        place, number = [job.folder.parent.name] if several else [], job.folder.name
+        if job.searched:
+            told = [*place, "trial", f"{number}:", *varies]
+        elif not varies:
+            told = ["/".join(job.folder.parts[-2:]) if several or not number.isdigit() else f"job {number}"]
+        else:
+            told = varies
+        named.append(replace(job, varies=tuple(varies), told=" ".join(told)))
     names = [job.told for job in named]
     return [
         replace(job, told=f"{job.told} ({'/'.join(job.folder.parts[-2:])})") if names.count(job.told) > 1 else job
@@ -197,14 +209,35 @@ def _told_apart(jobs: list[Job]) -> list[Job]:
     ]
 
 
+def alike(jobs: Sequence[Job], but: Collection[str]) -> list[tuple[str, list[Job]]]:
+    """Group jobs whose configs differ in nothing but some keys, or groups of keys.
+
+    Returns:
+        Groups, each after what tells it from the others of its network: "optimizer.lr=0.001", or nothing.
+    """
+    groups: dict[str, list[Job]] = {}
+    kept: dict[str, dict[str, Any]] = {}
+    for job in jobs:
+        flat = flattened(job.config or {})
+        flat = {key: value for key, value in flat.items() if key not in but and key.partition(".")[0] not in but}
+        kept[repr(flat)] = flat
+        groups.setdefault(repr(flat), []).append(job)
+    found = []
+    for name, of in groups.items():
+        same = [other for other, its in groups.items() if (its[0].network, its[0].scale) == (of[0].network, of[0].scale)]
+        rivals = [kept[other] for other in same]
+        differ = [key for key in kept[name] if len({repr(rival.get(key)) for rival in rivals}) > 1]
+        chosen = [key.removesuffix(".name") for key in differ if key.endswith(".name")]  # aug=keras says the rest of aug
+        told = [f"{key}={shown(kept[name][f'{key}.name'])}" for key in chosen]
+        told += [f"{key}={shown(kept[name][key])}" for key in differ if key.partition(".")[0] not in chosen]
+        found.append((", ".join(told), of))
+    return found
+
+
 def repeats(jobs: Sequence[Job]) -> dict[str, list[Job]]:
     """Group jobs that differ in nothing but their seed; return each group by what a person calls it."""
-    groups: dict[str, list[Job]] = {}
-    for job in jobs:
-        flat = {key: value for key, value in flattened(job.config or {}).items() if key not in ("seed", "splits.seed")}
-        groups.setdefault(repr(flat), []).append(job)
     named: dict[str, list[Job]] = {}
-    for of in groups.values():
+    for _, of in alike(jobs, ("seed", "splits.seed")):
         name = _group(of)
         named[f"{name}: {of[0].told}" if name in named else name] = of
     return named
@@ -213,8 +246,9 @@ def repeats(jobs: Sequence[Job]) -> dict[str, list[Job]]:
 def _group(jobs: Sequence[Job]) -> str:
     if len(jobs) == 1:
         return jobs[0].told
-    common = [word for word in jobs[0].told.split() if all(word in job.told.split() for job in jobs)]
-    return f"{' '.join(common) or jobs[0].told} ({len(jobs)} seeds)"
+    common = [word for word in jobs[0].varies if all(word in job.varies for job in jobs)]
+    seeds = {job.config["seed"] for job in jobs if job.config}
+    return f"{' '.join(common) or jobs[0].told} ({len(jobs)} {'seeds' if len(seeds) == len(jobs) else 'runs'})"
 
 
 def sought(job: Job, keys: Sequence[str] = ()) -> dict[str, Any]:
@@ -233,7 +267,8 @@ def varied(configs: Sequence[runs.Config]) -> list[str]:
     """Return the keys in which configs differ, those that say only where a run took place left out."""
     flat = [flattened(config) for config in configs]
     keys = dict.fromkeys(key for config in flat for key in config)
-    return [key for key in keys if len({repr(config.get(key)) for config in flat}) > 1]
+    found = [key for key in keys if len({repr(config.get(key)) for config in flat}) > 1]
+    return [key for key in found if key != "splits.seed" or "seed" not in found]  # it follows
 
 
 def flattened(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from pcam.errors import ConfigError, PcamError
 
 LINE = 2  # exit status of a process that has told what is wrong
+STOPPED = 130  # by ctrl-C
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def together(group: Group, work: Callable[..., Any], *given: Any) -> None:
     except ProcessExitedException as error:
         if error.exit_code == LINE and not lines.empty():
             raise PcamError(lines.get()) from None
-        if error.exit_code == 1:
-            raise SystemExit(1) from None
+        if error.exit_code in (1, STOPPED):
+            raise SystemExit(error.exit_code) from None
         raise
 
 
@@ -112,7 +113,7 @@ def _be(rank: int, group: Group, lines: Any, work: Callable[..., Any], given: tu
         MASTER_ADDR=group.address, MASTER_PORT=str(group.port), NODE_RANK=str(group.node), LOCAL_RANK=str(rank),
         WORLD_SIZE=str(group.size),
     )  # fmt: skip
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or group.local) // group.local))
     if rank or group.node:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pcam import runs
 from pcam.comparing import resampling
 from pcam.errors import ConfigError, RunError, typed
-from pcam.jobs import Job, find, flattened, repeats, sought
+from pcam.jobs import Job, alike, find, repeats, sought
 from pcam.report import overlays, page, study
 from pcam.report.page import Part, Picture, Section, Text
 from pcam.stats import votes
@@ -22,6 +22,7 @@ from pcam.stats.intervals import bootstrap_metrics, unit
 from pcam.stats.metrics import Floats, Labels, classification_metrics
 from pcam.study import Study
 
+PICTURES = ("training", "operating", "search-*", "maps-*", "also-*")
 PAIRS = 15  # differences that are told; more would say little
 
 
@@ -43,6 +44,9 @@ def report(config: runs.Config, folder: Path) -> Path:
         split = "valid"  # data without a labelled test split
     told = Study(jobs, split, drawn)
     title, lead = study.lead(config["title"], jobs, split, unit(told.predictions.slides) if told.predictions else "")
+    lacking = [job.told for job in jobs if job.summary is not None and split not in job.summary]
+    if lacking:
+        lead.append(Text(f"No figures of {split}: {', '.join(lacking)}", "notice"))
     if told.alone and len(told.ended) > 1:
         lead.append(Text(f"Not compared with each other, and no votes: {told.alone}", "notice"))
     tables = _tables(told)
@@ -55,6 +59,7 @@ def report(config: runs.Config, folder: Path) -> Path:
         study.again(jobs, [_folders("runs", config["runs"]), *_options(config)], split),
     ]
     sections = [section for section in sections if section.parts]
+    _clear(folder)
     runs.write(folder / "report.html", page.html(title, lead, sections))
     runs.write(folder / "report.md", page.markdown(title, lead, sections))
     for section in sections:
@@ -68,6 +73,14 @@ def report(config: runs.Config, folder: Path) -> Path:
         print(f"{len(missing)} of {len(jobs)} jobs did not end: {', '.join(job.told for job in missing)}\n")
     print(folder / "report.html", flush=True)
     return folder / "report.html"
+
+
+def _clear(folder: Path) -> None:
+    """Take away the tables and pictures of an earlier report in the same folder."""
+    if (folder / "report.html").is_file():
+        for pattern in (*(f"{name}.csv" for name in study.TABLES), *(f"figures/{name}.png" for name in PICTURES)):
+            for path in folder.glob(pattern):
+                path.unlink()
 
 
 def _folders(key: str, value: str | Sequence[str]) -> str:
@@ -95,13 +108,12 @@ def _tables(told: Study) -> list[Section]:
 def _table2(told: Study, ended: Sequence[Job]) -> Section:
     """Pair each augmentation of a network with none, where nothing else but the seed differs."""
     rows: list[study.Row2] = []
-    for network, scale in dict.fromkeys((job.network, job.scale) for job in ended):
-        mine = [job for job in ended if (job.network, job.scale) == (network, scale)]
+    for apart, mine in alike(ended, ("seed", "aug", "splits")):
         off = [job for job in mine if not job.augmented]
         for name in dict.fromkeys(job.augmentation for job in mine if job.augmented):
             on = [job for job in mine if job.augmentation == name]
-            if off and _alike([*on, *off], ("seed", "aug")):
-                rows.append((network, on, off, told.difference(on, off)))
+            if off:
+                rows.append((apart, on, off, told.difference(on, off)))
     tested = [row[3] for row in rows if row[3] is not None]
     _corrected(tested)
     return study.table2(rows, told.split)
@@ -112,15 +124,6 @@ def _corrected(differences: Sequence[dict[str, Any]]) -> None:
     for group in (differences, [one["seeds"] for one in differences if one["seeds"] is not None]):
         for one, p in zip(group, holm([one["p"] for one in group]), strict=True):
             one["p_holm"] = p
-
-
-def _alike(jobs: Sequence[Job], but: tuple[str, ...]) -> bool:
-    """Tell whether jobs differ in nothing but some groups of keys."""
-    kept = [
-        {key: value for key, value in flattened(job.config or {}).items() if key.partition(".")[0] not in (*but, "splits")}
-        for job in jobs
-    ]
-    return all(one == kept[0] for one in kept)
 
 
 def _table3(told: Study, ended: Sequence[Job]) -> Section:

@@ -51,6 +51,8 @@ def to_resume(resume: str, asked: Path, outputs: Path | None, composed: Config) 
     """
     if resume != "auto":
         folder = Path(resume).absolute()
+        if (folder / "sweep.json").is_file():
+            raise RunError(f"{folder} is a sweep: type -m, and the words that began it")
         read_config(folder)
         if not last_checkpoint(folder).is_file():
             raise RunError(f"{folder} has no checkpoints/last.ckpt: it was cut off before its first epoch ended; start it anew")

@@ -100,6 +100,11 @@ def forget(folder: Path) -> None:
         folder.rmdir()
 
 
+def left_behind(folder: Path) -> bool:
+    """Tell whether a later job of the sweep has begun."""
+    return folder.name.isdigit() and folder.with_name(str(int(folder.name) + 1)).is_dir()
+
+
 def again(folder: Path, search: bool) -> None:
     """Make a job's folder ready for another start: why it failed before counts no more.
 
@@ -109,8 +114,7 @@ def again(folder: Path, search: bool) -> None:
     path = folder / "failure.json"
     if not path.is_file():
         return
-    later = folder.name.isdigit() and folder.with_name(str(int(folder.name) + 1)).is_dir()
-    if search and later:
+    if search and left_behind(folder):
         error = json.loads(path.read_text()).get("error")
         raise FailedBefore(f"{error} (when it was first started; the search went on without it)")
     path.unlink()
@@ -131,14 +135,15 @@ def ended(folder: Path) -> tuple[str, int] | None:
     """Return the line that names the jobs that failed, and the exit status; None where all ended well."""
     failed = {}
     for path in folder.rglob("failure.json"):
-        failed[str(path.parent.relative_to(folder))] = bool(json.loads(path.read_text()).get("expected"))
+        failed[path.parent] = bool(json.loads(path.read_text()).get("expected"))
     if not failed:
         return None
     told = read(folder)
     count = len(told["jobs"]) if told["jobs"] else told["trials"]
-    names = ", ".join(sorted(failed, key=lambda name: (len(name), name)))
-    which = f"{len(failed)} of {count} jobs failed: {names}"
-    return f"{which} (why: failure.json of each in {folder}); {go_on(folder)}", 2 if all(failed.values()) else 1
+    names = ", ".join(sorted((str(path.relative_to(folder)) for path in failed), key=lambda name: (len(name), name)))
+    which = f"{len(failed)} of {count} jobs failed: {names} (why: failure.json of each in {folder})"
+    mend = "the search went on without it" if not told["jobs"] and all(map(left_behind, failed)) else go_on(folder)
+    return f"{which}; {mend}", 2 if all(failed.values()) else 1
 
 
 def go_on(folder: Path) -> str:

@@ -16,7 +16,7 @@ from pcam.data.datamodule import PatchData
 from pcam.errors import ConfigError, RunError, reason, typed
 from pcam.models.classifier import Classifier
 from pcam.models.weights import Weights, begin
-from pcam.processes import Group, group_of, together
+from pcam.processes import STOPPED, Group, group_of, together
 from pcam.pruning import MedianRule, pruned
 from pcam.report import screens
 from pcam.report.curves import curves
@@ -83,10 +83,10 @@ def fit(config: runs.Config, folder: Path, resume: bool, group: Group) -> dict[s
         trainer.fit(model, data, ckpt_path=checkpoint, weights_only=True)
         summary = conclude(config, folder, data, model, settings, group, trainer)
         status = 0
-    except SystemExit:  # Lightning's answer to ctrl-C
+    except SystemExit:  # Lightning's answer to ctrl-C, with a status of 1
         if trainer.is_global_zero and runs.last_checkpoint(folder).is_file():
             print(f"\nstopped; go on with: python -m pcam.train {typed('resume', folder)}", file=sys.stderr)
-        raise
+        raise SystemExit(STOPPED) from None
     finally:
         dashboards.end(loggers, status)
     return summary

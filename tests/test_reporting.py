@@ -188,6 +188,54 @@ def test_two_recipes_are_not_pooled_and_other_patches_are_said(
     assert "paired bootstrap" not in text
 
 
+def test_runs_that_differ_otherwise_stand_in_rows_of_their_own(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ResNet-50 with seed 1 is another rate's here; EfficientNet-B0 with seed 1 is frozen."""
+    import shutil
+
+    other = tmp_path / "s"
+    shutil.copytree(sweep, other)
+    for number, word in ((1, "lr: 1.0e-05"), (3, "lr: 1.0e-05"), (5, "name: frozen"), (7, "name: frozen")):
+        path = other / str(number) / "config.yaml"
+        key = word.partition(":")[0]
+        group = "optimizer" if key == "lr" else "finetune"
+        path.write_text(re.sub(rf"(\n{group}:\n(?:  .*\n)*?)  {key}: .*", rf"\g<1>  {word}", path.read_text()))
+    (other / "0" / "predictions" / "test.csv").rename(other / "unread.csv")
+    report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=out")
+    figures = [json.loads((sweep / str(i) / "summary.json").read_text()) for i in range(8)]
+    told = rows(tmp_path / "out" / "table2.csv")
+    assert [row["network"] for row in told] == [
+        "ResNet-50 (smoke: test_resnet), optimizer.lr=0.0005", "ResNet-50 (smoke: test_resnet), optimizer.lr=1e-05",
+        "EfficientNet-B0 (smoke: test_efficientnet), finetune=full",
+        "EfficientNet-B0 (smoke: test_efficientnet), finetune=frozen",
+    ]  # fmt: skip
+    for row, number in zip(told, (0, 1, 4, 5), strict=True):
+        assert row["with augmentation"].startswith(f"{figures[number]['test']['auroc']['value']:.3f} [")
+        assert row["without"].startswith(f"{figures[number + 2]['test']['auroc']['value']:.3f} [")
+    told = rows(tmp_path / "out" / "frozen.csv")
+    assert [(row["network"].partition("), ")[2], row["trained"]) for row in told] == [
+        ("aug=dihedral", "full"), ("aug=dihedral", "frozen"), ("aug=none", "full"), ("aug=none", "frozen"),
+    ]  # fmt: skip
+    for row, number in zip(told, (4, 5, 6, 7), strict=True):
+        assert row["AUROC"].startswith(f"{figures[number]['valid']['auroc']['value']:.3f} [")
+
+
+def test_a_report_leaves_nothing_of_an_earlier_one(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report(monkeypatch, tmp_path, f"runs={sweep}", "resamples=100", "hydra.run.dir=out")
+    assert (tmp_path / "out" / "table2.csv").is_file()
+    (tmp_path / "out" / "notes.csv").write_text("mine")
+    summary = json.loads((sweep / "1" / "summary.json").read_text())
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("config.yaml", "metrics.csv"):
+        (run / name).write_text((sweep / "1" / name).read_text())
+    (run / "summary.json").write_text(json.dumps({key: value for key, value in summary.items() if key != "test"}))
+    report(monkeypatch, tmp_path, f"runs=[run,{sweep}/0]", "resamples=100", "hydra.run.dir=out")
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.csv")) == ["jobs.csv", "notes.csv"]
+    assert "No figures of test: seed=1" in (tmp_path / "out" / "report.md").read_text()
+
+
 def test_networks_that_the_study_has_not_stand_beside_none_of_its_figures(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

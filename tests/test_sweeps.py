@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from pcam import runs, sweeps
+from pcam import resuming, runs, sweeps
 from pcam.errors import ConfigError, PcamError
 from pcam.models.classifier import Classifier
 from pcam.processes import group_of, node_of
@@ -115,13 +115,16 @@ def test_ctrl_c_stops_the_whole_sweep_which_then_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(Classifier, "training_step", stopped)
         status, told = typed(*words)
+        with pytest.raises(SystemExit) as alone:
+            door(patch, tmp_path, "train", *words[:-2], "seed=1", "hydra.run.dir=alone")
+    assert alone.value.code == 130
     assert status == 130
     assert f"the same command with hydra.sweep.dir={tmp_path / 's'} does what is missing" in told
-    assert trained == ["0", "1"]
+    assert trained == ["0", "1", "alone"]
     assert not (tmp_path / "s" / "2").exists()
     status, told = typed(*words)
     assert status == 0
-    assert trained == ["0", "1", "1", "2"]
+    assert trained == ["0", "1", "alone", "1", "2"]
     assert f"resuming {tmp_path / 's' / '1'}" in told
     assert json.loads((tmp_path / "s" / "1" / "summary.json").read_text())["epochs"] == 2
 
@@ -146,6 +149,10 @@ def test_a_sweep_is_no_single_run(typed: Typed, tmp_path: Path, monkeypatch: pyt
         door(monkeypatch, tmp_path, "train", "trainer.prune.after=2", *QUICK, "hydra.run.dir=r")
     (tmp_path / "r").mkdir()
     runs.write_config(tmp_path / "r", {})
+    runs.write_json(tmp_path / "s" / "sweep.json", {"words": []})
+    with pytest.raises(PcamError, match="is a sweep: type -m"):
+        resuming.to_resume(str(tmp_path / "s"), tmp_path, None, {})
+    (tmp_path / "s" / "sweep.json").unlink()
     assert "holds a single run" in typed(*QUICK, "seed=0,1", "resume=r")[1]
     assert "model=resnet5 is not known" in typed("model=vgg16,resnet5", "hydra.sweep.dir=s")[1]
     assert not (tmp_path / "s" / "sweep.json").exists()
@@ -185,7 +192,9 @@ def test_a_search_chooses_by_valid_and_goes_on_from_where_it_was(
     ]
     if sampler == "tpe":
         words.append("hydra.sweeper.sampler.n_startup_trials=3")
-    assert typed(*words)[0] == 2  # one failed, the others went on
+    status, told = typed(*words)
+    assert status == 2  # one failed, the others went on
+    assert told.strip().endswith("; the search went on without it")
     assert len(judged) == 6
     found = yaml.safe_load((tmp_path / "s" / "optimization_results.yaml").read_text())
     rate = found["best_params"]["optimizer.lr"]

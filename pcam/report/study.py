@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pcam.errors import typed
-from pcam.jobs import Job
+from pcam.jobs import Job, alike
 from pcam.report import paper, screens
 from pcam.report.page import Code, Fold, Part, Picture, Section, Table, Text, narrowed
 from pcam.stats.compare import over_seeds
+from pcam.sweeps import left_behind
 
 NAMES = {
     "efficientnet_b0": "EfficientNet-B0",
@@ -26,16 +27,17 @@ RULES = {
 }
 
 
-Row2 = tuple[str, Sequence[Job], Sequence[Job], dict[str, Any] | None]  # network, augmented, not, their difference
+TABLES = ("jobs", "table1", "frozen", "table2", "table3", "differences", "unfinished")
+Row2 = tuple[str, Sequence[Job], Sequence[Job], dict[str, Any] | None]  # what is apart, augmented, not, their difference
 
 
-def named(job: Job) -> str:
-    """Return what a table calls a job's network; at a smaller scale also what it is."""
+def named(job: Job, *apart: str) -> str:
+    """Return what a table calls a job's network; at a smaller scale also what it is; and what is apart about it."""
     assert job.config is not None
     name, known = job.config["model"]["name"], NAMES.get(job.network, job.network)
-    if name != job.network:
-        return f"{known} ({job.scale}: {name})"
-    return known if job.scale == "full" else f"{known} ({job.scale})"
+    scale = "" if job.scale == "full" else f" ({job.scale})"
+    told = f"{known} ({job.scale}: {name})" if name != job.network else f"{known}{scale}"
+    return ", ".join([told, *filter(None, apart)])
 
 
 def figure(value: Mapping[str, Any]) -> str:
@@ -139,23 +141,20 @@ def table1(jobs: Sequence[Job]) -> Section:
 def frozen(jobs: Sequence[Job]) -> Section:
     """Frozen against all layers, valid accuracy."""
     rows = []
-    for network in dict.fromkeys(job.network for job in jobs):
-        mine = [job for job in jobs if job.network == network and job.config]
+    for apart, mine in alike(jobs, ("seed", "finetune", "splits")):
         ways = dict.fromkeys(str(job.config["finetune"]["name"]) for job in mine if job.config)
-        if len(ways) < 2:
-            continue
-        for way in ways:
+        for way in ways if len(ways) > 1 else ():
             those = [job for job in mine if job.config and job.config["finetune"]["name"] == way]
             cells = [several([job.summary["valid"][key] for job in those if job.summary]) for key in ("accuracy", "auroc")]
-            known = paper.FROZEN.get((network, way))
-            rows.append([named(those[0]), way.replace("_", " "), *cells, "" if known is None else f"{known}"])
+            known = paper.FROZEN.get((those[0].network, way))
+            rows.append([named(those[0], apart), way.replace("_", " "), *cells, "" if known is None else f"{known}"])
     if not rows:
         return Section("Frozen against all layers")
     head = ["network", "trained", "accuracy", "AUROC", "the study's accuracy"]
     return Section("Frozen against all layers", [Table(head, rows, "frozen"), Text("On valid.", "soft")])
 
 
-def table2(rows: Sequence[tuple[str, Sequence[Job], Sequence[Job], Mapping[str, Any] | None]], split: str) -> Section:
+def table2(rows: Sequence[Row2], split: str) -> Section:
     """Table 2: with and without augmentation."""
     if not rows:
         return Section("Table 2")
@@ -165,15 +164,15 @@ def table2(rows: Sequence[tuple[str, Sequence[Job], Sequence[Job], Mapping[str, 
         "over seeds", "p (Holm), seeds", "the study, difference",
     ]  # fmt: skip
     lines = []
-    for network, on, off, difference in rows:
+    for apart, on, off, difference in rows:
         ours = [several([job.summary[split]["auroc"] for job in side if job.summary]) for side in (on, off)]
-        known = paper.TABLE2.get(network)
+        known = paper.TABLE2.get(on[0].network)
         theirs = ["", "", ""] if known is None else [f"{known[0]}", f"{known[1]}", f"{known[0] - known[1]:+.4f}"]
-        name = named(on[0]) + (f", {on[0].augmentation}" if several_kinds else "")
+        name = named(on[0], on[0].augmentation if several_kinds else "", apart)
         lines.append([name, ours[0], theirs[0], ours[1], theirs[1], *_differed(difference), theirs[2]])
     table = narrowed(Table(head, lines, "table2"))
     notes = [Text(f"AUROC, {split}.{_how(table)}", "soft")]
-    beside = paper.beside([network for network, _, _, _ in rows if network in paper.TABLE2])
+    beside = paper.beside([on[0].network for _, on, _, _ in rows if on[0].network in paper.TABLE2])
     notes += [Text(beside, "soft")] if beside else []
     return Section("Table 2: what augmentation is worth", [table, *notes])
 
@@ -250,8 +249,11 @@ def unfinished(jobs: Sequence[Job]) -> Section:
     if not left:
         return Section("Failed and missing jobs")
     rows = [[job.told, job.state, job.why] for job in left]
-    commands = list(dict.fromkeys(job.again for job in left if job.state != "broken"))
+    behind = [job for job in left if job.searched and job.state == "failed" and left_behind(job.folder)]
+    commands = list(dict.fromkeys(job.again for job in left if job.state != "broken" and job not in behind))
     parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")]
+    if behind:
+        parts.append(Text("A failed trial is not tried again: the search went on without it.", "soft"))
     if commands:
         parts += [Text("This does what is missing:"), Code(commands)]
     return Section("Failed and missing jobs", parts)
