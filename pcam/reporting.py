@@ -214,7 +214,8 @@ def _searched(jobs: Sequence[Job]) -> list[Section]:
         best = int(np.nanargmax(score)) if not np.isnan(score).all() else None
         each = [sought(job) for job in tried]
         values = {key: [one.get(key) for one in each] for key in each[0]}
-        picture = overlays.trials(values, score.tolist(), [job.state == "ended" for job in tried], best)
+        numbers, ended = [int(job.folder.name) for job in tried], [job.state == "ended" for job in tried]
+        picture = overlays.trials(numbers, values, score.tolist(), ended, best)
         found.append(study.searched(place.name, tried, best, picture, len(found)))
     return found
 
