@@ -96,12 +96,12 @@ def operating(groups: Mapping[str, Sequence[tuple[Curve, Reliability]]], title: 
 
 
 def trials(
-    numbers: Sequence[int], values: Mapping[str, Sequence[Any]], score: Sequence[float], ended: Sequence[bool], best: int | None
+    trial: Sequence[int], values: Mapping[str, Sequence[Any]], score: Sequence[float], ended: Sequence[bool], best: int | None
 ) -> bytes:
     """Draw what a search tried against the valid AUROC that it is judged by, key by key, and its best so far.
 
     Args:
-        numbers: of the trials.
+        trial: their numbers.
         values: key to its value in each trial.
         score: valid AUROC of each trial, NaN where it has none.
         ended: whether it ran to its end; a pruned one is drawn hollow.
@@ -126,7 +126,7 @@ def trials(
         axes.set(ylabel="valid AUROC")
         calm(axes)
 
-    order = np.asarray(numbers)
+    order = np.asarray(trial)
     dots(places[0], order)
     known = np.fmax.accumulate(y)
     places[0].step(order, known, where="post", color=GREY, linewidth=1)
