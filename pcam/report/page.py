@@ -37,7 +37,8 @@ details { margin: 10px 0; } summary { cursor: pointer; }
 @media (max-width: 560px) { body { padding: 18px 12px 40px; } }
 @media print { :root { --page: #fff; --ink: #000; --soft: #444; --line: #bbb; --shade: #f4f4f4; }
   body { max-width: none; padding: 0; font-size: 11px; } nav { display: none; } .scroll { overflow: visible; }
-  th, td { white-space: normal; padding-right: 8px; } .picture, tr { break-inside: avoid; } h2 { break-after: avoid; } }
+  table { font-size: 9px; } th, td { padding-right: 8px; } th:first-child, td:first-child { position: static; }
+  .picture, tr { break-inside: avoid; } h2 { break-after: avoid; } }
 """
 
 
