@@ -63,6 +63,12 @@ class Job:
         return str(self.config.get("scale", "full"))
 
     @property
+    def data(self) -> str:
+        """Which data it was trained on."""
+        assert self.config is not None
+        return str(self.config["data"]["name"])
+
+    @property
     def augmentation(self) -> str:
         """Its recipe's name."""
         assert self.config is not None
@@ -106,10 +112,10 @@ def find(asked: str | Sequence[str]) -> list[Job]:
     found: dict[Path, Job] = {}
     for word in map(str, words):
         paths = [Path(word)] if Path(word).exists() else [Path(path) for path in sorted(glob.glob(word, recursive=True))]
-        jobs = [job for path in paths for job in _at(path.absolute())]
+        jobs = [job for path in paths for job in _at(path.resolve())]
         if not jobs:
             raise RunError(f"runs: {word} is neither a sweep nor a run" if paths else f"runs: nothing is called {word}")
-        found |= {job.folder: job for job in jobs}
+        found |= {job.folder: job for job in jobs}  # by whatever path it was named
     return _told_apart(list(found.values()))
 
 
@@ -124,6 +130,8 @@ def _at(path: Path) -> Iterator[Job]:
             else:
                 job = replace(job, words=tuple(word for word in job.words if resuming.key(word) in told.get("varied", ())))
             yield replace(job, sweep=told)
+    elif (path.parent / "sweep.json").is_file():
+        yield from (job for job in _at(path.parent) if job.folder == path)
     elif (path / "config.yaml").is_file() or (path / "failure.json").is_file():
         yield _job(path)
 
@@ -191,7 +199,8 @@ def _told_apart(jobs: list[Job]) -> list[Job]:
     several = len({job.folder.parent for job in jobs if job.sweep is not None}) > 1
     named = []
     for job in jobs:
-        varies = [word for word in job.words if job.searched or any(other.words and word not in other.words for other in jobs)]
+        others = [other.words for other in jobs if other.folder.parent == job.folder.parent and other.words]
+        varies = [word for word in job.words if job.searched or any(word not in words for words in others)]
         if not varies and job.config is not None:
             varies = [f"{key}={shown(value)}" for key, value in sought(job, keys).items()]
         place, number = [job.folder.parent.name] if several else [], job.folder.name
@@ -200,7 +209,7 @@ def _told_apart(jobs: list[Job]) -> list[Job]:
         elif not varies:
             told = ["/".join(job.folder.parts[-2:]) if several or not number.isdigit() else f"job {number}"]
         else:
-            told = varies
+            told = [*(place if job.sweep is not None else ()), *varies]
         named.append(replace(job, varies=tuple(varies), told=" ".join(told)))
     names = [job.told for job in named]
     return [
@@ -218,8 +227,7 @@ def alike(jobs: Sequence[Job], but: Collection[str]) -> list[tuple[str, list[Job
     groups: dict[str, list[Job]] = {}
     kept: dict[str, dict[str, Any]] = {}
     for job in jobs:
-        flat = flattened(job.config or {})
-        flat = {key: value for key, value in flat.items() if key not in but and key.partition(".")[0] not in but}
+        flat = {key: value for key, value in _made(job).items() if key not in but and key.partition(".")[0] not in but}
         kept[repr(flat)] = flat
         groups.setdefault(repr(flat), []).append(job)
     found = []
@@ -229,9 +237,26 @@ def alike(jobs: Sequence[Job], but: Collection[str]) -> list[tuple[str, list[Job
         differ = [key for key in kept[name] if len({repr(rival.get(key)) for rival in rivals}) > 1]
         chosen = [key.removesuffix(".name") for key in differ if key.endswith(".name")]  # aug=keras says the rest of aug
         told = [f"{key}={shown(kept[name][f'{key}.name'])}" for key in chosen]
-        told += [f"{key}={shown(kept[name][key])}" for key in differ if key.partition(".")[0] not in chosen]
+        for key in differ:
+            group = key.partition(".")[0]
+            brothers = [one for one in rivals if one.get(f"{group}.name") == kept[name].get(f"{group}.name")]
+            if group not in chosen or (key != f"{group}.name" and len({repr(one.get(key)) for one in brothers}) > 1):
+                told.append(f"{key}={shown(kept[name][key])}")
         found.append((", ".join(told), of))
     return found
+
+
+def _made(job: Job) -> dict[str, Any]:
+    """Return what made a job's figures what they are: its config, and what the config leaves open."""
+    flat = flattened(job.config or {})
+    if job.summary is not None and job.config is not None:
+        flat |= {"weights": job.summary["weights"]["origin"], "processes": job.summary.get("processes")}
+        if (job.folder / "splits.csv").is_file():  # drawn here, by the seed
+            flat["data.root"] = job.config["data"].get("root")
+        else:
+            patches = {split: told.get("sha256") for split, told in job.summary["data"].items() if split != "train"}
+            flat |= {f"{split} patches": str(sha)[:8] for split, sha in patches.items()}
+    return flat
 
 
 def repeats(jobs: Sequence[Job]) -> dict[str, list[Job]]:
@@ -268,7 +293,9 @@ def varied(configs: Sequence[runs.Config]) -> list[str]:
     flat = [flattened(config) for config in configs]
     keys = dict.fromkeys(key for config in flat for key in config)
     found = [key for key in keys if len({repr(config.get(key)) for config in flat}) > 1]
-    return [key for key in found if key != "splits.seed" or "seed" not in found]  # it follows
+    found = [key for key in found if key != "splits.seed" or "seed" not in found]  # it follows
+    groups = {key.removesuffix(".name") for key in found if key.endswith(".name")}  # aug=keras says the rest of aug
+    return [key for key in found if key.endswith(".name") or key.partition(".")[0] not in groups]
 
 
 def flattened(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -48,7 +48,10 @@ def report(config: runs.Config, folder: Path) -> Path:
     if lacking:
         lead.append(Text(f"No figures of {split}: {', '.join(lacking)}", "notice"))
     if told.alone and len(told.ended) > 1:
-        lead.append(Text(f"Not compared with each other, and no votes: {told.alone}", "notice"))
+        lead.append(Text(f"Not compared with each other; no votes, ROC or calibration: {told.alone}", "notice"))
+    pruned = [job.told for job in jobs if job.state == "pruned" and not job.searched]
+    if pruned:
+        lead.append(Text(f"Pruned, and so in no table but the first: {', '.join(pruned)}", "notice"))
     tables = _tables(told)
     sections = [
         study.ran(jobs, split),
@@ -56,7 +59,7 @@ def report(config: runs.Config, folder: Path) -> Path:
         *_pictures(told),
         *_also(config["also"]),
         study.unfinished(jobs),
-        study.again(jobs, [_folders("runs", config["runs"]), *_options(config)], split),
+        study.again(jobs, [_folders("runs", config["runs"]), *_options(config)], split, not told.alone),
     ]
     sections = [section for section in sections if section.parts]
     _clear(folder)
@@ -101,6 +104,7 @@ def _options(config: runs.Config) -> list[str]:
 def _tables(told: Study) -> list[Section]:
     """Return the study's tables, as far as there are runs for them, and the differences."""
     ended = [job for job in told.ended if job.state == "ended"]
+    ended = [job for job in ended if not job.searched] or ended  # trials have a section of their own
     found = [study.table1(ended), study.frozen(ended), _table2(told, ended), _table3(told, ended), _differences(told, ended)]
     return [section for section in found if section.parts]
 
@@ -108,7 +112,7 @@ def _tables(told: Study) -> list[Section]:
 def _table2(told: Study, ended: Sequence[Job]) -> Section:
     """Pair each augmentation of a network with none, where nothing else but the seed differs."""
     rows: list[study.Row2] = []
-    for apart, mine in alike(ended, ("seed", "aug", "splits")):
+    for apart, mine in alike(ended, ("seed", "aug", "splits.seed")):
         off = [job for job in mine if not job.augmented]
         for name in dict.fromkeys(job.augmentation for job in mine if job.augmented):
             on = [job for job in mine if job.augmentation == name]
@@ -127,11 +131,16 @@ def _corrected(differences: Sequence[dict[str, Any]]) -> None:
 
 
 def _table3(told: Study, ended: Sequence[Job]) -> Section:
-    """Gather one run of each network, augmented where there is one, of the least seed, and their votes."""
-    chosen: dict[tuple[str, str], Job] = {}
-    for job in sorted(ended, key=lambda job: (not job.augmented, job.config["seed"] if job.config else 0)):
-        chosen.setdefault((job.network, job.scale), job)
-    if len(chosen) < 2:
+    """Gather one run of each network and their votes: the study's own would be augmented, and not its head alone."""
+    chosen: dict[tuple[str, str, str], Job] = {}
+
+    def last(job: Job) -> tuple[bool, bool, int]:
+        assert job.config is not None
+        return not job.augmented, job.config["finetune"]["name"] == "frozen", job.config["seed"]
+
+    for job in sorted(ended, key=last):
+        chosen.setdefault((job.network, job.scale, job.data), job)
+    if len({network for network, _, _ in chosen}) < 2:
         return Section("Table 3")
     of = [job for job in ended if job in chosen.values()]
     rules: dict[str, dict[str, Any]] = {}
@@ -190,7 +199,7 @@ def _pictures(told: Study) -> list[Section]:
                 (operating_curves(score, label, slides, **few)["roc"], reliability(score, label, slides, **few))
                 for score in told.of(of)
             ]
-            for name, of in repeats(told.ended).items()
+            for name, of in repeats([job for job in told.ended if job.state == "ended"]).items()
         }
         parts.append(Picture("operating.png", overlays.operating(lines, told.split), f"ROC and calibration, {told.split}"))
     sections = [Section("Curves", parts), *_searched(told.jobs)]

@@ -18,9 +18,11 @@ def key(word: str) -> str:
     return word.lstrip("+~").partition("=")[0]
 
 
-def next_commands(folder: Path, config: Config, words: Sequence[str]) -> list[str]:
-    """Return two commands to try after a training that was started with ``words``."""
+def next_commands(folder: Path, config: Config, words: Sequence[str] | None) -> list[str]:
+    """Return what to try after a training that was started with ``words``; less where these are not known."""
     more = config["trainer"]["max_epochs"] * 2
+    if words is None:
+        return [f"python -m pcam.train {typed('resume', folder)} trainer.max_epochs={more}   # train on"]
     other = "aug=none" if config["aug"]["name"] != "none" else "aug=paper"
     same = [
         shlex.quote(word)

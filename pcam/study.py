@@ -47,6 +47,8 @@ class Study:
         lacking = [job.told for job, path in zip(self.ended, paths, strict=True) if not path.is_file()]
         if not paths:
             return f"no job has figures of {self.split}"
+        if len({job.summary["data"].get(self.split, {}).get("sha256") for job in self.ended if job.summary}) > 1:
+            return f"they are of different patches of {self.split} (summary.json: data.{self.split}.sha256)"
         if lacking:
             return f"{', '.join(lacking)}: no predictions/{self.split}.csv"
         try:

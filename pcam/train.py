@@ -44,7 +44,8 @@ def main(call: Call) -> float:
     if not first:
         return float("nan")
     if not sweep:
-        print("\nnext:\n" + "\n".join(f"  {line}" for line in resuming.next_commands(folder, config, call.words)))
+        words = call.words if resume in ("", "auto") else None  # resume=FOLDER alone does not say what the run was
+        print("\nnext:\n" + "\n".join(f"  {line}" for line in resuming.next_commands(folder, config, words)))
     return resuming.objective(summary)
 
 

@@ -183,7 +183,7 @@ def test_two_recipes_are_not_pooled_and_other_patches_are_said(
     (other / "5" / "predictions" / "test.csv").write_text(scores)
     report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=without")
     text = (tmp_path / "without" / "report.md").read_text()
-    assert "Not compared with each other, and no votes:" in text
+    assert "Not compared with each other; no votes, ROC or calibration:" in text
     assert "is of other patches than" in text
     assert "paired bootstrap" not in text
 
@@ -221,6 +221,54 @@ def test_runs_that_differ_otherwise_stand_in_rows_of_their_own(
         assert row["AUROC"].startswith(f"{figures[number]['valid']['auroc']['value']:.3f} [")
 
 
+def test_only_seeds_are_pooled_each_run_once(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ResNet-50's seed 1 saw other patches here; EfficientNet-B0's began from ImageNet; one more path names all again."""
+    import shutil
+
+    other = tmp_path / "s"
+    shutil.copytree(sweep, other)
+    (tmp_path / "again").symlink_to(other)
+    for number in (1, 3, 5, 7):
+        path = other / str(number) / "summary.json"
+        summary = json.loads(path.read_text())
+        if number < 4:
+            summary["data"]["test"]["sha256"] = "0" * 64
+        else:
+            summary["weights"]["origin"] = "imagenet"
+        path.write_text(json.dumps(summary))
+    report(monkeypatch, tmp_path, "runs=[s,again,s/0,s/../s]", "resamples=100", "hydra.run.dir=out")
+    assert len(rows(tmp_path / "out" / "jobs.csv")) == 8
+    told = [row["network"].partition("), ")[2] for row in rows(tmp_path / "out" / "table2.csv")]
+    assert told[0].startswith("test patches=")
+    assert told[1:] == ["test patches=00000000", "weights=random", "weights=imagenet"]
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "seeds)" not in text
+    assert "they are of different patches of test" in text
+
+
+def test_what_was_pruned_is_said_and_a_job_named_alone_knows_its_sweep(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    other = tmp_path / "s"
+    shutil.copytree(sweep, other)
+    path = other / "1" / "summary.json"
+    pruned = {"epoch": 0, "auroc": 0.4, "median": 0.5, "jobs": 4}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "pruned": pruned}))
+    shutil.rmtree(other / "2")
+    (other / "2").mkdir()
+    (other / "2" / "failure.json").write_text(json.dumps({"error": "full", "expected": True, "words": ["a=b"]}))
+    report(monkeypatch, tmp_path, "runs=[s/0,s/1,s/2]", "resamples=100", "hydra.run.dir=out")
+    told = {row["state"]: row for row in rows(tmp_path / "out" / "unfinished.csv")}
+    assert told["pruned"]["why"] == "after epoch 1: valid AUROC 0.4000 is below 0.5000, the median of 4 jobs"
+    assert told["failed"][""] == "aug=none seed=0"
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "Pruned, and so in no table but the first: aug=dihedral seed=1" in text
+    assert f"hydra.sweep.dir={other}" in text
+    assert "resume=" not in text
+
+
 def test_a_report_leaves_nothing_of_an_earlier_one(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report(monkeypatch, tmp_path, f"runs={sweep}", "resamples=100", "hydra.run.dir=out")
     assert (tmp_path / "out" / "table2.csv").is_file()
@@ -233,7 +281,7 @@ def test_a_report_leaves_nothing_of_an_earlier_one(sweep: Path, tmp_path: Path, 
     (run / "summary.json").write_text(json.dumps({key: value for key, value in summary.items() if key != "test"}))
     report(monkeypatch, tmp_path, f"runs=[run,{sweep}/0]", "resamples=100", "hydra.run.dir=out")
     assert sorted(path.name for path in (tmp_path / "out").glob("*.csv")) == ["jobs.csv", "notes.csv"]
-    assert "No figures of test: seed=1" in (tmp_path / "out" / "report.md").read_text()
+    assert f"No figures of test: {tmp_path.name}/run" in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_networks_that_the_study_has_not_stand_beside_none_of_its_figures(

@@ -94,8 +94,8 @@ def ran(jobs: Sequence[Job], split: str) -> Section:
         known = {} if summary is None else summary.get(split, {})
         cells += [figure(known[key]) if key in known else "" for key in ("auroc", "accuracy")]
         rows.append([*cells, f"{seconds / 60:.1f}"])
-    common = [i for i in range(3, 8) if len({row[i] for row in rows if row[2]}) == 1]  # told once, not in each row
-    alike = ", ".join(f"{head[i]} {next(row[i] for row in rows if row[2])}" for i in common)
+    common = [i for i in range(3, 8) if len({row[i] for row in rows if row[2]} - {""}) == 1]  # told once
+    alike = ", ".join(f"{head[i]} {next(row[i] for row in rows if row[i])}" for i in common)
     rows = [[cell for i, cell in enumerate(row) if i not in common] for row in rows]
     head = [cell for i, cell in enumerate(head) if i not in common]
     ended = [job.summary for job in jobs if job.summary is not None]
@@ -141,7 +141,7 @@ def table1(jobs: Sequence[Job]) -> Section:
 def frozen(jobs: Sequence[Job]) -> Section:
     """Frozen against all layers, valid accuracy."""
     rows = []
-    for apart, mine in alike(jobs, ("seed", "finetune", "splits")):
+    for apart, mine in alike(jobs, ("seed", "finetune", "splits.seed")):
         ways = dict.fromkeys(str(job.config["finetune"]["name"]) for job in mine if job.config)
         for way in ways if len(ways) > 1 else ():
             those = [job for job in mine if job.config and job.config["finetune"]["name"] == way]
@@ -206,14 +206,15 @@ def table3(
         assert job.summary is not None
         theirs = f"{paper.TABLE3.get(job.network, '')}"
         label = f"{hard[number]:.3f}" if hard else ""
-        rows.append([named(job), figure(job.summary[split]["auroc"]), theirs, label, "", job.told])
+        data = job.data if len({other.data for other in jobs}) > 1 else ""
+        rows.append([named(job, data), figure(job.summary[split]["auroc"]), theirs, label, "", job.told])
     for name, rule in rules.items():
         theirs = f"{paper.VOTE}" if name == "majority_vote" and known else ""
         cells = [figure(rule), theirs, f"{rule['hard']:.3f}", screens.signed(rule["less"])]
         rows.append([RULES.get(name, name.replace("_", " ")), *cells, ""])
     against = "" if best is None else f" less {NAMES.get(best.network, best.network)}'s, the best by valid"
     table = narrowed(Table(["", "AUROC", "the study", "AUROC of 0/1 labels", f"AUROC{against}", "run"], rows, "table3"))
-    note = f"{split}; one run of each network: augmented where there is one, of the least seed."
+    note = f"{split}; one run of each network: augmented where there is one, not frozen where there is one, of the least seed."
     vote = " A vote of hard labels throws the ranking away: what is left is balanced accuracy." if rules else ""
     return Section("Table 3: the networks and their vote", [table, Text(f"{note}{vote} {paper.beside(known)}".strip(), "soft")])
 
@@ -246,9 +247,11 @@ def searched(name: str, jobs: Sequence[Job], best: int | None, picture: bytes, n
 def unfinished(jobs: Sequence[Job]) -> Section:
     """Name the jobs that did not end, with their reasons and what to type."""
     left = [job for job in jobs if job.state not in ("ended", "pruned")]
-    if not left:
-        return Section("Failed and missing jobs")
-    rows = [[job.told, job.state, job.why] for job in left]
+    pruned = [job for job in jobs if job.state == "pruned" and not job.searched]
+    title = "Failed and missing jobs" if not pruned else "Failed, pruned and missing jobs"
+    if not left and not pruned:
+        return Section(title)
+    rows = [[job.told, job.state, job.why] for job in (*left, *pruned)]
     behind = [job for job in left if job.searched and job.state == "failed" and left_behind(job.folder)]
     commands = list(dict.fromkeys(job.again for job in left if job.state != "broken" and job not in behind))
     parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")]
@@ -256,25 +259,26 @@ def unfinished(jobs: Sequence[Job]) -> Section:
         parts.append(Text("A failed trial is not tried again: the search went on without it.", "soft"))
     if commands:
         parts += [Text("This does what is missing:"), Code(commands)]
-    return Section("Failed and missing jobs", parts)
+    return Section(title, parts)
 
 
-def again(jobs: Sequence[Job], report: Sequence[str], split: str) -> Section:
+def again(jobs: Sequence[Job], report: Sequence[str], split: str, together: bool) -> Section:
     """Tell what to type for each part of the page.
 
     Args:
         jobs: all of them.
         report: the words of this report's command.
         split: which the figures are of.
+        together: whether their predictions are of the same patches.
     """
     lines = [f"{command}   # the runs" for command in dict.fromkeys(job.again for job in jobs if job.sweep is not None)]
     lines.append(f"python -m pcam.report {' '.join(report)}   # this page")
     ended = [job for job in jobs if job.summary is not None and split in job.summary]
-    if len(ended) > 1:
+    which = "" if split == "test" else f" split={split}"
+    if len(ended) > 1 and together:
         every = typed("runs", [job.folder for job in ended])
-        which = "" if split == "test" else f" split={split}"
         lines.append(f"python -m pcam.compare {every}{which}   # differences")
         lines.append(f"python -m pcam.ensemble {every}{which}   # votes, of all of them")
     if ended:
-        lines += [f"python -m pcam.{name} {typed('run', ended[0].folder)}" for name in ("evaluate", "attribute", "bias")]
+        lines += [f"python -m pcam.{name} {typed('run', ended[0].folder)}{which}" for name in ("evaluate", "attribute", "bias")]
     return Section("To make each part again", [Code(lines)])
