@@ -15,10 +15,11 @@ import numpy as np
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from pcam import runs, sweeps
+from pcam.apart import shown, sought
 from pcam.data.draws import Purpose, draw
 from pcam.data.source import Source
 from pcam.errors import ConfigError, reason
-from pcam.jobs import Job, shown, sought
+from pcam.jobs import Job
 from pcam.models.classifier import Scores
 from pcam.report import evaluation, screens
 from pcam.stats.curves import Curve, operating_curves, reliability

@@ -1,22 +1,16 @@
 """The jobs of sweeps, and single runs, as they lie on disk: which ended, which failed and why, which are missing."""
 
 import csv
-import glob
 import json
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pcam import resuming, runs, sweeps
+from pcam import pruning, resuming, runs, sweeps
 from pcam.callbacks import read_rows
 from pcam.errors import ConfigError, RunError, reason, typed
-
-# keys that say where a run took place, not what it is
-ASIDE = (
-    "logger", "data.root", "data.num_workers", "model.at_scale", "trainer.progress", "trainer.accelerator", "trainer.devices",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Job:
         config: None where it never began.
         rows: of metrics.csv.
         summary: None where it did not end.
-        varies: what differs between it and the others, "aug=none".
+        varies: what differs between it and the others, "aug=none" (``pcam.apart``).
         told: the same and where it lies, for a person; no two jobs have the same.
     """
 
@@ -111,12 +105,11 @@ def find(asked: str | Sequence[str]) -> list[Job]:
         raise ConfigError("runs=[FOLDER, GLOB, ...] must be given")
     found: dict[Path, Job] = {}
     for word in map(str, words):
-        paths = [Path(word)] if Path(word).exists() else [Path(path) for path in sorted(glob.glob(word, recursive=True))]
-        jobs = [job for path in paths for job in _at(path.resolve())]
+        jobs = [job for path in runs.matches(word, "runs") for job in _at(path.resolve())]
         if not jobs:
-            raise RunError(f"runs: {word} is neither a sweep nor a run" if paths else f"runs: nothing is called {word}")
+            raise RunError(f"runs: {word} is neither a sweep nor a run")
         found |= {job.folder: job for job in jobs}  # by whatever path it was named
-    return _told_apart(list(found.values()))
+    return list(found.values())
 
 
 def _at(path: Path) -> Iterator[Job]:
@@ -154,9 +147,7 @@ def _job(folder: Path) -> Job:
     if wrong:
         return Job(folder, "broken", wrong)
     if (verdict := summary.get("pruned")) is not None:
-        told = f"{verdict['auroc']:.4f} is below {verdict['median']:.4f}, the median of {verdict['jobs']} jobs"
-        why = f"after epoch {verdict['epoch'] + 1}: valid AUROC {told}"
-        return Job(folder, "pruned", why, config=config, rows=rows, summary=summary)
+        return Job(folder, "pruned", pruning.told(verdict), config=config, rows=rows, summary=summary)
     return Job(folder, "ended", "", config=config, rows=rows, summary=summary)
 
 
@@ -190,123 +181,3 @@ def _json(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise RunError(f"{path.name} is broken: it holds no keys")
     return content
-
-
-def _told_apart(jobs: list[Job]) -> list[Job]:
-    """Say of each job what varies: a sweep's words that not all have, what a search sought, or else the keys that differ."""
-    known = [job.config for job in jobs if job.config is not None and job.sweep is None]
-    keys = varied(known)
-    several = len({job.folder.parent for job in jobs if job.sweep is not None}) > 1
-    named = []
-    for job in jobs:
-        others = [other.words for other in jobs if other.folder.parent == job.folder.parent and other.words]
-        varies = [word for word in job.words if job.searched or any(word not in words for words in others)]
-        if not varies and job.config is not None:
-            varies = [f"{key}={shown(value)}" for key, value in sought(job, keys).items()]
-        place, number = [job.folder.parent.name] if several else [], job.folder.name
-        if job.searched:
-            told = [*place, "trial", f"{number}:", *varies]
-        elif not varies:
-            told = ["/".join(job.folder.parts[-2:]) if several or not number.isdigit() else f"job {number}"]
-        else:
-            told = [*(place if job.sweep is not None else ()), *varies]
-        named.append(replace(job, varies=tuple(varies), told=" ".join(told)))
-    names = [job.told for job in named]
-    return [
-        replace(job, told=f"{job.told} ({'/'.join(job.folder.parts[-2:])})") if names.count(job.told) > 1 else job
-        for job in named
-    ]
-
-
-def alike(jobs: Sequence[Job], but: Collection[str]) -> list[tuple[str, list[Job]]]:
-    """Group jobs whose configs differ in nothing but some keys, or groups of keys.
-
-    Returns:
-        Groups, each after what tells it from the others of its network: "optimizer.lr=0.001", or nothing.
-    """
-    groups: dict[str, list[Job]] = {}
-    kept: dict[str, dict[str, Any]] = {}
-    for job in jobs:
-        flat = {key: value for key, value in _made(job).items() if key not in but and key.partition(".")[0] not in but}
-        kept[repr(flat)] = flat
-        groups.setdefault(repr(flat), []).append(job)
-    found = []
-    for name, of in groups.items():
-        same = [other for other, its in groups.items() if (its[0].network, its[0].scale) == (of[0].network, of[0].scale)]
-        rivals = [kept[other] for other in same]
-        differ = [key for key in kept[name] if len({repr(rival.get(key)) for rival in rivals}) > 1]
-        chosen = [key.removesuffix(".name") for key in differ if key.endswith(".name")]  # aug=keras says the rest of aug
-        told = [f"{key}={shown(kept[name][f'{key}.name'])}" for key in chosen]
-        for key in differ:
-            group = key.partition(".")[0]
-            brothers = [one for one in rivals if one.get(f"{group}.name") == kept[name].get(f"{group}.name")]
-            if group not in chosen or (key != f"{group}.name" and len({repr(one.get(key)) for one in brothers}) > 1):
-                told.append(f"{key}={shown(kept[name][key])}")
-        found.append((", ".join(told), of))
-    return found
-
-
-def _made(job: Job) -> dict[str, Any]:
-    """Return what made a job's figures what they are: its config, and what the config leaves open."""
-    flat = flattened(job.config or {})
-    if job.summary is not None and job.config is not None:
-        flat |= {"weights": job.summary["weights"]["origin"], "processes": job.summary.get("processes")}
-        if (job.folder / "splits.csv").is_file():  # drawn here, by the seed
-            flat["data.root"] = job.config["data"].get("root")
-        else:
-            patches = {split: told.get("sha256") for split, told in job.summary["data"].items() if split != "train"}
-            flat |= {f"{split} patches": str(sha)[:8] for split, sha in patches.items()}
-    return flat
-
-
-def repeats(jobs: Sequence[Job]) -> dict[str, list[Job]]:
-    """Group jobs that differ in nothing but their seed; return each group by what a person calls it."""
-    named: dict[str, list[Job]] = {}
-    for _, of in alike(jobs, ("seed", "splits.seed")):
-        name = _group(of)
-        named[f"{name}: {of[0].told}" if name in named else name] = of
-    return named
-
-
-def _group(jobs: Sequence[Job]) -> str:
-    if len(jobs) == 1:
-        return jobs[0].told
-    common = [word for word in jobs[0].varies if all(word in job.varies for job in jobs)]
-    seeds = {job.config["seed"] for job in jobs if job.config}
-    return f"{' '.join(common) or jobs[0].told} ({len(jobs)} {'seeds' if len(seeds) == len(jobs) else 'runs'})"
-
-
-def sought(job: Job, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what varies of a job's config: the keys that its sweep names, or those given."""
-    flat = flattened(job.config or {})
-    wanted = keys if job.sweep is None else [str(key) for key in job.sweep.get("varied") or ()]
-    return {key: flat.get(key, flat.get(f"{key}.name")) for key in wanted if key in flat or f"{key}.name" in flat}
-
-
-def shown(value: Any) -> str:
-    """Return a config's value as a table shows it."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def varied(configs: Sequence[runs.Config]) -> list[str]:
-    """Return the keys in which configs differ, those that say only where a run took place left out."""
-    flat = [flattened(config) for config in configs]
-    keys = dict.fromkeys(key for config in flat for key in config)
-    found = [key for key in keys if len({repr(config.get(key)) for config in flat}) > 1]
-    found = [key for key in found if key != "splits.seed" or "seed" not in found]  # it follows
-    groups = {key.removesuffix(".name") for key in found if key.endswith(".name")}  # aug=keras says the rest of aug
-    return [key for key in found if key.endswith(".name") or key.partition(".")[0] not in groups]
-
-
-def flattened(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return a config as dotted keys to values."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        name = f"{above}{key}"
-        if name in ASIDE:
-            continue
-        if isinstance(value, Mapping) and value:
-            flat |= flattened(value, f"{name}.")
-        else:
-            flat[name] = value
-    return flat

@@ -1,6 +1,5 @@
 """Predictions of several networks for the same patches, read from run folders and csvs and laid side by side."""
 
-import glob
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,9 +68,7 @@ def find(asked: str | Sequence[str], split: str) -> list[Path]:
         raise ConfigError("runs=[FOLDER, GLOB, CSV, ...] must be given")
     found = []
     for word in map(str, words):
-        paths = [Path(word)] if Path(word).exists() else [Path(path) for path in sorted(glob.glob(word, recursive=True))]
-        if not paths:
-            raise RunError(f"runs: nothing is called {word}")
+        paths = runs.matches(word, "runs")
         paths = [path for path in paths if path.is_dir() or path.suffix == ".csv" or path == Path(word)]  # no multirun.yaml
         if not paths:
             raise RunError(f"runs: {word} matches neither folders nor csvs")

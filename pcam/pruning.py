@@ -55,11 +55,8 @@ class MedianRule(Callback):
         self.verdict = trainer.strategy.broadcast(found)
         if self.verdict is not None:
             trainer.should_stop = True
-            told = (
-                f"{self.verdict['auroc']:.4f} is below {self.verdict['median']:.4f}, the median of {self.verdict['jobs']} jobs"
-            )
             if trainer.is_global_zero:
-                print(f"pruned after epoch {epoch + 1}: valid AUROC {told}", flush=True)
+                print(f"pruned {told(self.verdict)}", flush=True)
 
     def _judged(self, epoch: int) -> dict[str, Any] | None:
         others = []
@@ -71,6 +68,12 @@ class MedianRule(Callback):
         if own is None or len(known) < self.jobs or own >= median(known):
             return None
         return {"epoch": epoch, "auroc": own, "median": median(known), "jobs": len(known)}
+
+
+def told(verdict: Mapping[str, Any]) -> str:
+    """Return a verdict in words."""
+    below = f"{verdict['auroc']:.4f} is below {verdict['median']:.4f}, the median of {verdict['jobs']} jobs"
+    return f"after epoch {verdict['epoch'] + 1}: valid AUROC {below}"
 
 
 def best(folder: Path, epoch: int) -> float | None:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam import runs
+from pcam.apart import alike, repeats, sought, told_apart
 from pcam.comparing import resampling
 from pcam.errors import ConfigError, RunError, typed
-from pcam.jobs import Job, alike, find, repeats, sought
+from pcam.jobs import Job, find
 from pcam.report import overlays, page, study
 from pcam.report.page import Part, Picture, Section, Text
 from pcam.stats import votes
@@ -39,7 +40,7 @@ def report(config: runs.Config, folder: Path) -> Path:
     split = config["split"]
     if split not in ("valid", "test"):
         raise ConfigError(f"split={split}; it is valid or test")
-    jobs = find(config["runs"])
+    jobs = told_apart(find(config["runs"]))
     if not any(job.summary and split in job.summary for job in jobs) and any(job.summary for job in jobs):
         split = "valid"  # data without a labelled test split
     told = Study(jobs, split, drawn)
@@ -235,14 +236,9 @@ def _also(folders: Sequence[str] | str) -> list[Section]:
     Raises:
         RunError: one holds none.
     """
-    import glob
-
     parts: list[Part] = []
     for word in [folders] if isinstance(folders, str) else folders:
-        paths = [Path(word)] if Path(word).exists() else [Path(path) for path in sorted(glob.glob(word))]
-        if not paths:
-            raise RunError(f"also: nothing is called {word}")
-        for path in paths:
+        for path in runs.matches(word, "also"):
             drawn = sorted(path.glob("figures/*.png")) or sorted(path.glob("*/figures/*.png"))
             if not drawn:
                 raise RunError(f"also: {path} holds no figures; it is a folder that another door left")

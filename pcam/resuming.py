@@ -83,7 +83,7 @@ def finished(folder: Path, composed: Config) -> float | None:
     if not (folder / "config.yaml").is_file():
         return None
     saved = read_config(folder)
-    was, now = (dict(_leaves(_settled(config))) for config in (saved, composed))
+    was, now = (dict(leaves(_settled(config))) for config in (saved, composed))
     for key in [*now, *was]:
         if was.get(key) != now.get(key):
             told = f"{folder} holds another job: {key}={was.get(key)}, not {now.get(key)}"
@@ -140,10 +140,11 @@ def _settled(config: Config) -> Config:
     return {**_fixed(config), "trainer": kept}
 
 
-def _leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Return a config's values, each with its dotted key."""
     for key, value in config.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -13,6 +13,7 @@ code's own tables, checkpoints hold tensors and plain values.
 
 import contextlib
 import csv
+import glob
 import io
 import json
 import os
@@ -76,6 +77,18 @@ def write_splits(folder: Path, splits: Mapping[str, Any]) -> None:
     write_csv(
         folder / "splits.csv", ("id", "split"), ((name, split) for split, source in splits.items() for name in source.ids)
     )
+
+
+def matches(word: str, key: str) -> list[Path]:
+    """Return the path that a word is, else those that it matches as a glob, sorted.
+
+    Raises:
+        RunError: there is none; ``key`` is where the word was typed.
+    """
+    found = [Path(word)] if Path(word).exists() else [Path(path) for path in sorted(glob.glob(word, recursive=True))]
+    if not found:
+        raise RunError(f"{key}: nothing is called {word}")
+    return found
 
 
 def best_checkpoint(folder: Path) -> Path:

@@ -14,14 +14,8 @@ from pcam.models.finetuning import Plan
 from pcam.processes import Group
 from pcam.tables import call, check
 
-OURS = (
-    "precision",
-    "devices",
-    "early_stopping",
-    "ema",
-    "progress",
-    "prune",
-)  # keys of trainer that are not Lightning's, or resolved
+# keys of trainer that are not Lightning's, or resolved
+OURS = ("precision", "devices", "early_stopping", "ema", "progress", "prune")
 # Lightning takes less than these need, and then fails or does nothing: counts from 1, amounts above 0.
 POSITIVE: Mapping[str, Any] = {
     "max_epochs": int,

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pcam.apart import alike
 from pcam.errors import typed
-from pcam.jobs import Job, alike
+from pcam.jobs import Job
 from pcam.report import paper, screens
 from pcam.report.page import Code, Fold, Part, Picture, Section, Table, Text, narrowed
 from pcam.stats.compare import over_seeds
