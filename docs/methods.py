@@ -22,7 +22,7 @@ from pcam.data.crop import Crop
 from pcam.data.datamodule import PatchData
 from pcam.door import plain
 from pcam.models.weights import begin
-from pcam.training import classifier
+from pcam.training.fit import classifier
 
 NAMES = ("resnet50", "efficientnet_b0", "efficientnet_b7", "googlenet", "vgg16", "densenet201", "xception")
 COUNT = 2

@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 from torch import nn
 
 from pcam import CONF, runs
-from pcam.callbacks import read_rows
 from pcam.door import plain
-from pcam.training import classifier, counted, train
+from pcam.training.callbacks import read_rows
+from pcam.training.fit import classifier, counted, train
 
 NAMES = ("resnet50", "efficientnet_b0", "efficientnet_b7", "googlenet", "vgg16", "densenet201", "xception")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pcam import runs, scoring
+from pcam import runs
 from pcam.attribution.explainer import Explainer, asked_for
 from pcam.attribution.measuring import Cases, Row, measure
 from pcam.attribution.options import TOLERANCE, Maps, Options
@@ -19,6 +19,7 @@ from pcam.attribution.scorer import Scorer, find_layer, seen, shapes
 from pcam.data.datamodule import checked_batch
 from pcam.data.draws import Purpose, draw
 from pcam.errors import ConfigError, near
+from pcam.evaluation import scoring
 from pcam.models.classifier import Classifier
 from pcam.models.network import Network
 from pcam.report import maps, screens

@@ -6,7 +6,7 @@ from pcam.door import Call, door
 @door("compare")
 def main(call: Call) -> None:
     """Test every pair, corrected for their number."""
-    from pcam.comparing import compare
+    from pcam.evaluation.comparing import compare
 
     compare(call.config, call.folder)
 

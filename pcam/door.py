@@ -20,10 +20,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from pcam import CONF, sweeps
+from pcam import CONF
 from pcam.errors import ConfigError, PcamError, near
 from pcam.resuming import key
 from pcam.runs import absolute, not_a_run
+from pcam.sweeps import ledger
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
             placed = any(key(word) == "hydra.run.dir" for word in typed.overrides.hydra)
             try:
                 if sweep:
-                    sweeps.again(folder, search="sampler" in typed.sweeper)
+                    ledger.again(folder, search="sampler" in typed.sweeper)
                 else:
                     _no_sweep(typed.sweeper.get("params") or {}, words)
                 if not begins_runs:
@@ -83,7 +84,7 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
                 return value
             except Exception as error:
                 if sweep:
-                    line = str(error) if isinstance(error, sweeps.FailedBefore) else sweeps.fail(folder, error, words)
+                    line = str(error) if isinstance(error, ledger.FailedBefore) else ledger.fail(folder, error, words)
                     print(f"job {typed.job.num} failed: {line}", file=sys.stderr, flush=True)
                 if full or sweep or not isinstance(error, PcamError):
                     raise
@@ -107,14 +108,14 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
                 sweep = _sweep(name)
                 try:
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(told)()
-                    ending = sweep and sweeps.ended(sweep)
+                    ending = sweep and ledger.ended(sweep)
                 except Exception:
-                    ending = sweep and sweeps.ended(sweep)
+                    ending = sweep and ledger.ended(sweep)
                     if full or not ending:
                         raise
                 finally:
                     if sweep:
-                        sweeps.forget(sweep)
+                        ledger.forget(sweep)
                 sys.stdout.flush()
             except (PcamError, HydraException, OmegaConfBaseException) as error:
                 if full:
@@ -132,7 +133,7 @@ def door(name: str, begins_runs: bool = False) -> Callable[[Job], Callable[[], N
             except (KeyboardInterrupt, SystemExit) as stop:
                 if sweep is None and isinstance(stop, SystemExit):  # its reason was told
                     raise
-                print(f"\nstopped{f'; {sweeps.go_on(sweep)}' if sweep else ''}", file=sys.stderr)
+                print(f"\nstopped{f'; {ledger.go_on(sweep)}' if sweep else ''}", file=sys.stderr)
                 sys.exit(130)
             finally:
                 if not full:
@@ -195,7 +196,7 @@ def _sweep(name: str) -> Path | None:
         return None
     resume = given["resume"].value() if name == "train" and "resume" in given else None
     if resume == "auto" and "hydra.sweep.dir" not in given:
-        folder = sweeps.newest(Path("multirun").absolute(), typed) or folder
+        folder = ledger.newest(Path("multirun").absolute(), typed) or folder
     elif resume not in (None, "auto"):
         folder = Path(str(resume)).absolute()
     search = "sampler" in config.sweeper
@@ -207,7 +208,7 @@ def _sweep(name: str) -> Path | None:
         "trials": config.sweeper.n_trials if search else None,
         "varied": [one.get_key_element() for one in words if one.is_sweep_override()],
     }
-    sweeps.start(folder, name, typed, told, anew=resume in (None, "auto"))
+    ledger.start(folder, name, typed, told, anew=resume in (None, "auto"))
     quoted = str(folder).replace("'", "\\'")
     kept = [word for word in typed if key(word) not in ("resume", "hydra.sweep.dir")]
     sys.argv[1:] = ["-m", *kept, f"hydra.sweep.dir='{quoted}'"]

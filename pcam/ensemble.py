@@ -6,7 +6,7 @@ from pcam.door import Call, door
 @door("ensemble")
 def main(call: Call) -> None:
     """Combine predictions by each rule; write those of one."""
-    from pcam.ensembling import ensemble
+    from pcam.evaluation.ensembling import ensemble
 
     ensemble(call.config, call.folder)
 

@@ -10,7 +10,7 @@ from pcam.door import Call, door
 def main(call: Call) -> float:
     """Score a split of a run and tell how good that is; return AUROC, for sweepers."""
     runs.read_config(Path(call.config["run"]))  # torch takes seconds to import: a run that is not there is told before
-    from pcam.evaluating import evaluate
+    from pcam.evaluation.evaluating import evaluate
 
     auroc: float = evaluate(call.config, call.folder)[call.config["split"]]["auroc"]["value"]
     return auroc

@@ -10,7 +10,7 @@ from pcam.door import Call, door
 def main(call: Call) -> None:
     """Write predictions/SPLIT.csv and, for Kaggle's unlabelled patches, submission.csv."""
     runs.read_config(Path(call.config["run"]))  # torch takes seconds to import: a run that is not there is told before
-    from pcam.evaluating import predict
+    from pcam.evaluation.evaluating import predict
 
     predict(call.config, call.folder)
 

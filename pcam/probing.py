@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from pcam import members, runs, scoring
-from pcam.comparing import compare, resampling
+from pcam import runs
 from pcam.data.crop import Crop
 from pcam.data.draws import Purpose, draw
 from pcam.data.source import Indices, Pixels, Source
 from pcam.errors import ConfigError, DataError
+from pcam.evaluation import members, scoring
+from pcam.evaluation.comparing import compare, resampling
 from pcam.models.classifier import Classifier
 from pcam.position import measuring, views
 from pcam.position.measuring import Probe

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam import runs
-from pcam.apart import alike, repeats, sought, told_apart
-from pcam.comparing import resampling
 from pcam.errors import ConfigError, RunError, typed
-from pcam.jobs import Job, find
+from pcam.evaluation.comparing import resampling
 from pcam.report import overlays, page, study
 from pcam.report.page import Part, Picture, Section, Text
 from pcam.stats import votes
@@ -22,6 +20,8 @@ from pcam.stats.curves import operating_curves, reliability
 from pcam.stats.intervals import bootstrap_metrics, unit
 from pcam.stats.metrics import Floats, Labels, classification_metrics
 from pcam.study import Study
+from pcam.sweeps.apart import alike, repeats, sought, told_apart
+from pcam.sweeps.jobs import Job, find
 
 PICTURES = ("training", "operating", "search-*", "maps-*", "also-*")
 PAIRS = 15  # differences that are told; more would say little

@@ -24,6 +24,7 @@ from typing import Any
 from pcam.errors import RunError, typed
 
 Config = dict[str, Any]
+MONITOR = "valid/auroc"  # the column of metrics.csv that checkpoints and jobs are judged by
 # keys that are paths, kept absolute
 PATHS = (("data", "root"), ("data", "converted"), ("data", "slide_csv"), ("splits", "file"))
 
@@ -48,6 +49,14 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     table.writerow(columns)
     table.writerows(rows)
     write(path, buffer.getvalue())
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a metrics.csv, none when there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def write_predictions(

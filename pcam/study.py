@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pcam import members
 from pcam.errors import DataError
-from pcam.jobs import Job
+from pcam.evaluation import members
 from pcam.stats.compare import paired_difference, paired_t
 from pcam.stats.metrics import Floats
+from pcam.sweeps.jobs import Job
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from pcam import resuming, runs
 from pcam.door import Call, door
 from pcam.errors import ConfigError, PcamError
-from pcam.processes import node_of
 from pcam.tables import check
+from pcam.training.processes import node_of
 
 
 @door("train", begins_runs=True)
@@ -33,7 +33,7 @@ def main(call: Call) -> float:
     elif first:
         runs.start(folder, config, anew=resume == "auto")
     try:
-        from pcam.training import train  # torch takes seconds to import: what can fail has failed by now
+        from pcam.training.fit import train  # torch takes seconds to import: what can fail has failed by now
 
         with runs.held(folder) if first else contextlib.nullcontext():
             summary = train(config, folder, resume=earlier is not None, job=call.job)

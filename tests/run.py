@@ -22,7 +22,7 @@ def composed(*overrides: str) -> dict[str, Any]:
 
 
 def train(folder: Path, *overrides: str, resume: bool = False) -> dict[str, Any]:
-    from pcam.training import train as run
+    from pcam.training.fit import train as run
 
     config = composed(*overrides)
     if not resume:

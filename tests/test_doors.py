@@ -16,7 +16,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from pcam import CONF
-from pcam.callbacks import read_rows
+from pcam.runs import read_rows
 from tests.conftest import SMALL, STEM, TINY, command, write_kaggle, write_pcam
 from tests.run import door
 
@@ -156,12 +156,12 @@ def choices() -> list[str]:
 def test_every_choice_composes_and_builds(
     choice: str, tmp_path: Path, pcam_root: Path, kaggle_root: Path, folder_root: Path
 ) -> None:
-    from pcam import dashboards
-    from pcam.callbacks import build_callbacks
     from pcam.models.schedules import build_optimizer, build_scheduler
-    from pcam.processes import group_of
-    from pcam.trainer import build_trainer, devices, processes
-    from pcam.training import classifier
+    from pcam.training import dashboards
+    from pcam.training.callbacks import build_callbacks
+    from pcam.training.fit import classifier
+    from pcam.training.processes import group_of
+    from pcam.training.trainer import build_trainer, devices, processes
     from tests.run import composed
 
     roots = {"data=pcam": pcam_root, "data=kaggle": kaggle_root, "data=folder": folder_root}

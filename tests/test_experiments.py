@@ -91,7 +91,7 @@ def test_every_later_door_carries_the_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     titles = []
-    monkeypatch.setattr("pcam.training.curves", lambda rows, title, released: titles.append(title) or b"")
+    monkeypatch.setattr("pcam.training.fit.curves", lambda rows, title, released: titles.append(title) or b"")
     for recipe in ("resnet50", "vgg16"):
         train(tmp_path / recipe, f"recipe={recipe}", "scale=smoke", *CUT)
     assert titles == ["resnet50 (smoke: test_resnet) on synthetic", "vgg16 (smoke: test_convnext) on synthetic"]

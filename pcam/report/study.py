@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pcam.apart import alike
 from pcam.errors import typed
-from pcam.jobs import Job
 from pcam.report import paper, screens
 from pcam.report.page import Code, Fold, Part, Picture, Section, Table, Text, narrowed
 from pcam.stats.compare import over_seeds
-from pcam.sweeps import left_behind
+from pcam.sweeps.apart import alike
+from pcam.sweeps.jobs import Job
+from pcam.sweeps.ledger import left_behind
 
 NAMES = {
     "efficientnet_b0": "EfficientNet-B0",

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam import runs, scoring
-from pcam.comparing import resampling
+from pcam import runs
 from pcam.data.kaggle import read_labels, submission
 from pcam.data.source import Source
 from pcam.errors import ConfigError, DataError, near
+from pcam.evaluation import scoring
+from pcam.evaluation.comparing import resampling
 from pcam.models.classifier import Classifier
 from pcam.report import evaluation, screens
 from pcam.stats.calibration import fit_temperature, logit, tempered

@@ -1,6 +1,5 @@
 """What runs beside the training: checkpoints, early stopping, moving average, the table of epochs."""
 
-import csv
 import sys
 import time
 from collections.abc import Mapping
@@ -12,10 +11,9 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pcam.errors import ConfigError, PcamError
-from pcam.runs import write_csv
+from pcam.runs import MONITOR, read_rows, write_csv
+from pcam.sweeps import ledger, median
 from pcam.tables import check
-
-MONITOR = "valid/auroc"
 
 
 class EpochTable(Callback):
@@ -77,12 +75,46 @@ class Checkpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a metrics.csv, none when there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+class MedianRule(Callback):
+    """Ends a training by the median rule.
+
+    Args:
+        folder: the job's.
+        sweep: the sweep's.
+        after: how many epochs every job is given.
+        jobs: how many others must have run to their end.
+
+    Attributes:
+        verdict: why the training ended (``median.judge``); None where it did not. It is kept in checkpoints, so that a job
+            which is resumed after it stays ended.
+    """
+
+    def __init__(self, folder: Path, sweep: Path, after: int, jobs: int) -> None:
+        self.folder, self.sweep, self.after, self.jobs = folder, sweep, after, jobs
+        self.verdict: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"verdict": self.verdict}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it up again."""
+        self.verdict = state_dict["verdict"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End at once where the verdict was spoken before."""
+        trainer.should_stop = self.verdict is not None
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Judge; the first process reads, all hear it."""
+        epoch, found = trainer.current_epoch, None
+        if trainer.is_global_zero and self.after <= epoch + 1 < (trainer.max_epochs or 0):
+            found = median.judge(self.folder, self.sweep, epoch, self.jobs)
+        self.verdict = trainer.strategy.broadcast(found)
+        if self.verdict is not None:
+            trainer.should_stop = True
+            if trainer.is_global_zero:
+                print(f"pruned {median.told(self.verdict)}", flush=True)
 
 
 def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]:
@@ -116,4 +148,19 @@ def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]
     callbacks.append(Checkpoint(filename="best", monitor=MONITOR, mode="max", **keep))
     # one of its own: save_last writes only in epochs that are also the best
     callbacks.append(Checkpoint(filename="last", monitor=None, **keep))
+    callbacks += _pruned(settings["prune"], folder)
     return callbacks
+
+
+def _pruned(settings: Mapping[str, Any], folder: Path) -> list[Callback]:
+    """Return the callback that ``trainer.prune`` asks for, if it does."""
+    for key, kind in (("after", int | None), ("jobs", int)):
+        check(settings[key], kind, f"trainer.prune.{key}")
+        if settings[key] is not None and settings[key] < 1:
+            raise ConfigError(f"trainer.prune.{key}={settings[key]} is too small; it is at least 1")
+    if settings["after"] is None:
+        return []
+    sweep = ledger.around(folder)
+    if sweep is None:
+        raise ConfigError(f"trainer.prune.after={settings['after']}: this is no job of a sweep; trainer.prune.after=null")
+    return [MedianRule(folder, sweep, settings["after"], settings["jobs"])]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam import members, runs
+from pcam import runs
 from pcam.errors import ConfigError, DataError
+from pcam.evaluation import members
 from pcam.report import screens
 from pcam.stats.compare import delong, holm, mcnemar, over_seeds, paired_difference, welch
 from pcam.stats.intervals import bootstrap_metrics, unit

@@ -10,20 +10,20 @@ from typing import Any
 import torch
 from lightning import Trainer, seed_everything
 
-from pcam import dashboards, runs
-from pcam.callbacks import build_callbacks, read_rows
+from pcam import runs
 from pcam.data.datamodule import PatchData
 from pcam.errors import ConfigError, RunError, reason, typed
 from pcam.models.classifier import Classifier
 from pcam.models.weights import Weights, begin
-from pcam.processes import STOPPED, Group, group_of, together
-from pcam.pruning import MedianRule, pruned
 from pcam.report import screens
 from pcam.report.curves import curves
 from pcam.stats.intervals import METHOD, RESAMPLES, bootstrap_metrics, unit
 from pcam.tables import check
-from pcam.trainer import build_trainer, devices, processes, quiet
-from pcam.watching import watched
+from pcam.training import dashboards
+from pcam.training.callbacks import MedianRule, build_callbacks
+from pcam.training.processes import STOPPED, Group, group_of, together
+from pcam.training.trainer import build_trainer, devices, processes, quiet
+from pcam.training.watching import watched
 
 
 def train(config: runs.Config, folder: Path, resume: bool, job: int | None = None) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def fit(config: runs.Config, folder: Path, resume: bool, group: Group) -> dict[s
         began = begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
     model.began = asdict(began)
     # maps first: after them a moving average takes its weights back
-    callbacks = [*watched(config, folder), *build_callbacks(settings, folder), *pruned(settings["prune"], folder)]
+    callbacks = [*watched(config, folder), *build_callbacks(settings, folder)]
     trainer = build_trainer(settings, folder, group, callbacks, model.plan)
     if trainer.is_global_zero:
         if data.opened.how != "official":
@@ -142,7 +142,7 @@ def conclude(
         "versions": runs.versions(),
         "commit": runs.code_commit(),
     }
-    epochs = read_rows(folder / "metrics.csv")
+    epochs = runs.read_rows(folder / "metrics.csv")
     released = model.plan.unfreeze_epoch
     runs.write(
         folder / "figures" / "curves.png",

@@ -14,15 +14,16 @@ from urllib.parse import urlsplit
 import numpy as np
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from pcam import runs, sweeps
-from pcam.apart import shown, sought
+from pcam import runs
 from pcam.data.draws import Purpose, draw
 from pcam.data.source import Source
 from pcam.errors import ConfigError, reason
-from pcam.jobs import Job
 from pcam.models.classifier import Scores
 from pcam.report import evaluation, screens
 from pcam.stats.curves import Curve, operating_curves, reliability
+from pcam.sweeps import ledger
+from pcam.sweeps.apart import shown, sought
+from pcam.sweeps.jobs import Job
 from pcam.tables import call, look_up
 
 REACHED = 3  # seconds in which W&B's server must answer, else the run is kept for later
@@ -92,10 +93,10 @@ LOGGERS: Mapping[str, Callable[..., Logger]] = {"wandb": _wandb, "tensorboard": 
 
 def called(folder: Path, config: runs.Config) -> tuple[str, str | None]:
     """Return the name of a run on a dashboard and its group's: in a sweep, what varies there, and which sweep it is."""
-    sweep = sweeps.around(folder)
+    sweep = ledger.around(folder)
     if sweep is None:
         return f"{runs.network(config)} {folder.name}", None
-    told = sweeps.read(sweep)
+    told = ledger.read(sweep)
     number = folder.absolute().relative_to(sweep).parts[0]
     jobs = told["jobs"] or []
     mine: Sequence[str] = jobs[int(number)] if number.isdigit() and int(number) < len(jobs) else ()

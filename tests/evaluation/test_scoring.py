@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from pcam import runs, scoring
+from pcam import runs
 from pcam.data.kaggle import submission
 from pcam.data.synthetic import SyntheticSource
 from pcam.errors import ConfigError, DataError, RunError
+from pcam.evaluation import scoring
 from pcam.models.symmetries import turned
 from tests.conftest import SMALL, TINY, write_folder, write_kaggle
 from tests.run import door, train

@@ -11,8 +11,8 @@ from lightning import Trainer
 
 from pcam.errors import ConfigError
 from pcam.models.finetuning import Plan
-from pcam.processes import Group
 from pcam.tables import call, check
+from pcam.training.processes import Group
 
 # keys of trainer that are not Lightning's, or resolved
 OURS = ("precision", "devices", "early_stopping", "ema", "progress", "prune")

@@ -78,7 +78,7 @@ def test_the_last_epoch_is_drawn_when_training_stops_early(tmp_path: Path) -> No
 
 
 def test_with_a_moving_average_the_maps_are_of_what_is_validated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pcam import watching
+    from pcam.training import watching
 
     seen: list[torch.Tensor] = []
     scorer = watching.Scorer
@@ -103,7 +103,7 @@ def test_with_a_moving_average_the_maps_are_of_what_is_validated(tmp_path: Path,
     ],
 )
 def test_settings_that_have_no_meaning(word: str, tmp_path: Path) -> None:
-    from pcam.watching import watched
+    from pcam.training.watching import watched
 
     with pytest.raises(ConfigError, match="attribution"):
         watched(composed(word), tmp_path)

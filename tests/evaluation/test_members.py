@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcam import members
 from pcam.errors import ConfigError, DataError, PcamError, RunError
+from pcam.evaluation import members
 
 
 def written(path: Path, text: str) -> Path:

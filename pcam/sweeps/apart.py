@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from pcam import runs
-from pcam.jobs import Job
 from pcam.resuming import leaves
+from pcam.sweeps.jobs import Job
 
 # keys that say where a run took place, not what it is
 ASIDE = (

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pcam import pruning, resuming, runs, sweeps
-from pcam.callbacks import read_rows
+from pcam import resuming, runs
 from pcam.errors import ConfigError, RunError, reason, typed
+from pcam.sweeps import ledger, median
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Job:
         config: None where it never began.
         rows: of metrics.csv.
         summary: None where it did not end.
-        varies: what differs between it and the others, "aug=none" (``pcam.apart``).
+        varies: what differs between it and the others, "aug=none" (``pcam.sweeps.apart``).
         told: the same and where it lies, for a person; no two jobs have the same.
     """
 
@@ -114,7 +114,7 @@ def find(asked: str | Sequence[str]) -> list[Job]:
 
 def _at(path: Path) -> Iterator[Job]:
     if (path / "sweep.json").is_file():
-        told = sweeps.read(path)
+        told = ledger.read(path)
         jobs = told.get("jobs") or [()] * int(told.get("trials") or 0)
         for number, words in enumerate(jobs):
             job = _job(path / str(number))
@@ -134,7 +134,7 @@ def _job(folder: Path) -> Job:
     try:
         config = runs.read_config(folder) if (folder / "config.yaml").is_file() else None
         summary, failure = (_json(folder / f"{name}.json") for name in ("summary", "failure"))
-        rows = tuple(read_rows(folder / "metrics.csv"))
+        rows = tuple(runs.read_rows(folder / "metrics.csv"))
     except (RunError, OSError, UnicodeDecodeError, csv.Error) as error:
         return Job(folder, "broken", str(error))
     if failure is not None:
@@ -147,7 +147,7 @@ def _job(folder: Path) -> Job:
     if wrong:
         return Job(folder, "broken", wrong)
     if (verdict := summary.get("pruned")) is not None:
-        return Job(folder, "pruned", pruning.told(verdict), config=config, rows=rows, summary=summary)
+        return Job(folder, "pruned", median.told(verdict), config=config, rows=rows, summary=summary)
     return Job(folder, "ended", "", config=config, rows=rows, summary=summary)
 
 

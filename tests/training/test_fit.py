@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from pcam import resuming, runs
-from pcam.callbacks import read_rows
 from pcam.errors import PcamError, RunError
 from pcam.models.classifier import Classifier
+from pcam.runs import read_rows
 from tests.conftest import SMALL, TINY
 from tests.run import composed, killed_after, train
 
@@ -168,7 +168,7 @@ def test_every_optimizer_leaves_a_frozen_backbone_alone(finetune: str, optimizer
     train(tmp_path, *STUDY, f"finetune={finetune}", f"optimizer={optimizer}", "trainer.max_epochs=1", "trainer.ema=0.9",
           "optimizer.lr=1e-2", "scheduler=cosine")  # fmt: skip
     torch.manual_seed(0)
-    from pcam.training import classifier, seed_everything
+    from pcam.training.fit import classifier, seed_everything
 
     config = composed(*STUDY, f"finetune={finetune}", f"optimizer={optimizer}", "trainer.max_epochs=1")
     seed_everything(0, verbose=False)
@@ -195,7 +195,7 @@ def test_a_resumed_run_may_be_longer_than_planned(tmp_path: Path) -> None:
     train(tmp_path, *STUDY, "trainer.max_epochs=1")
     saved, typed = runs.read_config(tmp_path), composed(*STUDY, "trainer.max_epochs=3")
     config = resuming.resumed(saved, typed, ["trainer.max_epochs", *[word.partition("=")[0] for word in STUDY]], tmp_path)
-    from pcam.training import train as run
+    from pcam.training.fit import train as run
 
     summary = run(config, tmp_path, resume=True)
     assert summary["epochs"] == 3
@@ -205,7 +205,7 @@ def test_a_resumed_run_may_be_longer_than_planned(tmp_path: Path) -> None:
 def test_a_run_that_moved_still_knows_its_best(tmp_path: Path) -> None:
     train(tmp_path / "here", *STUDY, "trainer.max_epochs=2")
     (tmp_path / "here").rename(tmp_path / "there")
-    from pcam.training import train as run
+    from pcam.training.fit import train as run
 
     config = runs.read_config(tmp_path / "there")
     config["trainer"]["max_epochs"] = 3

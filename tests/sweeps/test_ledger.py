@@ -10,11 +10,12 @@ import pytest
 import torch
 import yaml
 
-from pcam import resuming, runs, sweeps
+from pcam import resuming, runs
 from pcam.errors import ConfigError, PcamError
 from pcam.models.classifier import Classifier
-from pcam.processes import group_of, node_of
-from pcam.trainer import devices
+from pcam.sweeps import ledger
+from pcam.training.processes import group_of, node_of
+from pcam.training.trainer import devices
 from tests.conftest import SMALL, TINY, command
 from tests.run import composed, door, train
 
@@ -42,16 +43,16 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the list that the folders' names are added to as they are trained."""
-    import pcam.training
+    import pcam.training.fit
 
     names: list[str] = []
-    whole = pcam.training.train
+    whole = pcam.training.fit.train
 
     def counted(config: runs.Config, folder: Path, **rest: Any) -> dict[str, Any]:
         names.append(folder.name)
         return whole(config, folder, **rest)
 
-    monkeypatch.setattr(pcam.training, "train", counted)
+    monkeypatch.setattr(pcam.training.fit, "train", counted)
     return names
 
 
@@ -78,7 +79,7 @@ def test_trap_one_of_four_fails_the_others_finish_and_a_second_start_does_that_o
     assert why["expected"]
     assert "traceback" not in why
     assert "data.root=r2" in why["words"]
-    assert [job[-4] for job in sweeps.read(sweep)["jobs"]] == ["data.root=r0", "data.root=r1", "data.root=r2", "data.root=r3"]
+    assert [job[-4] for job in ledger.read(sweep)["jobs"]] == ["data.root=r0", "data.root=r1", "data.root=r2", "data.root=r3"]
 
     (tmp_path / "r2").symlink_to(pcam_root)
     trained.clear()
@@ -133,7 +134,7 @@ def test_what_nobody_expected_keeps_its_traceback(typed: Typed, tmp_path: Path, 
     def broken(config: runs.Config, folder: Path, **_: Any) -> dict[str, Any]:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("pcam.training.train", broken)
+    monkeypatch.setattr("pcam.training.fit.train", broken)
     status, told = typed(*QUICK, "seed=0,1", "hydra.sweep.dir=s")
     assert status == 1
     assert told.strip().splitlines()[-1].startswith("error: 2 of 2 jobs failed: 0, 1")
@@ -175,7 +176,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         runs.write_json(folder / "summary.json", summary)
         return summary
 
-    monkeypatch.setattr("pcam.training.train", pretend)
+    monkeypatch.setattr("pcam.training.fit.train", pretend)
     return rates
 
 
@@ -201,7 +202,7 @@ def test_a_search_chooses_by_valid_and_goes_on_from_where_it_was(
     assert abs(math.log10(rate) + 3) == min(abs(math.log10(one) + 3) for i, one in enumerate(judged) if i != 2)
     assert found["best_value"] == pytest.approx(1 / (1 + abs(math.log10(rate) + 3)))
     assert all(1e-5 <= one <= 1e-2 for one in judged)
-    assert sweeps.read(tmp_path / "s")["trials"] == 6
+    assert ledger.read(tmp_path / "s")["trials"] == 6
 
     (tmp_path / "s" / "optimization_results.yaml").unlink()
     (tmp_path / "s" / "5" / "summary.json").unlink()

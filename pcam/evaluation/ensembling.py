@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pcam import members, runs
-from pcam.comparing import FIGURES, resampling
+from pcam import runs
 from pcam.data.kaggle import submission
 from pcam.errors import ConfigError, DataError
+from pcam.evaluation import members
+from pcam.evaluation.comparing import FIGURES, resampling
 from pcam.report import screens
 from pcam.stats import votes
 from pcam.stats.compare import holm, paired_difference

@@ -1,0 +1,1 @@
+"""What trained networks are worth: scored, compared, combined."""

@@ -1,0 +1,1 @@
+"""Sweeps as they lie on disk: what was asked for, what became of each job, what tells jobs apart."""
