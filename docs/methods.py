@@ -1,7 +1,7 @@
 """A table over the study's networks and the methods of attribution: maps that hold, or why a method is refused.
 
-With random weights BatchNorm has seen 64 patches, and which class is the positive one is arbitrary: where Grad-CAM, which cuts
-off what lies below zero, has nothing left, the classes are exchanged, and the table says so.
+With random weights BatchNorm has seen 64 patches, and which class is the positive one is arbitrary: where Grad-CAM or HiResCAM,
+which cut off what lies below zero, have nothing left, the classes are exchanged, and the table says so.
 
 python docs/methods.py                        random weights, two made patches
 python docs/methods.py model=vgg16            one network
@@ -59,7 +59,7 @@ def main(overrides: list[str]) -> None:
                 continue
             maps = explainer.maps(method, x[:COUNT], torch.arange(COUNT))
             cell = judged(maps.values, x.shape[-2:])
-            if "gradcam" in method and cell != "yes":
+            if METHODS[method].of_layer and cell != "yes":
                 for last in scorer.network.head[-1].parameters():
                     last.data.neg_()
                 cell = f"{judged(explainer.maps(method, x[:COUNT], torch.arange(COUNT)).values, x.shape[-2:])} (exchanged)"

@@ -103,7 +103,7 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
 
 
 def explainer_of(scorer: Scorer, layer: str, network: str, x: Tensor, options: Options, split: Split) -> tuple[str, Explainer]:
-    """Return an explainer, and the name of the layer that Grad-CAM looks at."""
+    """Return an explainer, and the name of the layer that Grad-CAM and HiResCAM look at."""
     if layer == "auto":
         layer = "inception5b" if network == "googlenet" else "last"
     layer, module = find_layer(scorer, layer, x)

@@ -28,6 +28,7 @@ class Method:
         attribute: normalised patches and their indices to maps.
         batched: patches are worked on together; else one by one, the batch being filled with steps, samples or windows.
         baseline: whether it compares a patch with the baseline.
+        of_layer: whether it is made of a layer's maps.
         factor: what it multiplies gradients with, normalised patches to (B, H, W); None where they stand alone.
         refusal: why it does not hold for a network.
     """
@@ -38,6 +39,7 @@ class Method:
     attribute: Attribute
     batched: bool = True
     baseline: bool = False
+    of_layer: bool = False
     factor: Callable[[Explained, Tensor], Tensor] | None = None
     refusal: Callable[[Explained, Tensor], str | None] | None = None
 
@@ -57,8 +59,11 @@ METHODS: Mapping[str, Method] = {
         factor=methods.way_from_baseline,
     ),
     "smoothgrad": Method("SmoothGrad", GRADIENT, False, methods.smoothgrad, batched=False),
-    "gradcam": Method("Grad-CAM", "log-odds, weighted", False, methods.gradcam, refusal=refusals.no_map),
-    "guided_gradcam": Method("guided Grad-CAM", "product", False, methods.guided_gradcam, refusal=refusals.unguided_or_no_map),
+    "gradcam": Method("Grad-CAM", "log-odds, weighted", False, methods.gradcam, of_layer=True, refusal=refusals.no_map),
+    "hirescam": Method("HiResCAM", LOGODDS, False, methods.hirescam, of_layer=True, refusal=refusals.no_map),
+    "guided_gradcam": Method(
+        "guided Grad-CAM", "product", False, methods.guided_gradcam, of_layer=True, refusal=refusals.unguided_or_no_map
+    ),
     "guided_backprop": Method("guided backpropagation", GRADIENT, False, methods.guided_backprop, refusal=refusals.unguided),
     "occlusion": Method(
         "occlusion", LOGODDS, True, methods.occlusion, batched=False, baseline=True, factor=methods.windows_from_baseline

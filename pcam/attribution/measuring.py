@@ -68,7 +68,7 @@ def measure(
     Args:
         explainer: of the trained network.
         untrained: a network of the same build.
-        layer: name of Grad-CAM's.
+        layer: name of the one that Grad-CAM and HiResCAM look at.
         methods: that hold for the network.
         cases: to measure on.
         cell: of deletion and insertion, pixels.

@@ -77,6 +77,14 @@ def gradcam(e: Explained, x: Tensor, index: Tensor) -> Maps:
     return _maps(LayerAttribution.interpolate(found, tuple(x.shape[-2:]), "bilinear").sum(1))
 
 
+def hirescam(e: Explained, x: Tensor, index: Tensor) -> Maps:
+    """Grad-CAM with each place's own gradient in place of the mean over places (Draelos & Carin 2020)."""
+    from captum.attr import LayerAttribution, LayerGradientXActivation
+
+    found = LayerGradientXActivation(e.scorer, e.layer).attribute(x.requires_grad_()).sum(1, keepdim=True).relu()
+    return _maps(LayerAttribution.interpolate(found, tuple(x.shape[-2:]), "bilinear").sum(1))
+
+
 def guided_backprop(e: Explained, x: Tensor, index: Tensor) -> Maps:
     """Saliency of gradients that pass a ReLU only where they are above zero (Springenberg et al. 2015)."""
     from captum.attr import GuidedBackprop

@@ -79,7 +79,7 @@ class Maps:
 
 
 class Explained:
-    """A network, what its maps are made with, and which layer Grad-CAM looks at.
+    """A network, what its maps are made with, and which layer Grad-CAM and HiResCAM look at.
 
     Args:
         scorer: the network.

@@ -11,7 +11,7 @@ from pcam.errors import reason
 
 
 def no_map(e: Explained, x: Tensor) -> str | None:
-    """Grad-CAM needs a layer whose output is channels of a map."""
+    """Grad-CAM and HiResCAM need a layer whose output is channels of a map."""
     seen: list[tuple[object, object]] = []
     handle = e.layer.register_forward_hook(lambda module, inputs, out: seen.append((inputs[0] if inputs else None, out)))
     with torch.no_grad():

@@ -48,7 +48,7 @@ def keep(
             held.attrs.update(unit=METHODS[name].unit, signed=METHODS[name].signed)
             if METHODS[name].baseline:
                 held.attrs["baseline"] = options.baseline
-            if "gradcam" in name:
+            if METHODS[name].of_layer:
                 held.attrs["layer"] = layer
             if maps.complete:
                 held.attrs["completeness_gap"], held.attrs["steps"] = maps.gap.numpy(), maps.steps.numpy()

@@ -21,7 +21,7 @@ def test_a_linear_network_s_maps_are_its_closed_form() -> None:
     net, x, references = linear(), patches(3), patches(1, seed=5)
     weight, white = net.backbone.weight.detach(), torch.tensor((1 - 0.5) / 0.25)
     e = explainer(net, references=references, window=4, stride=4)
-    told = {name: maps(e, name, x) for name in METHODS if "gradcam" not in name and name != "guided_backprop"}
+    told = {name: maps(e, name, x) for name, one in METHODS.items() if not one.of_layer and name != "guided_backprop"}
     steepest = weight.abs().amax(0).expand(3, -1, -1)
     against_white = (weight * (x - white)).sum(1)
     cells = nn.functional.avg_pool2d(against_white[:, None], 4)[:, 0] * 16  # what a square of 4x4 is worth, on each pixel
@@ -70,6 +70,21 @@ def test_over_networks_that_know_nothing_a_map_lies_where_chance_says(method: st
     assert factor is not None
     expected = factor(e, x)
     assert float((total / total.mean() - expected / expected.mean()).abs().mean()) < 0.06
+
+
+def test_a_head_that_tells_places_apart_is_explained_by_hirescam_and_not_by_gradcam() -> None:
+    net, x = network(), torch.zeros(1, 3, 64, 64)
+    cells = nn.Conv2d(3, 1, 1, bias=False)
+    cells.weight.data.fill_(1 / 3)
+    net.backbone = nn.Sequential(nn.Sequential(nn.AvgPool2d(16), cells), nn.Flatten())  # a map of 4x4
+    net.head = nn.Linear(16, 1, bias=False)
+    net.head.weight.data.zero_()[0, 5] = 2.0  # the answer is the second row's second place
+    x[:, :, 16:32, 16:32], x[:, :, 48:, 48:] = 1.0, 3.0  # something there, and more of it where nobody looks
+    e = explainer(net, "1", references=patches(2, 64))
+    there, elsewhere = maps(e, "hirescam", x)[0], maps(e, "gradcam", x)[0]
+    assert float(there[24, 24]) == pytest.approx(2.0, rel=0.1)  # what the place adds to the log-odds, a little of it spread
+    assert float(there[32:, 40:].abs().sum()) == 0
+    assert float(elsewhere[56, 56]) > 2 * float(elsewhere[24, 24])
 
 
 @pytest.mark.parametrize("method", METHODS)
