@@ -61,7 +61,9 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
     if 2 * cell > min(one.shape[-2:]):
         raise ConfigError(f"faithfulness.cell={cell} is more than half a patch ({one.shape[-1]}x{one.shape[-2]} pixels)")
     layer, explainer = explainer_of(scorer, config["layer"], saved["model"]["name"], one, options, split)
-    featured = None if config["feature_maps"] is None else _featured(scorer, config["feature_maps"], one)
+    if "occlusion" in config["methods"] and 2 * options.window > min(one.shape[-2:]):
+        raise ConfigError(f"window={options.window} is more than half a patch ({one.shape[-1]}x{one.shape[-2]} pixels)")
+    featured = _featured(scorer, config["feature_maps"], one)
     ids = config["patches"]["ids"]
     asked = None if ids is None else named(ids, source)
     split = replace(split, probability=scoring.score(model, source, saved, data, name))
@@ -76,7 +78,9 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
         raise ConfigError(f"methods: none of {', '.join(refused)} holds for {saved['model']['name']}")
     with tqdm(total=len(methods) * len(x), unit="map", desc="explaining", disable=None, leave=False) as bar:
         found = {method: explainer.maps(method, x, torch.from_numpy(chosen), bar) for method in methods}
-    about = {"run": str(run), "split": name, "network": runs.network(saved), "data": data["name"]}
+    about = {
+        "run": str(run), "split": name, "network": runs.network(saved), "data": data["name"], "precision": scorer.precision,
+    }  # fmt: skip
     maps.keep(folder, about, split, chosen, patches, found, layer, options)
     title = f"{runs.network(saved)} on {data['name']}, {name}"
     maps.draw(folder, title, split, chosen, patches, found)
@@ -90,7 +94,7 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
         "methods": methods,
         "refused": refused,
         "patches": [source.ids[i] for i in chosen],
-        "completeness": _complete(found),
+        "completeness": _complete(found, scorer.precision),
         "faithfulness": _measured(config, folder, title, explainer, model, layer, methods, split),
         "over": unit(source.groups),
         "seed": options.seed,
@@ -102,11 +106,17 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
     return summary
 
 
-def explainer_of(scorer: Scorer, layer: str, network: str, x: Tensor, options: Options, split: Split) -> tuple[str, Explainer]:
-    """Return an explainer, and the name of the layer that Grad-CAM and HiResCAM look at."""
-    if layer == "auto":
-        layer = "inception5b" if network == "googlenet" else "last"
-    layer, module = find_layer(scorer, layer, x)
+def explainer_of(
+    scorer: Scorer, asked: str, network: str, x: Tensor, options: Options, split: Split
+) -> tuple[str | None, Explainer]:
+    """Return an explainer, and the name of the layer that Grad-CAM and HiResCAM look at; None where ``auto`` finds none."""
+    layer: str | None = None
+    module: nn.Module | None = None
+    try:
+        layer, module = find_layer(scorer, {"auto": "inception5b" if network == "googlenet" else "last"}.get(asked, asked), x)
+    except ConfigError:
+        if asked != "auto":
+            raise
     size = len(split.source)
     drawn = draw(options.seed, Purpose.ATTRIBUTION, 5).choice(size, min(REFERENCES, size), replace=False)
     return layer, Explainer(scorer, module, options, scorer.normalised(split.read(drawn).images))
@@ -155,22 +165,23 @@ def _options(config: runs.Config) -> Options:
     return Options(**{key: config[key] for key in keys}, **({} if batch is None else {"batch": batch}))
 
 
-def _complete(found: Mapping[str, Maps]) -> dict[str, Any]:
+def _complete(found: Mapping[str, Maps], precision: str) -> dict[str, Any]:
     """Return how complete the maps are of each method that promises it; print what falls short."""
     told = {}
     for name, one in found.items():
         if not one.complete:
             continue
-        short, most = int((~(one.gap <= TOLERANCE)).sum()), float(one.gap.max())
-        told[name] = {"patches": len(one.gap), "short": short, "largest_gap": most, "most_steps": int(one.steps.max())}
+        short, most, most_steps = int((~(one.gap <= TOLERANCE)).sum()), float(one.gap.max()), int(one.steps.max())
+        told[name] = {"patches": len(one.gap), "short": short, "largest_gap": most, "most_steps": most_steps}
         if short:
-            mend = "; raise max_steps" if int(one.steps.max()) else ""
+            rounded = precision != "32-true"  # which more steps do not mend
+            mend = f"; {precision} rounds, precision=32-true does not" if rounded else "; raise max_steps" if most_steps else ""
             print(f"  {name}: {short} of {len(one.gap)} maps miss the log-odds' change by over 1 %, at most {most:.1%}{mend}")
     return told
 
 
 def _measured(
-    config: runs.Config, folder: Path, title: str, explainer: Explainer, model: Classifier, layer: str,
+    config: runs.Config, folder: Path, title: str, explainer: Explainer, model: Classifier, layer: str | None,
     methods: Sequence[str], split: Split,
 ) -> list[Row]:  # fmt: skip
     """Measure the methods over true positives; write faithfulness.csv and its figure, print the tables."""
@@ -196,9 +207,17 @@ def _measured(
     return rows
 
 
-def _featured(scorer: Scorer, asked: str, x: Tensor) -> tuple[str, nn.Module]:
-    """Return the layer whose feature maps are asked for."""
-    name, module = find_layer(scorer, asked, x, "feature_maps")
+def _featured(scorer: Scorer, asked: str | None, x: Tensor) -> tuple[str, nn.Module] | None:
+    """Return the layer whose feature maps are asked for; None where a network has no such convolution."""
+    if asked is None:
+        return None
+    try:
+        name, module = find_layer(scorer, asked, x, "feature_maps")
+    except ConfigError as error:
+        if asked not in ("first", "last"):
+            raise
+        print(f"  no feature maps: {error}", flush=True)
+        return None
     if len(shapes(scorer, x).get(name, ())) != 4:
         raise ConfigError(f"feature_maps={asked}: the layer gives no channels of a map")
     return name, module

@@ -50,7 +50,8 @@ def test_what_lies_in_the_folder(
             assert maps.attrs["unit"]
         assert file.attrs["network"] == "test_resnet"
         assert file.attrs["split"] == "test"
-        assert {"baseline" in maps.attrs for name, maps in file["maps"].items() if "gradcam" in name} == {False}
+        assert file.attrs["precision"] == "32-true"
+        assert {"baseline" in maps.attrs for name, maps in file["maps"].items() if "cam" in name} == {False}
         held = file["maps/integrated_gradients"].attrs
         assert held["baseline"] == "white"
         assert held["completeness_gap"].shape == held["steps"].shape == (2,)
@@ -68,7 +69,10 @@ def test_what_lies_in_the_folder(
     assert float(centre["chance"]) == pytest.approx(32 * 32 / 64**2)  # of the crop
     assert "bell over the centre" in said
     assert "against chance, by the interval of the difference:" in said
-    assert "chance" in said
+    assert "against a bell over the centre" in said
+    deletion = next(row for row in rows if row["measure"] == "deletion" and row["method"] == "saliency")
+    bell = next(row for row in rows if row["measure"] == "deletion" and row["method"] == "centre_gaussian")
+    assert float(deletion["less_bell"]) == pytest.approx(float(deletion["value"]) - float(bell["value"]))
 
 
 def test_twice_the_same_and_another_batch_size(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +104,7 @@ def test_twice_the_same_and_another_batch_size(run: Path, tmp_path: Path, monkey
         ("data.batch_size=0", "data.batch_size=0"),
         ("patches.ids=[]", "patches.ids is empty"),
         ("faithfulness.cell=33", "half a patch"),
+        ("window=40", "window=40 is more than half a patch"),
         ("layer=null", "layer=null"),
         ("methods=[saliency,gradcam,saliency]", "methods: saliency more than once"),
         ("patches.ids=[[test-000001]]", "none of this split's 40 patches"),
@@ -133,3 +138,21 @@ def test_where_no_method_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     told = capsys.readouterr()
     assert "guided_backprop is left out: its rule is for ReLU alone" in told.out
     assert "none of guided_backprop holds for test_efficientnet" in told.err
+
+
+def test_a_transformer_has_no_map_for_gradcam(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["model=timm", "model.name=test_vit", "model.weights=none", "model.input_size=160"]
+    train(tmp_path / "run", *words, *SMALL, "trainer.max_epochs=1", "data.limit=16")
+    few = ["methods=[saliency,gradcam,hirescam]", "patches.pick=random", "patches.n=2", "faithfulness.patches=2"]
+    door(monkeypatch, tmp_path, "attribute", "run=run", *few, "faithfulness.repeated=0", "hydra.run.dir=out")
+    said = capsys.readouterr().out
+    for method in ("gradcam", "hirescam"):
+        assert f"{method} is left out: the network has no convolution after which its map ends" in said
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["methods"] == ["saliency"]
+    assert summary["layer"] is None
+    with pytest.raises(SystemExit):
+        door(monkeypatch, tmp_path, "attribute", "run=run", *few, "layer=last", "hydra.run.dir=named")
+    assert "patch_embed.proj alone is a convolution" in capsys.readouterr().err

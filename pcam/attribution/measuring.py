@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -35,6 +36,7 @@ MEASURES: Mapping[str, tuple[str, float, float]] = {
     "sensitivity": ("sensitivity to noise", 0, np.inf),
 }
 CASCADE = ("random_head", "random_half", "random_all")
+RIVALLED = ("deletion", "insertion", "infidelity")  # in which the bell over the centre is a rival
 CUTS = 16  # of the way of deletion and insertion
 TRAINED, RANDOM, NAIVE = "trained", "random weights", "none"
 
@@ -61,21 +63,22 @@ class Cases:
 
 
 def measure(
-    explainer: Explainer, untrained: Network, layer: str, methods: Sequence[str], cases: Cases, cell: int, resamples: int
+    explainer: Explainer, untrained: Network, layer: str | None, methods: Sequence[str], cases: Cases, cell: int, resamples: int
 ) -> list[Row]:
     """Measure methods, the same on random weights, a bell over the centre and a filter of edges.
 
     Args:
         explainer: of the trained network.
         untrained: a network of the same build.
-        layer: name of the one that Grad-CAM and HiResCAM look at.
+        layer: name of the one that Grad-CAM and HiResCAM look at, None where there is none.
         methods: that hold for the network.
         cases: to measure on.
         cell: of deletion and insertion, pixels.
         resamples: of the bootstrap.
 
     Returns:
-        A row per method, network and measure: value, low, high; chance and the mean difference from it, where there is one.
+        A row per method, network and measure: value, low, high; chance and the mean difference from it, where there is one; of
+        ``RIVALLED`` measures the mean difference from the bell's.
     """
     once = replace(explainer.options, max_steps=explainer.options.steps)  # what is repeated is not made complete each time
     repeats = 1 + (len(D4) - 1) + (faith.NOISY + 2)
@@ -84,7 +87,8 @@ def measure(
 
         def on(network: Network, method: str) -> faith.Explain:
             scorer = Scorer(network, explainer.scorer.precision)
-            other = Explainer(scorer, layers(scorer.network)[layer], once, explainer.references)
+            module = None if layer is None else layers(scorer.network)[layer]
+            other = Explainer(scorer, module, once, explainer.references)
             return lambda x, index: other.maps(method, x, index, bar).values
 
         bench = Bench(explainer, untrained, cases, cell, resamples)
@@ -123,10 +127,13 @@ class Bench:
         options = explainer.options
         self.order = faith.random_ranks(cases.x.shape[-2:], options.seed, cases.index.cpu().numpy())
         self.by_chance = self._areas(self.order)
+        bell = faith.centre_gaussian(cases.x, cases.index).cpu()
+        self.bell = dict(zip(("deletion", "insertion"), self._areas(bell), strict=True))
         if len(self.few):
             baseline = explainer.baseline(self.few)
             self.removed = faith.removals(explainer.scorer, self.few, baseline, self.index, options.seed, options.batch)
-            self.noise = faith.infidelity(self.order[: len(self.few)], self.removed)
+            self.even = faith.infidelity(torch.ones_like(bell[: len(self.few)]), self.removed)
+            self.bell["infidelity"] = faith.infidelity(bell[: len(self.few)], self.removed)
 
     def measure(
         self, method: str, network: str, maps: Tensor, explain: faith.Explain, blank: Tensor | None,
@@ -153,7 +160,7 @@ class Bench:
         few, index, seed = self.few, self.index, self.explainer.options.seed
         if not len(few):
             return
-        add("infidelity", values=faith.infidelity(maps[: len(few)], self.removed), chance=self.noise)
+        add("infidelity", values=faith.infidelity(maps[: len(few)], self.removed), chance=self.even)
         zero, first = np.zeros(len(few)), explain(few, index)
         add("symmetry", values=faith.symmetry(explain, few, index, first), chance=zero)
         add("sensitivity", values=faith.sensitivity(explain, few, index, seed))
@@ -170,10 +177,21 @@ class Bench:
         found["low"], found["high"] = (float(np.clip(found[end], least, most)) for end in ("low", "high"))
         row: Row = {"measure": measure, "method": method, "network": network, **found, "chance": None}
         if chance is not None:
-            less, known = bootstrap_mean(values - chance, groups, resamples=self.resamples), ~np.isnan(values)
-            row["chance"] = float(chance[known].mean()) if known.any() else float("nan")
+            known = ~np.isnan(values)
+            by_chance = row["chance"] = float(chance[known].mean()) if known.any() else float("nan")
+            if measure.endswith("_pointing"):  # hits and misses: where all are one of these, resamples say nothing
+                less = {end: found[end] - by_chance for end in ("value", "low", "high")}
+            else:
+                less = self._less(values, chance, groups)
+                less |= {end: float(np.clip(less[end], least - by_chance, most - by_chance)) for end in ("low", "high")}
             row |= {"less_chance": less["value"], "less_chance_low": less["low"], "less_chance_high": less["high"]}
+        if measure in RIVALLED and network != NAIVE:
+            less = self._less(values, self.bell[measure], groups)
+            row |= {"less_bell": less["value"], "less_bell_low": less["low"], "less_bell_high": less["high"]}
         self.rows.append(row)
+
+    def _less(self, values: faith.Floats, others: faith.Floats, groups: Sequence[str] | None) -> dict[str, float]:
+        return bootstrap_mean(values - others, groups, resamples=self.resamples)
 
     def _areas(self, maps: Tensor) -> tuple[faith.Floats, faith.Floats]:
         """Return the areas of deletion and insertion by an order, on the trained network."""

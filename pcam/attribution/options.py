@@ -83,12 +83,12 @@ class Explained:
 
     Args:
         scorer: the network.
-        layer: one of its modules, whose output is (B, C, h, w).
+        layer: one of its modules, whose output is (B, C, h, w); None leaves methods out that look at one.
         options: settings of the methods.
         references: normalised patches (R, 3, H, W) that gradient SHAP compares with.
     """
 
-    def __init__(self, scorer: Scorer, layer: nn.Module, options: Options, references: Tensor) -> None:
+    def __init__(self, scorer: Scorer, layer: nn.Module | None, options: Options, references: Tensor) -> None:
         self.scorer, self.layer, self.options, self.references = scorer, layer, options, references
 
     @cached_property

@@ -5,13 +5,16 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from pcam.attribution.methods import deeplift
+from pcam.attribution.methods import change, deeplift
 from pcam.attribution.options import TOLERANCE, Explained
+from pcam.attribution.scorer import Scorer
 from pcam.errors import reason
 
 
 def no_map(e: Explained, x: Tensor) -> str | None:
     """Grad-CAM and HiResCAM need a layer whose output is channels of a map."""
+    if e.layer is None:
+        return "the network has no convolution after which its map ends; layer=NAME names another layer"
     seen: list[tuple[object, object]] = []
     handle = e.layer.register_forward_hook(lambda module, inputs, out: seen.append((inputs[0] if inputs else None, out)))
     with torch.no_grad():
@@ -69,11 +72,17 @@ def _graph(out: Tensor) -> list[str]:
 
 
 def misses(e: Explained, x: Tensor) -> str | None:
-    """Try it: where a non-linearity goes without its rule, the sum of the map misses the change of the log-odds."""
+    """Try it: where a non-linearity goes without its rule, the sum of the map misses the change of the log-odds.
+
+    In full precision: in bfloat16 rounding alone would miss it. Over all patches at once: one that is the baseline changes
+    nothing, and any rounding is much of that.
+    """
+    e = Explained(Scorer(e.scorer.network), e.layer, e.options, e.references)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            gap = float(deeplift(e, x, torch.arange(len(x))).gap.median())
+            size = change(e, x, e.baseline(x))
+            gap = float((deeplift(e, x, torch.arange(len(x))).gap * size).sum() / size.sum())
     except (RuntimeError, AssertionError, AttributeError) as error:
         return f"Captum cannot follow the network ({reason(error)})"
     if gap <= TOLERANCE:

@@ -84,7 +84,8 @@ def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tupl
     Args:
         scorer: of the network.
         name: as the backbone's library names it; ``first``, the first convolution; ``last``, where the last one's map ends:
-            normalised, activated, added to its shortcut, not yet pooled.
+            normalised, activated, added to its shortcut, not yet pooled. A transformer's only convolution, which makes tokens
+            of pixels, is not where its map ends.
         x: normalised patches (B, 3, H, W).
         key: of the config, for the message.
 
@@ -93,10 +94,15 @@ def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tupl
     """
     known = layers(scorer.network)
     if name in ("last", "first"):
-        ran = {layer: shape for layer, shape in shapes(scorer, x).items() if len(shape) == 4 and min(shape[-2:]) > 1}
+        every = shapes(scorer, x)
+        ran = {layer: shape for layer, shape in every.items() if len(shape) == 4 and min(shape[-2:]) > 1}
         convolutions = [layer for layer in ran if isinstance(known[layer], nn.Conv2d)]
         if not convolutions:
             raise ConfigError(f"{key}={name}: the network has no convolution with a map; give a layer's name")
+        after = list(every)[list(every).index(convolutions[-1]) :]
+        if name == "last" and len(convolutions) == 1 and any(isinstance(known[layer], nn.Linear) for layer in after):
+            told = f"{convolutions[0]} alone is a convolution, and other layers follow"
+            raise ConfigError(f"{key}=last: {told}; give a layer's name")
         name = convolutions[0] if name == "first" else _end(ran, convolutions[-1])
     if name not in known:
         raise ConfigError(f"{key}={name} is not a layer of the network{near(name, known)}")

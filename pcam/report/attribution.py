@@ -108,7 +108,7 @@ def sheet(
             place.spines[:].set_visible(False)
             if column == 0:
                 place.imshow(patches[which], interpolation="nearest")
-                place.set_ylabel(captions[which], fontsize=7, rotation=0, ha="right", va="center")
+                place.set_ylabel(_short(captions[which]), fontsize=7, rotation=0, ha="right", va="center")
             else:
                 _over(place, patches[which], maps[column - 1], which)
                 if maps[column - 1].empty(which):
@@ -140,7 +140,7 @@ def features(title: str, patches: NDArray[np.uint8], maps: Floats, captions: Seq
     figure.suptitle(title, fontsize=11)
     for row, places in enumerate(figure.subplots(rows, len(chosen) + 1, squeeze=False)):
         places[0].imshow(patches[row], interpolation="nearest")
-        places[0].set_ylabel(captions[row], fontsize=7, rotation=0, ha="right", va="center")
+        places[0].set_ylabel(_short(captions[row]), fontsize=7, rotation=0, ha="right", va="center")
         for place in places:
             place.set(xticks=[], yticks=[])
         for place, channel in zip(places[1:], chosen, strict=True):
@@ -187,7 +187,7 @@ def believed(
             if row["chance"] is not None:
                 place.plot([row["chance"]] * 2, [level - 0.3, level + 0.3], color=GREY, linewidth=1.4)
         count = max(row["patches"] for row in rows if row["measure"] == name)
-        place.set_title(f"{names[name]} ({count} patches)", fontsize=9)
+        place.set_title(f"{names[name]} ({count} {'patch' if count == 1 else 'patches'})", fontsize=9)
         if name in correlations:
             place.set_xlim(-1.05, 1.05)
         place.set(yticks=range(len(methods)), ylim=(len(methods) - 0.5, -0.5))
@@ -201,6 +201,11 @@ def believed(
     ] + [axes[0].plot([], [], color=GREY, label="chance")[0]]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return png(figure)
+
+
+def _short(caption: str) -> str:
+    """Return a caption that leaves room for the pictures: of a long id, as Kaggle's, the beginning is enough to find it."""
+    return "\n".join(line if len(line) <= 26 else f"{line[:12]}…" for line in caption.split("\n"))
 
 
 def _over(axes: Any, patch: NDArray[np.uint8], one: Drawn, which: int) -> None:

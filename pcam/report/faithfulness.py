@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pcam import runs
 from pcam.attribution.explainer import METHODS
-from pcam.attribution.measuring import MEASURES, NAIVE, RANDOM, TRAINED, Row
+from pcam.attribution.measuring import MEASURES, NAIVE, RANDOM, RIVALLED, TRAINED, Row
 from pcam.report import attribution as pictures
 from pcam.report import screens
 
@@ -48,7 +48,7 @@ def believed(folder: Path, title: str, rows: Sequence[Row], patches: int) -> str
         for row in rows
         if row["measure"] == "centre_share" and row["patches"] < patches
     ]
-    return "\n\n".join([title, *_tables(rows), "\n".join([*against_chance(rows), *notes])])
+    return "\n\n".join([title, *_tables(rows), "\n".join([*against_chance(rows), *against_the_bell(rows), *notes])])
 
 
 def against_chance(rows: Sequence[Row]) -> list[str]:
@@ -75,8 +75,28 @@ def against_chance(rows: Sequence[Row]) -> list[str]:
         ]
         if stands:
             line = f"  {MEASURES[measure][0]}: " + ("; ".join(told) or "all are better, and none on random weights")
-            lines.append(textwrap.fill(line, 118, subsequent_indent="    ", break_on_hyphens=False))
+            lines.append(_filled(line))
     return lines if len(lines) > 1 else []
+
+
+def against_the_bell(rows: Sequence[Row]) -> list[str]:
+    """Say how methods do beside a bell over the centre, which has not seen the network, a line per measure."""
+    lines = []
+    for measure in RIVALLED:
+        stands: dict[int, list[str]] = {}
+        for row in rows:
+            if row["measure"] == measure and row["network"] == TRAINED and row["less_bell_low"] == row["less_bell_low"]:
+                side = BETTER[measure] * (int(row["less_bell_low"] > 0) - int(row["less_bell_high"] < 0))
+                stands.setdefault(side, []).append(TITLES[row["method"]])
+        words = (("better:", 1), ("not told from it:", 0), ("worse:", -1))
+        told = "; ".join(f"{word} {', '.join(stands[side])}" for word, side in words if side in stands)
+        if told:
+            lines.append(_filled(f"  {MEASURES[measure][0]}: {told}"))
+    return ["against a bell over the centre, which needs no network:", *lines] if lines else []
+
+
+def _filled(line: str) -> str:
+    return textwrap.fill(line, 118, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _tables(rows: Sequence[Row]) -> list[str]:

@@ -25,7 +25,7 @@ FEATURED = 8  # patches whose feature maps are drawn
 
 def keep(
     folder: Path, about: Mapping[str, str], split: Split, chosen: Indices, patches: Patches, found: Mapping[str, Maps],
-    layer: str, options: Options,
+    layer: str | None, options: Options,
 ) -> None:  # fmt: skip
     """Write maps.h5: the patches, what is known of them, and each method's maps as they are, float32 (N, H, W).
 
@@ -48,7 +48,7 @@ def keep(
             held.attrs.update(unit=METHODS[name].unit, signed=METHODS[name].signed)
             if METHODS[name].baseline:
                 held.attrs["baseline"] = options.baseline
-            if METHODS[name].of_layer:
+            if METHODS[name].of_layer and layer is not None:
                 held.attrs["layer"] = layer
             if maps.complete:
                 held.attrs["completeness_gap"], held.attrs["steps"] = maps.gap.numpy(), maps.steps.numpy()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from pcam.attribution import faithfulness as faith
 from pcam.attribution.faithfulness import square
 from pcam.attribution.measuring import MEASURES, NAIVE, RANDOM, TRAINED, Cases, measure
 from pcam.models.network import Network
@@ -55,6 +56,37 @@ def test_chance_is_where_the_patch_differs_from_what_it_is_compared_with() -> No
     found = {(row["method"], row["network"]): row for row in rows if row["measure"] == "centre_share"}
     assert found["saliency", RANDOM]["chance"] == pytest.approx(1 / 9)
     assert found["integrated_gradients", RANDOM]["chance"] == pytest.approx(3 / (3 + 8), abs=0.01)
+
+
+def test_few_hits_and_misses_are_not_told_from_chance() -> None:
+    x = patches(4, 96)
+    corner = torch.zeros(4, 96, 96, dtype=torch.bool)
+    corner[:, :24, :24] = True  # a sixteenth, where the network does not look
+    cases = Cases(x, torch.arange(4), {"centre": corner}, None, repeated=0)
+    rows = measure(explainer(centred(), "conv"), untrained(), "conv", ["saliency"], cases, cell=16, resamples=100)
+    (row,) = (row for row in rows if row["measure"] == "centre_pointing" and row["network"] == TRAINED)
+    assert row["value"] == 0
+    assert row["less_chance_low"] < 0 < row["less_chance_high"]  # four misses of what one in sixteen would hit by chance
+    for row in rows:
+        if row["chance"] is not None and not np.isnan(row["less_chance_low"]):
+            assert -1 <= row["less_chance_low"] <= row["less_chance"] <= row["less_chance_high"] <= 1
+
+
+def test_a_map_of_the_right_places_beats_the_bell_and_an_even_map_says_little() -> None:
+    x = patches(8, 96)
+    cases = Cases(x, torch.arange(8), {}, None, repeated=8)
+    e = explainer(centred(), "conv", references=x, baseline="mean")
+    rows = measure(e, untrained(), "conv", ["integrated_gradients"], cases, cell=8, resamples=200)
+    found = {(row["measure"], row["method"], row["network"]): row for row in rows}
+    mine, bell = found["infidelity", "integrated_gradients", TRAINED], found["infidelity", "centre_gaussian", NAIVE]
+    assert mine["less_bell"] == pytest.approx(mine["value"] - bell["value"])
+    assert mine["less_bell_high"] < 0
+    assert "less_bell" not in bell
+    removed = faith.removals(e.scorer, x, e.baseline(x), cases.index, 0, 8)
+    area, lost = removed.squares.double().sum((2, 3)).numpy(), removed.losses
+    scale = np.maximum((area * lost).sum(1) / (area**2).sum(1), 0)[:, None]
+    assert mine["chance"] == pytest.approx((((lost - scale * area) ** 2).mean(1) / (lost**2).mean(1)).mean())
+    assert mine["chance"] > mine["value"]
 
 
 def test_nothing_repeated() -> None:

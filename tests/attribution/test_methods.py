@@ -56,15 +56,18 @@ def test_what_is_drawn_tends_to_what_it_estimates() -> None:
         assert float((one - other).abs().mean() / other.abs().mean()) < 0.1, method  # of 2,000 draws
 
 
-@pytest.mark.parametrize("method", [name for name, one in METHODS.items() if one.factor])
-def test_over_networks_that_know_nothing_a_map_lies_where_chance_says(method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "window", "stride"),
+    [(name, 4, 4) for name, one in METHODS.items() if one.factor] + [("occlusion", 6, 3), ("occlusion", 5, 5)],
+)
+def test_over_networks_that_know_nothing_a_map_lies_where_chance_says(method: str, window: int, stride: int) -> None:
     x, references = patches(1), patches(1, seed=5)
     x[:, :, :4] *= 4
     total = torch.zeros(1, 16, 16)
     for seed in range(300):
         net = linear()
         net.backbone.weight.data = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(seed))
-        e = explainer(net, references=references, window=4, stride=4)
+        e = explainer(net, references=references, window=window, stride=stride)
         total += maps(e, method, x).abs()
     factor = METHODS[method].factor
     assert factor is not None
@@ -114,6 +117,23 @@ def test_trap_guided_backprop_and_deeplift_are_refused_where_they_do_not_hold() 
     # what is refused would be the plain gradient under another name; what is not differs from it
     torch.testing.assert_close(maps(silu, "guided_backprop", x), maps(silu, "saliency", x))
     assert not torch.allclose(maps(modules, "guided_backprop", x), maps(modules, "saliency", x), rtol=0.1)
+
+
+def test_deeplift_is_tried_in_full_precision_and_on_all_the_patches() -> None:
+    net, x = network("resnet10t"), patches(4, 64)
+    seen(net, x)
+    rounding = Explainer(Scorer(net, "bf16-mixed"), net.backbone, Options(), x)
+    assert rounding.refused("deeplift", x) is None  # what it misses in bfloat16 is no rule's fault
+    white = Explainer(Scorer(net), net.backbone, Options(), x)
+    x[:3] = white.baseline(x[:3])  # nothing changes there, and rounding is all of it
+    assert white.refused("deeplift", x) is None
+
+    silu = network("efficientnet_b0")
+    seen(silu, patches(4, 64))
+    e = explainer(silu)
+    some = patches(4, 64)
+    some[:2] = e.baseline(some[:2])  # a rule that is lacking is not seen on half of the patches
+    assert "misses the change" in e.refused("deeplift", some)
 
 
 def test_every_method_leaves_the_network_and_the_draws_of_others_alone() -> None:

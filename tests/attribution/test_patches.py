@@ -61,6 +61,15 @@ def test_regions_are_cropped_with_the_patches() -> None:
     assert "centre" not in read(SOURCE, index, Crop("none"), "folder").regions
 
 
+def test_a_ring_hides_the_centre_and_moves_no_region() -> None:
+    index = np.arange(6)
+    ring = read(SOURCE, index, Crop("ring", 32), "synthetic")
+    assert np.array_equal(ring.regions["tumour"].numpy(), SOURCE.masks(index))
+    assert ring.regions["centre"].sum((1, 2)).tolist() == [32 * 32] * 6
+    assert ring.regions["deciding"].any()
+    assert ring.shown[0, 40:56, 40:56].std((0, 1)).max() == 0
+
+
 def test_captions_say_what_a_patch_is() -> None:
     positive = int(np.flatnonzero(SOURCE.labels == 1)[0])
     assert caption(SOURCE, positive, 0.25).split("\n") == [SOURCE.ids[positive], "false negative", "label 1, probability 0.250"]

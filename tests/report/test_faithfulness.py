@@ -1,5 +1,5 @@
 from pcam.attribution.measuring import RANDOM, TRAINED
-from pcam.report.faithfulness import against_chance
+from pcam.report.faithfulness import against_chance, against_the_bell
 
 
 def row(measure: str, method: str, network: str, low: float, high: float) -> dict[str, object]:
@@ -25,4 +25,20 @@ def test_what_does_not_beat_chance_is_named() -> None:
         "  share on tumour: worse: DeepLIFT; not told from it: Grad-CAM; better on random weights too: DeepLIFT",
         "  deletion, area: worse: saliency",
         "  insertion, area: all are better, and none on random weights",
+    ]
+
+
+def test_what_does_no_better_than_a_bell_is_named() -> None:
+    def beside(measure: str, method: str, low: float, high: float) -> dict[str, object]:
+        return {"measure": measure, "method": method, "network": TRAINED, "less_bell_low": low, "less_bell_high": high}
+
+    rows = [
+        beside("deletion", "saliency", -0.2, -0.1),
+        beside("deletion", "gradcam", -0.1, 0.1),
+        beside("insertion", "saliency", -0.2, -0.1),
+        {**beside("insertion", "gradcam", 0.1, 0.2), "network": RANDOM},
+    ]
+    assert against_the_bell(rows)[1:] == [
+        "  deletion, area: better: saliency; not told from it: Grad-CAM",
+        "  insertion, area: worse: saliency",
     ]
