@@ -254,7 +254,9 @@ def unfinished(jobs: Sequence[Job]) -> Section:
         return Section(title)
     rows = [[job.told, job.state, job.why] for job in (*left, *pruned)]
     behind = [job for job in left if job.searched and job.state == "failed" and left_behind(job.folder)]
-    commands = list(dict.fromkeys(job.again for job in left if job.state != "broken" and job not in behind))
+    busy = {job.again for job in left if job.state == "running"}  # the sweep itself may be at work
+    mended = [job for job in left if job not in behind and (job.state != "broken" or job.config is not None)]
+    commands = [command for command in dict.fromkeys(job.again for job in mended) if command not in busy]
     parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")]
     if behind:
         parts.append(Text("A failed trial is not tried again: the search went on without it.", "soft"))

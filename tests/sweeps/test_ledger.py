@@ -13,11 +13,11 @@ import yaml
 from pcam import resuming, runs
 from pcam.errors import ConfigError, PcamError
 from pcam.models.classifier import Classifier
-from pcam.sweeps import ledger
+from pcam.sweeps import ledger, median
 from pcam.training.processes import group_of, node_of
 from pcam.training.trainer import devices
 from tests.conftest import SMALL, TINY, command
-from tests.run import composed, door, train
+from tests.run import composed, door, summed, train
 
 QUICK = [*TINY, *SMALL, "trainer.max_epochs=1", "trainer.accelerator=cpu"]
 Typed = Callable[..., tuple[int, str]]
@@ -159,6 +159,32 @@ def test_a_sweep_is_no_single_run(typed: Typed, tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "s" / "sweep.json").exists()
 
 
+def test_a_damaged_summary_counts_as_none_and_its_job_is_concluded_again(
+    tmp_path: Path, typed: Typed, trained: list[str]
+) -> None:
+    words = [*QUICK, "seed=0,1", "hydra.sweep.dir=s"]
+    assert typed(*words)[0] == 0
+    whole = [json.loads((tmp_path / "s" / str(i) / "summary.json").read_text()) for i in range(2)]
+    for number, text in enumerate(('{"valid": ', json.dumps({**whole[1], "valid": {}}))):
+        (tmp_path / "s" / str(number) / "summary.json").write_text(text)
+    trained.clear()
+    status, told = typed(*words)
+    assert (status, trained) == (0, ["0", "1"])
+    assert told.count("resuming") == 2  # from their last epoch
+    again = [json.loads((tmp_path / "s" / str(i) / "summary.json").read_text()) for i in range(2)]
+    assert [one["test"]["auroc"] for one in again] == [one["test"]["auroc"] for one in whole]
+
+
+def test_a_damaged_failure_still_ends_in_one_line(tmp_path: Path) -> None:
+    runs.write_json(tmp_path / "sweep.json", {"words": [], "jobs": [["a"], ["b"]]})
+    runs.write(tmp_path / "0" / "failure.json", "[]")
+    (line, status) = ledger.ended(tmp_path) or ("", 0)
+    assert (line.partition(" (")[0], status) == ("1 of 2 jobs failed: 0", 1)
+    (tmp_path / "1").mkdir()
+    with pytest.raises(ledger.FailedBefore, match=r"failure\.json is broken: it holds no keys"):
+        ledger.again(tmp_path / "0", search=True)
+
+
 # Searches ------------------------------------------------------------------------------------------------------------
 
 
@@ -172,7 +198,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         if len(rates) == 3:
             raise PcamError("the third fails")
         valid = 1 / (1 + abs(math.log10(rate) + 3))
-        summary = {"valid": {"auroc": {"value": valid}}, "test": {"auroc": {"value": 1 - valid}}}
+        summary = summed(valid, 1 - valid)
         runs.write_json(folder / "summary.json", summary)
         return summary
 
@@ -218,6 +244,16 @@ def finished(sweep: Path, name: str, figures: list[float], pruned: dict[str, Any
     """Leave what a job leaves that ran to its end."""
     runs.write_csv(sweep / name / "metrics.csv", ("epoch", "valid/auroc"), enumerate(figures))
     runs.write_json(sweep / name / "summary.json", {"pruned": pruned})
+
+
+def test_a_damaged_sibling_is_no_part_of_the_median(tmp_path: Path) -> None:
+    for number, figure in enumerate((0.9, 0.8, 0.7, 0.1)):
+        finished(tmp_path, str(number), [figure])
+    (tmp_path / "0" / "summary.json").write_text('{"pruned": ')
+    (tmp_path / "1" / "metrics.csv").write_text("epoch,valid/auroc\nx,0.8\n")
+    verdict = median.judge(tmp_path / "3", tmp_path, epoch=0, least=1)
+    assert verdict == {"epoch": 0, "auroc": 0.1, "median": 0.7, "jobs": 1}
+    assert median.told(verdict).endswith("the median of 1 job")
 
 
 def test_the_median_rule_ends_what_is_worse_than_half_of_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
