@@ -183,9 +183,12 @@ def test_two_recipes_are_not_pooled_and_other_patches_are_said(
     (other / "5" / "predictions" / "test.csv").write_text(scores)
     report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=without")
     text = (tmp_path / "without" / "report.md").read_text()
-    assert "Not compared with each other; no votes, ROC or calibration:" in text
-    assert "is of other patches than" in text
-    assert "paired bootstrap" not in text
+    assert "Not compared with the others: recipe=efficientnet_b0 aug=dihedral seed=1 (other patches of test)" in text
+    told = [rows(tmp_path / name / "table2.csv") for name in ("out", "without")]
+    resnet = [[(row["network"], row["difference"]) for row in one[:2]] for one in told]
+    assert resnet[0] == resnet[1]
+    assert rows(tmp_path / "without" / "table3.csv") == rows(tmp_path / "out" / "table3.csv")
+    assert "figures/operating.png" in text
 
 
 def test_runs_that_differ_otherwise_stand_in_rows_of_their_own(
@@ -243,7 +246,8 @@ def test_only_seeds_are_pooled_each_run_once(sweep: Path, tmp_path: Path, monkey
     assert told[1:] == ["test patches=00000000", "weights=random", "weights=imagenet"]
     text = (tmp_path / "out" / "report.md").read_text()
     assert "seeds)" not in text
-    assert "they are of different patches of test" in text
+    assert "Not compared with the others: recipe=resnet50 aug=dihedral seed=1, recipe=resnet50 aug=none seed=1 (other" in text
+    assert "16 pairs of 8 groups" in text  # 15 of the six on the same patches, 1 of the two on others
 
 
 def test_what_was_pruned_is_said_and_a_job_named_alone_knows_its_sweep(
@@ -280,7 +284,7 @@ def test_a_report_leaves_nothing_of_an_earlier_one(sweep: Path, tmp_path: Path, 
         (run / name).write_text((sweep / "1" / name).read_text())
     (run / "summary.json").write_text(json.dumps({key: value for key, value in summary.items() if key != "test"}))
     report(monkeypatch, tmp_path, f"runs=[run,{sweep}/0]", "resamples=100", "hydra.run.dir=out")
-    assert sorted(path.name for path in (tmp_path / "out").glob("*.csv")) == ["jobs.csv", "notes.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.csv")) == ["figures.csv", "jobs.csv", "notes.csv"]
     assert f"No figures of test: {tmp_path.name}/run" in (tmp_path / "out" / "report.md").read_text()
 
 
