@@ -159,6 +159,38 @@ def test_a_sweep_is_no_single_run(typed: Typed, tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "s" / "sweep.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("seed=0,0", "seed=0,0: a value is named twice"),
+        ("optimizer.lr=1e-3,0.001", "optimizer.lr=1e-3,0.001: a value is named twice"),
+        ("seed=0,1 hydra.sweep.subdir=x", "hydra.sweep.subdir: a sweep's jobs are folders by number"),
+        ("seed=0,1 --config-dir=mine", "--config-dir does not go with -m"),
+        ("seed=0,1 -cd mine", "type 'hydra.searchpath=[file:///DIR]'"),
+        ("seed=0,1 --config-name train", "--config-name does not go with -m"),
+        ("--experimental-rerun mine", "--experimental-rerun does not go with -m"),
+    ],
+)
+def test_what_no_sweep_can_do_is_one_line_before_anything_is_written(
+    words: str, said: str, typed: Typed, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    status, told = typed(*words.split())
+    assert status == 2
+    assert said in told
+    assert len(told.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_yamls_of_one_s_own_go_with_a_sweep(typed: Typed, trained: list[str], tmp_path: Path) -> None:
+    (tmp_path / "mine" / "optimizer").mkdir(parents=True)
+    (tmp_path / "mine" / "optimizer" / "slow.yaml").write_text("defaults: [adam]\nlr: 0.125\n")
+    path = f"hydra.searchpath=[file://{tmp_path / 'mine'}]"
+    assert typed(*QUICK, "optimizer=slow", path, "hydra.sweep.dir=s")[0] == 0
+    assert runs.read_config(tmp_path / "s" / "0")["optimizer"]["lr"] == 0.125
+    assert ledger.read(tmp_path / "s")["jobs"] == [[*QUICK, "optimizer=slow"]]
+
+
 def test_a_damaged_summary_counts_as_none_and_its_job_is_concluded_again(
     tmp_path: Path, typed: Typed, trained: list[str]
 ) -> None:
@@ -265,7 +297,7 @@ def test_the_median_rule_ends_what_is_worse_than_half_of_the_jobs(tmp_path: Path
     assert train(tmp_path / "few", *study)["pruned"] is None  # two ran to their end, three are asked for
     runs.write_json(tmp_path / "few" / "summary.json", {"pruned": {}})
     finished(tmp_path, "3", [0.0, 0.1, 0.9, 0.9])
-    assert train(tmp_path / "good", *study, "trainer.max_epochs=2")["pruned"] is None  # its last epoch: nothing to end
+    assert train(tmp_path / "good", *study, "trainer.max_epochs=3")["pruned"] is None  # its last epoch: nothing to end
     runs.write_json(tmp_path / "good" / "summary.json", {"pruned": {}})
     finished(tmp_path, "4", [2.0, 2.0, 2.0, 2.0])
     finished(tmp_path, "5", [2.0, 2.0, 2.0, 2.0])
@@ -278,8 +310,12 @@ def test_the_median_rule_ends_what_is_worse_than_half_of_the_jobs(tmp_path: Path
     (folder / "summary.json").unlink()  # killed after the verdict, before the figures
     again = train(folder, *study, resume=True)
     assert (again["pruned"], again["epochs"]) == (verdict, 2)
-    with pytest.raises(ConfigError, match=r"trainer\.prune\.jobs=0 is too small"):
-        train(tmp_path / "none", *study, "trainer.prune.jobs=0")
+    for word, said in (
+        ("jobs=0", "jobs=0 is too small"),
+        ("after=4", "after=4 ends no job: .* less than trainer.max_epochs=4"),
+    ):
+        with pytest.raises(ConfigError, match=rf"trainer\.prune\.{said}"):
+            train(tmp_path / word, *study, f"trainer.prune.{word}")
 
 
 # Elsewhere -----------------------------------------------------------------------------------------------------------
