@@ -72,6 +72,7 @@ def test_the_page_needs_nothing_but_itself(
     assert all(address.startswith("data:image/png;base64,") for address in pictures)
     assert {address[1:] for address in page.addresses if address.startswith("#")} == set(re.findall(r'<h2 id="([^"]+)"', text))
     assert "http" not in text
+    assert text.count('<div class="scroll"><img class="picture wide"') == 2  # training, ROC and calibration
     assert "<script" not in text
     assert "scale=smoke" in text
     assert "Made patches: these figures say nothing of tissue." in text
@@ -450,7 +451,8 @@ def test_a_search_s_best_is_valid_s_of_its_own_trials(sweep: Path, tmp_path: Pat
     config = (tmp_path / f"multirun/search/{best}/config.yaml").read_text()
     again = (tmp_path / "out" / "report.md").read_text().partition("To make each part again")[2]
     for name in ("evaluate", "attribute", "bias"):
-        assert f"python -m pcam.{name} run={tmp_path}/multirun/search/{best}\n" in again
+        for folder in (sweep / "0", tmp_path / "multirun" / "search" / str(best)):
+            assert f"python -m pcam.{name} run={folder}\n" in again
     rate = re.search(r"\n  lr: (\S+)", config)
     assert rate
     assert f"trial {best}: optimizer.lr={float(rate[1]):.3g}" in line

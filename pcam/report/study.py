@@ -329,12 +329,15 @@ def again(jobs: Sequence[Job], report: Sequence[str], split: str, together: Sequ
         every = typed("runs", [job.folder for job in together])
         lines.append(f"python -m pcam.compare {every}{which}   # differences")
         lines.append(f"python -m pcam.ensemble {every}{which}   # votes, of all of them")
-    if ended:
-        one = _best([job for job in ended if job.folder.parent == ended[0].folder.parent]) if ended[0].searched else ended[0]
-        lines += [f"python -m pcam.{name} {typed('run', one.folder)}{which}" for name in ("evaluate", "attribute", "bias")]
+    ones = [job for job in ended if not job.searched][:1]
+    for place in dict.fromkeys(job.folder.parent for job in ended if job.searched):
+        ones.append(max((job for job in ended if job.folder.parent == place), key=_valid))
+    doors = ("evaluate", "attribute", "bias")
+    lines += [f"python -m pcam.{name} {typed('run', one.folder)}{which}" for one in ones for name in doors]
     return Section("To make each part again", [Code(lines)])
 
 
-def _best(jobs: Sequence[Job]) -> Job:
-    """Return the job with the highest valid AUROC."""
-    return max(jobs, key=lambda job: -1.0 if (value := job.summary["valid"]["auroc"]["value"]) is None else float(value))  # type: ignore[index]
+def _valid(job: Job) -> float:
+    assert job.summary is not None
+    value = job.summary["valid"]["auroc"]["value"]
+    return -1.0 if value is None else float(value)
