@@ -26,7 +26,8 @@ from pcam.resuming import key
 from pcam.runs import absolute, not_a_run
 from pcam.sweeps import ledger
 
-# Hydra's options that only tell something
+FOLDERS = ("--config-dir", "-cd", "--config-path", "-cp")  # Hydra's options that name folders of YAMLs
+# those that only tell something
 TELLING = ("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help", "--version", "--resolve", "--package", "-p",
            "--shell-completion", "-sc")  # fmt: skip
 
@@ -190,10 +191,8 @@ def _sweep(name: str) -> Path | None:
     if others == sorted(options) or options & set(TELLING):
         return None
     if others:
-        mend = (
-            "; for a folder of YAMLs type 'hydra.searchpath=[file:///DIR]'" if "dir" in others[0] or others[0] == "-cd" else ""
-        )
-        raise ConfigError(f"{others[0]} does not go with -m: a sweep could not be gone on with{mend}")
+        mend = "; for YAMLs of your own type 'hydra.searchpath=[file:///DIR]'" if others[0] in FOLDERS else ""
+        raise ConfigError(f"{others[0]} does not go with -m: such a sweep could not be gone on with{mend}")
     if any(key(word) == "hydra.sweep.subdir" for word in typed):
         raise ConfigError("hydra.sweep.subdir: a sweep's jobs are folders by number; hydra.sweep.dir=FOLDER names the sweep's")
     parser = OverridesParser.create()

@@ -118,8 +118,9 @@ def again(folder: Path, search: bool) -> None:
 def fail(folder: Path, error: BaseException, words: Sequence[str]) -> str:
     """Write a job's failure.json; return its line."""
     expected = isinstance(error, PcamError)
-    kind, told_why = type(error).__name__, reason(error)
-    line = " ".join(str(error).split()) if expected else told_why if told_why.startswith(kind) else f"{kind}: {told_why}"
+    kind, line = type(error).__name__, " ".join(str(error).split()) if expected else reason(error)
+    if not expected and not line.startswith(kind):
+        line = f"{kind}: {line}"
     told: dict[str, Any] = {"error": line, "expected": expected, "words": list(words), "time": _now()}
     if not expected:
         told["traceback"] = "".join(traceback.format_exception(error))

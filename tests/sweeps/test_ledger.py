@@ -141,6 +141,7 @@ def test_what_nobody_expected_keeps_its_traceback(typed: Typed, tmp_path: Path, 
     why = failure(tmp_path / "s" / "1")
     assert why["error"] == "RuntimeError: out of memory"
     assert "in broken" in why["traceback"]
+    assert ledger.fail(tmp_path, KeyError(17), []) == "KeyError: 17"
 
 
 def test_a_sweep_is_no_single_run(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
