@@ -26,6 +26,11 @@ from pcam.resuming import key
 from pcam.runs import absolute, not_a_run
 from pcam.sweeps import ledger
 
+FOLDERS = ("--config-dir", "-cd", "--config-path", "-cp")  # Hydra's options that name folders of YAMLs
+# those that only tell something
+TELLING = ("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help", "--version", "--resolve", "--package", "-p",
+           "--shell-completion", "-sc")  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Call:
@@ -177,12 +182,19 @@ def _sweep(name: str) -> Path | None:
         Its folder; None where no sweep is asked for, or where Hydra is to tell what is wrong with the words.
 
     Raises:
+        ConfigError: the command line says what no sweep can do.
         RunError: the folder holds something else.
     """
-    options = {word for word in sys.argv[1:] if word.startswith("-")}
-    typed = [word for word in sys.argv[1:] if word not in options]
-    if not options or options - {"-m", "--multirun"}:
+    options = {word.partition("=")[0] for word in sys.argv[1:] if word.startswith("-")}
+    typed = [word for word in sys.argv[1:] if not word.startswith("-")]
+    others = sorted(options - {"-m", "--multirun"})
+    if others == sorted(options) or options & set(TELLING):
         return None
+    if others:
+        mend = "; for YAMLs of your own type 'hydra.searchpath=[file:///DIR]'" if others[0] in FOLDERS else ""
+        raise ConfigError(f"{others[0]} does not go with -m: such a sweep could not be gone on with{mend}")
+    if any(key(word) == "hydra.sweep.subdir" for word in typed):
+        raise ConfigError("hydra.sweep.subdir: a sweep's jobs are folders by number; hydra.sweep.dir=FOLDER names the sweep's")
     parser = OverridesParser.create()
     try:
         given = {one.get_key_element(): one for one in parser.parse_overrides(typed)}
@@ -201,6 +213,10 @@ def _sweep(name: str) -> Path | None:
         folder = Path(str(resume)).absolute()
     search = "sampler" in config.sweeper
     words = {**swept, **given}.values()
+    for one in words:
+        values = list(map(repr, one.sweep_iterator())) if one.is_discrete_sweep() else []
+        if len(set(values)) < len(values):
+            raise ConfigError(f"{one.input_line}: a value is named twice, which would make equal jobs")
     jobs = [_choices(one) for one in words if re.split("[./]", one.key_or_group)[0] not in ("hydra", "resume")]
     combined = None if search else [list(job) for job in itertools.product(*jobs)]
     told = {

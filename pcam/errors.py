@@ -37,7 +37,9 @@ def near(word: str, words: Iterable[str]) -> str:
 
 def reason(error: BaseException) -> str:
     """Return what a library's error says in one short line."""
-    return (str(error) or type(error).__name__).splitlines()[0][:120]
+    kind, text = type(error).__name__, "".join(str(error).splitlines()[:1])
+    told = text if " " in text else f"{kind}: {text}" if text else kind  # one word, as a KeyError's key, says nothing alone
+    return told[:120]
 
 
 def typed(key: str, value: object) -> str:

@@ -1,6 +1,5 @@
 """Sweeps and runs gathered: what was run, the study's tables from it, and what is missing."""
 
-import json
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -16,10 +15,10 @@ from pcam.report import overlays, page, study
 from pcam.report.page import Part, Picture, Section, Text
 from pcam.stats import votes
 from pcam.stats.compare import holm, paired_difference
-from pcam.stats.curves import operating_curves, reliability
+from pcam.stats.curves import Curve, Reliability, operating_curves, reliability
 from pcam.stats.intervals import bootstrap_metrics, unit
 from pcam.stats.metrics import Floats, Labels, classification_metrics
-from pcam.study import Study
+from pcam.study import Study, auroc
 from pcam.sweeps.apart import alike, repeats, sought, told_apart
 from pcam.sweeps.jobs import Job, find
 
@@ -43,13 +42,18 @@ def report(config: runs.Config, folder: Path) -> Path:
     jobs = told_apart(find(config["runs"]))
     if not any(job.summary and split in job.summary for job in jobs) and any(job.summary for job in jobs):
         split = "valid"  # data without a labelled test split
-    told = Study(jobs, split, drawn)
-    title, lead = study.lead(config["title"], jobs, split, unit(told.predictions.slides) if told.predictions else "")
+    counted, again = _once(jobs)
+    told = Study(counted, split, drawn)
+    together = told.together(told.ended)
+    title, lead = study.lead(config["title"], jobs, split, unit(told.side_by_side(together).slides) if together else "")
     lacking = [job.told for job in jobs if job.summary is not None and split not in job.summary]
     if lacking:
         lead.append(Text(f"No figures of {split}: {', '.join(lacking)}", "notice"))
-    if told.alone and len(told.ended) > 1:
-        lead.append(Text(f"Not compared with each other; no votes, ROC or calibration: {told.alone}", "notice"))
+    if told.apart and len(told.ended) > 1:
+        why = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in told.apart.items())
+        lead.append(Text(f"Not compared with the others: {why}", "notice"))
+    if again:
+        lead.append(Text(f"Counted once, being equal in config, seed, patches and weights: {'; '.join(again)}", "notice"))
     pruned = [job.told for job in jobs if job.state == "pruned" and not job.searched]
     if pruned:
         lead.append(Text(f"Pruned, and so in no table but the first: {', '.join(pruned)}", "notice"))
@@ -58,9 +62,11 @@ def report(config: runs.Config, folder: Path) -> Path:
         study.ran(jobs, split),
         *tables,
         *_pictures(told),
+        *_searched(jobs),
+        _maps(jobs),
         *_also(config["also"]),
         study.unfinished(jobs),
-        study.again(jobs, [_folders("runs", config["runs"]), *_options(config)], split, not told.alone),
+        study.again(jobs, [_folders("runs", config["runs"]), *_options(config)], split, together),
     ]
     sections = [section for section in sections if section.parts]
     _clear(folder)
@@ -71,12 +77,21 @@ def report(config: runs.Config, folder: Path) -> Path:
             runs.write(folder / "figures" / picture.name, picture.content)
         for table in page.tables(section.parts):
             runs.write_csv(folder / f"{table.name}.csv", table.head, table.rows)
+    runs.write_csv(folder / "figures.csv", study.FIGURES, study.figures(counted, split))
     print(page.markdown(title, lead, [study.ran(jobs, split), *tables]))
     missing = [job for job in jobs if job.state not in ("ended", "pruned")]
     if missing:
-        print(f"{len(missing)} of {len(jobs)} jobs did not end: {', '.join(job.told for job in missing)}\n")
+        print(f"{len(missing)} of {study.count(len(jobs))} did not end: {', '.join(job.told for job in missing)}\n")
     print(folder / "report.html", flush=True)
     return folder / "report.html"
+
+
+def _once(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
+    """Leave out runs that repeat another to the seed: they are no sample of anything. Return the rest, and what is left out."""
+    ended = sorted((job for job in jobs if job.state == "ended"), key=lambda job: job.searched)
+    first = {job.folder: of[0] for _, of in alike(ended, ()) for job in of[1:]}
+    told = [f"{job.told} repeats {first[job.folder].told}" for job in jobs if job.folder in first]
+    return [job for job in jobs if job.folder not in first], told
 
 
 def _clear(folder: Path) -> None:
@@ -106,8 +121,24 @@ def _tables(told: Study) -> list[Section]:
     """Return the study's tables, as far as there are runs for them, and the differences."""
     ended = [job for job in told.ended if job.state == "ended"]
     ended = [job for job in ended if not job.searched] or ended  # trials have a section of their own
-    found = [study.table1(ended), study.frozen(ended), _table2(told, ended), _table3(told, ended), _differences(told, ended)]
+    found = [study.table1(ended), _frozen(told, ended), _table2(told, ended), _table3(told, ended), _differences(told, ended)]
     return [section for section in found if section.parts]
+
+
+def _frozen(told: Study, ended: Sequence[Job]) -> Section:
+    """Set each way of fine-tuning beside all layers, on valid, where nothing else but the seed differs."""
+    valid = told if told.split == "valid" else Study(told.jobs, "valid", told.drawn)
+    rows: list[study.Way] = []
+    for apart, mine in alike(ended, ("seed", "finetune", "splits.seed")):
+        ways: dict[str, list[Job]] = {}
+        for job in mine:
+            assert job.config is not None
+            ways.setdefault(str(job.config["finetune"]["name"]), []).append(job)
+        for way, those in ways.items() if len(ways) > 1 else ():
+            whole = ways.get("full") if way != "full" else None
+            rows.append((apart, way, those, valid.difference(those, whole) if whole else None))
+    _corrected([row[3] for row in rows if row[3] is not None])
+    return study.frozen(rows)
 
 
 def _table2(told: Study, ended: Sequence[Job]) -> Section:
@@ -119,8 +150,7 @@ def _table2(told: Study, ended: Sequence[Job]) -> Section:
             on = [job for job in mine if job.augmentation == name]
             if off:
                 rows.append((apart, on, off, told.difference(on, off)))
-    tested = [row[3] for row in rows if row[3] is not None]
-    _corrected(tested)
+    _corrected([row[3] for row in rows if row[3] is not None])
     return study.table2(rows, told.split)
 
 
@@ -144,18 +174,26 @@ def _table3(told: Study, ended: Sequence[Job]) -> Section:
     if len({network for network, _, _ in chosen}) < 2:
         return Section("Table 3")
     of = [job for job in ended if job in chosen.values()]
+    scores = [told.scores(job) for job in of]
+    hard = [None if one is None else _hard(one.probability, one.label) for one in scores]
     rules: dict[str, dict[str, Any]] = {}
-    if told.predictions is not None:
-        label, slides = told.predictions.label, told.predictions.slides
-        assert label is not None
-        best = of[int(np.nanargmax([_valid(job) for job in of]))] if not all(map(np.isnan, map(_valid, of))) else of[0]
-        scores = {name: combine(told.of(of)) for name, combine in votes.RULES.items()}
-        for name, score in scores.items():
-            rules[name] = bootstrap_metrics(score, label, slides, figures=("auroc",), **told.drawn)["auroc"]
-            against = paired_difference(score, told.of([best])[0], label, slides, figures=("auroc",), **told.drawn)["auroc"]
-            rules[name] |= {"less": against, "hard": _hard(score, label)}
-        return study.table3(of, [_hard(score, label) for score in told.of(of)], rules, best, told.split)
-    return study.table3(of, [], rules, None, told.split)
+    voters = told.together(of)
+    if len(voters) < 2:
+        return study.table3(of, hard, rules, [], None, told.split)
+    valid = [auroc(job, "valid") for job in voters]
+    best = 0 if np.isnan(valid).all() else int(np.nanargmax(valid))
+    side = told.side_by_side(voters)
+    for name, combine in votes.RULES.items():
+        score = combine(side.probability)
+        rules[name] = bootstrap_metrics(score, side.label, side.slides, figures=("auroc",), **told.drawn)["auroc"]
+        less = paired_difference(score, side.probability[best], side.label, side.slides, figures=("auroc",), **told.drawn)
+        # a mean rank is no probability that 0.5 could divide
+        rules[name] |= {
+            "less": {**less["auroc"], "seeds": None},
+            "hard": None if name == "rank_mean" else _hard(score, side.label),
+        }
+    _corrected([rule["less"] for rule in rules.values()])
+    return study.table3(of, hard, rules, voters, voters[best], told.split)
 
 
 def _hard(score: Floats, label: Labels) -> float:
@@ -163,17 +201,11 @@ def _hard(score: Floats, label: Labels) -> float:
     return classification_metrics((score >= 0.5).astype(np.float64), label, figures=["auroc"])["auroc"]
 
 
-def _valid(job: Job) -> float:
-    assert job.summary is not None
-    value = job.summary["valid"]["auroc"]["value"]
-    return float("nan") if value is None else float(value)
-
-
 def _differences(told: Study, ended: Sequence[Job]) -> Section:
     """Compare groups of runs that differ in more than their seed, each with each."""
     groups = repeats(ended)
-    pairs = list(combinations(groups, 2))
-    if not pairs or told.predictions is None:
+    pairs = [pair for pair in combinations(groups, 2) if told.paired(*(groups[name] for name in pair))]
+    if not pairs:
         return Section("Differences")
     if len(pairs) > PAIRS:
         said = (
@@ -182,35 +214,42 @@ def _differences(told: Study, ended: Sequence[Job]) -> Section:
         return Section("Differences", [Text(said, "soft")])
     rows = [(first, second, told.difference(groups[first], groups[second])) for first, second in pairs]
     _corrected([row[2] for row in rows if row[2] is not None])
-    return study.differences(rows, unit(told.predictions.slides))
+    return study.differences(rows, unit(told.side_by_side(told.together(ended)).slides))
 
 
 def _pictures(told: Study) -> list[Section]:
-    """Return curves of training, ROC and calibration, what a search tried, and maps drawn as training went."""
+    """Return curves of training, and ROC and calibration; a run has one colour in both."""
     parts: list[Part] = []
-    rows = {name: [job.rows for job in of] for name, of in repeats([job for job in told.jobs if job.rows]).items()}
-    if rows:
+    of = repeats([job for job in told.jobs if job.rows or told.scores(job) is not None])
+    colour = {job.folder: number for number, jobs in enumerate(of.values()) for job in jobs}
+    groups = repeats([job for job in told.jobs if job.rows])
+    if groups:
+        rows = {name: (colour[jobs[0].folder], [job.rows for job in jobs]) for name, jobs in groups.items()}
         parts.append(Picture("training.png", overlays.training(rows, "training"), "losses and valid AUROC by epoch"))
-    if told.predictions is not None:
-        label, slides = told.predictions.label, told.predictions.slides
-        assert label is not None
-        few: dict[str, Any] = {**told.drawn, "resamples": 100}  # bands are not drawn
-        lines = {
-            name: [
-                (operating_curves(score, label, slides, **few)["roc"], reliability(score, label, slides, **few))
-                for score in told.of(of)
-            ]
-            for name, of in repeats([job for job in told.ended if job.state == "ended"]).items()
-        }
+    groups = repeats([job for job in told.ended if job.state == "ended" and told.scores(job) is not None])
+    if groups:
+        lines = {name: (colour[jobs[0].folder], [_curves(told, job) for job in jobs]) for name, jobs in groups.items()}
         parts.append(Picture("operating.png", overlays.operating(lines, told.split), f"ROC and calibration, {told.split}"))
-    sections = [Section("Curves", parts), *_searched(told.jobs)]
+    return [Section("Curves", parts)]
+
+
+def _curves(told: Study, job: Job) -> tuple[Curve, Reliability]:
+    one = told.scores(job)
+    assert one is not None
+    few: dict[str, Any] = {**told.drawn, "resamples": 100}  # bands are not drawn
+    roc = operating_curves(one.probability, one.label, one.slides, **few)["roc"]
+    return roc, reliability(one.probability, one.label, one.slides, **few)
+
+
+def _maps(jobs: Sequence[Job]) -> Section:
+    """Show the last maps that were drawn as training went."""
     maps: list[Part] = []
-    for number, job in enumerate(told.jobs):
+    for number, job in enumerate(jobs):
         drawn = sorted((job.folder / "figures" / "attribution").glob("epoch-*.png"))
         if drawn:
             last = drawn[-1]
             maps.append(page.Fold(f"{job.told}, {last.stem}", [Picture(f"maps-{number}.png", last.read_bytes(), job.told)]))
-    return [*sections, Section("Maps as training ended", maps)]
+    return Section("Maps as training ended", maps)
 
 
 def _searched(jobs: Sequence[Job]) -> list[Section]:
@@ -220,7 +259,7 @@ def _searched(jobs: Sequence[Job]) -> list[Section]:
         tried = [job for job in jobs if job.folder.parent == place and job.summary is not None]
         if len(tried) < 2:
             continue
-        score: NDArray[np.float64] = np.array([_valid(job) for job in tried])
+        score: NDArray[np.float64] = np.array([auroc(job, "valid") for job in tried])
         best = int(np.nanargmax(score)) if not np.isnan(score).all() else None
         each = [sought(job) for job in tried]
         values = {key: [one.get(key) for one in each] for key in each[0]}
@@ -242,8 +281,7 @@ def _also(folders: Sequence[str] | str) -> list[Section]:
             drawn = sorted(path.glob("figures/*.png")) or sorted(path.glob("*/figures/*.png"))
             if not drawn:
                 raise RunError(f"also: {path} holds no figures; it is a folder that another door left")
-            summary = path / "summary.json"
-            of = json.loads(summary.read_text()).get("run") if summary.is_file() else None
+            of = (runs.read_json(path / "summary.json") or {}).get("run")
             parts.append(Text(f"{path.name}{f': of {Path(of).name}' if of else ''}", "soft"))
             parts += [Picture(f"also-{len(parts)}-{one.name}", one.read_bytes(), one.stem.replace("_", " ")) for one in drawn]
     return [Section("From other doors", parts)]

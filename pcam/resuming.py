@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pcam.errors import RunError, typed
-from pcam.runs import Config, last_checkpoint, read_config
+from pcam.runs import Config, last_checkpoint, read_config, read_json, wrong
 
 MAY_CHANGE = ("trainer", "logger", "data.num_workers", "data.root", "data.converted", "data.slide_csv")  # on resuming
 PLACE = ("accelerator", "devices", "precision")  # what trainer=cpu changes of a run that goes on
@@ -71,7 +71,7 @@ def to_resume(resume: str, asked: Path, outputs: Path | None, composed: Config) 
 
 
 def finished(folder: Path, composed: Config) -> float | None:
-    """Return what a job of a sweep came to, if its folder shows that it ended.
+    """Return what a job of a sweep came to, if its folder shows that it ended; with a damaged summary it did not.
 
     Args:
         folder: the job's.
@@ -88,11 +88,11 @@ def finished(folder: Path, composed: Config) -> float | None:
         if was.get(key) != now.get(key):
             told = f"{folder} holds another job: {key}={was.get(key)}, not {now.get(key)}"
             raise RunError(f"{told}; set another hydra.sweep.dir")
-    if not (folder / "summary.json").is_file():
+    try:
+        summary = read_json(folder / "summary.json")
+    except RunError:
         return None
-    import json
-
-    return objective(json.loads((folder / "summary.json").read_text()))
+    return None if summary is None or wrong(summary) else objective(summary)
 
 
 def objective(summary: Mapping[str, Any]) -> float:

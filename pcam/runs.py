@@ -21,9 +21,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pcam.errors import RunError, typed
+from pcam.errors import RunError, reason, typed
 
 Config = dict[str, Any]
+NEEDED = ("valid", "weights", "epochs", "versions", "data", "device", "precision", "commit")  # of a summary, to be read as one
+FIGURES = ("auroc", "accuracy", "nll", "precision", "sensitivity")  # of each split in it
 MONITOR = "valid/auroc"  # the column of metrics.csv that checkpoints and jobs are judged by
 # keys that are paths, kept absolute
 PATHS = (("data", "root"), ("data", "converted"), ("data", "slide_csv"), ("splits", "file"))
@@ -40,6 +42,45 @@ def write(path: Path, content: str | bytes) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole; not-a-number is written as null, which JSON has."""
     write(path, json.dumps(finite(content), indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON file holds; None where there is no file.
+
+    Raises:
+        RunError: it is broken, or holds no keys.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is broken ({reason(error)})") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path} is broken: it holds no keys")
+    return content
+
+
+def wrong(summary: Mapping[str, Any]) -> str:
+    """Return what keeps a summary from being read as a run's; nothing where all is well."""
+    lacking = [key for key in NEEDED if key not in summary]
+    if lacking:
+        return f"summary.json lacks {', '.join(lacking)}"
+    for split in ("valid", "test") if "test" in summary else ("valid",):
+        known = summary[split] if isinstance(summary[split], dict) else {}
+        for name, figure in known.items():
+            numbers = [figure.get(key) for key in ("value", "low", "high")] if isinstance(figure, dict) else [""]
+            if not all(isinstance(number, int | float | None) for number in numbers) or "value" not in figure:
+                return f"summary.json: {split}.{name} is no figure"
+        if lacking := [f"{split}.{name}" for name in FIGURES if name not in known]:
+            return f"summary.json lacks {', '.join(lacking)}"
+    splits = summary["data"] if isinstance(summary["data"], dict) else {"": None}
+    parts = [("weights", summary["weights"], ("origin",)), ("versions", summary["versions"], ())]
+    parts += [(f"data.{split}", told, ("patches", "positive", "sha256")) for split, told in splits.items()]
+    if summary.get("pruned") is not None:
+        parts.append(("pruned", summary["pruned"], ("epoch", "auroc", "median", "jobs")))
+    odd = [name for name, told, keys in parts if not isinstance(told, dict) or any(key not in told for key in keys)]
+    return f"summary.json: {', '.join(odd)} lacks parts" if odd else ""
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -169,6 +210,22 @@ def held(folder: Path) -> Iterator[None]:
     except Timeout as error:
         message = f"{folder} is being trained by another process; wait for it, or set another hydra.run.dir"
         raise RunError(message) from error
+
+
+def is_held(folder: Path) -> bool:
+    """Tell whether a process trains into a folder now."""
+    from filelock import FileLock, Timeout
+
+    path = folder / ".held"
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False  # left by one that was killed
+    except Timeout:
+        return True
+    except OSError:  # of a folder that may only be read
+        return False
 
 
 def not_a_run(folder: Path) -> None:

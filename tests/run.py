@@ -30,6 +30,18 @@ def train(folder: Path, *overrides: str, resume: bool = False) -> dict[str, Any]
     return run(config, folder, resume)
 
 
+def summed(valid: float, test: float | None = None, **rest: Any) -> dict[str, Any]:
+    """Return a summary.json as a training leaves it, with these AUROCs."""
+    bounds = ("value", "low", "high")
+    splits = {"valid": valid} if test is None else {"valid": valid, "test": test}
+    data = {"patches": 2, "positive": 1, "sha256": "0" * 64}
+    return {
+        **{split: dict.fromkeys(runs.FIGURES, dict.fromkeys(bounds, value)) for split, value in splits.items()},
+        "weights": {"origin": "random"}, "epochs": 1, "versions": {}, "device": "cpu", "precision": "32-true", "commit": None,
+        "data": dict.fromkeys(splits, data), **rest,
+    }  # fmt: skip
+
+
 class Killed(BaseException):
     """Stands for a kill: no handler of the code under test may catch it."""
 

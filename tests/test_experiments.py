@@ -62,6 +62,17 @@ def test_table_1_is_what_the_study_says() -> None:
     assert composed("experiment=table1", "optimizer.lr=3e-3")["optimizer"]["head_lr"] == 3e-3  # a search moves both
 
 
+def test_a_search_is_pruned_at_every_scale() -> None:
+    for config in at_scales("experiment=vgg16_search", "hydra/sweeper=basic").values():
+        assert 0 < config["trainer"]["prune"]["after"] < config["trainer"]["max_epochs"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_s_loss_is_plain(recipe: str) -> None:
+    assert composed(f"recipe={recipe}")["loss"]["label_smoothing"] == 0
+    assert composed(f"recipe={recipe}", "loss=bce")["loss"] == {"name": "bce", "label_smoothing": 0}
+
+
 def test_table_2_has_six_jobs_that_differ() -> None:
     over = swept("table2")
     jobs = [composed(f"recipe={recipe}", f"aug={aug}", "scale=smoke") for recipe, aug in product(over["recipe"], over["aug"])]

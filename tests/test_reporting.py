@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from pcam import runs
+from pcam.report import overlays
 from pcam.report.__main__ import main
 from tests.run import door
 
@@ -70,6 +72,7 @@ def test_the_page_needs_nothing_but_itself(
     assert all(address.startswith("data:image/png;base64,") for address in pictures)
     assert {address[1:] for address in page.addresses if address.startswith("#")} == set(re.findall(r'<h2 id="([^"]+)"', text))
     assert "http" not in text
+    assert text.count('<div class="scroll"><img class="picture wide"') == 2  # training, ROC and calibration
     assert "<script" not in text
     assert "scale=smoke" in text
     assert "Made patches: these figures say nothing of tissue." in text
@@ -115,6 +118,18 @@ def test_tables_by_hand(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     balanced = (called[label == 1].mean() + 1 - called[label == 0].mean()) / 2 if set(called) <= {0, 1} else None
     assert majority["AUROC"].startswith(f"{roc_auc_score(label, called):.3f}")
     assert balanced is None or majority["AUROC of 0/1 labels"] == f"{balanced:.3f}"
+    assert votes["mean rank"]["AUROC of 0/1 labels"] == ""
+    assert all(row["p (Holm)"] for name, row in votes.items() if row["run"] == "")
+    told = rows(tmp_path / "out" / "figures.csv")
+    assert len({row["job"] for row in told}) == 8
+    one = {(row["split"], row["figure"]): row for row in told if row["job"] == "recipe=resnet50 aug=dihedral seed=1"}
+    written = json.loads((sweep / "1" / "summary.json").read_text())
+    for split in ("valid", "test"):
+        for name, known in written[split].items():
+            for key in ("value", "low", "high"):
+                assert one[split, name][key] == ("" if known[key] is None else repr(known[key]))
+    named = [one["valid", "auroc"][key] for key in ("network", "weights", "augmentation", "finetune", "seed", "scale")]
+    assert named == ["resnet50", "random", "dihedral", "full", "1", "smoke"]
     assert "contradicts itself" in text
 
 
@@ -129,6 +144,11 @@ def test_what_failed_and_what_is_missing_is_named_with_what_to_type(
     (broken / "1" / "summary.json").unlink()
     (broken / "2" / "summary.json").unlink()
     shutil.rmtree(broken / "3")
+    with runs.held(broken / "2"):
+        report(monkeypatch, tmp_path, f"runs={broken}", "resamples=100", "hydra.run.dir=out")
+    told = {row[""]: row for row in rows(tmp_path / "out" / "unfinished.csv")}
+    assert [row["state"] for row in told.values()] == ["failed", "running", "missing"]
+    assert "This does what is missing" not in (tmp_path / "out" / "report.md").read_text()
     report(monkeypatch, tmp_path, f"runs={broken}", "resamples=100", "hydra.run.dir=out")
     told = {row[""]: row for row in rows(tmp_path / "out" / "unfinished.csv")}
     assert [row["state"] for row in told.values()] == ["failed", "cut short", "missing"]
@@ -150,12 +170,21 @@ def test_one_damaged_folder_does_not_take_the_page_away(sweep: Path, tmp_path: P
     summary = json.loads((broken / "3" / "summary.json").read_text())
     (broken / "3" / "summary.json").write_text(json.dumps({**summary, "test": {"auroc": "high"}}))
     (broken / "4" / "summary.json").write_text(json.dumps({**summary, "commit": "<script>alert(1)</script>"}))
+    less = {key: value for key, value in summary["valid"].items() if key != "precision"}
+    (broken / "5" / "summary.json").write_text(json.dumps({**summary, "valid": less}))
+    (broken / "6" / "config.yaml").write_text((broken / "6" / "config.yaml").read_text().replace("max_epochs", "epochs"))
+    (broken / "6" / "summary.json").unlink()
     report(monkeypatch, tmp_path, f"runs='{broken}'", "resamples=100", "hydra.run.dir=out")
     told = {row[""]: row for row in rows(tmp_path / "out" / "unfinished.csv")}
-    assert [row["state"] for row in told.values()] == ["broken"] * 4
+    assert [row["state"] for row in told.values()] == ["broken"] * 6
     why = [row["why"] for row in told.values()]
-    for line, part in zip(why, ("summary.json is broken", "config.yaml", "metrics.csv", "test.auroc"), strict=True):
+    for line, part in zip(
+        why,
+        ("summary.json is broken", "config.yaml", "metrics.csv", "test.auroc", "lacks valid.precision", "trainer"),
+        strict=True,
+    ):
         assert part in line
+    assert "This does what is missing" in (tmp_path / "out" / "report.md").read_text()  # a summary is made again
     for name in ("report.html", "report.md"):
         text = (tmp_path / "out" / name).read_text()
         assert "<script>" not in text
@@ -183,9 +212,12 @@ def test_two_recipes_are_not_pooled_and_other_patches_are_said(
     (other / "5" / "predictions" / "test.csv").write_text(scores)
     report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=without")
     text = (tmp_path / "without" / "report.md").read_text()
-    assert "Not compared with each other; no votes, ROC or calibration:" in text
-    assert "is of other patches than" in text
-    assert "paired bootstrap" not in text
+    assert "Not compared with the others: recipe=efficientnet_b0 aug=dihedral seed=1 (other patches of test)" in text
+    told = [rows(tmp_path / name / "table2.csv") for name in ("out", "without")]
+    resnet = [[(row["network"], row["difference"]) for row in one[:2]] for one in told]
+    assert resnet[0] == resnet[1]
+    assert rows(tmp_path / "without" / "table3.csv") == rows(tmp_path / "out" / "table3.csv")
+    assert "figures/operating.png" in text
 
 
 def test_runs_that_differ_otherwise_stand_in_rows_of_their_own(
@@ -219,6 +251,11 @@ def test_runs_that_differ_otherwise_stand_in_rows_of_their_own(
     ]  # fmt: skip
     for row, number in zip(told, (4, 5, 6, 7), strict=True):
         assert row["AUROC"].startswith(f"{figures[number]['valid']['auroc']['value']:.3f} [")
+    for full, head in zip(told[::2], told[1::2], strict=True):
+        assert full["AUROC less full's"] == full["p (Holm)"] == ""
+        less = float(head["AUROC"][:5]) - float(full["AUROC"][:5])
+        assert float(head["AUROC less full's"].split()[0]) == pytest.approx(less, abs=1e-3)
+        assert float(head["p (Holm)"].lstrip("< ")) <= 1
 
 
 def test_only_seeds_are_pooled_each_run_once(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +280,8 @@ def test_only_seeds_are_pooled_each_run_once(sweep: Path, tmp_path: Path, monkey
     assert told[1:] == ["test patches=00000000", "weights=random", "weights=imagenet"]
     text = (tmp_path / "out" / "report.md").read_text()
     assert "seeds)" not in text
-    assert "they are of different patches of test" in text
+    assert "Not compared with the others: recipe=resnet50 aug=dihedral seed=1, recipe=resnet50 aug=none seed=1 (other" in text
+    assert "16 pairs of 8 groups" in text  # 15 of the six on the same patches, 1 of the two on others
 
 
 def test_what_was_pruned_is_said_and_a_job_named_alone_knows_its_sweep(
@@ -280,8 +318,82 @@ def test_a_report_leaves_nothing_of_an_earlier_one(sweep: Path, tmp_path: Path, 
         (run / name).write_text((sweep / "1" / name).read_text())
     (run / "summary.json").write_text(json.dumps({key: value for key, value in summary.items() if key != "test"}))
     report(monkeypatch, tmp_path, f"runs=[run,{sweep}/0]", "resamples=100", "hydra.run.dir=out")
-    assert sorted(path.name for path in (tmp_path / "out").glob("*.csv")) == ["jobs.csv", "notes.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.csv")) == ["figures.csv", "jobs.csv", "notes.csv"]
     assert f"No figures of test: {tmp_path.name}/run" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_groups_of_unequal_seeds_are_compared_over_those_in_common(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without augmentation ResNet-50 has seeds 0 and 1 here, with it 0 alone."""
+    import shutil
+
+    other = tmp_path / "s"
+    shutil.copytree(sweep, other)
+    shutil.rmtree(other / "1")
+    report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=out")
+    auroc = [json.loads((sweep / str(i) / "summary.json").read_text())["test"]["auroc"]["value"] for i in (0, 2)]
+    first, second = rows(tmp_path / "out" / "table2.csv")
+    assert "(2 runs)" in first["without"]
+    assert first["difference"].startswith(f"{auroc[0] - auroc[1]:+.4f} [")
+    assert first["over seeds"] == ""
+    assert second["difference"].split()[0] == second["over seeds"].split()[0]
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert text.count("Differences are over the seeds that both have.") == 2  # Table 2, and all differences
+    report(monkeypatch, tmp_path, f"runs={sweep}", "resamples=100", "hydra.run.dir=all")
+    assert "seeds that both have" not in (tmp_path / "all" / "report.md").read_text()
+
+
+def test_a_run_that_repeats_another_counts_once(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    shutil.copytree(sweep / "1", tmp_path / "twice")
+    for name, words in (("once", f"runs={sweep}"), ("out", f"runs=[{sweep},twice]")):
+        report(monkeypatch, tmp_path, words, "resamples=100", f"hydra.run.dir={name}")
+    once, twice = (tmp_path / name for name in ("once", "out"))
+    for name in ("table2", "table3", "figures"):
+        figures = [[[*row.values()][1:-1] for row in rows(folder / f"{name}.csv")] for folder in (once, twice)]
+        assert figures[0] == figures[1]
+    assert len(rows(twice / "jobs.csv")) == 9
+    (line,) = [one for one in (twice / "report.md").read_text().splitlines() if one.startswith("**Counted once")]
+    assert " repeats " in line
+    assert (once / "figures" / "training.png").read_bytes() != b""
+
+
+def test_a_run_has_one_colour_in_all_pictures(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first group has no figures here, so that ROC has a group less; of the second one seed has none."""
+    import shutil
+
+    other, drawn = tmp_path / "s", []
+    shutil.copytree(sweep, other)
+    for number in (0, 1, 3):
+        (other / str(number) / "summary.json").unlink()
+    for name in ("training", "operating"):
+        whole = getattr(overlays, name)
+        monkeypatch.setattr(overlays, name, lambda groups, title, whole=whole: drawn.append(groups) or whole(groups, title))
+    report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=out")
+    training, operating = ({name: number for name, (number, _) in groups.items()} for groups in drawn)
+    assert len(operating) == 3
+    assert operating == {name: training[name] for name in operating}
+    assert len(set(training.values())) == len(training)
+
+
+def test_the_loss_beside_the_study_s_is_the_plain_cross_entropy(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    shutil.copytree(sweep / "0", tmp_path / "run")
+    path = tmp_path / "run" / "config.yaml"
+    path.write_text(path.read_text().replace("resnet50", "vgg16"))
+    report(monkeypatch, tmp_path, "runs=run", "resamples=100", "hydra.run.dir=out")
+    valid = json.loads((tmp_path / "run" / "summary.json").read_text())["valid"]
+    ours, study = rows(tmp_path / "out" / "table1.csv")
+    assert ours["loss"].startswith(f"{valid['nll']['value']:.3f} [")
+    assert study["loss"] == "0.5159"
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "plain cross entropy" in text
+    assert "1 job: 1 ended" in text
 
 
 def test_networks_that_the_study_has_not_stand_beside_none_of_its_figures(
@@ -337,6 +449,10 @@ def test_a_search_s_best_is_valid_s_of_its_own_trials(sweep: Path, tmp_path: Pat
     best = max(range(3), key=lambda number: jobs[number]["valid"]["auroc"]["value"])
     (line,) = [one for one in (tmp_path / "out" / "report.md").read_text().splitlines() if one.startswith("Best by valid")]
     config = (tmp_path / f"multirun/search/{best}/config.yaml").read_text()
+    again = (tmp_path / "out" / "report.md").read_text().partition("To make each part again")[2]
+    for name in ("evaluate", "attribute", "bias"):
+        for folder in (sweep / "0", tmp_path / "multirun" / "search" / str(best)):
+            assert f"python -m pcam.{name} run={folder}\n" in again
     rate = re.search(r"\n  lr: (\S+)", config)
     assert rate
     assert f"trial {best}: optimizer.lr={float(rate[1]):.3g}" in line

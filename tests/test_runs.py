@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pcam import resuming, runs
-from pcam.errors import RunError, typed
+from pcam.errors import RunError, reason, typed
 from tests.run import composed
 
 
@@ -119,3 +119,18 @@ def test_the_next_commands_keep_what_was_typed(tmp_path: Path) -> None:
     on, sweep = resuming.next_commands(tmp_path / "run", composed("aug=none"), words)
     assert on.startswith(f"python -m pcam.train resume={tmp_path}/run trainer.max_epochs=10 ")
     assert sweep.startswith("python -m pcam.train -m data=pcam 'data.root=/a b' model=resnet50 aug=paper seed=0,1,2 ")
+
+
+def test_a_reason_says_what_it_is_of() -> None:
+    assert reason(KeyError(1785425525)) == "KeyError: 1785425525"
+    assert reason(KeyError("a b")) == "'a b'"
+    assert reason(RuntimeError()) == "RuntimeError"
+    assert reason(OSError("the disk is full\nof it")) == "the disk is full"
+
+
+def test_a_folder_is_held_as_long_as_its_process_trains(tmp_path: Path) -> None:
+    assert not runs.is_held(tmp_path)
+    with runs.held(tmp_path):
+        assert runs.is_held(tmp_path)
+    (tmp_path / ".held").touch()  # left by one that was killed
+    assert not runs.is_held(tmp_path)

@@ -33,11 +33,11 @@ def _legend(figure: Any, handles: Sequence[Any], names: Collection[str]) -> None
         figure.legend(handles, short, loc="outside lower center", ncols=_columns(names), frameon=False, fontsize=8)
 
 
-def training(groups: Mapping[str, Sequence[Sequence[Mapping[str, str]]]], title: str) -> bytes:
+def training(groups: Mapping[str, tuple[int, Sequence[Sequence[Mapping[str, str]]]]], title: str) -> bytes:
     """Draw runs' losses and valid AUROC by epoch; those of one group have one colour.
 
     Args:
-        groups: name to the rows of each run's metrics.csv.
+        groups: name to the number of its colour and the rows of each run's metrics.csv.
         title: of the figure.
 
     Returns:
@@ -51,7 +51,7 @@ def training(groups: Mapping[str, Sequence[Sequence[Mapping[str, str]]]], title:
     panels = (("train/loss_epoch", "training loss"), ("valid/loss", "validation loss"), ("valid/auroc", "validation AUROC"))
     for axes, (column, told) in zip(figure.subplots(1, 3), panels, strict=True):
         handles = []
-        for number, runs in enumerate(groups.values()):
+        for number, runs in groups.values():
             style: dict[str, Any] = {"marker": "o", "markersize": 3, **_line(number, len(runs) > 1)}
             for rows in runs:
                 points = [(int(row["epoch"]) + 1, float(row[column])) for row in rows if row.get(column)]
@@ -64,11 +64,11 @@ def training(groups: Mapping[str, Sequence[Sequence[Mapping[str, str]]]], title:
     return png(figure)
 
 
-def operating(groups: Mapping[str, Sequence[tuple[Curve, Reliability]]], title: str) -> bytes:
+def operating(groups: Mapping[str, tuple[int, Sequence[tuple[Curve, Reliability]]]], title: str) -> bytes:
     """Draw runs' ROC and reliability; those of one group have one colour.
 
     Args:
-        groups: name to each run's ROC and bins.
+        groups: name to the number of its colour and each run's ROC and bins.
         title: of the figure.
 
     Returns:
@@ -78,7 +78,7 @@ def operating(groups: Mapping[str, Sequence[tuple[Curve, Reliability]]], title: 
     figure.suptitle(title, fontsize=11)
     left, right = figure.subplots(1, 2)
     handles: list[Any] = []
-    for number, runs in enumerate(groups.values()):
+    for number, runs in groups.values():
         style = _line(number, len(runs) > 1)
         for curve, bins in runs:
             handle = left.plot(curve.x, curve.y, **style)

@@ -8,6 +8,7 @@ from html import escape
 
 from pcam.report import screens
 
+WIDE = 720  # pixels; a picture that is wider cannot be read at a telephone's width, and is scrolled there
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1c2127; --soft: #5b6470; --line: #d9dde3; --shade: #f4f6f8; }
 @media (prefers-color-scheme: dark) {
@@ -34,7 +35,7 @@ pre { margin: 8px 0; padding: 8px 12px; background: var(--shade); border-radius:
 details { margin: 10px 0; } summary { cursor: pointer; }
 .picture { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; margin: 8px 0; }
 .notice { padding: 8px 14px; margin: 14px 0 0; border-left: 4px solid #E69F00; background: var(--shade); }
-@media (max-width: 560px) { body { padding: 18px 12px 40px; } }
+@media screen and (max-width: 560px) { body { padding: 18px 12px 40px; } .scroll > .wide { min-width: 720px; } }
 @media print { :root { --page: #fff; --ink: #000; --soft: #444; --line: #bbb; --shade: #f4f4f4; }
   body { max-width: none; padding: 0; font-size: 11px; } nav { display: none; } .scroll { overflow: visible; }
   table { font-size: 9px; } th, td { padding-right: 8px; } th:first-child, td:first-child { position: static; }
@@ -132,7 +133,9 @@ def _html(part: Part) -> str:
         case Table(head, rows):
             return f'<div class="scroll">{table(head, rows)}</div>'
         case Picture(_, content, told):
-            return f'<img class="picture" alt="{escape(told, quote=True)}" src="{uri(content, "png")}">'
+            wide = int.from_bytes(content[16:20]) > WIDE  # a PNG's width stands there
+            image = f'<img class="picture{" wide" * wide}" alt="{escape(told, quote=True)}" src="{uri(content, "png")}">'
+            return f'<div class="scroll">{image}</div>' if wide else image
         case Code(lines):
             return f"<pre>{escape(chr(10).join(lines))}</pre>"
         case Fold(title, parts):

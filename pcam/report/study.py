@@ -7,7 +7,6 @@ from pcam.errors import typed
 from pcam.report import paper, screens
 from pcam.report.page import Code, Fold, Part, Picture, Section, Table, Text, narrowed
 from pcam.stats.compare import over_seeds
-from pcam.sweeps.apart import alike
 from pcam.sweeps.jobs import Job
 from pcam.sweeps.ledger import left_behind
 
@@ -28,8 +27,12 @@ RULES = {
 }
 
 
-TABLES = ("jobs", "table1", "frozen", "table2", "table3", "differences", "unfinished")
+TABLES = ("jobs", "table1", "frozen", "table2", "table3", "differences", "unfinished", "figures")
+FIGURES = (
+    "job", "network", "weights", "augmentation", "finetune", "seed", "scale", "split", "figure", "value", "low", "high",
+)  # fmt: skip
 Row2 = tuple[str, Sequence[Job], Sequence[Job], dict[str, Any] | None]  # what is apart, augmented, not, their difference
+Way = tuple[str, str, Sequence[Job], dict[str, Any] | None]  # what is apart, what was trained, difference from all layers
 
 
 def named(job: Job, *apart: str) -> str:
@@ -58,13 +61,18 @@ def several(figures: Sequence[Mapping[str, Any]]) -> str:
     return f"{told['mean']:.3f} ± {told['sd']:.3f} ({len(known)} runs)" if known else "not defined"
 
 
+def count(jobs: int) -> str:
+    """Return "1 job", "2 jobs"."""
+    return f"{jobs} job{'s' * (jobs != 1)}"
+
+
 def lead(title: str | None, jobs: Sequence[Job], split: str, over: str) -> tuple[str, list[Part]]:
     """Return the page's title and what stands before all."""
     name = title or ", ".join(dict.fromkeys(job.experiment for job in jobs if job.experiment)) or "Runs"
     counts = {state: sum(job.state == state for job in jobs) for state in dict.fromkeys(job.state for job in jobs)}
     began = [job for job in jobs if job.config is not None]
     data = ", ".join(dict.fromkeys(str(job.config["data"]["name"]) for job in began if job.config))
-    told = f"{len(jobs)} jobs: {', '.join(f'{count} {state}' for state, count in counts.items())}"
+    told = f"{count(len(jobs))}: {', '.join(f'{count} {state}' for state, count in counts.items())}"
     if data:
         told += f"; data: {data}; figures of {split}, 95 % intervals" + (f" over {over}" if over else "")
     parts: list[Part] = [Text(told, "soft")]
@@ -127,32 +135,48 @@ def _data(splits: Mapping[str, Any]) -> str:
     )
 
 
+def figures(jobs: Sequence[Job], split: str) -> list[list[Any]]:
+    """Return a row, as ``FIGURES`` names it, of each figure of the jobs that ended, of valid and the final split."""
+    rows = []
+    for job in jobs:
+        if job.state == "ended" and job.config is not None and job.summary is not None:
+            told = [job.told, job.network, job.summary["weights"]["origin"], job.augmentation]
+            told += [job.config["finetune"]["name"], job.config["seed"], job.scale]
+            for part in dict.fromkeys(("valid", split)):
+                for name, known in job.summary.get(part, {}).items():
+                    rows.append([*told, part, name, *(known.get(key) for key in ("value", "low", "high"))])
+    return rows
+
+
 def table1(jobs: Sequence[Job]) -> Section:
     """Table 1: VGG-16 with all layers trained, on valid."""
     mine = [job for job in jobs if job.network == "vgg16" and job.config and job.config["finetune"]["name"] == "full"]
     if not mine:
         return Section("Table 1")
-    names = {"loss": "loss", "accuracy": "accuracy", "auroc": "AUROC", "precision": "precision", "sensitivity": "recall"}
+    names = {"nll": "loss", "accuracy": "accuracy", "auroc": "AUROC", "precision": "precision", "sensitivity": "recall"}
     rows = [[f"{named(job)}: {job.told}", *(figure(job.summary["valid"][key]) for key in names)] for job in mine if job.summary]
     rows.append(["the study", *(f"{paper.TABLE1[key]}" for key in names)])
-    note = Text(f"On valid, which also chose the checkpoint. {paper.TABLE1_NOTE}", "soft")
+    how = "On valid, which also chose the checkpoint; the loss is the plain cross entropy, whatever was trained by."
+    note = Text(f"{how} {paper.TABLE1_NOTE}", "soft")
     return Section("Table 1: VGG-16", [Table(["", *names.values()], rows, "table1"), note])
 
 
-def frozen(jobs: Sequence[Job]) -> Section:
-    """Frozen against all layers, valid accuracy."""
-    rows = []
-    for apart, mine in alike(jobs, ("seed", "finetune", "splits.seed")):
-        ways = dict.fromkeys(str(job.config["finetune"]["name"]) for job in mine if job.config)
-        for way in ways if len(ways) > 1 else ():
-            those = [job for job in mine if job.config and job.config["finetune"]["name"] == way]
-            cells = [several([job.summary["valid"][key] for job in those if job.summary]) for key in ("accuracy", "auroc")]
-            known = paper.FROZEN.get((those[0].network, way))
-            rows.append([named(those[0], apart), way.replace("_", " "), *cells, "" if known is None else f"{known}"])
+def frozen(rows: Sequence[Way]) -> Section:
+    """Frozen against all layers, on valid."""
     if not rows:
         return Section("Frozen against all layers")
-    head = ["network", "trained", "accuracy", "AUROC", "the study's accuracy"]
-    return Section("Frozen against all layers", [Table(head, rows, "frozen"), Text("On valid.", "soft")])
+    head = [
+        "network", "trained", "accuracy", "AUROC", "AUROC less full's", "p (Holm)", "over seeds", "p (Holm), seeds",
+        "the study's accuracy",
+    ]  # fmt: skip
+    lines = []
+    for apart, way, those, difference in rows:
+        cells = [several([job.summary["valid"][key] for job in those if job.summary]) for key in ("accuracy", "auroc")]
+        known = paper.FROZEN.get((those[0].network, way))
+        lines.append([named(those[0], apart), way.replace("_", " "), *cells, *_differed(difference), f"{known or ''}"])
+    table = narrowed(Table(head, lines, "frozen"))
+    how = _how(table, [row[3] for row in rows])
+    return Section("Frozen against all layers", [table, Text(f"On valid.{how}", "soft")])
 
 
 def table2(rows: Sequence[Row2], split: str) -> Section:
@@ -172,19 +196,21 @@ def table2(rows: Sequence[Row2], split: str) -> Section:
         name = named(on[0], on[0].augmentation if several_kinds else "", apart)
         lines.append([name, ours[0], theirs[0], ours[1], theirs[1], *_differed(difference), theirs[2]])
     table = narrowed(Table(head, lines, "table2"))
-    notes = [Text(f"AUROC, {split}.{_how(table)}", "soft")]
+    notes = [Text(f"AUROC, {split}.{_how(table, [row[3] for row in rows])}", "soft")]
     beside = paper.beside([on[0].network for _, on, _, _ in rows if on[0].network in paper.TABLE2])
     notes += [Text(beside, "soft")] if beside else []
     return Section("Table 2: what augmentation is worth", [table, *notes])
 
 
-def _how(table: Table) -> str:
+def _how(table: Table, differences: Sequence[Mapping[str, Any] | None]) -> str:
     """Return how the differences that a table holds were tested."""
     told = ""
     if "p (Holm)" in table.head:
         told += " The difference is of the mean AUROCs; its interval and p by the paired bootstrap (other patches, these runs)"
         told += "; over seeds by the paired t (these patches, other seeds)." if "over seeds" in table.head else "."
         told += " p is corrected for the table's differences by Holm's method."
+    if any(one is not None and one["common"] for one in differences):
+        told += " Differences are over the seeds that both have."
     return told
 
 
@@ -198,26 +224,47 @@ def _differed(difference: Mapping[str, Any] | None) -> list[str]:
 
 
 def table3(
-    jobs: Sequence[Job], hard: Sequence[float], rules: Mapping[str, Mapping[str, Any]], best: Job | None, split: str
-) -> Section:
-    """Table 3: the networks and their vote."""
+    jobs: Sequence[Job], hard: Sequence[float | None], rules: Mapping[str, Mapping[str, Any]], voters: Sequence[Job],
+    best: Job | None, split: str,
+) -> Section:  # fmt: skip
+    """Table 3: the networks and their vote.
+
+    Args:
+        jobs: one run of each.
+        hard: AUROC of each one's 0/1 labels, where it is known.
+        rules: what each rule of voting came to: its AUROC with "less", the difference from the best, and "hard".
+        voters: those that voted.
+        best: of them, by valid.
+        split: which the figures are of.
+    """
     rows = []
     known = [job.network for job in jobs if job.network in paper.TABLE3]
-    for number, job in enumerate(jobs):
+    for job, label in zip(jobs, hard, strict=True):
         assert job.summary is not None
-        theirs = f"{paper.TABLE3.get(job.network, '')}"
-        label = f"{hard[number]:.3f}" if hard else ""
         data = job.data if len({other.data for other in jobs}) > 1 else ""
-        rows.append([named(job, data), figure(job.summary[split]["auroc"]), theirs, label, "", job.told])
+        cells = [figure(job.summary[split]["auroc"]), f"{paper.TABLE3.get(job.network, '')}", _known(label), "", ""]
+        rows.append([named(job, data), *cells, job.told])
     for name, rule in rules.items():
         theirs = f"{paper.VOTE}" if name == "majority_vote" and known else ""
-        cells = [figure(rule), theirs, f"{rule['hard']:.3f}", screens.signed(rule["less"])]
+        cells = [figure(rule), theirs, _known(rule["hard"]), *_differed(rule["less"])[:2]]
         rows.append([RULES.get(name, name.replace("_", " ")), *cells, ""])
     against = "" if best is None else f" less {NAMES.get(best.network, best.network)}'s, the best by valid"
-    table = narrowed(Table(["", "AUROC", "the study", "AUROC of 0/1 labels", f"AUROC{against}", "run"], rows, "table3"))
-    note = f"{split}; one run of each network: augmented where there is one, not frozen where there is one, of the least seed."
-    vote = " A vote of hard labels throws the ranking away: what is left is balanced accuracy." if rules else ""
-    return Section("Table 3: the networks and their vote", [table, Text(f"{note}{vote} {paper.beside(known)}".strip(), "soft")])
+    head = ["", "AUROC", "the study", "AUROC of 0/1 labels", f"AUROC{against}", "p (Holm)", "run"]
+    table = narrowed(Table(head, rows, "table3"))
+    notes = [
+        f"{split}; one run of each network: augmented where there is one, not frozen where there is one, of the least seed.",
+        "A vote of hard labels throws the ranking away: what is left is balanced accuracy." if rules else "",
+        "The differences by the paired bootstrap; p is corrected for the rules by Holm's method." if rules else "",
+        f"Votes are of those on the same patches: {', '.join(job.told for job in voters)}."
+        if 0 < len(voters) < len(jobs)
+        else "",
+        paper.beside(known),
+    ]
+    return Section("Table 3: the networks and their vote", [table, Text(" ".join(filter(None, notes)), "soft")])
+
+
+def _known(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def differences(rows: Sequence[tuple[str, str, Mapping[str, Any] | None]], over: str) -> Section:
@@ -226,7 +273,7 @@ def differences(rows: Sequence[tuple[str, str, Mapping[str, Any] | None]], over:
     table = narrowed(
         Table(["first", "less second", "AUROC", "p (Holm)", "over seeds", "p (Holm), seeds"], lines, "differences")
     )
-    return Section("Differences", [table, Text(f"Drawn over {over}.{_how(table)}", "soft")])
+    return Section("Differences", [table, Text(f"Drawn over {over}.{_how(table, [row[2] for row in rows])}", "soft")])
 
 
 def searched(name: str, jobs: Sequence[Job], best: int | None, picture: bytes, number: int) -> Section:
@@ -254,7 +301,9 @@ def unfinished(jobs: Sequence[Job]) -> Section:
         return Section(title)
     rows = [[job.told, job.state, job.why] for job in (*left, *pruned)]
     behind = [job for job in left if job.searched and job.state == "failed" and left_behind(job.folder)]
-    commands = list(dict.fromkeys(job.again for job in left if job.state != "broken" and job not in behind))
+    busy = {job.again for job in left if job.state == "running"}  # the sweep itself may be at work
+    mended = [job for job in left if job not in behind and (job.state != "broken" or job.config is not None)]
+    commands = [command for command in dict.fromkeys(job.again for job in mended) if command not in busy]
     parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")]
     if behind:
         parts.append(Text("A failed trial is not tried again: the search went on without it.", "soft"))
@@ -263,23 +312,32 @@ def unfinished(jobs: Sequence[Job]) -> Section:
     return Section(title, parts)
 
 
-def again(jobs: Sequence[Job], report: Sequence[str], split: str, together: bool) -> Section:
+def again(jobs: Sequence[Job], report: Sequence[str], split: str, together: Sequence[Job]) -> Section:
     """Tell what to type for each part of the page.
 
     Args:
         jobs: all of them.
         report: the words of this report's command.
         split: which the figures are of.
-        together: whether their predictions are of the same patches.
+        together: those whose predictions are of the same patches.
     """
     lines = [f"{command}   # the runs" for command in dict.fromkeys(job.again for job in jobs if job.sweep is not None)]
     lines.append(f"python -m pcam.report {' '.join(report)}   # this page")
     ended = [job for job in jobs if job.summary is not None and split in job.summary]
     which = "" if split == "test" else f" split={split}"
-    if len(ended) > 1 and together:
-        every = typed("runs", [job.folder for job in ended])
+    if len(together) > 1:
+        every = typed("runs", [job.folder for job in together])
         lines.append(f"python -m pcam.compare {every}{which}   # differences")
         lines.append(f"python -m pcam.ensemble {every}{which}   # votes, of all of them")
-    if ended:
-        lines += [f"python -m pcam.{name} {typed('run', ended[0].folder)}{which}" for name in ("evaluate", "attribute", "bias")]
+    ones = [job for job in ended if not job.searched][:1]
+    for place in dict.fromkeys(job.folder.parent for job in ended if job.searched):
+        ones.append(max((job for job in ended if job.folder.parent == place), key=_valid))
+    doors = ("evaluate", "attribute", "bias")
+    lines += [f"python -m pcam.{name} {typed('run', one.folder)}{which}" for one in ones for name in doors]
     return Section("To make each part again", [Code(lines)])
+
+
+def _valid(job: Job) -> float:
+    assert job.summary is not None
+    value = job.summary["valid"]["auroc"]["value"]
+    return -1.0 if value is None else float(value)

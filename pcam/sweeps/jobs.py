@@ -1,7 +1,6 @@
 """The jobs of sweeps, and single runs, as they lie on disk: which ended, which failed and why, which are missing."""
 
 import csv
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pcam import resuming, runs
-from pcam.errors import ConfigError, RunError, reason, typed
+from pcam.errors import ConfigError, RunError, typed
 from pcam.sweeps import ledger, median
 
 
@@ -19,11 +18,11 @@ class Job:
 
     Attributes:
         folder: its own.
-        state: "ended", "pruned", "failed", "cut short", "missing" or "broken".
+        state: "ended", "pruned", "failed", "running", "cut short", "missing" or "broken".
         why: it failed, was pruned, or cannot be read.
         words: its part of a sweep's command, as typed; of a search's, where it failed before it began.
         sweep: what sweep.json holds, and None of a run by itself.
-        config: None where it never began.
+        config: None where it never began, and of a broken one unless its summary alone is damaged.
         rows: of metrics.csv.
         summary: None where it did not end.
         varies: what differs between it and the others, "aug=none" (``pcam.sweeps.apart``).
@@ -133,51 +132,44 @@ def _job(folder: Path) -> Job:
     """Read a run folder, as far as it can be read."""
     try:
         config = runs.read_config(folder) if (folder / "config.yaml").is_file() else None
-        summary, failure = (_json(folder / f"{name}.json") for name in ("summary", "failure"))
+        failure = runs.read_json(folder / "failure.json")
         rows = tuple(runs.read_rows(folder / "metrics.csv"))
     except (RunError, OSError, UnicodeDecodeError, csv.Error) as error:
         return Job(folder, "broken", str(error))
+    if wrong := _wrong(config, rows):
+        return Job(folder, "broken", wrong)
     if failure is not None:
         words = tuple(map(str, failure.get("words") or ()))
         return Job(folder, "failed", str(failure.get("error")), words, config=config, rows=rows)
-    if summary is None:
-        told = f"after {len(rows)} epochs" if rows else ""
-        return Job(folder, "missing" if config is None else "cut short", told, config=config, rows=rows)
-    wrong = _wrong(config, rows, summary)
+    try:
+        summary = runs.read_json(folder / "summary.json")
+        wrong = runs.wrong(summary) if summary is not None else ""
+    except RunError as error:
+        summary, wrong = None, str(error)
     if wrong:
-        return Job(folder, "broken", wrong)
+        return Job(folder, "broken", wrong, config=config, rows=rows)
+    if summary is None:
+        state = "missing" if config is None else "running" if runs.is_held(folder) else "cut short"
+        return Job(folder, state, f"after {len(rows)} epoch{'s' * (len(rows) != 1)}" if rows else "", config=config, rows=rows)
+    if config is None:
+        return Job(folder, "broken", "config.yaml is missing")
     if (verdict := summary.get("pruned")) is not None:
         return Job(folder, "pruned", median.told(verdict), config=config, rows=rows, summary=summary)
     return Job(folder, "ended", "", config=config, rows=rows, summary=summary)
 
 
-def _wrong(config: runs.Config | None, rows: Sequence[Mapping[str, str]], summary: Mapping[str, Any]) -> str:
-    """Return what keeps a run's files from being read as such; nothing where all is well."""
-    groups = ("model", "aug", "finetune", "data", "trainer")
-    if config is None or any(not isinstance(config.get(name), dict) for name in groups):
-        return "config.yaml lacks parts of a run's"
-    for split in ("valid", "test"):
-        for name, figure in summary.get(split, {}).items() if isinstance(summary.get(split, {}), dict) else [("", None)]:
-            if not isinstance(figure, dict) or not isinstance(figure.get("value"), int | float | None):
-                return f"summary.json: {split}.{name} is no figure"
-    lacking = [key for key in ("valid", "weights", "epochs", "versions", "data", "device", "commit") if key not in summary]
-    if lacking:
-        return f"summary.json lacks {', '.join(lacking)}"
+def _wrong(config: runs.Config | None, rows: Sequence[Mapping[str, str]]) -> str:
+    """Return what keeps a run's config or metrics from being read as such; nothing where all is well."""
+    if config is not None:
+        named = {key: config.get(key) for key in ("model", "aug", "finetune", "data", "trainer")}
+        needed = {"trainer": "max_epochs"}
+        odd = [key for key, of in named.items() if not isinstance(of, dict) or needed.get(key, "name") not in of]
+        odd += [] if "seed" in config else ["seed"]
+        if odd:
+            return f"config.yaml lacks parts of a run's: {', '.join(odd)}"
     try:
         for row in rows:
             int(row["epoch"]), float(row["seconds"])
     except (KeyError, TypeError, ValueError) as error:
         return f"metrics.csv is broken ({type(error).__name__}: {error})"
     return ""
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path.name} is broken ({reason(error)})") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{path.name} is broken: it holds no keys")
-    return content

@@ -5,7 +5,6 @@ FOLDER/N/              job N, a run folder
 FOLDER/N/failure.json  why it failed when it was last started; gone once it ends well
 """
 
-import json
 import shlex
 import traceback
 from collections.abc import Mapping, Sequence
@@ -36,13 +35,10 @@ def read(folder: Path) -> dict[str, Any]:
         RunError: there is none, or it is broken.
     """
     path = folder / "sweep.json"
-    try:
-        told = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise RunError(f"{folder} holds no sweep: {path.name} is missing") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} is broken ({reason(error)})") from error
-    if not isinstance(told, dict) or not isinstance(told.get("words"), list):
+    told = runs.read_json(path)
+    if told is None:
+        raise RunError(f"{folder} holds no sweep: {path.name} is missing")
+    if not isinstance(told.get("words"), list):
         raise RunError(f"{path} is broken: it has no words")
     return told
 
@@ -115,15 +111,16 @@ def again(folder: Path, search: bool) -> None:
     if not path.is_file():
         return
     if search and left_behind(folder):
-        error = json.loads(path.read_text()).get("error")
-        raise FailedBefore(f"{error} (when it was first started; the search went on without it)")
+        raise FailedBefore(f"{_failure(path).get('error')} (when it was first started; the search went on without it)")
     path.unlink()
 
 
 def fail(folder: Path, error: BaseException, words: Sequence[str]) -> str:
     """Write a job's failure.json; return its line."""
     expected = isinstance(error, PcamError)
-    line = " ".join(str(error).split()) if expected else f"{type(error).__name__}: {reason(error)}"
+    kind, line = type(error).__name__, " ".join(str(error).split()) if expected else reason(error)
+    if not expected and not line.startswith(kind):
+        line = f"{kind}: {line}"
     told: dict[str, Any] = {"error": line, "expected": expected, "words": list(words), "time": _now()}
     if not expected:
         told["traceback"] = "".join(traceback.format_exception(error))
@@ -133,9 +130,7 @@ def fail(folder: Path, error: BaseException, words: Sequence[str]) -> str:
 
 def ended(folder: Path) -> tuple[str, int] | None:
     """Return the line that names the jobs that failed, and the exit status; None where all ended well."""
-    failed = {}
-    for path in folder.rglob("failure.json"):
-        failed[path.parent] = bool(json.loads(path.read_text()).get("expected"))
+    failed = {path.parent: bool(_failure(path).get("expected")) for path in folder.rglob("failure.json")}
     if not failed:
         return None
     told = read(folder)
@@ -154,6 +149,14 @@ def go_on(folder: Path) -> str:
 def around(folder: Path) -> Path | None:
     """Return the sweep that a run folder belongs to, if it does."""
     return next((parent for parent in list(folder.absolute().parents)[:3] if (parent / "sweep.json").is_file()), None)
+
+
+def _failure(path: Path) -> dict[str, Any]:
+    """Return what a failure.json says; that it is damaged, where it is."""
+    try:
+        return runs.read_json(path) or {}
+    except RunError as error:
+        return {"error": str(error)}
 
 
 def _now() -> str:

@@ -4,13 +4,13 @@ Golovin et al. 2017 (Vizier), section 3.2.1, with the best figure so far on both
 valid AUROC up to then is below the median, over the sweep's jobs that ran to their end, of theirs up to that epoch.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pcam.runs import MONITOR, read_rows
+from pcam.errors import RunError
+from pcam.runs import MONITOR, read_json, read_rows
 
 
 def judge(folder: Path, sweep: Path, epoch: int, least: int) -> dict[str, Any] | None:
@@ -27,8 +27,11 @@ def judge(folder: Path, sweep: Path, epoch: int, least: int) -> dict[str, Any] |
     """
     others = []
     for path in sweep.rglob("summary.json"):
-        if path.parent != folder and json.loads(path.read_text()).get("pruned") is None:
-            others.append(best(path.parent, epoch))
+        try:
+            if path.parent != folder and (read_json(path) or {}).get("pruned") is None:
+                others.append(best(path.parent, epoch))
+        except (RunError, OSError, KeyError, ValueError):  # damaged: it says nothing
+            continue
     known = [figure for figure in others if figure is not None]
     own = best(folder, epoch)
     if own is None or len(known) < least or own >= median(known):
@@ -38,7 +41,8 @@ def judge(folder: Path, sweep: Path, epoch: int, least: int) -> dict[str, Any] |
 
 def told(verdict: Mapping[str, Any]) -> str:
     """Return a verdict in words."""
-    below = f"{verdict['auroc']:.4f} is below {verdict['median']:.4f}, the median of {verdict['jobs']} jobs"
+    jobs = f"{verdict['jobs']} job{'s' * (verdict['jobs'] != 1)}"
+    below = f"{verdict['auroc']:.4f} is below {verdict['median']:.4f}, the median of {jobs}"
     return f"after epoch {verdict['epoch'] + 1}: valid AUROC {below}"
 
 

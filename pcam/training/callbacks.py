@@ -148,11 +148,11 @@ def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]
     callbacks.append(Checkpoint(filename="best", monitor=MONITOR, mode="max", **keep))
     # one of its own: save_last writes only in epochs that are also the best
     callbacks.append(Checkpoint(filename="last", monitor=None, **keep))
-    callbacks += _pruned(settings["prune"], folder)
+    callbacks += _pruned(settings["prune"], settings["max_epochs"], folder)
     return callbacks
 
 
-def _pruned(settings: Mapping[str, Any], folder: Path) -> list[Callback]:
+def _pruned(settings: Mapping[str, Any], epochs: int, folder: Path) -> list[Callback]:
     """Return the callback that ``trainer.prune`` asks for, if it does."""
     for key, kind in (("after", int | None), ("jobs", int)):
         check(settings[key], kind, f"trainer.prune.{key}")
@@ -160,6 +160,8 @@ def _pruned(settings: Mapping[str, Any], folder: Path) -> list[Callback]:
             raise ConfigError(f"trainer.prune.{key}={settings[key]} is too small; it is at least 1")
     if settings["after"] is None:
         return []
+    if settings["after"] >= epochs:
+        raise ConfigError(f"trainer.prune.after={settings['after']} ends no job: it is less than trainer.max_epochs={epochs}")
     sweep = ledger.around(folder)
     if sweep is None:
         raise ConfigError(f"trainer.prune.after={settings['after']}: this is no job of a sweep; trainer.prune.after=null")

@@ -13,11 +13,11 @@ import yaml
 from pcam import resuming, runs
 from pcam.errors import ConfigError, PcamError
 from pcam.models.classifier import Classifier
-from pcam.sweeps import ledger
+from pcam.sweeps import ledger, median
 from pcam.training.processes import group_of, node_of
 from pcam.training.trainer import devices
 from tests.conftest import SMALL, TINY, command
-from tests.run import composed, door, train
+from tests.run import composed, door, summed, train
 
 QUICK = [*TINY, *SMALL, "trainer.max_epochs=1", "trainer.accelerator=cpu"]
 Typed = Callable[..., tuple[int, str]]
@@ -141,6 +141,7 @@ def test_what_nobody_expected_keeps_its_traceback(typed: Typed, tmp_path: Path, 
     why = failure(tmp_path / "s" / "1")
     assert why["error"] == "RuntimeError: out of memory"
     assert "in broken" in why["traceback"]
+    assert ledger.fail(tmp_path, KeyError(17), []) == "KeyError: 17"
 
 
 def test_a_sweep_is_no_single_run(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +160,64 @@ def test_a_sweep_is_no_single_run(typed: Typed, tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "s" / "sweep.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("seed=0,0", "seed=0,0: a value is named twice"),
+        ("optimizer.lr=1e-3,0.001", "optimizer.lr=1e-3,0.001: a value is named twice"),
+        ("seed=0,1 hydra.sweep.subdir=x", "hydra.sweep.subdir: a sweep's jobs are folders by number"),
+        ("seed=0,1 --config-dir=mine", "--config-dir does not go with -m"),
+        ("seed=0,1 -cd mine", "type 'hydra.searchpath=[file:///DIR]'"),
+        ("seed=0,1 --config-name train", "--config-name does not go with -m"),
+        ("--experimental-rerun mine", "--experimental-rerun does not go with -m"),
+    ],
+)
+def test_what_no_sweep_can_do_is_one_line_before_anything_is_written(
+    words: str, said: str, typed: Typed, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    status, told = typed(*words.split())
+    assert status == 2
+    assert said in told
+    assert len(told.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_yamls_of_one_s_own_go_with_a_sweep(typed: Typed, trained: list[str], tmp_path: Path) -> None:
+    (tmp_path / "mine" / "optimizer").mkdir(parents=True)
+    (tmp_path / "mine" / "optimizer" / "slow.yaml").write_text("defaults: [adam]\nlr: 0.125\n")
+    path = f"hydra.searchpath=[file://{tmp_path / 'mine'}]"
+    assert typed(*QUICK, "optimizer=slow", path, "hydra.sweep.dir=s")[0] == 0
+    assert runs.read_config(tmp_path / "s" / "0")["optimizer"]["lr"] == 0.125
+    assert ledger.read(tmp_path / "s")["jobs"] == [[*QUICK, "optimizer=slow"]]
+
+
+def test_a_damaged_summary_counts_as_none_and_its_job_is_concluded_again(
+    tmp_path: Path, typed: Typed, trained: list[str]
+) -> None:
+    words = [*QUICK, "seed=0,1", "hydra.sweep.dir=s"]
+    assert typed(*words)[0] == 0
+    whole = [json.loads((tmp_path / "s" / str(i) / "summary.json").read_text()) for i in range(2)]
+    for number, text in enumerate(('{"valid": ', json.dumps({**whole[1], "valid": {}}))):
+        (tmp_path / "s" / str(number) / "summary.json").write_text(text)
+    trained.clear()
+    status, told = typed(*words)
+    assert (status, trained) == (0, ["0", "1"])
+    assert told.count("resuming") == 2  # from their last epoch
+    again = [json.loads((tmp_path / "s" / str(i) / "summary.json").read_text()) for i in range(2)]
+    assert [one["test"]["auroc"] for one in again] == [one["test"]["auroc"] for one in whole]
+
+
+def test_a_damaged_failure_still_ends_in_one_line(tmp_path: Path) -> None:
+    runs.write_json(tmp_path / "sweep.json", {"words": [], "jobs": [["a"], ["b"]]})
+    runs.write(tmp_path / "0" / "failure.json", "[]")
+    (line, status) = ledger.ended(tmp_path) or ("", 0)
+    assert (line.partition(" (")[0], status) == ("1 of 2 jobs failed: 0", 1)
+    (tmp_path / "1").mkdir()
+    with pytest.raises(ledger.FailedBefore, match=r"failure\.json is broken: it holds no keys"):
+        ledger.again(tmp_path / "0", search=True)
+
+
 # Searches ------------------------------------------------------------------------------------------------------------
 
 
@@ -172,7 +231,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         if len(rates) == 3:
             raise PcamError("the third fails")
         valid = 1 / (1 + abs(math.log10(rate) + 3))
-        summary = {"valid": {"auroc": {"value": valid}}, "test": {"auroc": {"value": 1 - valid}}}
+        summary = summed(valid, 1 - valid)
         runs.write_json(folder / "summary.json", summary)
         return summary
 
@@ -220,6 +279,16 @@ def finished(sweep: Path, name: str, figures: list[float], pruned: dict[str, Any
     runs.write_json(sweep / name / "summary.json", {"pruned": pruned})
 
 
+def test_a_damaged_sibling_is_no_part_of_the_median(tmp_path: Path) -> None:
+    for number, figure in enumerate((0.9, 0.8, 0.7, 0.1)):
+        finished(tmp_path, str(number), [figure])
+    (tmp_path / "0" / "summary.json").write_text('{"pruned": ')
+    (tmp_path / "1" / "metrics.csv").write_text("epoch,valid/auroc\nx,0.8\n")
+    verdict = median.judge(tmp_path / "3", tmp_path, epoch=0, least=1)
+    assert verdict == {"epoch": 0, "auroc": 0.1, "median": 0.7, "jobs": 1}
+    assert median.told(verdict).endswith("the median of 1 job")
+
+
 def test_the_median_rule_ends_what_is_worse_than_half_of_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs.write_json(tmp_path / "sweep.json", {"words": []})
     study = [*QUICK[:-2], "trainer.max_epochs=4", "trainer.accelerator=cpu", "trainer.prune.after=2", "trainer.prune.jobs=3"]
@@ -229,7 +298,7 @@ def test_the_median_rule_ends_what_is_worse_than_half_of_the_jobs(tmp_path: Path
     assert train(tmp_path / "few", *study)["pruned"] is None  # two ran to their end, three are asked for
     runs.write_json(tmp_path / "few" / "summary.json", {"pruned": {}})
     finished(tmp_path, "3", [0.0, 0.1, 0.9, 0.9])
-    assert train(tmp_path / "good", *study, "trainer.max_epochs=2")["pruned"] is None  # its last epoch: nothing to end
+    assert train(tmp_path / "good", *study, "trainer.max_epochs=3")["pruned"] is None  # its last epoch: nothing to end
     runs.write_json(tmp_path / "good" / "summary.json", {"pruned": {}})
     finished(tmp_path, "4", [2.0, 2.0, 2.0, 2.0])
     finished(tmp_path, "5", [2.0, 2.0, 2.0, 2.0])
@@ -242,8 +311,12 @@ def test_the_median_rule_ends_what_is_worse_than_half_of_the_jobs(tmp_path: Path
     (folder / "summary.json").unlink()  # killed after the verdict, before the figures
     again = train(folder, *study, resume=True)
     assert (again["pruned"], again["epochs"]) == (verdict, 2)
-    with pytest.raises(ConfigError, match=r"trainer\.prune\.jobs=0 is too small"):
-        train(tmp_path / "none", *study, "trainer.prune.jobs=0")
+    for word, said in (
+        ("jobs=0", "jobs=0 is too small"),
+        ("after=4", "after=4 ends no job: .* less than trainer.max_epochs=4"),
+    ):
+        with pytest.raises(ConfigError, match=rf"trainer\.prune\.{said}"):
+            train(tmp_path / word, *study, f"trainer.prune.{word}")
 
 
 # Elsewhere -----------------------------------------------------------------------------------------------------------
