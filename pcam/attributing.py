@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pcam import runs
+from pcam import provenance, runs
 from pcam.attribution.explainer import Explainer, asked_for
 from pcam.attribution.measuring import Cases, Row, measure
 from pcam.attribution.options import TOLERANCE, Maps, Options
@@ -98,8 +98,8 @@ def attribute(config: runs.Config, folder: Path) -> dict[str, Any]:
         "faithfulness": _measured(config, folder, title, explainer, model, layer, methods, split),
         "over": unit(source.groups),
         "seed": options.seed,
-        "versions": runs.versions(),
-        "commit": runs.code_commit(),
+        "versions": provenance.versions(),
+        "commit": provenance.code_commit(),
     }
     runs.write_json(folder / "summary.json", summary)
     print(f"\n{folder}", flush=True)

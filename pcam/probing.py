@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from pcam import runs
+from pcam import provenance, runs
 from pcam.data.crop import Crop
 from pcam.data.draws import Purpose, draw
 from pcam.data.source import Indices, Pixels, Source
@@ -202,8 +202,8 @@ def _as_trained(config: runs.Config, folder: Path, sample: Sample, seen: Floats,
         "over": unit(sample.groups),
         "auroc": bootstrap_metrics(probability, sample.labels, sample.groups, figures=("auroc",), **drawn)["auroc"],
         **drawn,
-        "versions": runs.versions(),
-        "commit": runs.code_commit(),
+        "versions": provenance.versions(),
+        "commit": provenance.code_commit(),
     }
 
 

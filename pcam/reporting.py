@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pcam import runs
 from pcam.errors import ConfigError, RunError, typed
 from pcam.evaluation.comparing import resampling
-from pcam.report import overlays, page, study
+from pcam.report import overlays, page, ran, study
 from pcam.report.page import Part, Picture, Section, Text
 from pcam.stats import votes
 from pcam.stats.compare import holm, paired_difference
@@ -45,7 +45,7 @@ def report(config: runs.Config, folder: Path) -> Path:
     counted, again = _once(jobs)
     told = Study(counted, split, drawn)
     together = told.together(told.ended)
-    title, lead = study.lead(config["title"], jobs, split, unit(told.side_by_side(together).slides) if together else "")
+    title, lead = ran.lead(config["title"], jobs, split, unit(told.side_by_side(together).slides) if together else "")
     lacking = [job.told for job in jobs if job.summary is not None and split not in job.summary]
     if lacking:
         lead.append(Text(f"No figures of {split}: {', '.join(lacking)}", "notice"))
@@ -59,14 +59,14 @@ def report(config: runs.Config, folder: Path) -> Path:
         lead.append(Text(f"Pruned, and so in no table but the first: {', '.join(pruned)}", "notice"))
     tables = _tables(told)
     sections = [
-        study.ran(jobs, split),
+        ran.ran(jobs, split),
         *tables,
         *_pictures(told),
         *_searched(jobs),
         _maps(jobs),
         *_also(config["also"]),
-        study.unfinished(jobs),
-        study.again(jobs, [_folders("runs", config["runs"]), *_options(config)], split, together),
+        ran.unfinished(jobs),
+        ran.again(jobs, [_folders("runs", config["runs"]), *_options(config)], split, together),
     ]
     sections = [section for section in sections if section.parts]
     _clear(folder)
@@ -77,11 +77,11 @@ def report(config: runs.Config, folder: Path) -> Path:
             runs.write(folder / "figures" / picture.name, picture.content)
         for table in page.tables(section.parts):
             runs.write_csv(folder / f"{table.name}.csv", table.head, table.rows)
-    runs.write_csv(folder / "figures.csv", study.FIGURES, study.figures(counted, split))
-    print(page.markdown(title, lead, [study.ran(jobs, split), *tables]))
+    runs.write_csv(folder / "figures.csv", ran.FIGURES, ran.figures(counted, split))
+    print(page.markdown(title, lead, [ran.ran(jobs, split), *tables]))
     missing = [job for job in jobs if job.state not in ("ended", "pruned")]
     if missing:
-        print(f"{len(missing)} of {study.count(len(jobs))} did not end: {', '.join(job.told for job in missing)}\n")
+        print(f"{len(missing)} of {ran.count(len(jobs))} did not end: {', '.join(job.told for job in missing)}\n")
     print(folder / "report.html", flush=True)
     return folder / "report.html"
 
@@ -97,7 +97,7 @@ def _once(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
 def _clear(folder: Path) -> None:
     """Take away the tables and pictures of an earlier report in the same folder."""
     if (folder / "report.html").is_file():
-        for pattern in (*(f"{name}.csv" for name in study.TABLES), *(f"figures/{name}.png" for name in PICTURES)):
+        for pattern in (*(f"{name}.csv" for name in ran.TABLES), *(f"figures/{name}.png" for name in PICTURES)):
             for path in folder.glob(pattern):
                 path.unlink()
 

@@ -286,35 +286,3 @@ def absolute(config: Config) -> Config:
     if weights not in ("imagenet", "none", "auto"):
         config["model"]["weights"] = str(Path(weights).expanduser().absolute())
     return config
-
-
-def code_commit() -> str | None:
-    """Return the commit of the checkout that this code runs from; None for an installed wheel."""
-    import subprocess
-
-    top = Path(__file__).parent.parent
-    if not (top / ".git").exists():
-        return None
-    try:
-        asked = subprocess.run(
-            ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return asked.stdout.strip()
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what the figures depend on."""
-    import platform
-    from importlib import metadata
-
-    from pcam import __version__
-
-    names = ("torch", "torchvision", "timm", "lightning", "albumentations", "opencv-python-headless", "numpy", "h5py")
-    return {
-        "pcam": __version__,
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in names},
-    }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam import runs
+from pcam import provenance, runs
 from pcam.data.kaggle import read_labels, submission
 from pcam.data.source import Source
 from pcam.errors import ConfigError, DataError, near
@@ -83,8 +83,8 @@ def evaluate(config: runs.Config, folder: Path) -> dict[str, Any]:
         "temperature": rule.temperature,
         "intervals": {"level": 0.95, "over": over, "method": METHOD, "resamples": config["resamples"]},
         "data": {"name": data["name"], "patches": len(source), "positive": int(source.labels.sum())},
-        "versions": runs.versions(),
-        "commit": runs.code_commit(),
+        "versions": provenance.versions(),
+        "commit": provenance.code_commit(),
     }
     runs.write_predictions(folder, split, source.ids, source.labels, probability, source.groups)
     title = f"{runs.network(saved)} on {data['name']}, {split}: {screens.described(source)}"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pcam import runs
+from pcam import provenance, runs
 from pcam.errors import PcamError, RunError, reason
 from pcam.resuming import key
 
@@ -80,7 +80,7 @@ def start(folder: Path, door: str, words: Sequence[str], told: Mapping[str, Any]
         "words": same(words),
         "begun": _now(),
         **told,
-        "commit": runs.code_commit(),
+        "commit": provenance.code_commit(),
     }
     try:
         runs.write_json(folder / "sweep.json", content)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning import Trainer, seed_everything
 
-from pcam import runs
+from pcam import provenance, runs
 from pcam.data.datamodule import PatchData
 from pcam.errors import ConfigError, RunError, reason, typed
 from pcam.models.classifier import Classifier
@@ -139,8 +139,8 @@ def conclude(
         "device": _device(trained),
         "processes": group.size,
         "precision": str(trained.precision),
-        "versions": runs.versions(),
-        "commit": runs.code_commit(),
+        "versions": provenance.versions(),
+        "commit": provenance.code_commit(),
     }
     epochs = runs.read_rows(folder / "metrics.csv")
     released = model.plan.unfreeze_epoch
