@@ -35,9 +35,8 @@ def integrated_gradients(e: Explained, x: Tensor, index: Tensor) -> Maps:
     size = change(e, x, baseline)
     while True:
         found, miss = IntegratedGradients(e.scorer).attribute(
-            x, baseline, n_steps=steps, internal_batch_size=e.options.batch, return_convergence_delta=True,
-            method="riemann_middle",  # ReLUs have kinks: on these a Gauss rule gains nothing, and its nodes take long to find
-        )  # fmt: skip
+            x, baseline, n_steps=steps, internal_batch_size=e.options.batch, return_convergence_delta=True
+        )
         gap = miss.abs().float() / size
         if bool((gap <= TOLERANCE).all()) or steps == e.options.max_steps:
             return Maps(found.sum(1), gap, torch.full((len(x),), steps))
