@@ -34,12 +34,18 @@ def one_line(answer: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"], ["trainer.max_epoch=3"], ["model=resnet5"], ["modle=vgg16"]])
 def test_trap_what_needs_no_torch_answers_at_once(words: list[str], tmp_path: Path) -> None:
-    best = 99.0
-    for _ in range(3):  # machines are noisy; what is asked is what the command costs
-        start = time.perf_counter()
-        answer = command("pcam.train", *words, cwd=tmp_path)
-        best = min(best, time.perf_counter() - start)
-    assert best < 2
+    def least(ask: Callable[[], subprocess.CompletedProcess[str]]) -> tuple[float, subprocess.CompletedProcess[str]]:
+        """Return the least time of three, as machines are noisy, and the answer."""
+        took = []
+        for _ in range(3):
+            start = time.perf_counter()
+            answer = ask()
+            took.append(time.perf_counter() - start)
+        return min(took), answer
+
+    bare, _ = least(lambda: subprocess.run([sys.executable, "-c", "import hydra"], capture_output=True, text=True, check=True))
+    best, answer = least(lambda: command("pcam.train", *words, cwd=tmp_path))
+    assert best < 8 * bare  # of torch, nine times as long to import, nothing was seen
     if words[0].startswith("--"):
         assert answer.returncode == 0
         assert "max_epochs: 5" in answer.stdout

@@ -222,6 +222,8 @@ def end(loggers: Sequence[Logger], status: int) -> None:
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.experiment.finish(exit_code=status)
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.close()  # what it writes aside may not be in the file yet
 
 
 def _pixels(picture: bytes) -> Any:
