@@ -88,6 +88,9 @@ def test_a_head_that_tells_places_apart_is_explained_by_hirescam_and_not_by_grad
     assert float(there[24, 24]) == pytest.approx(2.0, rel=0.1)  # what the place adds to the log-odds, a little of it spread
     assert float(there[32:, 40:].abs().sum()) == 0
     assert float(elsewhere[56, 56]) > 2 * float(elsewhere[24, 24])
+    # where the head sees but the mean over places, as in most networks, the two are one
+    pooled, y = explainer(network("resnet10t"), "layer4"), patches(2, 64)
+    torch.testing.assert_close(maps(pooled, "hirescam", y), maps(pooled, "gradcam", y))
 
 
 @pytest.mark.parametrize("method", METHODS)
