@@ -46,6 +46,10 @@ def test_trap_what_needs_no_torch_answers_at_once(words: list[str], tmp_path: Pa
     bare, _ = least(lambda: subprocess.run([sys.executable, "-c", "import hydra"], capture_output=True, text=True, check=True))
     best, answer = least(lambda: command("pcam.train", *words, cwd=tmp_path))
     assert best < 8 * bare  # of torch, nine times as long to import, nothing was seen
+    seen = command("pcam.train", *words, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1").stderr
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in seen.splitlines() if "|" in line}
+    assert "hydra" in imported
+    assert not imported & {"torch", "torchvision", "timm", "lightning", "torchmetrics", "albumentations", "captum", "wandb"}
     if words[0].startswith("--"):
         assert answer.returncode == 0
         assert "max_epochs: 5" in answer.stdout
