@@ -23,6 +23,7 @@ from pcam.sweeps.apart import alike, repeats, sought, told_apart
 from pcam.sweeps.jobs import Job, find
 
 PICTURES = ("training", "operating", "search-*", "maps-*", "also-*")
+SEEDS = ("seed", "splits.seed")  # what repeats of one thing may differ in
 PAIRS = 15  # differences that are told; more would say little
 
 
@@ -126,17 +127,21 @@ def _tables(told: Study) -> list[Section]:
 
 
 def _frozen(told: Study, ended: Sequence[Job]) -> Section:
-    """Set each way of fine-tuning beside all layers, on valid, where nothing else but the seed differs."""
+    """Set each way of fine-tuning beside all layers (of the same settings, where there are several), on valid."""
     valid = told if told.split == "valid" else Study(told.jobs, "valid", told.drawn)
     rows: list[study.Way] = []
-    for apart, mine in alike(ended, ("seed", "finetune", "splits.seed")):
+    for apart, mine in alike(ended, (*SEEDS, "finetune")):
         ways: dict[str, list[Job]] = {}
         for job in mine:
             assert job.config is not None
             ways.setdefault(str(job.config["finetune"]["name"]), []).append(job)
-        for way, those in ways.items() if len(ways) > 1 else ():
-            whole = ways.get("full") if way != "full" else None
-            rows.append((apart, way, those, valid.difference(those, whole) if whole else None))
+        of = {way: alike(those, SEEDS) for way, those in ways.items()} if len(ways) > 1 else {}
+        wholes = dict(of.get("full", ()))
+        for way, groups in of.items():
+            for how, those in groups:
+                whole = wholes.get(how) if len(wholes) > 1 else next(iter(wholes.values()), None)
+                less = valid.difference(those, whole) if whole and way != "full" else None
+                rows.append((_apart(apart, how), way, those, less))
     _corrected([row[3] for row in rows if row[3] is not None])
     return study.frozen(rows)
 
@@ -144,14 +149,17 @@ def _frozen(told: Study, ended: Sequence[Job]) -> Section:
 def _table2(told: Study, ended: Sequence[Job]) -> Section:
     """Pair each augmentation of a network with none, where nothing else but the seed differs."""
     rows: list[study.Row2] = []
-    for apart, mine in alike(ended, ("seed", "aug", "splits.seed")):
+    for apart, mine in alike(ended, (*SEEDS, "aug")):
         off = [job for job in mine if not job.augmented]
-        for name in dict.fromkeys(job.augmentation for job in mine if job.augmented):
-            on = [job for job in mine if job.augmentation == name]
-            if off:
-                rows.append((apart, on, off, told.difference(on, off)))
+        for name in dict.fromkeys(job.augmentation for job in mine if job.augmented and off):
+            for how, on in alike([job for job in mine if job.augmentation == name], SEEDS):
+                rows.append((_apart(apart, how), on, off, told.difference(on, off)))
     _corrected([row[3] for row in rows if row[3] is not None])
     return study.table2(rows, told.split)
+
+
+def _apart(*told: str) -> str:
+    return ", ".join(filter(None, told))
 
 
 def _corrected(differences: Sequence[dict[str, Any]]) -> None:

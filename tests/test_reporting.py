@@ -258,6 +258,40 @@ def test_runs_that_differ_otherwise_stand_in_rows_of_their_own(
         assert float(head["p (Holm)"].lstrip("< ")) <= 1
 
 
+def test_settings_of_one_augmentation_or_way_are_not_pooled(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ResNet-50's seed 1 was augmented more here; EfficientNet-B0's pairs are frozen, of which one kept BatchNorm longer."""
+    import shutil
+
+    other = tmp_path / "s"
+    shutil.copytree(sweep, other)
+
+    def change(number: int, old: str, new: str) -> None:
+        path = other / str(number) / "config.yaml"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new).replace("seed: 1", "seed: 0"))
+
+    change(1, "name: dihedral\n", "name: dihedral\n  strength: 2\n")
+    change(5, "name: dihedral\n", "name: dihedral\n  strength: 2\n")
+    for number in (6, 7):
+        change(number, "name: none\n", "name: dihedral\n")
+        change(number, "name: full\n", f"name: frozen_then_unfrozen\n  unfreeze_epoch: {number}\n")
+    report(monkeypatch, tmp_path, "runs=s", "resamples=100", "hydra.run.dir=out")
+    figures = [json.loads((sweep / str(i) / "summary.json").read_text()) for i in range(8)]
+    resnet = rows(tmp_path / "out" / "table2.csv")
+    assert [row["network"].partition("), ")[2] for row in resnet] == ["", "aug.strength=2"]
+    for row, number in zip(resnet, (0, 1), strict=True):
+        assert row["with augmentation"].startswith(f"{figures[number]['test']['auroc']['value']:.3f} [")
+    ways = rows(tmp_path / "out" / "frozen.csv")
+    told = [row["network"].partition("), ")[2] + " " + row["trained"] for row in ways]
+    assert told == [
+        " full", "finetune.unfreeze_epoch=6 frozen then unfrozen", "finetune.unfreeze_epoch=7 frozen then unfrozen",
+    ]  # fmt: skip
+    for row, number in zip(ways, (4, 6, 7), strict=True):
+        assert row["AUROC"].startswith(f"{figures[number]['valid']['auroc']['value']:.3f} [")
+
+
 def test_only_seeds_are_pooled_each_run_once(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ResNet-50's seed 1 saw other patches here; EfficientNet-B0's began from ImageNet; one more path names all again."""
     import shutil

@@ -54,12 +54,16 @@ def none() -> list[Any]:
     return []
 
 
-def dihedral(brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, hue: float = 0.0) -> list[Any]:
-    """One of the square's eight symmetries, uniformly; before it, colour jitter of the given strengths."""
+def dihedral() -> list[Any]:
+    """One of the square's eight symmetries, uniformly."""
     import albumentations as A
 
-    jitter = [_jitter(brightness, contrast, saturation, hue, 1.0)] if brightness or contrast or saturation or hue else []
-    return [*jitter, A.D4(p=1.0)]
+    return [A.D4(p=1.0)]
+
+
+def dihedral_color(brightness: float, contrast: float, saturation: float, hue: float) -> list[Any]:
+    """Colour jitter of the given strengths, then one of the square's eight symmetries."""
+    return [_jitter(brightness, contrast, saturation, hue, 1.0), *dihedral()]
 
 
 def paper(jitter_share: float, brightness: float, contrast: float, saturation: float, hue: float) -> list[Any]:
@@ -107,4 +111,6 @@ def _jitter(brightness: float, contrast: float, saturation: float, hue: float, s
     return A.ColorJitter(around(brightness), around(contrast), around(saturation), (-hue, hue), p=share)
 
 
-RECIPES: Mapping[str, Callable[..., list[Any]]] = {"none": none, "dihedral": dihedral, "paper": paper, "keras": keras}
+RECIPES: Mapping[str, Callable[..., list[Any]]] = {
+    "none": none, "dihedral": dihedral, "dihedral_color": dihedral_color, "paper": paper, "keras": keras,
+}  # fmt: skip

@@ -151,9 +151,12 @@ def _drawn(u: Uniform, turns: NDArray[np.int64], flip: NDArray[np.bool_], share:
     return Draws(turns, flip, u[:, 0] < share, low + u[:, 1:5] * (high - low), ORDERS[(u[:, 5] * 24).astype(int)])
 
 
-def _dihedral(u: Uniform, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, hue: float = 0.0) -> Draws:
-    strengths = (brightness, contrast, saturation, hue)
-    return _drawn(u, (u[:, 6] * 4).astype(int), u[:, 7] < 0.5, float(any(strengths)), strengths)
+def _dihedral(u: Uniform) -> Draws:
+    return _drawn(u, (u[:, 6] * 4).astype(int), u[:, 7] < 0.5, 0.0, (0.0, 0.0, 0.0, 0.0))
+
+
+def _dihedral_color(u: Uniform, brightness: float, contrast: float, saturation: float, hue: float) -> Draws:
+    return _drawn(u, (u[:, 6] * 4).astype(int), u[:, 7] < 0.5, 1.0, (brightness, contrast, saturation, hue))
 
 
 def _paper(u: Uniform, jitter_share: float, brightness: float, contrast: float, saturation: float, hue: float) -> Draws:
@@ -165,4 +168,4 @@ def _paper(u: Uniform, jitter_share: float, brightness: float, contrast: float, 
     return _drawn(u, turns, flip, jitter_share, (brightness, contrast, saturation, hue))
 
 
-RECIPES: Mapping[str, Callable[..., Draws]] = {"dihedral": _dihedral, "paper": _paper}
+RECIPES: Mapping[str, Callable[..., Draws]] = {"dihedral": _dihedral, "dihedral_color": _dihedral_color, "paper": _paper}
