@@ -261,7 +261,7 @@ def test_runs_that_differ_otherwise_stand_in_rows_of_their_own(
 def test_settings_of_one_augmentation_or_way_are_not_pooled(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ResNet-50's seed 1 was augmented more here; EfficientNet-B0's pairs are frozen, of which one kept BatchNorm longer."""
+    """Seed 1 was augmented more here; two of EfficientNet-B0's runs were frozen at first, one of them an epoch longer."""
     import shutil
 
     other = tmp_path / "s"
