@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SMALL, TINY, command
+from tests.conftest import SMALL, TINY
 from tests.run import door, train
 
 QUICK = ["patches=24", "map.patches=6", "map.step=16", "resamples=100"]
@@ -131,8 +131,8 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_study_s_section_as_one_sweep_composes(tmp_path: Path) -> None:
-    words = ["experiment=positional_bias", "--cfg", "hydra"]
-    answer = command("pcam.train", *words, cwd=tmp_path)
-    assert answer.returncode == 0, answer.stderr
-    assert "crop: none,center,random,center32,ring" in answer.stdout
+def test_the_study_s_section_as_one_sweep_composes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    door(monkeypatch, tmp_path, "train", "experiment=positional_bias", "--cfg", "hydra")
+    assert "crop: none,center,random,center32,ring" in capsys.readouterr().out

@@ -61,11 +61,10 @@ def test_what_is_drawn_tends_to_what_it_estimates() -> None:
     [(name, 4, 4) for name, one in METHODS.items() if one.factor] + [("occlusion", 8, 2), ("occlusion", 5, 5)],
 )
 def test_over_networks_that_know_nothing_a_map_lies_where_chance_says(method: str, window: int, stride: int) -> None:
-    x, references = patches(1), patches(1, seed=5)
+    net, x, references = linear(), patches(1), patches(1, seed=5)
     x[:, :, :4] *= 4
     total = torch.zeros(1, 16, 16)
     for seed in range(300):
-        net = linear()
         net.backbone.weight.data = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(seed))
         e = explainer(net, references=references, window=window, stride=stride)
         total += maps(e, method, x).abs()

@@ -1,3 +1,6 @@
+import functools
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,8 +14,13 @@ PATCHES, INDICES = SOURCE.read(np.arange(64)), np.arange(64)
 RECIPES = ("none", "dihedral", "dihedral_color", "paper", "keras")
 
 
+@functools.cache
+def settings(name: str) -> dict[str, Any]:
+    return composed(f"aug={name}")["aug"]
+
+
 def recipe(name: str, seed: int = 0) -> Augmentation:
-    return Augmentation(composed(f"aug={name}")["aug"], seed)
+    return Augmentation(settings(name), seed)
 
 
 def symmetries(patch: np.ndarray) -> list[np.ndarray]:
