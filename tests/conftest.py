@@ -16,10 +16,14 @@ from PIL import Image
 from pcam.data.synthetic import SyntheticSource
 
 os.environ.update(WANDB_MODE="offline", HF_HUB_OFFLINE="1", NO_ALBUMENTATIONS_UPDATE="1")
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests have the processors; two threads each would wait for one another
 
 STEM = "camelyonpatch_level_2_split_"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Each worker has a processor, and so one thread; said before one begins, as NumPy asks when it is imported."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -177,7 +177,7 @@ def test_every_choice_composes_and_builds(
     roots = {"data=pcam": pcam_root, "data=kaggle": kaggle_root, "data=folder": folder_root}
     extra = [f"data.root={roots[choice]}"] if choice in roots else []
     if choice.startswith("splits="):
-        extra = SMALL[:-1]  # a split that is made here looks at every patch
+        extra = [*SMALL]  # a split that is made here looks at every patch
     if choice == "splits=file":
         (tmp_path / "splits.csv").write_text("id,split\ntrain-000001,train\ntrain-000002,valid\n")
         extra += [f"splits.file={tmp_path / 'splits.csv'}", "data.batch_size=1"]
@@ -320,6 +320,10 @@ def test_bad_data_is_one_line(fault: str, tmp_path: Path, typed: Callable[..., t
     said = (spoil_kaggle if kind == "kaggle" else spoil_pcam)(tmp_path / "data", fault)
     assert_one_line(typed(f"data={kind}", f"data.root={tmp_path / 'data'}", "hydra.run.dir=run"), said)
     assert not (tmp_path / "run").exists()  # the command, mended, can be typed again as it was
+
+
+def test_a_wrong_command_is_one_line_for_the_shell_too(tmp_path: Path) -> None:
+    assert "data.limit=0: at least 1" in one_line(command("pcam.train", *TINY, "data.limit=0", cwd=tmp_path))
 
 
 @pytest.mark.parametrize(
