@@ -27,11 +27,11 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from pcam import CONF
-from pcam.data.augment import Augmentation
-from pcam.data.datamodule import PatchData
-from pcam.data.hdf5 import PatchArray
-from pcam.data.synthetic import SyntheticSource
-from pcam.door import plain
+from pcam.cli.command import plain
+from pcam.data.augment.recipes import Augmentation
+from pcam.data.datamodule import PatchDataModule
+from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.data.storage.hdf5 import PatchArray
 
 STEM = "camelyonpatch_level_2_split_"
 BATCH, FILES = 64, 2000  # patches of a batch; image files that are written for timm's loader
@@ -51,14 +51,20 @@ def make(root: Path, size: int) -> None:
 def composed(root: Path, aug: str, workers: int) -> dict[str, Any]:
     """Return the config of a training on these files."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        words = ["data=pcam", f"data.root={root}", f"aug={aug}", f"data.batch_size={BATCH}", f"data.num_workers={workers}"]
+        words = [
+            "data=pcam",
+            f"data.root={root}",
+            f"aug={aug}",
+            f"data.batch_size={BATCH}",
+            f"data.num_workers={workers}",
+        ]
         return plain(compose("train", words))
 
 
 def ours(root: Path, aug: str, workers: int) -> Loop:
     """Pcam's own path."""
     config = composed(root, aug, workers)
-    data = PatchData(config["data"], config["splits"], config["crop"], config["aug"], 0)
+    data = PatchDataModule(config["data"], config["splits"], config["crop"], config["aug"], 0)
     loader = data.loader("train", training=True)
     return lambda: (len(batch["image"]) for batch in loader)
 
@@ -73,7 +79,10 @@ def transforms(aug: str) -> Any:
     recipes = {
         "none": [],
         "paper": [jitter, v2.RandomChoice([turn, flip, v2.Compose([turn, flip])])],
-        "keras": [v2.RandomAffine(40, (0.2, 0.2), (0.8, 1.2), (-0.2, 0.2)), v2.RandomHorizontalFlip(0.5)],
+        "keras": [
+            v2.RandomAffine(40, (0.2, 0.2), (0.8, 1.2), (-0.2, 0.2)),
+            v2.RandomHorizontalFlip(0.5),
+        ],
     }
     return v2.Compose([v2.ToImage(), *recipes[aug]])
 
@@ -107,7 +116,14 @@ class PerItem(Dataset[Any]):
 
 def loop(dataset: Dataset[Any], workers: int) -> Loop:
     """Return a shuffled DataLoader's loop."""
-    loader = DataLoader(dataset, BATCH, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=workers > 0)
+    loader = DataLoader(
+        dataset,
+        BATCH,
+        shuffle=True,
+        num_workers=workers,
+        drop_last=True,
+        persistent_workers=workers > 0,
+    )
     return lambda: (len(image) for image, _ in loader)
 
 
@@ -196,15 +212,24 @@ def compare(root: Path, aug: str, workers: int, rounds: int, seconds: float) -> 
     for way, found in rates.items():
         ratio = statistics.median(a / b for a, b in zip(rates[ours], found, strict=True))
         told = "" if way is ours else f"{ratio:,.2f} ×"
-        print(f"| {statistics.median(found):,.0f} | {told} | {(way.__doc__ or '').splitlines()[0].rstrip('.')} |", flush=True)
+        print(
+            f"| {statistics.median(found):,.0f} | {told} | {(way.__doc__ or '').splitlines()[0].rstrip('.')} |",
+            flush=True,
+        )
 
 
 def main() -> None:
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, help="folder of PatchCamelyon's HDF5 files; default: made patches")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--root", type=Path, help="folder of PatchCamelyon's HDF5 files; default: made patches"
+    )
     parser.add_argument("--patches", type=int, default=10_000, help="how many are made")
-    parser.add_argument("--aug", nargs="+", default=["none", "paper", "keras"], choices=["none", "paper", "keras"])
+    parser.add_argument(
+        "--aug", nargs="+", default=["none", "paper", "keras"], choices=["none", "paper", "keras"]
+    )
     parser.add_argument("--workers", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="per way and round")
@@ -218,7 +243,9 @@ def main() -> None:
         else:
             for path in asked.root.glob(f"{STEM}*"):
                 (root / path.name).symlink_to(path.absolute())
-        print(f"python {sys.version.split()[0]}, torch {torch.__version__}, {asked.rounds} rounds of {asked.seconds:g} s")
+        print(
+            f"python {sys.version.split()[0]}, torch {torch.__version__}, {asked.rounds} rounds of {asked.seconds:g} s"
+        )
         for aug, workers in itertools.product(asked.aug, asked.workers):
             compare(root, aug, workers, asked.rounds, asked.seconds)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import h5py
 
 from benchmarks.data_path import BATCH, STEM, composed, make
-from pcam.data.datamodule import PatchData
+from pcam.data.datamodule import PatchDataModule
 
 
 def grow(small: Path, root: Path, size: int) -> None:
@@ -46,7 +46,7 @@ def epoch(root: Path) -> tuple[float, float, float]:
     before = anonymous()
     config = composed(root, "none", 0)
     start = time.perf_counter()
-    data = PatchData(config["data"], config["splits"], config["crop"], config["aug"], 0)
+    data = PatchDataModule(config["data"], config["splits"], config["crop"], config["aug"], 0)
     opened = time.perf_counter()
     most, read = 0.0, 0
     for step, batch in enumerate(data.loader("train", training=True)):
@@ -59,7 +59,9 @@ def epoch(root: Path) -> tuple[float, float, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--patches", type=int, default=262_144)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
@@ -79,7 +81,9 @@ def main() -> None:
         opening, cost, held = (statistics.median(column) for column in zip(*results, strict=True))
         print(f"| {size:,} | {opening:.2f} | {cost:.2f} | {held:.0f} |")
     ratio = statistics.median(b[1] / a[1] for a, b in zip(*found.values(), strict=True))
-    print(f"\nper patch, large over small: {ratio:.2f} (median of {asked.rounds} rounds; batches of {BATCH})")
+    print(
+        f"\nper patch, large over small: {ratio:.2f} (median of {asked.rounds} rounds; batches of {BATCH})"
+    )
 
 
 if __name__ == "__main__":

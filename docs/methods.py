@@ -14,41 +14,76 @@ import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 
-from pcam import CONF, runs
+from pcam import CONF
 from pcam.attribution.explainer import METHODS, Explainer
 from pcam.attribution.options import Options
-from pcam.attribution.scorer import Scorer, find_layer, seen
+from pcam.attribution.scorer import Scorer, find_layer, recalibrate_batchnorm
+from pcam.cli.command import plain
 from pcam.data.crop import Crop
-from pcam.data.datamodule import PatchData
-from pcam.door import plain
-from pcam.models.weights import begin
+from pcam.data.datamodule import PatchDataModule
+from pcam.models.weights import load_initial_weights
+from pcam.runs.folder import make_paths_absolute
 from pcam.training.fit import classifier
 
-NAMES = ("resnet50", "efficientnet_b0", "efficientnet_b7", "googlenet", "vgg16", "densenet201", "xception")
+NAMES = (
+    "resnet50",
+    "efficientnet_b0",
+    "efficientnet_b7",
+    "googlenet",
+    "vgg16",
+    "densenet201",
+    "xception",
+)
 COUNT = 2
 
 
 def main(overrides: list[str]) -> None:
     """Print the table as Markdown, and below it the reasons."""
-    print("| network | layer | " + " | ".join(method.title for method in METHODS.values()) + " | most steps | largest gap |")
+    print(
+        "| network | layer | "
+        + " | ".join(method.title for method in METHODS.values())
+        + " | most steps | largest gap |"
+    )
     print("|---" * (len(METHODS) + 4) + "|")
     reasons: dict[str, str] = {}
     for name in [word[6:] for word in overrides if word.startswith("model=")] or NAMES:
-        words = [f"model={name}", "model.weights=none", "data.limit=64", *(w for w in overrides if not w.startswith("model="))]
+        words = [
+            f"model={name}",
+            "model.weights=none",
+            "data.limit=64",
+            *(w for w in overrides if not w.startswith("model=")),
+        ]
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = runs.absolute(plain(compose("train", words)))
+            config = make_paths_absolute(plain(compose("train", words)))
         torch.manual_seed(0)
         model = classifier(config).eval()
         network = config["model"]
-        begin(model.network.backbone, network["name"], network["kwargs"], network["weights"], model.network.input_size)
-        source = PatchData(config["data"], config["splits"], config["crop"], config["aug"], 0).sources["test"]
+        load_initial_weights(
+            model.network.backbone,
+            network["name"],
+            network["kwargs"],
+            network["weights"],
+            model.network.input_size,
+        )
+        source = PatchDataModule(
+            config["data"], config["splits"], config["crop"], config["aug"], 0
+        ).sources["test"]
         crop = Crop(config["crop"]["test"], config["crop"]["size"])
         patches = crop(source.read(np.arange(8)), np.arange(8), 0)
         many = crop(source.read(np.arange(len(source))), np.arange(len(source)), 0)
-        seen(model.network, model.network.normalised(torch.from_numpy(np.ascontiguousarray(many)).permute(0, 3, 1, 2)))
+        recalibrate_batchnorm(
+            model.network,
+            model.network.normalised(
+                torch.from_numpy(np.ascontiguousarray(many)).permute(0, 3, 1, 2)
+            ),
+        )
         scorer = Scorer(model.network)
-        x = scorer.network.normalised(torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2))
-        layer, module = find_layer(scorer, "inception5b" if network["name"] == "googlenet" else "last", x)
+        x = scorer.network.normalised(
+            torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2)
+        )
+        layer, module = find_layer(
+            scorer, "inception5b" if network["name"] == "googlenet" else "last", x
+        )
         explainer = Explainer(scorer, module, Options(batch=8), x)
         cells, most, gap = [], 0, 0.0
         for method in METHODS:

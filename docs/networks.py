@@ -10,12 +10,21 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from pcam import CONF, runs
-from pcam.door import plain
+from pcam import CONF
+from pcam.cli.command import plain
+from pcam.runs.folder import make_paths_absolute, start_run
 from pcam.training.callbacks import read_rows
 from pcam.training.fit import classifier, counted, train
 
-NAMES = ("resnet50", "efficientnet_b0", "efficientnet_b7", "googlenet", "vgg16", "densenet201", "xception")
+NAMES = (
+    "resnet50",
+    "efficientnet_b0",
+    "efficientnet_b7",
+    "googlenet",
+    "vgg16",
+    "densenet201",
+    "xception",
+)
 
 
 def main(overrides: list[str]) -> None:
@@ -34,18 +43,25 @@ def main(overrides: list[str]) -> None:
             *overrides,
         ]
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = runs.absolute(plain(compose("train", words)))
+            config = make_paths_absolute(plain(compose("train", words)))
         config.pop("resume")
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
-            runs.start(run, config)
+            start_run(run, config)
             train(config, run, resume=False)
             row = read_rows(run / "metrics.csv")[0]
         model = classifier(config)
         count = counted(model)
         widths = [m.out_features for m in model.network.head if isinstance(m, nn.Linear)]
-        head = " → ".join([str(next(m.in_features for m in model.network.head if isinstance(m, nn.Linear))), *map(str, widths)])
-        seconds = (float(row["seconds"])) / float(row["step"])  # the epoch's: reading and validation included
+        head = " → ".join(
+            [
+                str(next(m.in_features for m in model.network.head if isinstance(m, nn.Linear))),
+                *map(str, widths),
+            ]
+        )
+        seconds = (float(row["seconds"])) / float(
+            row["step"]
+        )  # the epoch's: reading and validation included
         cells = [
             config["model"]["name"],
             f"{count['backbone'] / 1e6:.1f} M",

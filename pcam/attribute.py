@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from pcam import runs
-from pcam.door import Call, door
+from pcam.cli.command import Invocation, command
+from pcam.runs.folder import read_config
 
 
-@door("attribute")
-def main(call: Call) -> None:
+@command("attribute")
+def main(call: Invocation) -> None:
     """Explain patches of a run's split; draw the maps and measure them."""
-    runs.read_config(Path(call.config["run"]))  # torch takes seconds to import: a run that is not there is told before
-    from pcam.attributing import attribute
+    read_config(
+        Path(call.config["run"])
+    )  # torch takes seconds to import: a run that is not there is told before
+    from pcam.attribution.run import attribute
 
     attribute(call.config, call.folder)
 

@@ -2,20 +2,22 @@
 
 from pathlib import Path
 
-from pcam import runs
-from pcam.door import Call, door
+from pcam.cli.command import Invocation, command
 from pcam.errors import ConfigError
+from pcam.runs.folder import read_config
 
 
-@door("bias")
-def main(call: Call) -> None:
+@command("bias")
+def main(call: Invocation) -> None:
     """Show a run's patches moved, turned and with parts of others; measure what changes."""
     one, many = call.config["run"], call.config["runs"]
     if (one is None) == (many is None):
         raise ConfigError("run=FOLDER or runs=[FOLDER, GLOB, ...] must be given, not both")
     if one is not None:
-        runs.read_config(Path(one))  # torch takes seconds to import: a run that is not there is told before
-    from pcam.probing import gather, probe
+        read_config(
+            Path(one)
+        )  # torch takes seconds to import: a run that is not there is told before
+    from pcam.position_bias.run import gather, probe
 
     if one is not None:
         probe(call.config, call.folder)

@@ -1,12 +1,12 @@
 """Which differences are more than chance: ``python -m pcam.compare runs=[A,B]``."""
 
-from pcam.door import Call, door
+from pcam.cli.command import Invocation, command
 
 
-@door("compare")
-def main(call: Call) -> None:
+@command("compare")
+def main(call: Invocation) -> None:
     """Test every pair, corrected for their number."""
-    from pcam.evaluation.comparing import compare
+    from pcam.evaluation.compare import compare
 
     compare(call.config, call.folder)
 

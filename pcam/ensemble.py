@@ -1,12 +1,12 @@
 """Several networks as one: ``python -m pcam.ensemble runs=[A,B,C]``."""
 
-from pcam.door import Call, door
+from pcam.cli.command import Invocation, command
 
 
-@door("ensemble")
-def main(call: Call) -> None:
+@command("ensemble")
+def main(call: Invocation) -> None:
     """Combine predictions by each rule; write those of one."""
-    from pcam.evaluation.ensembling import ensemble
+    from pcam.evaluation.ensemble import ensemble
 
     ensemble(call.config, call.folder)
 

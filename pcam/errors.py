@@ -26,7 +26,7 @@ class RunError(PcamError):
     """A run folder that is missing, unfinished where a finished one is needed, or in the way."""
 
 
-def near(word: str, words: Iterable[str]) -> str:
+def suggest(word: str, words: Iterable[str]) -> str:
     """Return "; did you mean A, B?" with the names closest to ``word``, or what there is to choose from."""
     known = sorted(set(words))
     close = get_close_matches(word, known, n=3, cutoff=0.6)
@@ -35,14 +35,16 @@ def near(word: str, words: Iterable[str]) -> str:
     return f"; there is {', '.join(known)}" if 0 < len(known) <= 20 else ""
 
 
-def reason(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return what a library's error says in one short line."""
     kind, text = type(error).__name__, "".join(str(error).splitlines()[:1])
-    told = text if " " in text else f"{kind}: {text}" if text else kind  # one word, as a KeyError's key, says nothing alone
+    told = (
+        text if " " in text else f"{kind}: {text}" if text else kind
+    )  # one word, as a KeyError's key, says nothing alone
     return told[:120]
 
 
-def typed(key: str, value: object) -> str:
+def format_override(key: str, value: object) -> str:
     """Return ``key=value``, or ``key=[A,B]``, as it is typed on a command line, quoted for Hydra and the shell where needed."""
     if isinstance(value, list | tuple):
         return shlex.quote(f"{key}=[{','.join(map(_quoted, value))}]")

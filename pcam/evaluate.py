@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from pcam import runs
-from pcam.door import Call, door
+from pcam.cli.command import Invocation, command
+from pcam.runs.folder import read_config
 
 
-@door("evaluate")
-def main(call: Call) -> float:
+@command("evaluate")
+def main(call: Invocation) -> float:
     """Score a split of a run and tell how good that is; return AUROC, for sweepers."""
-    runs.read_config(Path(call.config["run"]))  # torch takes seconds to import: a run that is not there is told before
-    from pcam.evaluation.evaluating import evaluate
+    read_config(
+        Path(call.config["run"])
+    )  # torch takes seconds to import: a run that is not there is told before
+    from pcam.evaluation.evaluate import evaluate
 
     auroc: float = evaluate(call.config, call.folder)[call.config["split"]]["auroc"]["value"]
     return auroc

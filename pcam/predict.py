@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from pcam import runs
-from pcam.door import Call, door
+from pcam.cli.command import Invocation, command
+from pcam.runs.folder import read_config
 
 
-@door("predict")
-def main(call: Call) -> None:
+@command("predict")
+def main(call: Invocation) -> None:
     """Write predictions/SPLIT.csv and, for Kaggle's unlabelled patches, submission.csv."""
-    runs.read_config(Path(call.config["run"]))  # torch takes seconds to import: a run that is not there is told before
-    from pcam.evaluation.evaluating import predict
+    read_config(
+        Path(call.config["run"])
+    )  # torch takes seconds to import: a run that is not there is told before
+    from pcam.evaluation.evaluate import predict
 
     predict(call.config, call.folder)
 

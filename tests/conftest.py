@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pcam.data.synthetic import SyntheticSource
+from pcam.data.sources.synthetic.source import SyntheticSource
 
 os.environ.update(WANDB_MODE="offline", HF_HUB_OFFLINE="1", NO_ALBUMENTATIONS_UPDATE="1")
 
@@ -51,8 +51,13 @@ def write_pcam(root: Path, sizes: dict[str, int], **storage: object) -> Path:
         with (root / f"{STEM}{split}_meta.csv").open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["", "coord_y", "coord_x", "tumor_patch", "center_tumor_patch", "wsi"])
-            anywhere = source.masks(np.arange(size)).any((1, 2))  # tumour_patch; the label is of the centre alone
-            rows.writerows([i, 0, 0, anywhere[i], bool(source.labels[i]), source.groups[i]] for i in range(size))
+            anywhere = source.masks(np.arange(size)).any(
+                (1, 2)
+            )  # tumour_patch; the label is of the centre alone
+            rows.writerows(
+                [i, 0, 0, anywhere[i], bool(source.labels[i]), source.groups[i]]
+                for i in range(size)
+            )
     return root
 
 
@@ -65,7 +70,10 @@ def write_kaggle(root: Path, size: int = 40, unlabelled: int = 6) -> tuple[Path,
         folder = root / ("train" if i < size else "test")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(patch).save(folder / f"{name}.tif")
-    for path, chosen in (("train_labels.csv", range(size)), ("sample_submission.csv", range(size, len(names)))):
+    for path, chosen in (
+        ("train_labels.csv", range(size)),
+        ("sample_submission.csv", range(size, len(names))),
+    ):
         with (root / path).open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["id", "label"])
@@ -73,7 +81,9 @@ def write_kaggle(root: Path, size: int = 40, unlabelled: int = 6) -> tuple[Path,
     return root, source
 
 
-def write_folder(root: Path, size: int = 12, splits: tuple[str, ...] = ("train", "valid", "test")) -> Path:
+def write_folder(
+    root: Path, size: int = 12, splits: tuple[str, ...] = ("train", "valid", "test")
+) -> Path:
     """Write made patches as ROOT/SPLIT/CLASS/*.png."""
     for split in splits:
         source = SyntheticSource(split, size)
@@ -101,10 +111,18 @@ def folder_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # A network of timm's that is made for tests: 0.4 M parameters, BatchNorm, milliseconds a step.
 TINY = ["model=timm", "model.name=test_resnet", "model.weights=none", "model.input_size=32"]
-SMALL = ["data.train=96", "data.valid=48", "data.test=40", "data.batch_size=16", "trainer.progress=false"]
+SMALL = [
+    "data.train=96",
+    "data.valid=48",
+    "data.test=40",
+    "data.batch_size=16",
+    "trainer.progress=false",
+]
 
 
-def command(*words: object, cwd: Path, timeout: float = 300, **env: str) -> subprocess.CompletedProcess[str]:
+def command(
+    *words: object, cwd: Path, timeout: float = 300, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Run a door as a person does."""
     return subprocess.run(
         [sys.executable, "-m", *map(str, words)],

@@ -9,14 +9,15 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from pcam import CONF, runs
-from pcam.door import plain
-from pcam.models.classifier import Classifier
+from pcam import CONF
+from pcam.cli.command import plain
+from pcam.models.classifier import PatchClassifier
+from pcam.runs.folder import SUMMARY_METRICS, make_paths_absolute, start_run
 
 
 def composed(*overrides: str) -> dict[str, Any]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = runs.absolute(plain(compose("train", list(overrides))))
+        config = make_paths_absolute(plain(compose("train", list(overrides))))
     config.pop("resume")
     return config
 
@@ -26,17 +27,17 @@ def train(folder: Path, *overrides: str, resume: bool = False) -> dict[str, Any]
 
     config = composed(*overrides)
     if not resume:
-        runs.start(folder, config)
+        start_run(folder, config)
     return run(config, folder, resume)
 
 
-def summed(valid: float, test: float | None = None, **rest: Any) -> dict[str, Any]:
+def summary_with(valid: float, test: float | None = None, **rest: Any) -> dict[str, Any]:
     """Return a summary.json as a training leaves it, with these AUROCs."""
     bounds = ("value", "low", "high")
     splits = {"valid": valid} if test is None else {"valid": valid, "test": test}
     data = {"patches": 2, "positive": 1, "sha256": "0" * 64}
     return {
-        **{split: dict.fromkeys(runs.FIGURES, dict.fromkeys(bounds, value)) for split, value in splits.items()},
+        **{split: dict.fromkeys(SUMMARY_METRICS, dict.fromkeys(bounds, value)) for split, value in splits.items()},
         "weights": {"origin": "random"}, "epochs": 1, "versions": {}, "device": "cpu", "precision": "32-true", "commit": None,
         "data": dict.fromkeys(splits, data), **rest,
     }  # fmt: skip
@@ -46,22 +47,26 @@ class Killed(BaseException):
     """Stands for a kill: no handler of the code under test may catch it."""
 
 
-def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int, folder: Path, *overrides: str) -> None:
+def killed_after(
+    monkeypatch: pytest.MonkeyPatch, epochs: int, folder: Path, *overrides: str
+) -> None:
     """Begin a run and end it abruptly in the middle of an epoch."""
-    step = Classifier.training_step
+    step = PatchClassifier.training_step
 
-    def dying(self: Classifier, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+    def dying(
+        self: PatchClassifier, batch: dict[str, torch.Tensor], batch_idx: int
+    ) -> torch.Tensor:
         if self.current_epoch == epochs and batch_idx == 2:
             raise Killed
         return step(self, batch, batch_idx)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "training_step", dying)
+        patch.setattr(PatchClassifier, "training_step", dying)
         with pytest.raises(Killed):
             train(folder, *overrides)
 
 
-def door(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, *words: str) -> None:
+def run_command(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, *words: str) -> None:
     """Type a command in a folder, in this process: without a new process's twenty seconds of imports."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", [f"pcam.{name}", *words])

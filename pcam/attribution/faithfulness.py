@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pcam.attribution.scorer import Scorer, body, shapes
-from pcam.data.draws import Purpose, draw
+from pcam.data.randomness import Purpose, draw
 from pcam.models.network import Network
-from pcam.models.symmetries import D4, turned, turned_back
+from pcam.models.symmetries import D4, rotate, rotate_back
 
 Floats = NDArray[np.float64]
-Explain = Callable[[Tensor, Tensor], Tensor]  # normalised patches (B, 3, H, W) and indices (B,) to maps (B, H, W)
+Explain = Callable[
+    [Tensor, Tensor], Tensor
+]  # normalised patches (B, 3, H, W) and indices (B,) to maps (B, H, W)
 
 SQUARES = 32  # of infidelity, per patch
 NOISY = 4  # copies of a patch, of sensitivity
@@ -62,14 +64,18 @@ def square(size: int, height: int, width: int) -> Tensor:
 def centre_gaussian(x: Tensor, index: Tensor) -> Tensor:
     """Return a bell over the centre, standard deviation a sixth of the patch, (B, H, W): the same for every patch."""
     height, width = x.shape[-2:]
-    rows, columns = (torch.arange(n, dtype=torch.float32, device=x.device) - (n - 1) / 2 for n in (height, width))
+    rows, columns = (
+        torch.arange(n, dtype=torch.float32, device=x.device) - (n - 1) / 2 for n in (height, width)
+    )
     bell = torch.exp(-18 * ((rows[:, None] / height) ** 2 + (columns / width) ** 2))
     return bell.expand(len(x), -1, -1)
 
 
 def edges(x: Tensor, index: Tensor) -> Tensor:
     """Return the strength of edges, (B, H, W): Sobel's two filters on the mean of the channels."""
-    filters = x.new_tensor([[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]])[:, None]
+    filters = x.new_tensor(
+        [[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]]
+    )[:, None]
     grey = F.pad(x.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     strength: Tensor = torch.linalg.vector_norm(F.conv2d(grey, filters), dim=1)
     return strength
@@ -80,12 +86,22 @@ def edges(x: Tensor, index: Tensor) -> Tensor:
 
 def random_ranks(shape: Sequence[int], seed: int, index: NDArray[np.int64]) -> Tensor:
     """Return maps (N, H, W) of an order drawn by (seed, patch)."""
-    ranks = [draw(seed, Purpose.ATTRIBUTION, 1, int(i)).permutation(int(np.prod(shape))).reshape(shape) for i in index]
+    ranks = [
+        draw(seed, Purpose.ATTRIBUTION, 1, int(i)).permutation(int(np.prod(shape))).reshape(shape)
+        for i in index
+    ]
     return torch.from_numpy(np.stack(ranks)).float()
 
 
 def deletion_and_insertion(
-    scorer: Scorer, x: Tensor, baseline: Tensor, maps: Tensor, ties: Tensor, cell: int, steps: int, batch: int
+    scorer: Scorer,
+    x: Tensor,
+    baseline: Tensor,
+    maps: Tensor,
+    ties: Tensor,
+    cell: int,
+    steps: int,
+    batch: int,
 ) -> tuple[Floats, Floats]:
     """Replace a patch by its baseline, and the baseline by the patch, cells of the largest mean first (Petsiuk et al. 2018).
 
@@ -107,9 +123,14 @@ def deletion_and_insertion(
         insertion, large where it is.
     """
     height, width = x.shape[-2:]
-    values, random = (F.avg_pool2d(one[:, None].float().to(x.device), cell, ceil_mode=True)[:, 0] for one in (maps, ties))
+    values, random = (
+        F.avg_pool2d(one[:, None].float().to(x.device), cell, ceil_mode=True)[:, 0]
+        for one in (maps, ties)
+    )
     shuffled = random.flatten(1).argsort(dim=1)
-    order = shuffled.gather(1, values.flatten(1).gather(1, shuffled).argsort(dim=1, descending=True, stable=True))
+    order = shuffled.gather(
+        1, values.flatten(1).gather(1, shuffled).argsort(dim=1, descending=True, stable=True)
+    )
     place = order.argsort(dim=1).view_as(values) / values[0].numel()
     place = place.repeat_interleave(cell, 1).repeat_interleave(cell, 2)[:, None, :height, :width]
     areas = []
@@ -118,7 +139,11 @@ def deletion_and_insertion(
         for taken in np.linspace(0, 1, steps + 1):
             mixed = torch.where(place < taken - 1e-9, end, start)
             with torch.no_grad():
-                curve.append(torch.cat([torch.sigmoid(scorer(few).double()) for few in torch.split(mixed, batch)]))
+                curve.append(
+                    torch.cat(
+                        [torch.sigmoid(scorer(few).double()) for few in torch.split(mixed, batch)]
+                    )
+                )
         areas.append(_array(torch.trapezoid(torch.stack(curve), dx=1 / steps, dim=0)))
     return areas[0], areas[1]
 
@@ -137,7 +162,7 @@ def similarity(one: Tensor, other: Tensor) -> Floats:
 
 def symmetry(explain: Explain, x: Tensor, index: Tensor, maps: Tensor) -> Floats:
     """Return the mean similarity (N,) of a patch's map with those of its seven other symmetries, turned back."""
-    others = [turned_back(explain(turned(x, one), index), one) for one in D4[1:]]
+    others = [rotate_back(explain(rotate(x, one), index), one) for one in D4[1:]]
     return np.asarray(np.mean([similarity(maps, other) for other in others], axis=0))
 
 
@@ -161,7 +186,10 @@ def cascade(network: Network, untrained: Network, x: Tensor, stages: int) -> Ite
     own, fresh = dict(body(mixed).named_modules()), dict(body(untrained).named_modules())
     # a layer's own tensors, not its parts'; those that do not tell when they run go with the first
     ran = list(shapes(Scorer(network), x))
-    held = sorted((name for name in own if _own(own[name])), key=lambda name: ran.index(name) if name in ran else -1)
+    held = sorted(
+        (name for name in own if _own(own[name])),
+        key=lambda name: ran.index(name) if name in ran else -1,
+    )
     for few in reversed(np.array_split(np.array(held, dtype=object), stages)):
         for name in few:
             for key, tensor in _own(own[name]).items():
@@ -170,7 +198,10 @@ def cascade(network: Network, untrained: Network, x: Tensor, stages: int) -> Ite
 
 
 def _own(module: nn.Module) -> dict[str, Tensor]:
-    return {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
+    return {
+        **dict(module.named_parameters(recurse=False)),
+        **dict(module.named_buffers(recurse=False)),
+    }
 
 
 @dataclass(frozen=True)
@@ -186,14 +217,20 @@ class Removals:
     losses: Floats
 
 
-def removals(scorer: Scorer, x: Tensor, baseline: Tensor, index: Tensor, seed: int, batch: int) -> Removals:
+def removals(
+    scorer: Scorer, x: Tensor, baseline: Tensor, index: Tensor, seed: int, batch: int
+) -> Removals:
     """Replace ``SQUARES`` squares of each patch, an eighth to a half of its side, drawn by (seed, patch)."""
-    squares = torch.stack([_squares(SQUARES, x.shape[-2:], seed, which) for which in index.tolist()])
+    squares = torch.stack(
+        [_squares(SQUARES, x.shape[-2:], seed, which) for which in index.tolist()]
+    )
     losses = []
     with torch.no_grad():
         for one, start, removed in zip(x, baseline, squares.to(x.device), strict=True):
             without = torch.where(removed[:, None], start, one)
-            losses.append(scorer(one[None]) - torch.cat([scorer(few) for few in torch.split(without, batch)]))
+            losses.append(
+                scorer(one[None]) - torch.cat([scorer(few) for few in torch.split(without, batch)])
+            )
     return Removals(squares, _array(torch.stack(losses)))
 
 

@@ -6,11 +6,13 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from pcam.attribution.scorer import Scorer, pooled_by_relus
-from pcam.errors import ConfigError, near
+from pcam.attribution.scorer import Scorer, replace_max_pooling
+from pcam.errors import ConfigError, suggest
 
 TOLERANCE = 0.01  # of the change of the log-odds: by how much a complete method's map may miss it
-SMALLEST = 1e-4  # log-odds: a smaller change counts as this much, as that of a patch that is the baseline
+SMALLEST = (
+    1e-4  # log-odds: a smaller change counts as this much, as that of a patch that is the baseline
+)
 BASELINES = ("white", "black", "mean", "patch")
 
 
@@ -43,14 +45,18 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.baseline not in BASELINES:
-            raise ConfigError(f"baseline={self.baseline} is not known{near(self.baseline, BASELINES)}")
+            raise ConfigError(
+                f"baseline={self.baseline} is not known{suggest(self.baseline, BASELINES)}"
+            )
         for key in ("steps", "max_steps", "samples", "window", "stride", "batch"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key}={getattr(self, key)}; it is a count from 1")
         if self.steps > self.max_steps:
             raise ConfigError(f"steps={self.steps} is more than max_steps={self.max_steps}")
         if self.stride > self.window:
-            raise ConfigError(f"stride={self.stride} is more than window={self.window}: pixels between would not be covered")
+            raise ConfigError(
+                f"stride={self.stride} is more than window={self.window}: pixels between would not be covered"
+            )
         if not self.noise > 0:
             raise ConfigError(f"noise={self.noise}; it is a share of the patch's range, above 0")
         if self.seed < 0:
@@ -78,7 +84,7 @@ class Maps:
         return not bool(self.gap.isnan().all())
 
 
-class Explained:
+class AttributionContext:
     """A network, what its maps are made with, and which layer Grad-CAM and HiResCAM look at.
 
     Args:
@@ -88,18 +94,24 @@ class Explained:
         references: normalised patches (R, 3, H, W) that gradient SHAP compares with.
     """
 
-    def __init__(self, scorer: Scorer, layer: nn.Module | None, options: Options, references: Tensor) -> None:
+    def __init__(
+        self, scorer: Scorer, layer: nn.Module | None, options: Options, references: Tensor
+    ) -> None:
         self.scorer, self.layer, self.options, self.references = scorer, layer, options, references
 
     @cached_property
     def pooled_by_relus(self) -> Scorer:
         """The scorer for DeepLIFT."""
-        return pooled_by_relus(self.scorer)
+        return replace_max_pooling(self.scorer)
 
     def baseline(self, x: Tensor) -> Tensor:
         """Return what normalised patches (B, 3, H, W) are compared with, of their shape."""
         network, name = self.scorer.network, self.options.baseline
         if name == "patch":
             return x.mean((-2, -1), keepdim=True).expand_as(x)
-        color = network.mean if name == "mean" else torch.full_like(network.mean, 1.0 if name == "white" else 0.0)
+        color = (
+            network.mean
+            if name == "mean"
+            else torch.full_like(network.mean, 1.0 if name == "white" else 0.0)
+        )
         return ((color - network.mean) / network.std).expand_as(x)

@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pcam.attribution.faithfulness import square
+from pcam.data.base import Indices, MaskedPatchSource, PatchSource
 from pcam.data.crop import Crop
-from pcam.data.draws import Purpose, draw
-from pcam.data.source import Indices, MaskedSource, Source
-from pcam.errors import DataError, near
+from pcam.data.randomness import Purpose, draw
+from pcam.errors import DataError, suggest
 
 Probabilities = NDArray[np.float64]
 
 CENTRE = 32  # pixels: side of the square that PatchCamelyon's label depends on
-LAWFUL = ("pcam", "kaggle", "synthetic")  # sources under that law
+CENTRE_LABELLED = ("pcam", "kaggle", "synthetic")  # sources under that law
 PICKS = ("outcomes", "certain", "uncertain", "random")
-OUTCOMES = {(1, 1): "true positive", (0, 1): "false positive", (0, 0): "true negative", (1, 0): "false negative"}
+OUTCOMES = {
+    (1, 1): "true positive",
+    (0, 1): "false positive",
+    (0, 0): "true negative",
+    (1, 0): "false negative",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Patches:
         return None if centre is None else np.asarray(centre.numpy())
 
 
-def read(source: Source, indices: Indices, crop: Crop, name: str) -> Patches:
+def read(source: PatchSource, indices: Indices, crop: Crop, name: str) -> Patches:
     """Read patches, and where their answer is known to lie.
 
     Args:
@@ -61,13 +66,15 @@ def read(source: Source, indices: Indices, crop: Crop, name: str) -> Patches:
     def cropped(region: NDArray[np.bool_]) -> Tensor:
         if crop.mode == "ring":  # hides the centre and moves nothing
             return torch.from_numpy(np.ascontiguousarray(region))
-        return torch.from_numpy(crop(region[..., None].repeat(3, -1).astype(np.uint8), indices, 0)[..., 0] > 0)
+        return torch.from_numpy(
+            crop(region[..., None].repeat(3, -1).astype(np.uint8), indices, 0)[..., 0] > 0
+        )
 
     regions = {}
-    if name in LAWFUL:
+    if name in CENTRE_LABELLED:
         law = square(CENTRE, *whole.shape[1:3]).numpy()
         regions["centre"] = cropped(np.broadcast_to(law, whole.shape[:3]))
-    if isinstance(source, MaskedSource):
+    if isinstance(source, MaskedPatchSource):
         regions["tumour"] = cropped(source.masks(indices))
     if len(regions) == 2:
         regions["deciding"] = regions["centre"] & regions["tumour"]
@@ -86,7 +93,7 @@ class Split:
         data: name of the data.
     """
 
-    source: Source
+    source: PatchSource
     probability: Probabilities
     crop: Crop
     data: str
@@ -96,7 +103,7 @@ class Split:
         return read(self.source, indices, self.crop, self.data)
 
 
-def named(ids: Sequence[object], source: Source) -> Indices:
+def indices_of_ids(ids: Sequence[object], source: PatchSource) -> Indices:
     """Return the indices of patches by their ids.
 
     Raises:
@@ -105,11 +112,15 @@ def named(ids: Sequence[object], source: Source) -> Indices:
     place = {name: i for i, name in enumerate(source.ids)}
     for name in map(str, ids):
         if name not in place:
-            raise DataError(f"patches.ids: {name} is none of this split's {len(source):,} patches{near(name, source.ids)}")
+            raise DataError(
+                f"patches.ids: {name} is none of this split's {len(source):,} patches{suggest(name, source.ids)}"
+            )
     return np.array([place[str(name)] for name in ids], np.int64)
 
 
-def choose(asked: Mapping[str, Any], source: Source, probability: Probabilities, seed: int) -> Indices:
+def choose(
+    asked: Mapping[str, Any], source: PatchSource, probability: Probabilities, seed: int
+) -> Indices:
     """Return the indices of the patches that a person asked for.
 
     Args:
@@ -128,7 +139,9 @@ def choose(asked: Mapping[str, Any], source: Source, probability: Probabilities,
     if pick in ("certain", "uncertain"):
         return np.argsort(-certainty if pick == "certain" else certainty, kind="stable")[:n]
     if source.labels is None:
-        raise DataError("patches.pick=outcomes needs labels; patches.pick=certain, uncertain or random does not")
+        raise DataError(
+            "patches.pick=outcomes needs labels; patches.pick=certain, uncertain or random does not"
+        )
     parts = []
     for label, called in OUTCOMES:
         some = np.flatnonzero((source.labels == label) & ((probability >= 0.5) == bool(called)))
@@ -141,7 +154,7 @@ def outcome(label: int, probability: float) -> str:
     return OUTCOMES[label, int(probability >= 0.5)]
 
 
-def caption(source: Source, index: int, probability: float) -> str:
+def caption(source: PatchSource, index: int, probability: float) -> str:
     """Return what a person reads beside a patch, in three lines or two."""
     if source.labels is None:
         return f"{source.ids[index]}\nprobability {probability:.3f}"

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from pcam.errors import ConfigError, near
+from pcam.errors import ConfigError, suggest
 from pcam.models.network import Network
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -28,14 +28,14 @@ class Scorer(nn.Module):
     def __init__(self, network: Network, precision: str = "32-true") -> None:
         super().__init__()
         if precision not in PRECISIONS:
-            raise ConfigError(f"precision={precision} is not known{near(precision, PRECISIONS)}")
+            raise ConfigError(f"precision={precision} is not known{suggest(precision, PRECISIONS)}")
         self.network = copy.deepcopy(network).requires_grad_(False)
         self.precision = precision
         for module in self.modules():
             if getattr(module, "inplace", False):
                 module.inplace = False  # type: ignore[assignment]
             if isinstance(module, nn.ReLU):
-                module.register_forward_pre_hook(_apart)
+                module.register_forward_pre_hook(_cloned_inputs)
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class Scorer(nn.Module):
         return self.network.normalised(images.to(self.network.mean.device))
 
 
-def _apart(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _cloned_inputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Give a ReLU a tensor of its own: Captum takes over the gradient of a ReLU's input, a shortcut's share of it included."""
     return tuple(x.view_as(x) for x in inputs)
 
@@ -56,7 +56,9 @@ def _apart(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def body(network: Network) -> nn.Module:
     """Return the backbone as its library made it."""
     backbone = network.backbone
-    if isinstance(backbone, nn.Sequential) and isinstance(backbone[-1], nn.Flatten):  # head.pool=flatten
+    if isinstance(backbone, nn.Sequential) and isinstance(
+        backbone[-1], nn.Flatten
+    ):  # head.pool=flatten
         return backbone[0]
     return backbone
 
@@ -66,9 +68,13 @@ def layers(network: Network) -> dict[str, nn.Module]:
     return {name: module for name, module in body(network).named_modules() if name}
 
 
-def seen(network: Network, x: Tensor) -> None:
+def recalibrate_batchnorm(network: Network, x: Tensor) -> None:
     """Give a network's BatchNorm the statistics of normalised patches (B, 3, H, W); leave it in eval mode."""
-    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+    ]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean of all that is seen
@@ -95,17 +101,27 @@ def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tupl
     known = layers(scorer.network)
     if name in ("last", "first"):
         every = shapes(scorer, x)
-        ran = {layer: shape for layer, shape in every.items() if len(shape) == 4 and min(shape[-2:]) > 1}
+        ran = {
+            layer: shape
+            for layer, shape in every.items()
+            if len(shape) == 4 and min(shape[-2:]) > 1
+        }
         convolutions = [layer for layer in ran if isinstance(known[layer], nn.Conv2d)]
         if not convolutions:
-            raise ConfigError(f"{key}={name}: the network has no convolution with a map; give a layer's name")
+            raise ConfigError(
+                f"{key}={name}: the network has no convolution with a map; give a layer's name"
+            )
         after = list(every)[list(every).index(convolutions[-1]) :]
-        if name == "last" and len(convolutions) == 1 and any(isinstance(known[layer], nn.Linear) for layer in after):
+        if (
+            name == "last"
+            and len(convolutions) == 1
+            and any(isinstance(known[layer], nn.Linear) for layer in after)
+        ):
             told = f"{convolutions[0]} alone is a convolution, and other layers follow"
             raise ConfigError(f"{key}=last: {told}; give a layer's name")
         name = convolutions[0] if name == "first" else _end(ran, convolutions[-1])
     if name not in known:
-        raise ConfigError(f"{key}={name} is not a layer of the network{near(name, known)}")
+        raise ConfigError(f"{key}={name} is not a layer of the network{suggest(name, known)}")
     return name, known[name]
 
 
@@ -125,7 +141,10 @@ def shapes(scorer: Scorer, x: Tensor) -> dict[str, tuple[int, ...]]:
         if isinstance(out, Tensor) and not (inputs and out is inputs[0]):
             found.setdefault(name, tuple(out.shape))
 
-    handles = [module.register_forward_hook(partial(told, name)) for name, module in layers(scorer.network).items()]
+    handles = [
+        module.register_forward_hook(partial(told, name))
+        for name, module in layers(scorer.network).items()
+    ]
     try:
         with torch.no_grad():
             scorer(x[:1])
@@ -144,8 +163,12 @@ class MaxPool(nn.Module):
 
     def __init__(self, pool: nn.MaxPool2d) -> None:
         super().__init__()
-        (self.size,), (self.stride,), (self.padding,) = ({*_pair(n)} for n in (pool.kernel_size, pool.stride, pool.padding))
-        self.acts = nn.ModuleList(nn.ReLU() for _ in range(2 * (self.size - 1)))  # each runs once, as DeepLIFT asks
+        (self.size,), (self.stride,), (self.padding,) = (
+            {*_pair(n)} for n in (pool.kernel_size, pool.stride, pool.padding)
+        )
+        self.acts = nn.ModuleList(
+            nn.ReLU() for _ in range(2 * (self.size - 1))
+        )  # each runs once, as DeepLIFT asks
 
     @staticmethod
     def serves(pool: nn.Module) -> bool:
@@ -161,7 +184,10 @@ class MaxPool(nn.Module):
         for dim, acts in ((-2, self.acts[: self.size - 1]), (-1, self.acts[self.size - 1 :])):
             count = (x.shape[dim] - self.size) // self.stride + 1
             taken = [x.narrow(dim, i, (count - 1) * self.stride + 1) for i in range(self.size)]
-            shifted = [part[..., :: self.stride, :] if dim == -2 else part[..., :: self.stride] for part in taken]
+            shifted = [
+                part[..., :: self.stride, :] if dim == -2 else part[..., :: self.stride]
+                for part in taken
+            ]
             # from the middle, which is never padding, so that nothing is added to padding and lost in rounding
             middle = shifted.pop(self.size // 2)
             for act, other in zip(acts, shifted, strict=True):
@@ -170,7 +196,7 @@ class MaxPool(nn.Module):
         return x
 
 
-def pooled_by_relus(scorer: Scorer) -> Scorer:
+def replace_max_pooling(scorer: Scorer) -> Scorer:
     """Return a copy of a scorer, the same function, whose max pooling is written as ReLUs."""
     made = copy.deepcopy(scorer)
     for parent in list(made.modules()):

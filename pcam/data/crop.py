@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.data.draws import Purpose, Stream
-from pcam.data.source import Indices, Pixels
-from pcam.errors import ConfigError, DataError, near
+from pcam.data.base import Indices, Pixels
+from pcam.data.randomness import Purpose, Stream
+from pcam.errors import ConfigError, DataError, suggest
 
 Region = NDArray[np.bool_]
 MODES = ("none", "center", "random", "ring")
@@ -30,7 +30,7 @@ class Crop:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise ConfigError(f"crop: {self.mode} is not known{near(self.mode, MODES)}")
+            raise ConfigError(f"crop: {self.mode} is not known{suggest(self.mode, MODES)}")
         if self.mode != "none" and (self.size is None or self.size < 1):
             raise ConfigError(f"crop.size={self.size}: a {self.mode} crop needs a size in pixels")
 
@@ -52,7 +52,9 @@ class Crop:
             return patches
         height, width = patches.shape[1:3]
         if self.size > min(height, width):
-            raise DataError(f"crop.size={self.size} is larger than the patches ({width}x{height} pixels)")
+            raise DataError(
+                f"crop.size={self.size} is larger than the patches ({width}x{height} pixels)"
+            )
         room = np.array([height - self.size, width - self.size])
         if self.mode == "center":
             top, left = room // 2

@@ -10,12 +10,12 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pcam.data.augment import Augmentation
-from pcam.data.batched import BatchedAugmentation
+from pcam.data.augment.batched import BatchedAugmentation
+from pcam.data.augment.recipes import Augmentation
+from pcam.data.base import Indices, PatchSource
 from pcam.data.crop import Crop
-from pcam.data.draws import Purpose, draw
-from pcam.data.source import Indices, Source
-from pcam.data.sources import SPLITS, open_splits
+from pcam.data.loading import SPLITS, open_splits
+from pcam.data.randomness import Purpose, draw
 from pcam.errors import ConfigError, DataError
 
 Batch = dict[str, torch.Tensor]
@@ -28,7 +28,7 @@ class PatchDataset(Dataset[Batch]):
     worker needs to be told what epoch it is.
     """
 
-    def __init__(self, source: Source, crop: Crop, augment: Augmentation | None) -> None:
+    def __init__(self, source: PatchSource, crop: Crop, augment: Augmentation | None) -> None:
         self.source, self.crop, self.augment = source, crop, augment
 
     def __len__(self) -> int:
@@ -71,7 +71,13 @@ class PatchOrder(Sampler[Any]):
         world: int = 1,
         epoch: Callable[[], int] = int,
     ) -> None:
-        self.size, self.seed, self.training, self.rank, self.world = size, seed, training, rank, world
+        self.size, self.seed, self.training, self.rank, self.world = (
+            size,
+            seed,
+            training,
+            rank,
+            world,
+        )
         self.epoch, self.batch_size = epoch, batch_size
         self.share = size // world if training else -(-size // world)  # patches of this process
 
@@ -81,7 +87,11 @@ class PatchOrder(Sampler[Any]):
 
     def __iter__(self) -> Iterator[tuple[int, Indices]]:
         epoch = self.epoch() if self.training else 0
-        order = draw(self.seed, Purpose.ORDER, epoch).permutation(self.size) if self.training else np.arange(self.size)
+        order = (
+            draw(self.seed, Purpose.ORDER, epoch).permutation(self.size)
+            if self.training
+            else np.arange(self.size)
+        )
         dealt = np.resize(order, self.share * self.world)[self.rank :: self.world]
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             yield epoch, dealt[start : start + self.batch_size]
@@ -119,7 +129,7 @@ def loaded(dataset: PatchDataset, order: PatchOrder, num_workers: int) -> DataLo
     )
 
 
-class PatchData(LightningDataModule):
+class PatchDataModule(LightningDataModule):
     """The splits of a source as DataLoaders.
 
     Args:
@@ -131,16 +141,27 @@ class PatchData(LightningDataModule):
     """
 
     def __init__(
-        self, data: Mapping[str, Any], splits: Mapping[str, Any], crop: Mapping[str, Any], aug: Mapping[str, Any], seed: int
+        self,
+        data: Mapping[str, Any],
+        splits: Mapping[str, Any],
+        crop: Mapping[str, Any],
+        aug: Mapping[str, Any],
+        seed: int,
     ) -> None:
         super().__init__()
-        self.batch_size, self.num_workers, self.seed = data["batch_size"], workers(data["num_workers"]), seed
+        self.batch_size, self.num_workers, self.seed = (
+            data["batch_size"],
+            workers(data["num_workers"]),
+            seed,
+        )
         checked_batch(self.batch_size)
         self.crops = {split: Crop(crop[split], crop["size"], seed) for split in SPLITS}
         self.augment = None if aug["batched"] else Augmentation(aug, seed)
         self.opened = open_splits(data, splits, seed)
         self.sources = self.opened.splits
-        self.batched = BatchedAugmentation(aug, seed, len(self.sources["train"])) if aug["batched"] else None
+        self.batched = (
+            BatchedAugmentation(aug, seed, len(self.sources["train"])) if aug["batched"] else None
+        )
 
     @property
     def final_split(self) -> str:
@@ -153,18 +174,28 @@ class PatchData(LightningDataModule):
 
     def dataset(self, split: str) -> PatchDataset:
         """Return a split as it is read: train augmented, the others not."""
-        return PatchDataset(self.sources[split], self.crops[split], self.augment if split == "train" else None)
+        return PatchDataset(
+            self.sources[split], self.crops[split], self.augment if split == "train" else None
+        )
 
     def loader(self, split: str, training: bool = False) -> DataLoader[Batch]:
         """Return the loader of a split; for training shuffled, and without a last batch that is not full."""
         dataset = self.dataset(split)
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-        order = PatchOrder(len(dataset), self.batch_size, self.seed, training, rank, world, self.epoch)
+        rank, world = (
+            (self.trainer.global_rank, self.trainer.world_size)
+            if self.trainer is not None
+            else (0, 1)
+        )
+        order = PatchOrder(
+            len(dataset), self.batch_size, self.seed, training, rank, world, self.epoch
+        )
         if training and len(order) == 0:
             raise DataError(f"{split} has {len(dataset)} patches, fewer than processes ({world})")
         return loaded(dataset, order, self.num_workers)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
         """Move a batch; where augmentation is batched, a training batch is augmented there."""
         if self.batched is None or self.trainer is None or not self.trainer.training:
             return super().transfer_batch_to_device(batch, device, dataloader_idx)  # type: ignore[no-any-return]
@@ -189,7 +220,7 @@ class PatchData(LightningDataModule):
         return {split: fingerprint(source) for split, source in self.sources.items()}
 
 
-def fingerprint(source: Source) -> str:
+def fingerprint(source: PatchSource) -> str:
     """Return a SHA-256 of a source's ids, its labels and the pixels of 64 evenly spaced patches."""
     digest = hashlib.sha256("\n".join(source.ids).encode())
     if source.labels is not None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.data.csvs import read_rows
-from pcam.data.draws import Purpose, draw
+from pcam.data.randomness import Purpose, draw
+from pcam.data.storage.csv import read_rows
 from pcam.errors import ConfigError, DataError
 
 TRIES = 400  # random orders of the slides of which the best balanced is kept
@@ -61,7 +61,9 @@ def by_slide(labels: NDArray[np.uint8], slides: Keys, share: float, seed: int) -
     return _both(best[slide], share)
 
 
-def folds_by_slide(labels: NDArray[np.uint8], slides: Keys, folds: int, seed: int) -> NDArray[np.int64]:
+def folds_by_slide(
+    labels: NDArray[np.uint8], slides: Keys, folds: int, seed: int
+) -> NDArray[np.int64]:
     """Deal whole slides to k folds, each class as evenly as that allows.
 
     Large slides first, in an order that the seed varies, each goes to the fold that then has the least squared deviation.
@@ -75,7 +77,9 @@ def folds_by_slide(labels: NDArray[np.uint8], slides: Keys, folds: int, seed: in
     slide, count = _counted(labels, slides)
     known = count.shape[1]
     if not isinstance(folds, int) or not 2 <= folds <= known:
-        raise ConfigError(f"splits.folds={folds}; with {known} slides it is a count from 2 to {known}")
+        raise ConfigError(
+            f"splits.folds={folds}; with {known} slides it is a count from 2 to {known}"
+        )
     share = count / np.maximum(count.sum(1, keepdims=True), 1)
     order = np.argsort(-share.sum(0) * draw(seed, Purpose.SPLIT).uniform(0.7, 1.0, known))
     held, fold = np.zeros((2, folds)), np.zeros(known, np.int64)
@@ -94,8 +98,12 @@ def joined_slides(slides: Sequence[str], keys: Keys) -> NDArray[np.int64]:
     slide = np.unique(np.asarray(slides), return_inverse=True)[1]
     key = np.unique(np.asarray(keys), return_inverse=True)[1]
     size, first = int(slide.max()) + 1, int(slide.max()) + 1
-    links = coo_array((np.ones(len(slide), bool), (slide, first + key)), shape=(size + key.max() + 1,) * 2)
-    number: NDArray[np.int64] = connected_components(links, directed=False)[1][:size].astype(np.int64)
+    links = coo_array(
+        (np.ones(len(slide), bool), (slide, first + key)), shape=(size + key.max() + 1,) * 2
+    )
+    number: NDArray[np.int64] = connected_components(links, directed=False)[1][:size].astype(
+        np.int64
+    )
     return number[slide]
 
 
@@ -111,7 +119,9 @@ def read_split(path: Path, ids: Sequence[str]) -> NDArray[Any]:
     result = np.full(len(ids), "", "<U5")
     for line, (name, split) in enumerate(rows, 2):
         if name not in place:
-            raise DataError(f"{path}, line {line}: no patch has the id {name}; is it of other data (data.root)?")
+            raise DataError(
+                f"{path}, line {line}: no patch has the id {name}; is it of other data (data.root)?"
+            )
         if split not in ("train", "valid", "test"):
             raise DataError(f"{path}, line {line}: split '{split}' is none of train, valid, test")
         if result[place[name]]:
@@ -120,12 +130,18 @@ def read_split(path: Path, ids: Sequence[str]) -> NDArray[Any]:
     return result
 
 
-def _counted(labels: NDArray[np.uint8], slides: Keys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counted(
+    labels: NDArray[np.uint8], slides: Keys
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return each patch's slide as a number, (N,), and the patches of each class and slide, (2, slides)."""
     names, slide = np.unique(np.asarray(slides), return_inverse=True)
     if len(names) < 2:
-        raise DataError(f"the patches are of {len(names)} slide; at least 2 are needed to split by slide; splits=random")
-    return slide, np.stack([np.bincount(slide[labels == value], minlength=len(names)) for value in (0, 1)])
+        raise DataError(
+            f"the patches are of {len(names)} slide; at least 2 are needed to split by slide; splits=random"
+        )
+    return slide, np.stack(
+        [np.bincount(slide[labels == value], minlength=len(names)) for value in (0, 1)]
+    )
 
 
 def _checked(share: float) -> float:
@@ -136,5 +152,7 @@ def _checked(share: float) -> float:
 
 def _both(valid: Sides, share: float) -> Sides:
     if valid.all() or not valid.any():
-        raise DataError(f"splits.share={share} leaves {'train' if valid.all() else 'valid'} without patches")
+        raise DataError(
+            f"splits.share={share} leaves {'train' if valid.all() else 'valid'} without patches"
+        )
     return valid

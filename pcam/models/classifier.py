@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from pcam.data.draws import Purpose, draw
+from pcam.config.tables import build, check, look_up
+from pcam.data.randomness import Purpose, draw
 from pcam.errors import ConfigError
-from pcam.models.finetuning import Plan, build_plan
+from pcam.models.freezing import FreezePlan, build_plan
 from pcam.models.network import Network
 from pcam.models.schedules import build_optimizer, build_scheduler, cut
 from pcam.stats.metrics import classification_metrics
-from pcam.tables import call, check, look_up
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def cross_entropy(logit: Tensor, label: Tensor, label_smoothing: float) -> Tenso
 OUTPUTS: Mapping[str, int] = {"ce": 2, "bce": 1}  # loss to the network's outputs
 
 
-class Classifier(LightningModule):
+class PatchClassifier(LightningModule):
     """A network and how it is trained.
 
     Everything that it is made from is a plain number, string, list or dict, so a checkpoint reads back with
@@ -91,16 +91,18 @@ class Classifier(LightningModule):
         for rate in ("lr", "head_lr", "weight_decay"):
             check(optimizer.get(rate), float, f"optimizer.{rate}")
         outputs = look_up(OUTPUTS, loss.get("name"), "loss.name")
-        self.network = call(Network, network, "model", outputs=outputs)
-        self.smoothing: float = call(_smoothing, {k: v for k, v in loss.items() if k != "name"}, "loss")
-        self.plan: Plan = build_plan(finetune, epochs)
+        self.network = build(Network, network, "model", outputs=outputs)
+        self.smoothing: float = build(
+            _smoothing, {k: v for k, v in loss.items() if k != "name"}, "loss"
+        )
+        self.plan: FreezePlan = build_plan(finetune, epochs)
         self.began: dict[str, str] = {}
         self.scores: dict[str, Scores] = {}
         self._parts: list[Tensor] = []
         self._watcher_state: dict[str, Any] | None = None
 
     @classmethod
-    def load(cls, path: Path) -> "Classifier":
+    def load(cls, path: Path) -> "PatchClassifier":
         """Rebuild a classifier, on the CPU, in eval mode, from a checkpoint."""
         model = cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
         return model.eval()
@@ -126,25 +128,48 @@ class Classifier(LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the batch's mean loss. Dropout's draws belong to (seed, epoch, step), as all others do."""
         step = batch_idx * self.trainer.world_size + self.global_rank
-        torch.manual_seed(int(draw(self.hparams["seed"], Purpose.TORCH, self.current_epoch, step).integers(1 << 62)))
+        torch.manual_seed(
+            int(
+                draw(self.hparams["seed"], Purpose.TORCH, self.current_epoch, step).integers(
+                    1 << 62
+                )
+            )
+        )
         logit = self(batch["image"])
         loss = cross_entropy(logit, batch["label"], self.smoothing).mean()
         size = len(logit)
         correct = ((logit > 0) == (batch["label"] > 0)).float().mean()
-        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
-        self.log("train/accuracy", correct, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        self.log(
+            "train/loss",
+            loss,
+            on_step=True,
+            on_epoch=True,
+            prog_bar=True,
+            batch_size=size,
+            sync_dist=True,
+        )
+        self.log(
+            "train/accuracy", correct, on_step=False, on_epoch=True, batch_size=size, sync_dist=True
+        )
         return loss
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer of two groups and the scheduler of every step."""
         settings = self.hparams
         backbone, head = self.network.backbone.parameters(), self.network.head.parameters()
-        optimizer = call(build_optimizer, settings["optimizer"], "optimizer", backbone=backbone, head=head)
+        optimizer = build(
+            build_optimizer, settings["optimizer"], "optimizer", backbone=backbone, head=head
+        )
         steps = self.trainer.estimated_stepping_batches
-        self._scheduler, self._watcher = build_scheduler(optimizer, settings["scheduler"], int(steps))
+        self._scheduler, self._watcher = build_scheduler(
+            optimizer, settings["scheduler"], int(steps)
+        )
         if self._watcher is not None and self._watcher_state is not None:
             self._watcher.load_state_dict(self._watcher_state)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self._scheduler, "interval": "step"},
+        }
 
     def on_train_epoch_end(self) -> None:
         """Cut the rates if valid AUROC calls for it.
@@ -187,7 +212,9 @@ class Classifier(LightningModule):
     def _keep(self, batch: dict[str, Tensor]) -> None:
         logit = self(batch["image"]).double()
         loss = cross_entropy(logit, batch["label"], self.smoothing)
-        self._parts.append(torch.stack([batch["index"].double(), batch["label"].double(), logit, loss]))
+        self._parts.append(
+            torch.stack([batch["index"].double(), batch["label"].double(), logit, loss])
+        )
 
     def _conclude(self, stage: str) -> None:
         """Gather the processes' scores; a patch that was dealt twice, to even out the processes, counts once."""
@@ -195,12 +222,19 @@ class Classifier(LightningModule):
         self._parts = []
         gathered = self.all_gather(rows)
         assert isinstance(gathered, Tensor)
-        table = gathered.movedim(-2, 0).reshape(4, -1).cpu().numpy() if gathered.ndim == 3 else rows.cpu().numpy()
+        table = (
+            gathered.movedim(-2, 0).reshape(4, -1).cpu().numpy()
+            if gathered.ndim == 3
+            else rows.cpu().numpy()
+        )
         index, first = np.unique(table[0].astype(np.int64), return_index=True)
         label, logit, loss = table[1:, first]
         probability = 1 / (1 + np.exp(-logit))
         self.scores[stage] = scores = Scores(index, label.astype(np.uint8), probability, loss)
-        values = {"loss": float(loss.mean()), **classification_metrics(scores.probability, scores.label)}
+        values = {
+            "loss": float(loss.mean()),
+            **classification_metrics(scores.probability, scores.label),
+        }
         for name, value in values.items():
             self.log(f"{stage}/{name}", value, prog_bar=name == "auroc", rank_zero_only=False)
 

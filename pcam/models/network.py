@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pcam.errors import ConfigError, near
-from pcam.models.backbones import build_backbone, origin
-from pcam.tables import call
+from pcam.config.tables import build
+from pcam.errors import ConfigError, suggest
+from pcam.models.backbones import build_backbone, pretrained_info
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 
@@ -55,17 +55,21 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         if interpolation not in INTERPOLATIONS:
-            raise ConfigError(f"crop.interpolation={interpolation} is not known{near(interpolation, INTERPOLATIONS)}")
+            raise ConfigError(
+                f"crop.interpolation={interpolation} is not known{suggest(interpolation, INTERPOLATIONS)}"
+            )
         if input_size is not None and input_size < 1:
-            raise ConfigError(f"model.input_size={input_size}; it is null or a count of pixels from 1")
-        known = origin(name)
+            raise ConfigError(
+                f"model.input_size={input_size}; it is null or a count of pixels from 1"
+            )
+        known = pretrained_info(name)
         self.input_size, self.interpolation = input_size or known.fixed_size, interpolation
         self.register_buffer("mean", _channels(mean, known.mean, "mean"), persistent=False)
         self.register_buffer("std", _channels(std, known.std, "std"), persistent=False)
         self.backbone = build_backbone(name, kwargs, head["pool"], self.input_size)
         rest = {key: value for key, value in head.items() if key != "pool"}
         features = _features(self.backbone, self.input_size or 96)
-        self.head = call(build_head, rest, "model.head", features=features, outputs=outputs)
+        self.head = build(build_head, rest, "model.head", features=features, outputs=outputs)
         self.frozen = False
         self.keep_statistics = False
         # Convolutions run faster so, by a third on CPUs to half on GPUs, and the batch comes in this order anyway.
@@ -92,7 +96,9 @@ class Network(nn.Module):
             smooth = self.interpolation != "nearest"
             x = F.interpolate(x, self.input_size, mode=self.interpolation, antialias=smooth)
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not (self.frozen and self.training)):
+        with torch.set_grad_enabled(
+            torch.is_grad_enabled() and not (self.frozen and self.training)
+        ):
             x = self.backbone(x)
         out = self.head(x).float()
         logit: Tensor = out[:, 1] - out[:, 0] if out.shape[1] == 2 else out[:, 0]
@@ -115,7 +121,9 @@ class Network(nn.Module):
         self.train(self.training)
 
 
-def build_head(features: int, outputs: int, hidden: int | None, dropout: float, batch_norm: bool) -> nn.Sequential:
+def build_head(
+    features: int, outputs: int, hidden: int | None, dropout: float, batch_norm: bool
+) -> nn.Sequential:
     """Return the new layers: (B, features) to (B, outputs).
 
     Args:
@@ -145,7 +153,9 @@ def build_head(features: int, outputs: int, hidden: int | None, dropout: float, 
 def _channels(given: float | Sequence[float] | None, known: Sequence[float], key: str) -> Tensor:
     values = known if given is None else [given] * 3 if isinstance(given, int | float) else given
     if len(values) != 3 or (key == "std" and min(values) <= 0):
-        raise ConfigError(f"model.{key}={given}: one number or three, {'above 0' if key == 'std' else 'from 0 to 1'}")
+        raise ConfigError(
+            f"model.{key}={given}: one number or three, {'above 0' if key == 'std' else 'from 0 to 1'}"
+        )
     return torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
 
 
@@ -155,7 +165,9 @@ def _features(backbone: nn.Module, size: int) -> int:
         with torch.no_grad():
             out = backbone.eval()(torch.zeros(1, 3, size, size))
     except RuntimeError as error:
-        raise ConfigError(f"the network does not take {size} px (model.input_size): {error}") from error
+        raise ConfigError(
+            f"the network does not take {size} px (model.input_size): {error}"
+        ) from error
     finally:
         backbone.train()
     return int(out.shape[1])

@@ -9,8 +9,8 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from pcam.errors import ConfigError, near
-from pcam.tables import call, look_up
+from pcam.config.tables import build, look_up
+from pcam.errors import ConfigError, suggest
 
 Shape = Callable[[float], float]  # share of the steps done, 0 to 1, to the factor of the rates
 TORCH = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -51,14 +51,20 @@ def build_optimizer(
         from timm.optim import create_optimizer_v2, list_optimizers
 
         if name not in list_optimizers():
-            raise ConfigError(f"optimizer.name={name} is not known{near(name, [*TORCH, *list_optimizers()])}")
-        optimizer = create_optimizer_v2(groups, opt=name, lr=lr, weight_decay=weight_decay, **kwargs)
+            raise ConfigError(
+                f"optimizer.name={name} is not known{suggest(name, [*TORCH, *list_optimizers()])}"
+            )
+        optimizer = create_optimizer_v2(
+            groups, opt=name, lr=lr, weight_decay=weight_decay, **kwargs
+        )
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer.name={name}: {error}") from error
     return optimizer
 
 
-def build_scheduler(optimizer: Optimizer, settings: Mapping[str, Any], steps: int) -> tuple[LambdaLR, ReduceLROnPlateau | None]:
+def build_scheduler(
+    optimizer: Optimizer, settings: Mapping[str, Any], steps: int
+) -> tuple[LambdaLR, ReduceLROnPlateau | None]:
     """Return what sets the rates at every step, and what cuts them at an epoch's end where that is asked for.
 
     The shape is a function of the share of steps done (at each step's middle, so no step has rate 0); a resumed run may
@@ -70,7 +76,9 @@ def build_scheduler(optimizer: Optimizer, settings: Mapping[str, Any], steps: in
         steps: of the optimizer in the whole training.
     """
     rest = {key: value for key, value in settings.items() if key != "name"}
-    shape, plateau = call(look_up(SCHEDULERS, settings["name"], "scheduler.name"), rest, "scheduler")
+    shape, plateau = build(
+        look_up(SCHEDULERS, settings["name"], "scheduler.name"), rest, "scheduler"
+    )
     watcher = plateau(optimizer) if plateau else None
     return LambdaLR(optimizer, lambda step: shape(min((step + 0.5) / max(steps, 1), 1.0))), watcher
 
@@ -80,7 +88,10 @@ def cut(scheduler: LambdaLR, watcher: ReduceLROnPlateau, value: float) -> None:
     before = [group["lr"] for group in watcher.optimizer.param_groups]
     watcher.step(value)
     after = [group["lr"] for group in watcher.optimizer.param_groups]
-    scheduler.base_lrs = [base * (a / b if b else 1.0) for base, a, b in zip(scheduler.base_lrs, after, before, strict=True)]
+    scheduler.base_lrs = [
+        base * (a / b if b else 1.0)
+        for base, a, b in zip(scheduler.base_lrs, after, before, strict=True)
+    ]
 
 
 Watcher = Callable[[Optimizer], ReduceLROnPlateau]
@@ -94,7 +105,12 @@ def constant(warmup: float) -> tuple[Shape, Watcher | None]:
 def cosine(warmup: float) -> tuple[Shape, Watcher | None]:
     """Half a cosine from the rates to 0 after the warm-up (Loshchilov & Hutter 2017, without restarts)."""
     rising = _rising(warmup)
-    return lambda done: rising(done) if done < warmup else _cosine(1.0, 0.0, (done - warmup) / (1 - warmup)), None
+    return (
+        lambda done: (
+            rising(done) if done < warmup else _cosine(1.0, 0.0, (done - warmup) / (1 - warmup))
+        ),
+        None,
+    )
 
 
 def onecycle(warmup: float, start: float, end: float) -> tuple[Shape, Watcher | None]:
@@ -113,7 +129,9 @@ def plateau(warmup: float, factor: float, patience: int) -> tuple[Shape, Watcher
     """The rates cut by ``factor`` when valid AUROC has not risen for more than ``patience`` epochs."""
     if not 0 < factor < 1:
         raise ConfigError(f"scheduler.factor={factor} is not between 0 and 1")
-    return _rising(warmup), lambda optimizer: ReduceLROnPlateau(optimizer, "max", factor=factor, patience=patience)
+    return _rising(warmup), lambda optimizer: ReduceLROnPlateau(
+        optimizer, "max", factor=factor, patience=patience
+    )
 
 
 SCHEDULERS: Mapping[str, Callable[..., tuple[Shape, Watcher | None]]] = {

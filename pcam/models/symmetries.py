@@ -5,17 +5,19 @@ from torch import Tensor
 
 Symmetry = tuple[int, bool]
 
-D4: tuple[Symmetry, ...] = tuple((turns, mirrored) for turns in range(4) for mirrored in (False, True))
+D4: tuple[Symmetry, ...] = tuple(
+    (turns, mirrored) for turns in range(4) for mirrored in (False, True)
+)
 
 
-def turned(images: Tensor, symmetry: Symmetry) -> Tensor:
+def rotate(images: Tensor, symmetry: Symmetry) -> Tensor:
     """Return (..., H, W) as a symmetry shows it."""
     turns, mirrored = symmetry
     view = torch.rot90(images, turns, (-2, -1)) if turns else images
     return view.flip(-1) if mirrored else view
 
 
-def turned_back(images: Tensor, symmetry: Symmetry) -> Tensor:
+def rotate_back(images: Tensor, symmetry: Symmetry) -> Tensor:
     """Return what ``turned`` was given."""
     turns, mirrored = symmetry
     view = images.flip(-1) if mirrored else images

@@ -45,7 +45,9 @@ def change(
         return bootstrap_mean(values.astype(np.float64), groups, bounded=bounded, **drawn)
 
     def auroc(one: Floats, other: Floats) -> dict[str, float]:
-        return paired_difference(expit(one), expit(other), label, groups, figures=("auroc",), **drawn)["auroc"]
+        return paired_difference(
+            expit(one), expit(other), label, groups, figures=("auroc",), **drawn
+        )["auroc"]
 
     was, now = before >= 0, after >= 0
     sides = {"positive": label == 1, "negative": label == 0}
@@ -55,11 +57,19 @@ def change(
         "to_negative": mean(was & ~now, True),
         "auroc": auroc(after, before),
     }
-    for name, values in (("probability", expit(after) - expit(before)), ("logodds", after - before)):
-        found[name] = {side: mean(np.where(chosen, values, np.nan)) for side, chosen in sides.items()}
+    for name, values in (
+        ("probability", expit(after) - expit(before)),
+        ("logodds", after - before),
+    ):
+        found[name] = {
+            side: mean(np.where(chosen, values, np.nan)) for side, chosen in sides.items()
+        }
     if floor is not None:
         less = (now != was).astype(np.float64) - ((floor >= 0) != was)
-        found["beyond"] = {"changed": _within(mean(less), bool(less.any())), "auroc": auroc(after, floor)}
+        found["beyond"] = {
+            "changed": _within(mean(less), bool(less.any())),
+            "auroc": auroc(after, floor),
+        }
     return found
 
 

@@ -57,7 +57,9 @@ def fit_temperature(logits: Floats, label: Labels) -> Temperature:
     if not logits.any():
         return Temperature(1.0, before, before, "every logit is 0: not calibrated")
     bounds = (np.log(COLDEST), np.log(HOTTEST))
-    found = float(minimize_scalar(nll, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x)  # convex in 1 / T
+    found = float(
+        minimize_scalar(nll, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x
+    )  # convex in 1 / T
     note = ""
     if found - bounds[0] < 0.01:
         found, note = bounds[0], "at the lower bound: the classes lie on either side of 0"

@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pcam.stats.intervals import RESAMPLES, count_for, effective, joined, resampled, spread, units_of
+from pcam.stats.intervals import (
+    RESAMPLES,
+    count_for,
+    effective,
+    joined,
+    resampled,
+    spread,
+    units_of,
+)
 from pcam.stats.metrics import BINS, FIGURES, Floats, Labels, Scored
 
 EXACT = 25  # discordant patches below which McNemar's test is exact
@@ -58,7 +66,10 @@ def paired_difference(
 
     def difference(weight: Floats) -> dict[str, Floats]:
         one, other = ([scored.weigh(weight) for scored in runs] for runs in both)
-        return {name: np.mean([r[name] for r in one], 0) - np.mean([r[name] for r in other], 0) for name in one[0]}
+        return {
+            name: np.mean([r[name] for r in one], 0) - np.mean([r[name] for r in other], 0)
+            for name in one[0]
+        }
 
     units = units_of(groups, len(label))
     drawn = joined(difference(weight) for weight in resampled(units, resamples, seed))
@@ -75,9 +86,16 @@ def _tested(value: float, error: float, quantile: float, freedom: float) -> dict
     """Return a difference's interval and two-sided p by Student's t (normal if ``freedom`` is infinite)."""
     if np.isnan(value) or np.isnan(error):
         return {"value": value, "low": float("nan"), "high": float("nan"), "p": float("nan")}
-    ratio = abs(value) / error if error > 0 else np.inf if value else 0.0  # no error: the same in every resample
+    ratio = (
+        abs(value) / error if error > 0 else np.inf if value else 0.0
+    )  # no error: the same in every resample
     p = float(2 * stats.t.sf(ratio, freedom))
-    return {"value": value, "low": value - quantile * error, "high": value + quantile * error, "p": p}
+    return {
+        "value": value,
+        "low": value - quantile * error,
+        "high": value + quantile * error,
+        "p": p,
+    }
 
 
 def delong(first: Floats, second: Floats, label: Labels, level: float = 0.95) -> dict[str, float]:
@@ -107,16 +125,24 @@ def delong(first: Floats, second: Floats, label: Labels, level: float = 0.95) ->
     if min(m, n) < 2 or not np.isfinite(scores).all():
         return dict.fromkeys(("first", "second", "value", "low", "high", "p"), float("nan"))
     ranks = stats.rankdata(scores, axis=1)
-    above = (ranks[:, positive] - stats.rankdata(scores[:, positive], axis=1)) / n  # share of negatives below a positive
-    below = 1 - (ranks[:, ~positive] - stats.rankdata(scores[:, ~positive], axis=1)) / m  # of positives above a negative
+    above = (
+        ranks[:, positive] - stats.rankdata(scores[:, positive], axis=1)
+    ) / n  # share of negatives below a positive
+    below = (
+        1 - (ranks[:, ~positive] - stats.rankdata(scores[:, ~positive], axis=1)) / m
+    )  # of positives above a negative
     auroc = above.mean(1)
     contrast = [above[0] - above[1], below[0] - below[1]]
     error = float(np.sqrt(contrast[0].var(ddof=1) / m + contrast[1].var(ddof=1) / n))
-    tested = _tested(float(auroc[0] - auroc[1]), error, float(stats.norm.ppf((1 + level) / 2)), np.inf)
+    tested = _tested(
+        float(auroc[0] - auroc[1]), error, float(stats.norm.ppf((1 + level) / 2)), np.inf
+    )
     return {"first": float(auroc[0]), "second": float(auroc[1]), **tested}
 
 
-def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_], label: Labels) -> dict[str, float | str]:
+def mcnemar(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], label: Labels
+) -> dict[str, float | str]:
     """Test whether two classifiers are right equally often (McNemar 1947).
 
     Only patches that one alone gets right count. Under ``EXACT`` of them the test is the exact binomial one, otherwise
@@ -142,7 +168,12 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_], label: Labels) 
     if b + c < EXACT:
         p = float(stats.binomtest(b, b + c).pvalue) if b + c else 1.0
         return {"first_only": b, "second_only": c, "p": p, "method": "exact"}
-    return {"first_only": b, "second_only": c, "p": float(stats.chi2.sf((b - c) ** 2 / (b + c), 1)), "method": "chi-square"}
+    return {
+        "first_only": b,
+        "second_only": c,
+        "p": float(stats.chi2.sf((b - c) ** 2 / (b + c), 1)),
+        "method": "chi-square",
+    }
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -151,7 +182,9 @@ def holm(p: Sequence[float]) -> list[float]:
     adjusted = np.full(len(values), np.nan)
     order = np.argsort(values, kind="stable")[: int((~np.isnan(values)).sum())]  # NaN sorts last
     steps = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(values[order] * steps)) if len(order) else []
+    adjusted[order] = (
+        np.minimum(1, np.maximum.accumulate(values[order] * steps)) if len(order) else []
+    )
     return [float(value) for value in adjusted]
 
 
@@ -159,7 +192,11 @@ def over_seeds(values: Sequence[float]) -> dict[str, float]:
     """Return {"mean", "sd", "runs"} of a figure over runs that differ in their seed; sd (n - 1) is NaN for one run."""
     known = np.asarray(values, np.float64)
     sd = float(known.std(ddof=1)) if len(known) > 1 else float("nan")
-    return {"mean": float(known.mean()) if len(known) else float("nan"), "sd": sd, "runs": float(len(known))}
+    return {
+        "mean": float(known.mean()) if len(known) else float("nan"),
+        "sd": sd,
+        "runs": float(len(known)),
+    }
 
 
 def paired_t(differences: Sequence[float], level: float = 0.95) -> dict[str, float]:
@@ -192,10 +229,18 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) 
     """
     one, other = over_seeds(first), over_seeds(second)
     value = one["mean"] - other["mean"]
-    parts: list[float] = [group["sd"] ** 2 / group["runs"] if group["runs"] else np.nan for group in (one, other)]
+    parts: list[float] = [
+        group["sd"] ** 2 / group["runs"] if group["runs"] else np.nan for group in (one, other)
+    ]
     error = float(np.sqrt(sum(parts)))
     if np.isnan(error):
         return {**_tested(value, error, error, error), "freedom": float("nan")}
-    squares: Mapping[str, float] = {"one": parts[0] ** 2 / (one["runs"] - 1), "other": parts[1] ** 2 / (other["runs"] - 1)}
+    squares: Mapping[str, float] = {
+        "one": parts[0] ** 2 / (one["runs"] - 1),
+        "other": parts[1] ** 2 / (other["runs"] - 1),
+    }
     freedom = sum(parts) ** 2 / sum(squares.values()) if error else one["runs"] + other["runs"] - 2
-    return {**_tested(value, error, float(stats.t.ppf((1 + level) / 2, freedom)), freedom), "freedom": float(freedom)}
+    return {
+        **_tested(value, error, float(stats.t.ppf((1 + level) / 2, freedom)), freedom),
+        "freedom": float(freedom),
+    }

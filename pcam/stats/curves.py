@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pcam.stats.intervals import RESAMPLES, effective, limits, percentiles, resampled, units_of, wilson
+from pcam.stats.intervals import (
+    RESAMPLES,
+    effective,
+    limits,
+    percentiles,
+    resampled,
+    units_of,
+    wilson,
+)
 from pcam.stats.metrics import BINS, Floats, Labels, Scored, bin_of
 
 GRID = 101  # points of a curve
@@ -74,7 +82,9 @@ def operating_curves(
         nothing = np.full(grid, np.nan)
         return {name: Curve(x, nothing, nothing, nothing) for name in ("roc", "precision_recall")}
     point = _on_grid(scored, np.ones((1, len(label))), x)
-    drawn = np.concatenate([_on_grid(scored, weight, x) for weight in resampled(units, resamples, seed)], axis=1)
+    drawn = np.concatenate(
+        [_on_grid(scored, weight, x) for weight in resampled(units, resamples, seed)], axis=1
+    )
     return {
         name: Curve(x, y[0], *percentiles(values, number, level))
         for name, y, values in zip(("roc", "precision_recall"), point, drawn, strict=True)
@@ -159,11 +169,19 @@ def reliability(
         units = units_of(groups, len(label))
         member = (inside[:, None] == np.arange(bins)).astype(np.float64)
         sums = np.concatenate(
-            [weight @ np.hstack([member, member * positive[:, None]]) for weight in resampled(units, resamples, seed)]
+            [
+                weight @ np.hstack([member, member * positive[:, None]])
+                for weight in resampled(units, resamples, seed)
+            ]
         )
         with np.errstate(invalid="ignore"):
             drawn = sums[:, bins:] / sums[:, :bins]
         for number in filled:
             here = inside == number
-            band[:, number] = limits(observed[number], drawn[:, number], effective(label[here], units[here])["all"], level)
+            band[:, number] = limits(
+                observed[number],
+                drawn[:, number],
+                effective(label[here], units[here])["all"],
+                level,
+            )
     return Reliability((np.arange(bins) + 0.5) / bins, mean, observed, band[0], band[1], count)

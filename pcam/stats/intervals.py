@@ -17,7 +17,9 @@ from pcam.stats.metrics import BINS, CELLS, FIGURES, Floats, Labels, Scored
 
 RESAMPLES = 2000
 METHOD = "bootstrap standard error on the logit scale, Student's t by the effective number drawn"
-OF_ALL = frozenset({"accuracy", "brier", "nll", "ece"})  # as means over all patches, whichever their class
+OF_ALL = frozenset(
+    {"accuracy", "brier", "nll", "ece"}
+)  # as means over all patches, whichever their class
 LOGARITHMIC = frozenset({"nll"})  # no upper bound
 BIASED = frozenset({"ece"})  # larger in a sample than in truth, and larger still in a resample
 
@@ -70,7 +72,13 @@ def bootstrap_metrics(
     count = effective(label, units, np.asarray(probability) >= threshold)
     result = {}
     for name, value in scored.weigh(np.ones((1, len(label)))).items():
-        scale: Scale = "log" if name in LOGARITHMIC or name in scored.means else "biased" if name in BIASED else "logit"
+        scale: Scale = (
+            "log"
+            if name in LOGARITHMIC or name in scored.means
+            else "biased"
+            if name in BIASED
+            else "logit"
+        )
         low, high = limits(float(value[0]), drawn[name], count_for(name, count), level, scale)
         result[name] = {"value": float(value[0]), "low": low, "high": high}
     return result
@@ -103,7 +111,9 @@ def bootstrap_mean(
         return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "patches": 0}
     values = np.asarray(values, np.float64)[known]
     units = units_of(None if groups is None else [groups[int(i)] for i in known], len(values))
-    drawn = np.concatenate([weight @ values / weight.sum(1) for weight in resampled(units, resamples, seed)])
+    drawn = np.concatenate(
+        [weight @ values / weight.sum(1) for weight in resampled(units, resamples, seed)]
+    )
     mean, count = float(values.mean()), effective(np.ones(len(values), np.uint8), units)["all"]
     if bounded:
         low, high = limits(mean, drawn, count, level)
@@ -142,8 +152,14 @@ def resampled(units: NDArray[np.int64], resamples: int, seed: int) -> Iterator[F
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
         picks = rng.integers(count, size=(size, count)) + np.arange(size)[:, None] * count
-        times = np.bincount(picks.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
-        yield times if count == len(units) and (units == np.arange(count)).all() else times[:, units]
+        times = (
+            np.bincount(picks.ravel(), minlength=size * count)
+            .reshape(size, count)
+            .astype(np.float64)
+        )
+        yield (
+            times if count == len(units) and (units == np.arange(count)).all() else times[:, units]
+        )
 
 
 def joined(parts: Iterator[dict[str, Floats]]) -> dict[str, Floats]:
@@ -152,7 +168,9 @@ def joined(parts: Iterator[dict[str, Floats]]) -> dict[str, Floats]:
     return {name: np.concatenate([part[name] for part in every]) for name in every[0]}
 
 
-def effective(label: Labels, units: NDArray[np.int64], called: NDArray[np.bool_] | None = None) -> dict[str, float]:
+def effective(
+    label: Labels, units: NDArray[np.int64], called: NDArray[np.bool_] | None = None
+) -> dict[str, float]:
     """Return the effective number of units that bear positives, negatives, patches, and patches that are called positive.
 
     (Σ n)² / Σ n² over the units' counts n: their number if they are equally large, fewer if not; 0 without any.
@@ -176,7 +194,9 @@ def count_for(figure: str, count: Mapping[str, float]) -> float:
     return min(rarer, count.get("called", rarer)) if figure == "precision" else rarer
 
 
-def limits(value: float, drawn: Floats, count: float, level: float, scale: Scale = "logit") -> tuple[float, float]:
+def limits(
+    value: float, drawn: Floats, count: float, level: float, scale: Scale = "logit"
+) -> tuple[float, float]:
     """Compute an interval from a figure and its resamples.
 
     Args:
@@ -214,7 +234,9 @@ def spread(drawn: Floats, count: float, level: float) -> tuple[float, float]:
     if count < 1 + 1e-9 or len(known) < max(2, len(drawn) / 2):
         return float("nan"), float("nan")
     # resampling draws from the sample's own spread, which is too small by (count - 1) / count
-    return float(known.std(ddof=1) * np.sqrt(count / (count - 1))), float(stats.t.ppf((1 + level) / 2, count - 1))
+    return float(known.std(ddof=1) * np.sqrt(count / (count - 1))), float(
+        stats.t.ppf((1 + level) / 2, count - 1)
+    )
 
 
 def percentiles(drawn: Floats, count: float, level: float) -> tuple[Floats, Floats]:
@@ -234,5 +256,7 @@ def percentiles(drawn: Floats, count: float, level: float) -> tuple[Floats, Floa
 def wilson(share: float, count: float, z: float) -> tuple[float, float]:
     """Return the score interval (Wilson 1927) of a share of ``count`` units, ``z`` standard errors to each side."""
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    reach = (
+        z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    )
     return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))

@@ -8,13 +8,22 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Labels = NDArray[np.uint8]
 
-CALLED = ("accuracy", "balanced_accuracy", "f1", "precision", "sensitivity", "specificity")  # depend on the threshold
+CALLED = (
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "precision",
+    "sensitivity",
+    "specificity",
+)  # depend on the threshold
 RANKED = ("auroc", "average_precision")
 CALIBRATED = ("brier", "nll", "ece")  # need probabilities, not just scores
 FIGURES = (*RANKED, *CALLED, *CALIBRATED)
 LOWER_IS_BETTER = frozenset(CALIBRATED)
 BINS = 15
-SMALLEST = float(np.finfo(np.float64).eps)  # a probability this near to 0 or 1 is taken as this far from it, in NLL
+SMALLEST = float(
+    np.finfo(np.float64).eps
+)  # a probability this near to 0 or 1 is taken as this far from it, in NLL
 CELLS = 1 << 18  # weights worked on at a time: what stays in a core's cache
 
 
@@ -61,17 +70,29 @@ class Scored:
         self.score = probability[self.order]
         self.positive = (np.asarray(label)[self.order] == 1).astype(np.float64)
         ends = np.append(np.flatnonzero(np.diff(self.score)), len(label) - 1)
-        self.last = ends if len(ends) < len(label) else None  # last patch of each run of equal scores; None without ties
-        self.columns = self._columns(threshold, {name: np.asarray(values)[self.order] for name, values in means.items()})
+        self.last = (
+            ends if len(ends) < len(label) else None
+        )  # last patch of each run of equal scores; None without ties
+        self.columns = self._columns(
+            threshold, {name: np.asarray(values)[self.order] for name, values in means.items()}
+        )
 
     def _columns(self, threshold: float, means: Mapping[str, Floats]) -> Floats:
         """Return (N, K): all that is summed patch by patch, so that one matrix product sums it for many weightings."""
         called = (self.score >= threshold).astype(np.float64)
-        columns = [np.ones_like(called), self.positive, called, called * self.positive, *means.values()]
+        columns = [
+            np.ones_like(called),
+            self.positive,
+            called,
+            called * self.positive,
+            *means.values(),
+        ]
         self.probable = self.valid and bool(((self.score >= 0) & (self.score <= 1)).all())
         if self.probable and not set(CALIBRATED).isdisjoint(self.figures):
             gap = self.positive - self.score
-            likely = np.clip(np.where(self.positive == 1, self.score, 1 - self.score), SMALLEST, 1 - SMALLEST)
+            likely = np.clip(
+                np.where(self.positive == 1, self.score, 1 - self.score), SMALLEST, 1 - SMALLEST
+            )
             columns += [gap**2, -np.log(likely)]
             if "ece" in self.figures:
                 inside = bin_of(self.score, self.bins)
@@ -96,7 +117,10 @@ class Scored:
         for block in self.sorted(weight):
             for name, values in self._block(block).items():
                 parts[name].append(values)
-        return {name: np.concatenate(values) if values else np.empty(0) for name, values in parts.items()}
+        return {
+            name: np.concatenate(values) if values else np.empty(0)
+            for name, values in parts.items()
+        }
 
     def sorted(self, weight: Floats) -> Iterator[Floats]:
         """Yield the weights of a few weightings at a time, patches from the highest score down."""
@@ -114,7 +138,11 @@ class Scored:
 
     def _block(self, block: Floats) -> dict[str, Floats]:
         sums = (block @ self.columns).T
-        (total, p, called, tp), means, rest = sums[:4], sums[4 : 4 + len(self.means)], sums[4 + len(self.means) :]
+        (total, p, called, tp), means, rest = (
+            sums[:4],
+            sums[4 : 4 + len(self.means)],
+            sums[4 + len(self.means) :],
+        )
         n, fp = total - p, called - tp
         nothing = np.full(len(block), np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -132,7 +160,11 @@ class Scored:
             if self.valid and not set(RANKED).isdisjoint(self.figures):
                 found |= self._ranked(block, p, n)
             if len(rest):
-                found |= {"brier": rest[0] / total, "nll": rest[1] / total, "ece": np.abs(rest[2:]).sum(0) / total}
+                found |= {
+                    "brier": rest[0] / total,
+                    "nll": rest[1] / total,
+                    "ece": np.abs(rest[2:]).sum(0) / total,
+                }
         if not self.valid:
             found = {name: found[name] for name in self.means}
         return {name: found.get(name, nothing) for name in (*self.means, *self.figures)}
@@ -170,5 +202,7 @@ def classification_metrics(
     means: Mapping[str, Floats] | None = None,
 ) -> dict[str, float]:
     """Compute every figure of one sample, each patch once: see ``Scored``."""
-    found = Scored(probability, label, threshold, bins, figures, means).weigh(np.ones((1, len(label))))
+    found = Scored(probability, label, threshold, bins, figures, means).weigh(
+        np.ones((1, len(label)))
+    )
     return {name: float(value[0]) for name, value in found.items()}

@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    ModelCheckpoint,
+    TQDMProgressBar,
+    WeightAveraging,
+)
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from pcam.config.tables import check
 from pcam.errors import ConfigError, PcamError
-from pcam.runs import MONITOR, read_rows, write_csv
-from pcam.sweeps import ledger, median
-from pcam.tables import check
+from pcam.runs.files import read_metrics, write_csv
+from pcam.runs.folder import MONITOR
+from pcam.sweeps import pruning
+from pcam.sweeps.state import find_sweep
 
 
 class EpochTable(Callback):
@@ -25,7 +32,9 @@ class EpochTable(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the rows of the epochs that are done."""
-        self.rows = [row for row in read_rows(self.path) if int(row["epoch"]) < trainer.current_epoch]
+        self.rows = [
+            row for row in read_metrics(self.path) if int(row["epoch"]) < trainer.current_epoch
+        ]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -33,10 +42,18 @@ class EpochTable(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
-        values = {key: float(value) for key, value in trainer.callback_metrics.items() if key != "train/loss_step"}
+        values = {
+            key: float(value)
+            for key, value in trainer.callback_metrics.items()
+            if key != "train/loss_step"
+        }
         values.pop("train/loss", None)  # the same as train/loss_epoch
         seconds = time.perf_counter() - self.began
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, "seconds": round(seconds, 2)}
+        row = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "seconds": round(seconds, 2),
+        }
         if not trainer.is_global_zero:
             return
         self.rows.append({**row, **{key: f"{value:.6g}" for key, value in sorted(values.items())}})
@@ -44,8 +61,13 @@ class EpochTable(Callback):
         write_csv(self.path, columns, ([row.get(key, "") for key in columns] for row in self.rows))
         if self.lines:
             shown = {"loss": "train/loss_epoch", "valid loss": "valid/loss", "valid AUROC": MONITOR}
-            told = "  ".join(f"{name} {values[key]:.4f}" for name, key in shown.items() if key in values)
-            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {told}  ({seconds:.0f} s)", flush=True)
+            told = "  ".join(
+                f"{name} {values[key]:.4f}" for name, key in shown.items() if key in values
+            )
+            print(
+                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {told}  ({seconds:.0f} s)",
+                flush=True,
+            )
 
 
 class FiniteLoss(Callback):
@@ -70,9 +92,14 @@ class Checkpoint(ModelCheckpoint):
         def here(path: str) -> str:
             return str(Path(str(self.dirpath)) / Path(path).name) if path else path
 
-        paths = {key: here(state_dict[key]) for key in ("best_model_path", "last_model_path", "kth_best_model_path")}
+        paths = {
+            key: here(state_dict[key])
+            for key in ("best_model_path", "last_model_path", "kth_best_model_path")
+        }
         best = {here(path): score for path, score in state_dict["best_k_models"].items()}
-        super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
+        super().load_state_dict(
+            {**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath}
+        )
 
 
 class MedianRule(Callback):
@@ -109,12 +136,12 @@ class MedianRule(Callback):
         """Judge; the first process reads, all hear it."""
         epoch, found = trainer.current_epoch, None
         if trainer.is_global_zero and self.after <= epoch + 1 < (trainer.max_epochs or 0):
-            found = median.judge(self.folder, self.sweep, epoch, self.jobs)
+            found = pruning.judge(self.folder, self.sweep, epoch, self.jobs)
         self.verdict = trainer.strategy.broadcast(found)
         if self.verdict is not None:
             trainer.should_stop = True
             if trainer.is_global_zero:
-                print(f"pruned {median.told(self.verdict)}", flush=True)
+                print(f"pruned {pruning.describe_verdict(self.verdict)}", flush=True)
 
 
 def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]:
@@ -128,7 +155,10 @@ def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]
         ConfigError: a setting is out of range.
     """
     terminal = bool(settings["progress"]) and sys.stderr.isatty()
-    callbacks: list[Callback] = [EpochTable(folder / "metrics.csv", lines=not terminal), FiniteLoss()]
+    callbacks: list[Callback] = [
+        EpochTable(folder / "metrics.csv", lines=not terminal),
+        FiniteLoss(),
+    ]
     if terminal:
         callbacks.append(TQDMProgressBar())
     for key in ("ema", "early_stopping"):
@@ -141,7 +171,9 @@ def build_callbacks(settings: Mapping[str, Any], folder: Path) -> list[Callback]
     if (patience := settings["early_stopping"]) is not None:
         if not isinstance(patience, int) or patience < 1:
             raise ConfigError(f"trainer.early_stopping={patience} is a count of epochs, from 1")
-        callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, check_on_train_epoch_end=True))
+        callbacks.append(
+            EarlyStopping(MONITOR, mode="max", patience=patience, check_on_train_epoch_end=True)
+        )
     keep: dict[str, Any] = {
         "dirpath": folder / "checkpoints", "save_on_train_epoch_end": True, "enable_version_counter": False,
     }  # fmt: skip
@@ -161,8 +193,12 @@ def _pruned(settings: Mapping[str, Any], epochs: int, folder: Path) -> list[Call
     if settings["after"] is None:
         return []
     if settings["after"] >= epochs:
-        raise ConfigError(f"trainer.prune.after={settings['after']} ends no job: it is less than trainer.max_epochs={epochs}")
-    sweep = ledger.around(folder)
+        raise ConfigError(
+            f"trainer.prune.after={settings['after']} ends no job: it is less than trainer.max_epochs={epochs}"
+        )
+    sweep = find_sweep(folder)
     if sweep is None:
-        raise ConfigError(f"trainer.prune.after={settings['after']}: this is no job of a sweep; trainer.prune.after=null")
+        raise ConfigError(
+            f"trainer.prune.after={settings['after']}: this is no job of a sweep; trainer.prune.after=null"
+        )
     return [MedianRule(folder, sweep, settings["after"], settings["jobs"])]

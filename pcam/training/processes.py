@@ -14,7 +14,7 @@ STOPPED = 130  # by ctrl-C
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """Processes that train together, as many on each node.
 
     Attributes:
@@ -37,7 +37,7 @@ class Group:
         return self.local * self.nodes
 
 
-def node_of(settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> int:
+def node_rank(settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> int:
     """Return which of ``trainer.num_nodes`` nodes this one is, from 0.
 
     Raises:
@@ -48,11 +48,15 @@ def node_of(settings: Mapping[str, Any], environment: Mapping[str, str] = os.env
         return 0
     told = environment.get("NODE_RANK", environment.get("SLURM_NODEID", ""))
     if not told.isdigit() or int(told) >= nodes:
-        raise ConfigError(f"trainer.num_nodes={nodes}: NODE_RANK={told} in the environment must be from 0 to {nodes - 1}")
+        raise ConfigError(
+            f"trainer.num_nodes={nodes}: NODE_RANK={told} in the environment must be from 0 to {nodes - 1}"
+        )
     return int(told)
 
 
-def group_of(settings: Mapping[str, Any], local: int, environment: Mapping[str, str] = os.environ) -> Group:
+def process_group(
+    settings: Mapping[str, Any], local: int, environment: Mapping[str, str] = os.environ
+) -> ProcessGroup:
     """Return the group that ``local`` processes of this node belong to.
 
     Args:
@@ -65,22 +69,26 @@ def group_of(settings: Mapping[str, Any], local: int, environment: Mapping[str, 
     """
     nodes = settings["num_nodes"]
     if nodes == 1:
-        return Group(local, 1, 0, "127.0.0.1", _free_port() if local > 1 else 0)
+        return ProcessGroup(local, 1, 0, "127.0.0.1", _free_port() if local > 1 else 0)
     address, port = environment.get("MASTER_ADDR"), environment.get("MASTER_PORT")
     if "SLURM_JOB_NODELIST" in environment:
         from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-        address = address or SLURMEnvironment.resolve_root_node_address(environment["SLURM_JOB_NODELIST"])
-        port = port or str(15000 + int(environment["SLURM_JOB_ID"]) % 1000)  # the same on every node of the job
+        address = address or SLURMEnvironment.resolve_root_node_address(
+            environment["SLURM_JOB_NODELIST"]
+        )
+        port = port or str(
+            15000 + int(environment["SLURM_JOB_ID"]) % 1000
+        )  # the same on every node of the job
     if not address or not (port or "").isdigit():
         raise ConfigError(
             f"trainer.num_nodes={nodes}: MASTER_ADDR={address or ''} and MASTER_PORT={port or ''} in the environment must be "
             "node 0's address and a free port there"
         )
-    return Group(local, nodes, node_of(settings, environment), address, int(port or 0))
+    return ProcessGroup(local, nodes, node_rank(settings, environment), address, int(port or 0))
 
 
-def together(group: Group, work: Callable[..., Any], *given: Any) -> None:
+def launch_processes(group: ProcessGroup, work: Callable[..., Any], *given: Any) -> None:
     """Do ``work(*given)`` in each of this node's processes, and wait for them.
 
     They are fresh and told everything. Lightning would run today's command line again instead: in a sweep that starts the
@@ -93,10 +101,12 @@ def together(group: Group, work: Callable[..., Any], *given: Any) -> None:
     from torch.multiprocessing import get_context
     from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
-    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it tells of each process that it ends
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(
+        logging.ERROR
+    )  # it tells of each process that it ends
     lines = get_context("spawn").SimpleQueue()
     try:
-        spawn(_be, (group, lines, work, given), nprocs=group.local)  # type: ignore[no-untyped-call]
+        spawn(_worker, (group, lines, work, given), nprocs=group.local)  # type: ignore[no-untyped-call]
     except ProcessExitedException as error:
         if error.exit_code == LINE and not lines.empty():
             raise PcamError(lines.get()) from None
@@ -105,7 +115,9 @@ def together(group: Group, work: Callable[..., Any], *given: Any) -> None:
         raise
 
 
-def _be(rank: int, group: Group, lines: Any, work: Callable[..., Any], given: tuple[Any, ...]) -> None:
+def _worker(
+    rank: int, group: ProcessGroup, lines: Any, work: Callable[..., Any], given: tuple[Any, ...]
+) -> None:
     """Be one of a node's processes."""
     import torch
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from lightning import Trainer
 
+from pcam.config.tables import build, check
 from pcam.errors import ConfigError
-from pcam.models.finetuning import Plan
-from pcam.tables import call, check
-from pcam.training.processes import Group
+from pcam.models.freezing import FreezePlan
+from pcam.training.processes import ProcessGroup
 
 # keys of trainer that are not Lightning's, or resolved
 OURS = ("precision", "devices", "early_stopping", "ema", "progress", "prune")
@@ -41,10 +41,14 @@ def processes(settings: Mapping[str, Any]) -> int:
     devices, accelerator = settings["devices"], settings["accelerator"]
     gpus = torch.cuda.device_count()
     if accelerator in ("gpu", "cuda") and gpus == 0 and not torch.backends.mps.is_available():
-        raise ConfigError(f"trainer.accelerator={accelerator}: there is no GPU; use trainer=cpu or trainer=auto")
+        raise ConfigError(
+            f"trainer.accelerator={accelerator}: there is no GPU; use trainer=cpu or trainer=auto"
+        )
     count = len(devices) if isinstance(devices, list | tuple) else devices
     if not isinstance(count, int) or count < 1:
-        raise ConfigError(f"trainer.devices={devices}; it is auto, a count from 1, or a list of GPUs")
+        raise ConfigError(
+            f"trainer.devices={devices}; it is auto, a count from 1, or a list of GPUs"
+        )
     if gpus and accelerator != "cpu" and count > gpus:
         raise ConfigError(f"trainer.devices={devices}: there are {gpus} GPUs")
     return count
@@ -62,9 +66,9 @@ def precision(setting: str, accelerator: str) -> str:
 def build_trainer(
     settings: Mapping[str, Any],
     folder: Path,
-    group: Group,
+    group: ProcessGroup,
     callbacks: list[Any],
-    plan: Plan,
+    plan: FreezePlan,
 ) -> Trainer:
     """Return Lightning's Trainer for the config's ``trainer``."""
     from lightning.fabric.plugins.environments.lightning import LightningEnvironment
@@ -77,20 +81,24 @@ def build_trainer(
                 f"trainer.{key}={settings[key]} is too small; it is {'at least 1' if kind is int else 'more than 0'}"
             )
     if settings["deterministic"] not in (True, False, "warn"):
-        raise ConfigError(f"trainer.deterministic={settings['deterministic']} is not true, false or warn")
+        raise ConfigError(
+            f"trainer.deterministic={settings['deterministic']} is not true, false or warn"
+        )
     given = {key: value for key, value in settings.items() if key not in OURS}
     strategy: Any = "auto"
     if group.size > 1:
         strategy = DDPStrategy(find_unused_parameters=plan.ever_frozen)
     try:
-        return call(
+        return build(
             Trainer,
             given,
             "trainer",
             devices=settings["devices"],
             precision=precision(settings["precision"], settings["accelerator"]),
             strategy=strategy,
-            plugins=[LightningEnvironment()],  # a scheduler's is not taken for a start of its own: processes are ours (Group)
+            plugins=[
+                LightningEnvironment()
+            ],  # a scheduler's is not taken for a start of its own: processes are ours (Group)
             callbacks=callbacks,
             logger=False,
             default_root_dir=folder,
@@ -100,11 +108,14 @@ def build_trainer(
             use_distributed_sampler=False,  # each patch is scored exactly once (PatchOrder)
             num_sanity_val_steps=0,
         )
-    except (ValueError, TypeError) as error:  # Lightning's are MisconfigurationException too, a plain Exception
+    except (
+        ValueError,
+        TypeError,
+    ) as error:  # Lightning's are MisconfigurationException too, a plain Exception
         raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
 
 
-def quiet() -> None:
+def silence_lightning() -> None:
     """Leave out what Lightning says about itself; what matters stands on the screen."""
     for name in ("lightning.pytorch", "lightning.fabric", "timm"):
         logging.getLogger(name).setLevel(logging.WARNING)

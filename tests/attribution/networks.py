@@ -31,7 +31,9 @@ class Weighted(nn.Module):
 
     def __init__(self, size: int = 16) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(3, size, size, generator=torch.Generator().manual_seed(1)))
+        self.weight = nn.Parameter(
+            torch.randn(3, size, size, generator=torch.Generator().manual_seed(1))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return (x * self.weight).sum((1, 2, 3))[:, None]
@@ -66,7 +68,9 @@ def centred() -> Network:
     return with_backbone(Centre(), head)
 
 
-def explainer(net: Network, layer: str | None = None, references: Tensor | None = None, **options: object) -> Explainer:
+def explainer(
+    net: Network, layer: str | None = None, references: Tensor | None = None, **options: object
+) -> Explainer:
     scorer = Scorer(net)
     module = scorer.network.backbone if layer is None else layers(scorer.network)[layer]
     references = torch.zeros(1, 3, 1, 1) if references is None else references

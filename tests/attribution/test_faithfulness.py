@@ -12,7 +12,9 @@ from tests.attribution.networks import explainer, linear, network, patches, with
 
 
 def test_where_a_map_lies_by_hand() -> None:
-    maps = torch.tensor([[[1.0, -3.0], [0.0, 4.0]], [[2.0, -2.0], [2.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    maps = torch.tensor(
+        [[[1.0, -3.0], [0.0, 4.0]], [[2.0, -2.0], [2.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]
+    )
     region = torch.tensor([[[False, True], [False, False]]]).expand(3, 2, 2)
     np.testing.assert_allclose(faith.share(maps, region), [3 / 8, 2 / 6, np.nan])
     np.testing.assert_allclose(faith.pointing(maps, region), [0, 1 / 3, np.nan])
@@ -40,19 +42,32 @@ def test_taking_away_what_matters_first_matters_most() -> None:
     head = nn.Linear(1, 1)
     head.weight.data, head.bias.data = torch.full((1, 1), -20.0), torch.full((1,), 10.0)
     scorer = Scorer(with_backbone(Corner(), head))
-    x, white = torch.full((2, 3, 32, 32), -1.0), torch.ones(2, 3, 32, 32)  # 1 of the patch, 0 of the baseline
-    right, wrong, ties = torch.zeros(2, 32, 32), torch.zeros(2, 32, 32), faith.random_ranks((32, 32), 0, np.arange(2))
+    x, white = (
+        torch.full((2, 3, 32, 32), -1.0),
+        torch.ones(2, 3, 32, 32),
+    )  # 1 of the patch, 0 of the baseline
+    right, wrong, ties = (
+        torch.zeros(2, 32, 32),
+        torch.zeros(2, 32, 32),
+        faith.random_ranks((32, 32), 0, np.arange(2)),
+    )
     right[:, :8, :8], wrong[:, :8, :8] = 1.0, -1.0
     for maps, deletion, insertion in ((right, 1 / 32, 31 / 32), (wrong, 31 / 32, 1 / 32)):
-        found = faith.deletion_and_insertion(scorer, x, white, maps, ties, cell=8, steps=16, batch=5)
-        np.testing.assert_allclose(found[0], deletion, atol=1e-3)  # one of 16 cells, at the first or the last of 16 steps
+        found = faith.deletion_and_insertion(
+            scorer, x, white, maps, ties, cell=8, steps=16, batch=5
+        )
+        np.testing.assert_allclose(
+            found[0], deletion, atol=1e-3
+        )  # one of 16 cells, at the first or the last of 16 steps
         np.testing.assert_allclose(found[1], insertion, atol=1e-3)
 
 
 def test_cells_that_do_not_fill_the_patch() -> None:
     net, x = linear(), patches(3)
     maps, ties = patches(3).sum(1), faith.random_ranks((16, 16), 0, np.arange(3))
-    found = faith.deletion_and_insertion(Scorer(net), x, torch.zeros_like(x), maps, ties, cell=5, steps=4, batch=2)
+    found = faith.deletion_and_insertion(
+        Scorer(net), x, torch.zeros_like(x), maps, ties, cell=5, steps=4, batch=2
+    )
     assert all(np.isfinite(area).all() for area in found)
 
 
@@ -60,7 +75,9 @@ def test_an_empty_map_is_no_order() -> None:
     net, x = linear(), patches(3)
     ties = faith.random_ranks((16, 16), 0, np.arange(3))
     empty, by_chance = (
-        faith.deletion_and_insertion(Scorer(net), x, torch.zeros_like(x), maps, -ties, cell=4, steps=16, batch=9)
+        faith.deletion_and_insertion(
+            Scorer(net), x, torch.zeros_like(x), maps, -ties, cell=4, steps=16, batch=9
+        )
         for maps in (torch.zeros(3, 16, 16), ties)
     )
     np.testing.assert_allclose(empty[0], by_chance[0])
@@ -73,7 +90,9 @@ def test_similarity_is_spearman_s() -> None:
     one, other = torch.randn(3, 8, 8), torch.randn(3, 8, 8)
     told = faith.similarity(one, other)
     for i in range(3):
-        assert told[i] == pytest.approx(spearmanr(one[i].abs().flatten(), other[i].abs().flatten()).statistic)
+        assert told[i] == pytest.approx(
+            spearmanr(one[i].abs().flatten(), other[i].abs().flatten()).statistic
+        )
     np.testing.assert_allclose(faith.similarity(one, -2 * one), 1)
     assert np.isnan(faith.similarity(one, torch.ones(3, 8, 8))).all()
 
@@ -82,7 +101,11 @@ def test_agreement_under_the_symmetries() -> None:
     x, index = patches(2, 24), torch.arange(2)
     for explain, least, most in (
         (lambda few, index: few.abs().sum(1), 0.999, 1.001),  # turns with the patch
-        (lambda few, index: torch.arange(24.0).expand(len(few), 24, 24), -0.2, 0.3),  # stays where it is
+        (
+            lambda few, index: torch.arange(24.0).expand(len(few), 24, 24),
+            -0.2,
+            0.3,
+        ),  # stays where it is
     ):
         told = faith.symmetry(explain, x, index, explain(x, index))
         assert (told > least).all()
@@ -102,13 +125,17 @@ def test_the_cascade_goes_from_the_head_to_the_first_layer() -> None:
     changed = []
     for mixed in faith.cascade(net, fresh, x, 4):
         state = mixed.state_dict()
-        assert all(torch.equal(state[key], own[key]) or torch.equal(state[key], new[key]) for key in state)
+        assert all(
+            torch.equal(state[key], own[key]) or torch.equal(state[key], new[key]) for key in state
+        )
         changed.append({key for key in state if not torch.equal(state[key], own[key])})
     assert changed[0] == {"head.0.weight", "head.0.bias"}
     assert all(fewer < more for fewer, more in itertools.pairwise(changed))
     differ = {key for key in own if not torch.equal(own[key], new[key])}
     assert changed[-1] == differ
-    assert not any(key.startswith("backbone.conv1.0") for key in changed[-2])  # the first layer is the last to go
+    assert not any(
+        key.startswith("backbone.conv1.0") for key in changed[-2]
+    )  # the first layer is the last to go
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
 
 
@@ -118,7 +145,9 @@ def test_infidelity_of_a_linear_network() -> None:
     index = torch.arange(3)
     removed = faith.removals(e.scorer, x, e.baseline(x), index, seed=0, batch=5)
     right = e.maps("integrated_gradients", x, index).values
-    np.testing.assert_allclose(faith.infidelity(right, removed), 0, atol=1e-6)  # its sums over squares are the losses
+    np.testing.assert_allclose(
+        faith.infidelity(right, removed), 0, atol=1e-6
+    )  # its sums over squares are the losses
     np.testing.assert_allclose(faith.infidelity(7 * right, removed), 0, atol=1e-6)
     np.testing.assert_allclose(faith.infidelity(-right, removed), 1)  # of the wrong sign
     np.testing.assert_allclose(faith.infidelity(torch.zeros(3, 16, 16), removed), 1)
@@ -141,8 +170,12 @@ def test_infidelity_is_captum_s_where_its_scale_is_not_below_zero() -> None:
             return squares.expand_as(many) / 3.0, torch.where(squares, baseline[i], many)
 
         one = maps[i].expand(1, 3, -1, -1)
-        error = infidelity(e.scorer, perturb, x[i : i + 1], one, n_perturb_samples=faith.SQUARES, normalize=True)
-        assert faith.infidelity(maps, removed)[i] == pytest.approx(float(error) / (removed.losses[i] ** 2).mean(), rel=1e-4)
+        error = infidelity(
+            e.scorer, perturb, x[i : i + 1], one, n_perturb_samples=faith.SQUARES, normalize=True
+        )
+        assert faith.infidelity(maps, removed)[i] == pytest.approx(
+            float(error) / (removed.losses[i] ** 2).mean(), rel=1e-4
+        )
 
 
 def test_sensitivity_to_noise() -> None:
@@ -150,7 +183,9 @@ def test_sensitivity_to_noise() -> None:
     still = faith.sensitivity(lambda few, index: torch.ones(len(few), 16, 16), x, index, seed=0)
     moved = faith.sensitivity(lambda few, index: few.sum(1), x, index, seed=0)
     torn = faith.sensitivity(lambda few, index: (1000 * few.sum(1)).sin(), x, index, seed=0)
-    assert np.isnan(faith.sensitivity(lambda few, index: torch.zeros(len(few), 16, 16), x, index, seed=0)).all()
+    assert np.isnan(
+        faith.sensitivity(lambda few, index: torch.zeros(len(few), 16, 16), x, index, seed=0)
+    ).all()
     assert still.max() == 0
     assert (moved > 0).all()
     assert (moved < 0.05).all()

@@ -4,20 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from pcam.data.datamodule import PatchData, PatchOrder, fingerprint
-from pcam.data.source import MaskedSource
-from pcam.data.synthetic import SyntheticSource
+from pcam.data.base import MaskedPatchSource
+from pcam.data.datamodule import PatchDataModule, PatchOrder, fingerprint
+from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError, DataError
 from tests.run import composed
 
 
-def data(*overrides: str) -> PatchData:
+def data(*overrides: str) -> PatchDataModule:
     sizes = [] if "data=folder" in overrides else ["data.train=50", "data.valid=20", "data.test=20"]
     config = composed(*sizes, "data.batch_size=16", *overrides)
-    return PatchData(config["data"], config["splits"], config["crop"], config["aug"], config["seed"])
+    return PatchDataModule(
+        config["data"], config["splits"], config["crop"], config["aug"], config["seed"]
+    )
 
 
-def epoch_of(module: PatchData, epoch: int, split: str = "train", training: bool = True) -> dict[str, torch.Tensor]:
+def epoch_of(
+    module: PatchDataModule, epoch: int, split: str = "train", training: bool = True
+) -> dict[str, torch.Tensor]:
     loader = module.loader(split, training)
     loader.batch_sampler.epoch = lambda: epoch
     batches = list(loader)
@@ -43,11 +47,16 @@ def test_images_are_the_patches_of_their_index() -> None:
 @pytest.mark.parametrize("recipe", ["aug=paper", "aug=keras", "aug=dihedral"])
 def test_trap_no_result_depends_on_the_number_of_workers(recipe: str) -> None:
     crop = ["crop=random", "crop.size=64"]
-    epochs = [[epoch_of(data(recipe, *crop, f"data.num_workers={n}"), e) for e in (0, 1)] for n in (0, 1, 3)]
+    epochs = [
+        [epoch_of(data(recipe, *crop, f"data.num_workers={n}"), e) for e in (0, 1)]
+        for n in (0, 1, 3)
+    ]
     for other in epochs[1:]:
         for a, b in zip(epochs[0], other, strict=True):
             assert all((a[key] == b[key]).all() for key in a)
-    first, second = ({int(i): image for i, image in zip(e["index"], e["image"], strict=True)} for e in epochs[0])
+    first, second = (
+        {int(i): image for i, image in zip(e["index"], e["image"], strict=True)} for e in epochs[0]
+    )
     both = first.keys() & second.keys()
     assert np.mean([bool((first[i] != second[i]).any()) for i in both]) > 0.8
     assert epochs[0][0]["index"].tolist() != epochs[0][1]["index"].tolist()
@@ -61,14 +70,23 @@ def test_evaluation_is_neither_shuffled_nor_augmented() -> None:
     for split in ("valid", "test"):
         batch = epoch_of(module, 3, split, training=False)
         assert batch["index"].tolist() == list(range(20))
-        assert (batch["image"].permute(0, 2, 3, 1).numpy() == SyntheticSource(split, 20).read(np.arange(20))).all()
+        assert (
+            batch["image"].permute(0, 2, 3, 1).numpy()
+            == SyntheticSource(split, 20).read(np.arange(20))
+        ).all()
 
 
 def test_each_split_may_have_its_own_crop() -> None:
     module = data("crop=random", "crop.size=48", "crop.test=none")
-    shapes = {split: epoch_of(module, 0, split, False)["image"].shape[-1] for split in ("train", "valid", "test")}
+    shapes = {
+        split: epoch_of(module, 0, split, False)["image"].shape[-1]
+        for split in ("train", "valid", "test")
+    }
     assert shapes == {"train": 48, "valid": 48, "test": 96}
-    once, twice = (epoch_of(data("crop=random", "crop.valid=random"), e, "valid", False)["image"] for e in (0, 5))
+    once, twice = (
+        epoch_of(data("crop=random", "crop.valid=random"), e, "valid", False)["image"]
+        for e in (0, 5)
+    )
     assert (once == twice).all()
 
 
@@ -103,11 +121,13 @@ def test_limit_draws_by_the_seed_and_keeps_labels_ids_and_masks_together() -> No
     assert place == sorted(place)
     assert limited.labels.tolist() == whole.labels[place].tolist()
     assert limited.groups == [whole.groups[i] for i in place]
-    assert isinstance(limited, MaskedSource)
+    assert isinstance(limited, MaskedPatchSource)
     assert (limited.masks(np.arange(7)) == whole.masks(np.array(place))).all()
     other = data("data.limit=7", "seed=1").sources
     assert other["train"].ids != limited.ids
-    assert other["valid"].ids == data("data.limit=7").sources["valid"].ids  # seeds are measured on the same patches
+    assert (
+        other["valid"].ids == data("data.limit=7").sources["valid"].ids
+    )  # seeds are measured on the same patches
 
 
 def test_fingerprint_tells_data_apart() -> None:
@@ -120,7 +140,9 @@ def test_a_folder_of_images_of_any_size(folder_root: Path) -> None:
     module = data("data=folder", f"data.root={folder_root}")
     source = module.sources["valid"]
     made = SyntheticSource("valid", 12)
-    assert sorted(source.labels.tolist()) == sorted(made.labels.tolist())  # the second class in alphabetical order is 1
+    assert sorted(source.labels.tolist()) == sorted(
+        made.labels.tolist()
+    )  # the second class in alphabetical order is 1
     at = source.ids.index(f"valid/{'tumour' if made.labels[3] else 'normal'}/3.png")
     assert (source.read(np.array([at]))[0] == made.read(np.array([3]))[0]).all()
     other = data("data=folder", f"data.root={folder_root}", "data.positive=normal").sources["valid"]

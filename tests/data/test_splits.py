@@ -47,7 +47,9 @@ def test_folds_hold_every_patch_once_no_slide_twice_and_each_class_evenly() -> N
         assert abs(LABELS[fold == number].mean() - LABELS.mean()) < 0.05
     assert (folds_by_slide(LABELS, SLIDES, 5, seed=0) == fold).all()
     assert (folds_by_slide(LABELS, SLIDES, 5, seed=1) != fold).any()
-    with pytest.raises(ConfigError, match=r"splits\.folds=41; with 40 slides it is a count from 2 to 40"):
+    with pytest.raises(
+        ConfigError, match=r"splits\.folds=41; with 40 slides it is a count from 2 to 40"
+    ):
         folds_by_slide(LABELS, SLIDES, 41, 0)
 
 

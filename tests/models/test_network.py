@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from pcam.data.crop import Crop
-from pcam.data.synthetic import SyntheticSource
+from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError
 from pcam.models.classifier import cross_entropy
 from pcam.models.network import Network
@@ -26,24 +26,41 @@ def network(**settings: object) -> Network:
 
 def test_the_study_s_six_networks_take_raw_patches() -> None:
     # B0 in B7's place and pools of 32 px keep it quick; the real sizes are run by docs/networks.py
-    sizes = {"resnet50": 23.5, "efficientnet_b0": 4.0, "vgg16": 14.7, "densenet201": 18.1, "xception": 20.8, "googlenet": 5.6}
+    sizes = {
+        "resnet50": 23.5,
+        "efficientnet_b0": 4.0,
+        "vgg16": 14.7,
+        "densenet201": 18.1,
+        "xception": 20.8,
+        "googlenet": 5.6,
+    }
     for name, millions in sizes.items():
         config = composed(f"model={name}")
-        model = {k: v for k, v in config["model"].items() if k not in ("weights", "at_scale")} | {"input_size": 96}
+        model = {k: v for k, v in config["model"].items() if k not in ("weights", "at_scale")} | {
+            "input_size": 96
+        }
         outputs = 1 if config["loss"]["name"] == "bce" else 2
-        net = Network(**model, interpolation=config["crop"]["interpolation"], outputs=outputs).eval()
+        net = Network(
+            **model, interpolation=config["crop"]["interpolation"], outputs=outputs
+        ).eval()
         out = net(PATCHES[:2])
         assert out.shape == (2,)
         assert out.dtype == torch.float32
         assert torch.isfinite(out).all()
-        assert sum(p.numel() for p in net.backbone.parameters()) / 1e6 == pytest.approx(millions, abs=0.06), name
+        assert sum(p.numel() for p in net.backbone.parameters()) / 1e6 == pytest.approx(
+            millions, abs=0.06
+        ), name
         first = next(m for m in net.head if isinstance(m, nn.Linear))
         assert first.out_features == (512 if name in ("vgg16", "densenet201") else outputs)
 
 
 def test_the_recipes_of_the_study() -> None:
     google = composed("model=googlenet")
-    assert (google["loss"]["name"], google["crop"]["train"], google["crop"]["size"]) == ("bce", "center", 64)
+    assert (google["loss"]["name"], google["crop"]["train"], google["crop"]["size"]) == (
+        "bce",
+        "center",
+        64,
+    )
     assert google["model"]["input_size"] == 224
     assert composed("model=googlenet", "crop=none", "loss=ce")["loss"]["name"] == "ce"
     assert composed("model=efficientnet_b7")["model"]["name"] == "tf_efficientnet_b7"
@@ -72,11 +89,21 @@ def test_normalisation_is_that_of_the_weights() -> None:
     image[:, 0] = 255
     seen = seen_by(network(), image)
     assert seen[0, :, 0, 0].tolist() == pytest.approx([1, -1, -1])  # test_resnet was trained so
-    from pcam.models.backbones import origin
+    from pcam.models.backbones import pretrained_info
 
-    assert origin("resnet50").mean == (0.485, 0.456, 0.406)  # ImageNet's, as the weights' makers publish
-    assert origin("legacy_xception").mean == origin("googlenet").std == (0.5, 0.5, 0.5)
-    assert seen_by(network(mean=0.5, std=[0.5, 0.25, 1]), image)[0, :, 0, 0].tolist() == pytest.approx([1, -2, -0.5])
+    assert pretrained_info("resnet50").mean == (
+        0.485,
+        0.456,
+        0.406,
+    )  # ImageNet's, as the weights' makers publish
+    assert (
+        pretrained_info("legacy_xception").mean
+        == pretrained_info("googlenet").std
+        == (0.5, 0.5, 0.5)
+    )
+    assert seen_by(network(mean=0.5, std=[0.5, 0.25, 1]), image)[
+        0, :, 0, 0
+    ].tolist() == pytest.approx([1, -2, -0.5])
 
 
 def test_floats_of_the_same_range_give_the_same_and_a_gradient() -> None:
@@ -97,8 +124,16 @@ def test_log_odds_make_softmax_cross_entropy() -> None:
 
 
 def test_head_settings_have_an_effect() -> None:
-    net = network(input_size=96, head={"pool": "flatten", "hidden": 16, "dropout": 0.5, "batch_norm": True})
-    assert [type(layer) for layer in net.head] == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout, nn.Linear]
+    net = network(
+        input_size=96, head={"pool": "flatten", "hidden": 16, "dropout": 0.5, "batch_norm": True}
+    )
+    assert [type(layer) for layer in net.head] == [
+        nn.Linear,
+        nn.BatchNorm1d,
+        nn.ReLU,
+        nn.Dropout,
+        nn.Linear,
+    ]
     assert net.head[0].in_features > network().head[0].in_features
 
 
@@ -107,7 +142,9 @@ def tensors(module: nn.Module) -> list[torch.Tensor]:
 
 
 def changed(module: nn.Module, before: list[torch.Tensor]) -> list[bool]:
-    return [not torch.equal(a, b) for a, b in zip(module.state_dict().values(), before, strict=True)]
+    return [
+        not torch.equal(a, b) for a, b in zip(module.state_dict().values(), before, strict=True)
+    ]
 
 
 def test_trap_a_frozen_backbone_whose_batchnorm_moves() -> None:
@@ -159,7 +196,9 @@ def test_bad_settings_are_told() -> None:
         network(kwargs={"checkpoint_path": "x"})
     with pytest.raises(ConfigError, match="unknown key model.head.hiden; did you mean hidden"):
         network(head={**HEAD, "hiden": 3})
-    with pytest.raises(ConfigError, match="crop.interpolation=nearst is not known; did you mean nearest"):
+    with pytest.raises(
+        ConfigError, match="crop.interpolation=nearst is not known; did you mean nearest"
+    ):
         network(interpolation="nearst")
     with pytest.raises(ConfigError, match="model.name=hf-hub:somebody/net is not a network"):
         network(name="hf-hub:somebody/net")

@@ -16,11 +16,17 @@ def test_nothing_changes() -> None:
     assert found["agreement"]["low"] < 1  # 400 patches that agree do not prove that all do
     assert found["to_positive"]["value"] == found["to_negative"]["value"] == 0
     assert found["auroc"]["value"] == found["beyond"]["changed"]["value"] == 0
-    assert np.isnan(found["beyond"]["changed"]["low"])  # without a patch that differs there is nothing to resample
+    assert np.isnan(
+        found["beyond"]["changed"]["low"]
+    )  # without a patch that differs there is nothing to resample
 
 
 def test_a_share_of_changed_calls_stays_a_share() -> None:
-    before, after, label = np.array([1.0, -1.0, 2.0]), np.array([-1.0, -1.0, -2.0]), np.array([1, 0, 1], np.uint8)
+    before, after, label = (
+        np.array([1.0, -1.0, 2.0]),
+        np.array([-1.0, -1.0, -2.0]),
+        np.array([1, 0, 1], np.uint8),
+    )
     changed = change(before, after, label, floor=before, resamples=100)["beyond"]["changed"]
     assert -1 <= changed["low"] <= changed["value"] <= changed["high"] <= 1
 
@@ -36,14 +42,20 @@ def test_by_hand() -> None:
     expected = roc_auc_score(LABEL, after) - roc_auc_score(LABEL, BEFORE)
     assert found["auroc"]["value"] == pytest.approx(expected)
     assert found["logodds"]["positive"]["value"] == 0
-    assert found["logodds"]["negative"]["value"] == pytest.approx((after - BEFORE)[LABEL == 0].mean())
-    assert found["probability"]["negative"]["value"] == pytest.approx((expit(after) - expit(BEFORE))[LABEL == 0].mean())
+    assert found["logodds"]["negative"]["value"] == pytest.approx(
+        (after - BEFORE)[LABEL == 0].mean()
+    )
+    assert found["probability"]["negative"]["value"] == pytest.approx(
+        (expit(after) - expit(BEFORE))[LABEL == 0].mean()
+    )
     assert "beyond" not in found
 
 
 def test_beyond_the_floor() -> None:
     noise = BEFORE + RNG.normal(0, 0.05, 400)
-    still = change(BEFORE, BEFORE + RNG.normal(0, 0.05, 400), LABEL, floor=noise, resamples=500)["beyond"]
+    still = change(BEFORE, BEFORE + RNG.normal(0, 0.05, 400), LABEL, floor=noise, resamples=500)[
+        "beyond"
+    ]
     worse = change(BEFORE, BEFORE - 1.5 * LABEL, LABEL, floor=noise, resamples=500)["beyond"]
     for figure in ("changed", "auroc"):
         assert still[figure]["low"] < 0 < still[figure]["high"]
@@ -54,5 +66,8 @@ def test_beyond_the_floor() -> None:
 def test_slides_widen_the_interval() -> None:
     slides = [f"s{i // 40}" for i in range(400)]
     after = BEFORE + np.repeat(RNG.normal(0, 1, 10), 40)  # what changes is the slide's
-    own, grouped = (change(BEFORE, after, LABEL, groups, resamples=500)["logodds"]["positive"] for groups in (None, slides))
+    own, grouped = (
+        change(BEFORE, after, LABEL, groups, resamples=500)["logodds"]["positive"]
+        for groups in (None, slides)
+    )
     assert grouped["high"] - grouped["low"] > 3 * (own["high"] - own["low"])

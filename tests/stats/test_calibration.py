@@ -21,19 +21,26 @@ def test_temperature_is_found_again(true: float) -> None:
     assert found.value == pytest.approx(true, rel=0.05)
     assert found.note == ""
     assert found.after <= found.before
-    assert found.after == pytest.approx(classification_metrics(tempered(expit(logits * true), found.value), label)["nll"])
+    assert found.after == pytest.approx(
+        classification_metrics(tempered(expit(logits * true), found.value), label)["nll"]
+    )
 
 
 def test_no_other_temperature_is_better() -> None:
     logits, label = sample(500)
     found = fit_temperature(3 * logits, label)
     for factor in (0.99, 1.01):
-        assert np.logaddexp(0, -(2.0 * label - 1) * 3 * logits / (found.value * factor)).mean() > found.after
+        assert (
+            np.logaddexp(0, -(2.0 * label - 1) * 3 * logits / (found.value * factor)).mean()
+            > found.after
+        )
 
 
 def test_probabilities_serve_as_well_as_logits() -> None:
     logits, label = sample(500)
-    assert fit_temperature(logit(expit(logits)), label).value == pytest.approx(fit_temperature(logits, label).value, rel=1e-6)
+    assert fit_temperature(logit(expit(logits)), label).value == pytest.approx(
+        fit_temperature(logits, label).value, rel=1e-6
+    )
 
 
 def test_calibration_helps_and_keeps_the_order() -> None:
@@ -53,8 +60,13 @@ def test_degenerate_cases_are_bounded_and_said() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         separable, worthless = fit_temperature(right, label), fit_temperature(-right, label)
-        alone, flat = fit_temperature(right, np.ones(4, np.uint8)), fit_temperature(np.zeros(4), label)
-        extreme = fit_temperature(logit(np.array([0.0, 1.0, 1.0, 0.0])), np.array([0, 1, 0, 1], np.uint8))
+        alone, flat = (
+            fit_temperature(right, np.ones(4, np.uint8)),
+            fit_temperature(np.zeros(4), label),
+        )
+        extreme = fit_temperature(
+            logit(np.array([0.0, 1.0, 1.0, 0.0])), np.array([0, 1, 0, 1], np.uint8)
+        )
     assert separable.value == pytest.approx(COLDEST)
     assert "lower bound" in separable.note
     assert worthless.value == pytest.approx(HOTTEST)

@@ -28,11 +28,20 @@ def patches(rng: np.random.Generator, apart: float, size: int = 300) -> Simulate
 def slides(rng: np.random.Generator, apart: float, count: int, even: bool) -> Simulated:
     """Patches of slides: many or few of each, a part without tumour (unless ``even``), right or wrong together."""
     sizes = rng.poisson(25 * rng.gamma(2, 0.5, count)).clip(5)
-    share = np.full(count, 0.5) if even else np.where(rng.random(count) < 0.4, 0, rng.beta(2, 2, count))
+    share = (
+        np.full(count, 0.5) if even else np.where(rng.random(count) < 0.4, 0, rng.beta(2, 2, count))
+    )
     slide = np.repeat(np.arange(count), sizes)
     label = (rng.random(len(slide)) < share[slide]).astype(np.uint8)
     own = rng.normal(size=(2, count))[:, slide]
-    return rng.normal(size=len(slide)) + SHIFT * own[0] + (apart + SPREAD * own[1]) * label - apart / 2, label, slide
+    return (
+        rng.normal(size=len(slide))
+        + SHIFT * own[0]
+        + (apart + SPREAD * own[1]) * label
+        - apart / 2,
+        label,
+        slide,
+    )
 
 
 def known_auroc(apart: float, slides: bool) -> float:
@@ -44,19 +53,27 @@ def held(simulate: Callable[[np.random.Generator], Simulated], truth: float, ove
     for case in range(SIMULATIONS):
         logit, label, slide = simulate(np.random.default_rng([7, case]))
         groups = list(slide) if over == "slides" else None
-        figures = bootstrap_metrics(expit(logit), label, groups, figures=["auroc"], resamples=RESAMPLES, seed=case)
+        figures = bootstrap_metrics(
+            expit(logit), label, groups, figures=["auroc"], resamples=RESAMPLES, seed=case
+        )
         inside += figures["auroc"]["low"] <= truth <= figures["auroc"]["high"]
     return inside / SIMULATIONS
 
 
 @pytest.mark.parametrize("apart", [1.2, 2.5])
 def test_interval_over_patches_holds_the_known_auroc(apart: float) -> None:
-    assert 0.93 <= held(lambda rng: patches(rng, apart), known_auroc(apart, False), "patches") <= 0.97
+    assert (
+        0.93 <= held(lambda rng: patches(rng, apart), known_auroc(apart, False), "patches") <= 0.97
+    )
 
 
 @pytest.mark.parametrize(("count", "even"), [(30, False), (30, True), (60, False), (100, False)])
 def test_interval_over_slides_holds_the_known_auroc(count: int, even: bool) -> None:
-    assert 0.93 <= held(lambda rng: slides(rng, 1.5, count, even), known_auroc(1.5, True), "slides") <= 0.97
+    assert (
+        0.93
+        <= held(lambda rng: slides(rng, 1.5, count, even), known_auroc(1.5, True), "slides")
+        <= 0.97
+    )
 
 
 def test_interval_over_patches_fails_where_slides_correlate() -> None:
@@ -69,8 +86,12 @@ def rivals(case: int, count: int | None) -> tuple[np.ndarray, np.ndarray, np.nda
     logit, label, slide = patches(rng, 1.5) if count is None else slides(rng, 1.5, count, False)
 
     def one() -> np.ndarray:
-        own = rng.normal(size=(2, slide.max() + 1))[:, slide] if count else np.zeros((2, len(slide)))
-        return expit(logit + 0.7 * rng.normal(size=len(slide)) + 0.4 * own[0] + 0.4 * own[1] * label)
+        own = (
+            rng.normal(size=(2, slide.max() + 1))[:, slide] if count else np.zeros((2, len(slide)))
+        )
+        return expit(
+            logit + 0.7 * rng.normal(size=len(slide)) + 0.4 * own[0] + 0.4 * own[1] * label
+        )
 
     return one(), one(), label, slide
 
@@ -80,7 +101,9 @@ def p_values(count: int | None) -> Iterator[dict[str, float]]:
     for case in range(SIMULATIONS):
         first, second, label, slide = rivals(case, count)
         groups = list(slide) if count else None
-        found = paired_difference(first, second, label, groups, figures=figures, resamples=RESAMPLES, seed=case)
+        found = paired_difference(
+            first, second, label, groups, figures=figures, resamples=RESAMPLES, seed=case
+        )
         row = {name: figure["p"] for name, figure in found.items()}
         for figure in found.values():
             assert (figure["p"] < 0.05) == (figure["low"] > 0 or figure["high"] < 0)
@@ -101,9 +124,16 @@ def test_paired_test_finds_a_difference_that_two_intervals_would_hide() -> None:
         rng = np.random.default_rng([9, case])
         logit, label, slide = slides(rng, 1.5, 60, False)
         better = expit(logit + 0.15 * (label - 0.5))
-        result = paired_difference(better, expit(logit), label, list(slide), figures=["auroc"], resamples=RESAMPLES)
-        apart = bootstrap_metrics(expit(logit), label, list(slide), figures=["auroc"], resamples=RESAMPLES)["auroc"]
-        found += result["auroc"]["p"] < 0.001 and apart["low"] < apart["value"] + result["auroc"]["value"] < apart["high"]
+        result = paired_difference(
+            better, expit(logit), label, list(slide), figures=["auroc"], resamples=RESAMPLES
+        )
+        apart = bootstrap_metrics(
+            expit(logit), label, list(slide), figures=["auroc"], resamples=RESAMPLES
+        )["auroc"]
+        found += (
+            result["auroc"]["p"] < 0.001
+            and apart["low"] < apart["value"] + result["auroc"]["value"] < apart["high"]
+        )
     assert found >= 38
 
 

@@ -9,7 +9,9 @@ from pcam.stats.curves import operating_curves, reliability
 from pcam.stats.metrics import classification_metrics
 
 
-def sample(size: int = 400, digits: int = 6, slides: int = 20) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def sample(
+    size: int = 400, digits: int = 6, slides: int = 20
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     rng = np.random.default_rng(4)
     label = rng.integers(0, 2, size).astype(np.uint8)
     score = 1 / (1 + np.exp(-rng.normal(size=size) - 2 * label + 1))
@@ -40,19 +42,29 @@ def test_areas_are_the_figures() -> None:
     score, label, _ = sample()
     figures = classification_metrics(score, label)
     curves = operating_curves(score, label, grid=20001, resamples=2)
-    assert np.trapezoid(curves["roc"].y, curves["roc"].x) == pytest.approx(figures["auroc"], abs=1e-3)
-    assert curves["precision_recall"].y[1:].mean() == pytest.approx(figures["average_precision"], abs=1e-3)
+    assert np.trapezoid(curves["roc"].y, curves["roc"].x) == pytest.approx(
+        figures["auroc"], abs=1e-3
+    )
+    assert curves["precision_recall"].y[1:].mean() == pytest.approx(
+        figures["average_precision"], abs=1e-3
+    )
 
 
 def test_bands_surround_the_curve_and_are_wider_over_slides() -> None:
     score, label, _ = sample()
-    slides = [str(n) for n in np.argsort(np.argsort(score)) // 20]  # patches of a slide are much alike
-    narrow, wide = (operating_curves(score, label, groups, resamples=200, grid=21) for groups in (None, slides))
+    slides = [
+        str(n) for n in np.argsort(np.argsort(score)) // 20
+    ]  # patches of a slide are much alike
+    narrow, wide = (
+        operating_curves(score, label, groups, resamples=200, grid=21) for groups in (None, slides)
+    )
     for name in narrow:
         inner = slice(3, -3)
         assert (narrow[name].low <= narrow[name].y).all()
         assert (narrow[name].y <= narrow[name].high).all()
-        assert (wide[name].high - wide[name].low)[inner].mean() > 1.5 * (narrow[name].high - narrow[name].low)[inner].mean()
+        assert (wide[name].high - wide[name].low)[inner].mean() > 1.5 * (
+            narrow[name].high - narrow[name].low
+        )[inner].mean()
     assert narrow["roc"].low[-1] == narrow["roc"].high[-1] == 1
 
 
@@ -91,7 +103,9 @@ def test_reliability_is_scikit_learns_with_intervals(over: str) -> None:
     assert found.patches.sum() == len(label)
     assert ((found.low <= found.observed) & (found.observed <= found.high))[full].all()
     gap = np.abs(found.observed - found.probability)[full] * found.patches[full]
-    assert gap.sum() / len(label) == pytest.approx(classification_metrics(score, label, bins=10)["ece"])
+    assert gap.sum() / len(label) == pytest.approx(
+        classification_metrics(score, label, bins=10)["ece"]
+    )
 
 
 def test_wilson_by_hand_and_an_empty_bin() -> None:

@@ -5,19 +5,32 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from pcam.stats.intervals import bootstrap_mean, bootstrap_metrics, effective, limits, resampled, units_of
+from pcam.stats.intervals import (
+    bootstrap_mean,
+    bootstrap_metrics,
+    effective,
+    limits,
+    resampled,
+    units_of,
+)
 from pcam.stats.metrics import FIGURES
 
 
 def sample(size: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 2, size).astype(np.uint8)
-    return 1 / (1 + np.exp(-rng.normal(size=size) - label)), label, [f"slide{n:02}" for n in rng.integers(0, 12, size)]
+    return (
+        1 / (1 + np.exp(-rng.normal(size=size) - label)),
+        label,
+        [f"slide{n:02}" for n in rng.integers(0, 12, size)],
+    )
 
 
 def test_intervals_are_repeatable_and_surround_the_value() -> None:
     score, label, slides = sample()
-    first, second = (bootstrap_metrics(score, label, slides, means={"loss": score}, seed=3) for _ in range(2))
+    first, second = (
+        bootstrap_metrics(score, label, slides, means={"loss": score}, seed=3) for _ in range(2)
+    )
     assert first == second
     assert set(first) == {"loss", *FIGURES}
     assert all(f["low"] < f["value"] < f["high"] for name, f in first.items() if name != "ece")
@@ -47,8 +60,12 @@ def test_the_interval_widens_where_patches_repeat_within_slides() -> None:
     score, label, _ = sample(60)
     score, label = np.repeat(score, 20), np.repeat(label, 20)
     groups = [str(n) for n in np.repeat(np.arange(60), 20)]
-    narrow, wide = (bootstrap_metrics(score, label, g, resamples=300)["auroc"] for g in (None, groups))
-    assert wide["high"] - wide["low"] > 3.5 * (narrow["high"] - narrow["low"])  # sqrt(20) without the patches' t
+    narrow, wide = (
+        bootstrap_metrics(score, label, g, resamples=300)["auroc"] for g in (None, groups)
+    )
+    assert wide["high"] - wide["low"] > 3.5 * (
+        narrow["high"] - narrow["low"]
+    )  # sqrt(20) without the patches' t
 
 
 def test_a_perfect_figure_of_few_patches_is_not_certain() -> None:
@@ -62,7 +79,10 @@ def test_a_perfect_figure_of_few_patches_is_not_certain() -> None:
 def test_one_slide_says_nothing_of_others() -> None:
     score, label, _ = sample(40)
     found = bootstrap_metrics(score, label, ["one"] * 40, resamples=50)
-    assert all(not np.isnan(f["value"]) and np.isnan(f["low"]) and np.isnan(f["high"]) for f in found.values())
+    assert all(
+        not np.isnan(f["value"]) and np.isnan(f["low"]) and np.isnan(f["high"])
+        for f in found.values()
+    )
 
 
 def test_tumour_on_one_slide_says_nothing_of_other_slides_tumour() -> None:
@@ -78,7 +98,9 @@ def test_tumour_on_one_slide_says_nothing_of_other_slides_tumour() -> None:
 def test_one_class_alone_warns_of_nothing(groups: list[str] | None, value: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = bootstrap_metrics(np.linspace(0, 1, 12), np.full(12, value, np.uint8), groups, resamples=30)
+        found = bootstrap_metrics(
+            np.linspace(0, 1, 12), np.full(12, value, np.uint8), groups, resamples=30
+        )
     assert np.isnan([found["auroc"][key] for key in ("value", "low", "high")]).all()
     assert 0 < found["accuracy"]["low"] < found["accuracy"]["value"] < found["accuracy"]["high"] < 1
 
@@ -86,7 +108,9 @@ def test_one_class_alone_warns_of_nothing(groups: list[str] | None, value: int) 
 def test_threshold_level_and_figures_are_as_asked() -> None:
     score, label, _ = sample()
     wide, narrow = (
-        bootstrap_metrics(score, label, figures=["sensitivity"], threshold=0.7, resamples=200, level=level)["sensitivity"]
+        bootstrap_metrics(
+            score, label, figures=["sensitivity"], threshold=0.7, resamples=200, level=level
+        )["sensitivity"]
         for level in (0.95, 0.5)
     )
     assert wide["value"] == pytest.approx((score[label == 1] >= 0.7).mean())
@@ -110,11 +134,17 @@ def test_limits_by_hand_on_each_scale() -> None:
     drawn = np.random.default_rng(0).normal(0.82, 0.05, 500)
     reach = stats.t.ppf(0.975, 4) * drawn.std(ddof=1) * np.sqrt(5 / 4)
     ends = np.array([-reach, reach])
-    assert limits(0.8, drawn, 5, 0.95) == pytest.approx(tuple(expit(logit(0.8) + ends / (0.8 * 0.2))))
-    assert limits(0.8, drawn, 5, 0.95, "log") == pytest.approx(tuple(np.exp(np.log(0.8) + ends / 0.8)))
+    assert limits(0.8, drawn, 5, 0.95) == pytest.approx(
+        tuple(expit(logit(0.8) + ends / (0.8 * 0.2)))
+    )
+    assert limits(0.8, drawn, 5, 0.95, "log") == pytest.approx(
+        tuple(np.exp(np.log(0.8) + ends / 0.8))
+    )
     low, high = limits(0.8, drawn, 5, 0.5, "biased")
     reach *= stats.t.ppf(0.75, 4) / stats.t.ppf(0.975, 4)
-    assert (low, high) == pytest.approx((1.6 - drawn.mean() - reach, max(0.8, 1.6 - drawn.mean() + reach)))
+    assert (low, high) == pytest.approx(
+        (1.6 - drawn.mean() - reach, max(0.8, 1.6 - drawn.mean() + reach))
+    )
 
 
 def test_limits_need_two_units_and_half_of_the_resamples() -> None:
@@ -126,7 +156,9 @@ def test_limits_need_two_units_and_half_of_the_resamples() -> None:
 
 def test_precision_rests_on_the_patches_that_are_called_positive() -> None:
     label = np.repeat(np.array([0, 1], np.uint8), 500)
-    probability = np.where(np.arange(1000) < 16, 0.9, 0.1)  # 16 negatives are called positive, and nothing else
+    probability = np.where(
+        np.arange(1000) < 16, 0.9, 0.1
+    )  # 16 negatives are called positive, and nothing else
     found = bootstrap_metrics(probability, label, figures=["precision"], resamples=200)["precision"]
     assert found["value"] == found["low"] == 0
     assert 0.15 < found["high"] < 0.3  # Wilson's for 0 of 16 is 0.194, of 500 it would be 0.008
@@ -138,7 +170,9 @@ def test_the_mean_of_what_was_measured_on_patches() -> None:
     told = bootstrap_mean(values)
     error = values.std(ddof=1) / 20
     assert told["value"] == pytest.approx(values.mean())
-    assert told["high"] - told["value"] == pytest.approx(1.966 * error, rel=0.06)  # Student's t with 399 degrees of freedom
+    assert told["high"] - told["value"] == pytest.approx(
+        1.966 * error, rel=0.06
+    )  # Student's t with 399 degrees of freedom
     holes = np.where(np.arange(500) < 100, np.nan, np.concatenate([np.zeros(100), values]))
     assert bootstrap_mean(holes) == told
     assert bootstrap_mean(np.full(3, np.nan))["patches"] == 0

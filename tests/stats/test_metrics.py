@@ -52,15 +52,23 @@ def test_figures_equal_scikit_learn_and_torchmetrics(case: int) -> None:
 @pytest.mark.parametrize("case", range(CASES))
 def test_calibration_error_equals_torchmetrics(case: int) -> None:
     score, label = example(case)
-    score = np.minimum(score, 0.999)  # torchmetrics gives exactly 1.0 a bin of its own; here it belongs to the last
+    score = np.minimum(
+        score, 0.999
+    )  # torchmetrics gives exactly 1.0 a bin of its own; here it belongs to the last
     for bins in (10, 15):
-        theirs = torchmetrics.binary_calibration_error(torch.from_numpy(score), torch.from_numpy(label.astype(int)), bins)
-        assert classification_metrics(score, label, bins=bins)["ece"] == pytest.approx(float(theirs), abs=1e-6)
+        theirs = torchmetrics.binary_calibration_error(
+            torch.from_numpy(score), torch.from_numpy(label.astype(int)), bins
+        )
+        assert classification_metrics(score, label, bins=bins)["ece"] == pytest.approx(
+            float(theirs), abs=1e-6
+        )
 
 
 def test_calibration_error_by_hand() -> None:
     score, label = np.array([0.05, 0.1, 0.95, 1.0]), np.array([0, 1, 1, 1], np.uint8)
-    assert classification_metrics(score, label, bins=2)["ece"] == pytest.approx((abs(0.075 - 0.5) + abs(0.975 - 1)) / 2)
+    assert classification_metrics(score, label, bins=2)["ece"] == pytest.approx(
+        (abs(0.075 - 0.5) + abs(0.975 - 1)) / 2
+    )
 
 
 def test_bins_are_closed_below_and_the_last_above_too() -> None:
@@ -79,7 +87,9 @@ def test_a_weight_is_a_count() -> None:
             assert together[name][row] == pytest.approx(value, abs=1e-12), name
 
 
-def test_many_weightings_are_worked_on_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_weightings_are_worked_on_in_parts_with_the_same_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     score, label = example(1)
     weight = np.random.default_rng(0).integers(0, 3, (17, len(label))).astype(float)
     whole = weighted_metrics(score, label, weight)
@@ -92,7 +102,9 @@ def test_only_what_is_asked_for_is_computed() -> None:
     score, label = example(1)
     found = classification_metrics(score, label, figures=["ece", "auroc"], means={"loss": score})
     every = classification_metrics(score, label)
-    assert found == pytest.approx({"loss": score.mean(), "auroc": every["auroc"], "ece": every["ece"]})
+    assert found == pytest.approx(
+        {"loss": score.mean(), "auroc": every["auroc"], "ece": every["ece"]}
+    )
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -100,7 +112,12 @@ def test_one_class_alone_is_not_a_number_and_not_a_crash(value: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figures = classification_metrics(np.linspace(0.1, 0.9, 9), np.full(9, value, np.uint8))
-    undefined = {"auroc", "average_precision", "balanced_accuracy", "specificity" if value else "sensitivity"}
+    undefined = {
+        "auroc",
+        "average_precision",
+        "balanced_accuracy",
+        "specificity" if value else "sensitivity",
+    }
     assert {name for name, figure in figures.items() if np.isnan(figure)} == undefined
     assert figures["accuracy"] == pytest.approx(5 / 9 if value else 4 / 9)
 
@@ -141,7 +158,9 @@ def test_hard_labels_give_balanced_accuracy_as_auroc() -> None:
     hard = np.where(rng.random(500) < 0.8, label, 1 - label).astype(float)
     figures = classification_metrics(hard, label)
     assert figures["auroc"] == pytest.approx(figures["balanced_accuracy"], abs=1e-12)
-    assert figures["auroc"] == pytest.approx((figures["sensitivity"] + figures["specificity"]) / 2, abs=1e-12)
+    assert figures["auroc"] == pytest.approx(
+        (figures["sensitivity"] + figures["specificity"]) / 2, abs=1e-12
+    )
 
 
 def test_lengths_and_names_are_checked() -> None:

@@ -16,7 +16,9 @@ from pcam.stats.votes import (
 )
 
 
-def team(size: int = 3000, noise: tuple[float, ...] = (0.7, 0.8, 0.9, 1.0, 1.1)) -> tuple[np.ndarray, np.ndarray]:
+def team(
+    size: int = 3000, noise: tuple[float, ...] = (0.7, 0.8, 0.9, 1.0, 1.1)
+) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, size).astype(np.uint8)
     seen = 1.5 * label - 0.75 + 0.5 * rng.normal(size=size)
@@ -24,9 +26,16 @@ def team(size: int = 3000, noise: tuple[float, ...] = (0.7, 0.8, 0.9, 1.0, 1.1))
 
 
 def test_majority_by_hand_ties_by_mean_probability() -> None:
-    members = np.array([[0.9, 0.6, 0.2, 0.9], [0.8, 0.45, 0.6, 0.6], [0.1, 0.3, 0.7, 0.0], [0.5, 0.6, 0.4, 0.0]])
+    members = np.array(
+        [[0.9, 0.6, 0.2, 0.9], [0.8, 0.45, 0.6, 0.6], [0.1, 0.3, 0.7, 0.0], [0.5, 0.6, 0.4, 0.0]]
+    )
     assert vote_share(members).tolist() == [0.75, 0.5, 0.5, 0.5]
-    assert majority_vote(members).tolist() == [1, 0, 0, 0]  # means of the ties: 0.4875, 0.475, 0.375
+    assert majority_vote(members).tolist() == [
+        1,
+        0,
+        0,
+        0,
+    ]  # means of the ties: 0.4875, 0.475, 0.375
     assert majority_vote(members[:, 1:2] + 0.04).tolist() == [1]  # 0.5275
     assert majority_vote(members[:3]).tolist() == [1, 0, 1, 1]
 
@@ -34,7 +43,10 @@ def test_majority_by_hand_ties_by_mean_probability() -> None:
 def test_each_member_may_have_its_threshold() -> None:
     members = np.array([[0.3, 0.3], [0.6, 0.6], [0.7, 0.9]])
     assert majority_vote(members, np.array([0.2, 0.7, 0.8])).tolist() == [0, 1]
-    assert majority_vote(members[:2], np.array([0.2, 0.65])).tolist() == [1, 1]  # a tie: 0.1 above, 0.05 below
+    assert majority_vote(members[:2], np.array([0.2, 0.65])).tolist() == [
+        1,
+        1,
+    ]  # a tie: 0.1 above, 0.05 below
 
 
 def test_auroc_of_a_vote_is_its_balanced_accuracy_and_less_than_that_of_probabilities() -> None:
@@ -42,7 +54,11 @@ def test_auroc_of_a_vote_is_its_balanced_accuracy_and_less_than_that_of_probabil
     votes = classification_metrics(RULES["majority_vote"](members), label)
     assert votes["auroc"] == pytest.approx(votes["balanced_accuracy"], abs=1e-12)
     aurocs = {name: roc_auc_score(label, rule(members)) for name, rule in RULES.items()}
-    assert aurocs["majority_vote"] + 0.03 < roc_auc_score(label, vote_share(members)) < aurocs["mean_probability"]
+    assert (
+        aurocs["majority_vote"] + 0.03
+        < roc_auc_score(label, vote_share(members))
+        < aurocs["mean_probability"]
+    )
     assert aurocs["mean_probability"] > max(roc_auc_score(label, member) for member in members)
     # the paper's finding: the vote as labels lies below a single member's probabilities, though it is more often right
     assert aurocs["majority_vote"] < roc_auc_score(label, members[0])
@@ -59,7 +75,9 @@ def test_means_by_hand() -> None:
 
 def test_rank_mean_asks_for_order_alone() -> None:
     members, _ = team()
-    np.testing.assert_allclose(rank_mean(members), rank_mean(np.stack([members[0] ** 3, *members[1:] / 2])))
+    np.testing.assert_allclose(
+        rank_mean(members), rank_mean(np.stack([members[0] ** 3, *members[1:] / 2]))
+    )
 
 
 def test_one_certain_member_does_not_decide_alone() -> None:
@@ -69,7 +87,9 @@ def test_one_certain_member_does_not_decide_alone() -> None:
 def test_every_rule_of_one_member_keeps_its_order() -> None:
     members, label = team()
     for name in ("mean_probability", "mean_logit", "rank_mean"):
-        assert roc_auc_score(label, RULES[name](members[:1])) == pytest.approx(roc_auc_score(label, members[0]), abs=1e-9)
+        assert roc_auc_score(label, RULES[name](members[:1])) == pytest.approx(
+            roc_auc_score(label, members[0]), abs=1e-9
+        )
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -84,7 +104,9 @@ def test_fitted_weights_are_the_best_on_the_simplex(turned: bool) -> None:
     for first in np.linspace(0, 1, 21):
         for second in np.linspace(0, 1 - first, 21):
             other = np.array([first, second, 1 - first - second])
-            assert best <= classification_metrics(np.clip(other @ members, 0, 1), label)["nll"] + 1e-9
+            assert (
+                best <= classification_metrics(np.clip(other @ members, 0, 1), label)["nll"] + 1e-9
+            )
     assert weights[0] > weights[1] > weights[2]
 
 
@@ -92,7 +114,10 @@ def test_weights_fitted_on_one_split_serve_on_another() -> None:
     members, label = team(6000, noise=(0.5, 3.0, 3.0, 3.0))
     weights = fit_weights(members[:, :2000], label[:2000])
     rest = members[:, 2000:], label[2000:]
-    fitted, plain = (classification_metrics(p, rest[1])["nll"] for p in (weighted_mean(rest[0], weights), rest[0].mean(0)))
+    fitted, plain = (
+        classification_metrics(p, rest[1])["nll"]
+        for p in (weighted_mean(rest[0], weights), rest[0].mean(0))
+    )
     assert fitted < plain
 
 
@@ -107,7 +132,9 @@ def test_weights_of_equals_certain_and_one_class() -> None:
     assert fit_weights(members[:1], label).tolist() == [1]
     assert fit_weights(members, np.ones_like(label)) == pytest.approx(np.full(5, 0.2))
     assert fit_weights(np.stack([members[0]] * 3), label).sum() == pytest.approx(1)
-    assert np.isfinite(fit_weights(np.round(members), label)).all()  # certain and wrong: clipped, not infinite
+    assert np.isfinite(
+        fit_weights(np.round(members), label)
+    ).all()  # certain and wrong: clipped, not infinite
 
 
 def test_members_that_cannot_be_are_refused() -> None:

@@ -1,0 +1,1 @@
+"""The command line: Hydra, errors in one line, console output."""

@@ -1,0 +1,1 @@
+"""Typed configuration, and the registries of what can be chosen by name."""

@@ -1,0 +1,1 @@
+"""Synthetic H&E-like patches with known tumour masks."""

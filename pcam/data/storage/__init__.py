@@ -1,0 +1,1 @@
+"""Files on disk: HDF5, images, csv, downloads."""

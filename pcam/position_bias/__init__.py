@@ -1,0 +1,1 @@
+"""Whether a network's answer depends on where in a patch things lie."""

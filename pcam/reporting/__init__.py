@@ -1,0 +1,1 @@
+"""The report on sweeps and runs."""

@@ -1,0 +1,1 @@
+"""Run folders: read, write, lock, resume, provenance, identity."""

@@ -1,0 +1,148 @@
+"""Maps as training goes: on every dashboard, and without a trace in the weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from pcam.errors import ConfigError
+from tests.conftest import SMALL, TINY
+from tests.run import composed, killed_after, train
+
+MAPS = ["attribution.every=2", "attribution.patches=3"]
+LONG = [
+    *TINY,
+    *SMALL,
+    "trainer.max_epochs=3",
+    "finetune=frozen_then_unfrozen",
+    "finetune.unfreeze_epoch=2",
+    "aug=dihedral",
+]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(folder / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    return state["state_dict"]
+
+
+def test_training_with_maps_and_without_gives_bit_equal_weights(tmp_path: Path) -> None:
+    train(tmp_path / "off", *LONG)
+    train(
+        tmp_path / "on",
+        *LONG,
+        *MAPS,
+        "attribution.methods=[smoothgrad,gradient_shap,gradcam,deeplift]",
+    )
+    off, on = weights(tmp_path / "off"), weights(tmp_path / "on")
+    assert off.keys() == on.keys()
+    assert all(torch.equal(off[key], on[key]) for key in off)
+    rows = [(tmp_path / name / "metrics.csv").read_text().splitlines() for name in ("off", "on")]
+    losses = [[line.split(",")[3:] for line in lines] for lines in rows]
+    assert losses[0] == losses[1]
+
+
+def test_maps_before_the_first_every_second_and_after_the_last_epoch(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train(tmp_path / "run", *LONG, *MAPS, "logger=tensorboard")
+    pictures = sorted((tmp_path / "run" / "figures" / "attribution").iterdir())
+    assert [path.name for path in pictures] == ["epoch-000.png", "epoch-002.png", "epoch-003.png"]
+    assert len({path.read_bytes() for path in pictures}) == 3  # they move
+    assert min(Image.open(pictures[0]).size) > 200
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"images": 0})
+    events.Reload()
+    assert [event.step for event in events.Images("attribution")] == [0, 12, 18]
+
+
+def test_maps_in_an_offline_run_of_wandb(tmp_path: Path) -> None:
+    train(tmp_path / "run", *LONG, *MAPS, "logger=wandb")
+    kept = list((tmp_path / "run").rglob("media/images/attribution*.png"))
+    assert len(kept) == 3
+    assert min(Image.open(kept[0]).size) > 200
+
+
+def test_a_run_that_goes_on_draws_what_the_whole_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [
+        *LONG,
+        "attribution.every=1",
+        "attribution.patches=2",
+        "attribution.methods=[smoothgrad]",
+    ]
+    train(tmp_path / "whole", *words)
+    killed_after(monkeypatch, 1, tmp_path / "killed", *words)
+    drawn = tmp_path / "killed" / "figures" / "attribution"
+    assert sorted(path.name for path in drawn.iterdir()) == ["epoch-000.png", "epoch-001.png"]
+    train(tmp_path / "killed", *words, resume=True)
+    for path in (tmp_path / "whole" / "figures" / "attribution").iterdir():
+        assert (drawn / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_last_epoch_is_drawn_when_training_stops_early(tmp_path: Path) -> None:
+    still = [
+        "optimizer.lr=1e-12",
+        "optimizer.head_lr=1e-12",
+        "trainer.early_stopping=1",
+        "trainer.max_epochs=9",
+    ]
+    train(
+        tmp_path / "run",
+        *TINY,
+        *SMALL,
+        *still,
+        "attribution.every=4",
+        "attribution.patches=2",
+        "attribution.methods=[saliency]",
+    )
+    epochs = len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) - 1
+    assert 1 < epochs < 9
+    assert (tmp_path / "run" / "figures" / "attribution" / f"epoch-{epochs:03}.png").is_file()
+
+
+def test_with_a_moving_average_the_maps_are_of_what_is_validated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pcam.attribution import callback
+
+    seen: list[torch.Tensor] = []
+    scorer = callback.Scorer
+    monkeypatch.setattr(
+        callback,
+        "Scorer",
+        lambda network: seen.append(network.head[-1].weight.clone()) or scorer(network),
+    )
+    words = [
+        "trainer.ema=0.9",
+        "trainer.max_epochs=2",
+        "attribution.every=1",
+        "attribution.methods=[saliency]",
+    ]
+    train(tmp_path / "run", *TINY, *SMALL, *words, "optimizer.head_lr=0.1")
+    kept = torch.load(
+        tmp_path / "run" / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True
+    )
+    averaged = next(
+        value for key, value in kept["state_dict"].items() if key.endswith("head.0.weight")
+    )
+    assert len(seen) == 3
+    torch.testing.assert_close(seen[-1], averaged)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "attribution.every=0",
+        "attribution.methods=[]",
+        "attribution.methods=[gradcan]",
+        "attribution.patches=none",
+        "attribution.patches=25",
+        "attribution.methods=[saliency,saliency]",
+    ],
+)
+def test_settings_that_have_no_meaning(word: str, tmp_path: Path) -> None:
+    from pcam.attribution.callback import attribution_callbacks
+
+    with pytest.raises(ConfigError, match="attribution"):
+        attribution_callbacks(composed(word), tmp_path)

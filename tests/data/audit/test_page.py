@@ -1,0 +1,125 @@
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.data.test_audit import Patches
+
+from pcam.data.audit.page import page, screen
+from pcam.data.audit.run import audit
+from pcam.data.sources.synthetic.source import SyntheticSource
+
+
+def planted(size: int = 60) -> dict[str, Patches]:
+    made = {split: SyntheticSource(split, size) for split in ("train", "valid")}
+    sources = {
+        s: Patches(m.read(np.arange(size)), m.labels, m.ids, m.groups) for s, m in made.items()
+    }
+    sources["train"].pixels[[20, 21, 22, 23, 24, 25]] = sources["train"].pixels[3]
+    sources["valid"].pixels[5] = sources["train"].pixels[4]
+    sources["valid"].groups = ["train-slide-02"] * 9 + list(sources["valid"].groups)[9:]
+    sources["valid"].pixels[30:55] = np.random.default_rng(0).integers(10, 30, (25, 96, 96, 3))
+    return sources
+
+
+class Tags(HTMLParser):
+    VOID = ("meta", "img", "br")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parsed(html: str) -> Tags:
+    tags = Tags()
+    tags.feed(html)
+    assert tags.open == []
+    return tags
+
+
+def test_the_page_says_what_was_found_and_shows_it() -> None:
+    sources = planted()
+    report = audit(sources)
+    html = page(report, sources)
+    for check in report.checks:
+        section = html[html.index(f'id="{check.name}"') :].split("</section>")[0]
+        assert f'badge {check.verdict}"' in section
+        assert check.line.split(":")[0].replace("'", "&#x27;") in section
+    copies = html[html.index('id="equal_within"') :].split("</section>")[0]
+    assert re.findall(r"<figcaption>(train \d+)<", copies) == [
+        "train 3",
+        "train 21",
+        "train 23",
+        "train 25",
+    ]
+    assert "+ 3" in copies
+    leaked = html[html.index('id="slides"') :].split("</section>")[0]
+    assert {"<figcaption>train", "<figcaption>valid"} == set(re.findall(r"<figcaption>\w+", leaked))
+    dark = html[html.index('id="dark"') :].split("</section>")[0]
+    assert dark.count("<figure>") == 12
+    assert "and 13 more" in dark
+    order = [html.index(f"badge {verdict}") for verdict in ("fail", "warn", "pass", "unknown")]
+    assert order == sorted(order)
+
+
+def test_the_page_is_one_file_of_bounded_size_with_real_pictures() -> None:
+    sources = planted()
+    html = page(audit(sources), sources)
+    assert len(html) < 2_000_000
+    tags = parsed(html)
+    assert not re.search(r"https?://|<script|<link", html)
+    pictures = [attrs["src"] for tag, attrs in tags.seen if tag == "img"]
+    assert all(picture and picture.startswith("data:image/") for picture in pictures)
+    first = next(
+        attrs for tag, attrs in tags.seen if tag == "img" and attrs["alt"] == "train-000003"
+    )
+    content = base64.b64decode(str(first["src"]).split(",")[1])
+    shown = np.asarray(Image.open(io.BytesIO(content)), float)
+    assert np.abs(shown - sources["train"].pixels[3]).mean() < 6
+
+
+@pytest.mark.parametrize("bad", ["<script>alert(1)</script>", '" onload="alert(1)', "a & b"])
+def test_names_that_come_from_files_are_escaped(bad: str) -> None:
+    sources = planted()
+    for patches in sources.values():
+        patches.ids = [f"{bad}{i}" for i in range(len(patches))]
+        patches.groups = [bad] * len(patches)
+    sources = {"train" + bad: sources["train"], "valid": sources["valid"]}
+    tags = parsed(page(audit(sources), sources))
+    assert not [tag for tag, attrs in tags.seen if tag == "script" or "onload" in attrs]
+    assert f"{bad}3" in [attrs["alt"] for tag, attrs in tags.seen if tag == "img"]
+
+
+def test_a_page_of_bare_large_patches() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 300, 200, 3), np.uint8)
+    pixels[4] = pixels[2]
+    sources = {"predict": Patches(pixels)}
+    html = page(audit(sources), sources)
+    assert "200×300" in html
+    assert ">unknown</td>" in html
+    assert len(html) < 400_000
+
+
+def test_the_screen_has_the_worst_first_and_says_what_mends_it() -> None:
+    report = audit(planted())
+    lines = screen(report).splitlines()
+    assert lines[0].startswith(
+        "   fail  Equal patches across splits: 1 group of patches, equal (SHA-1), in several splits: 1 in train, 1 in valid"
+    )
+    assert "→" in lines[1]
+    assert "data.duplicates=drop" in lines[1]
+    assert sum(line.split()[0] in ("fail", "warn", "pass", "unknown") for line in lines) == len(
+        report.checks
+    )

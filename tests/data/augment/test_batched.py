@@ -1,0 +1,122 @@
+"""The batched path against albumentations: the same distribution, by moments and two-sample tests over 10,000 draws."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from pcam.data.augment.batched import BatchedAugmentation
+from pcam.data.augment.recipes import Augmentation
+from pcam.data.datamodule import PatchDataModule
+from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.errors import ConfigError
+from tests.run import composed
+
+DRAWS = 10_000
+# One patch, small, with tissue and white in it: clipping shows.
+PATCH = SyntheticSource("train", 60).read(np.array([7]))[:, 30:54, 30:54]
+
+
+def both(settings: dict[str, object]) -> tuple[np.ndarray, np.ndarray]:
+    """Return PATCH under 10,000 draws of albumentations and of the batched path, uint8 (10,000, 24, 24, 3) each."""
+    index = np.arange(DRAWS)
+    many = np.repeat(PATCH, DRAWS, axis=0)
+    batched = BatchedAugmentation(settings, 0, DRAWS)
+    image = torch.from_numpy(many).permute(0, 3, 1, 2)
+    out = batched(image, batched.draws(index, 0))
+    assert out.dtype == torch.uint8
+    assert (image.permute(0, 2, 3, 1).numpy() == PATCH).all()  # left as it was
+    return Augmentation(settings, 0)(many, index, 0), out.permute(0, 2, 3, 1).numpy()
+
+
+def colour(**strength: float) -> dict[str, object]:
+    return {
+        "name": "dihedral_color",
+        "brightness": 0.0,
+        "contrast": 0.0,
+        "saturation": 0.0,
+        "hue": 0.0,
+        **strength,
+    }
+
+
+ALL = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *(colour(**{name: 2 * value}) for name, value in ALL.items()),
+        colour(**ALL),
+        {"name": "paper", "jitter_share": 0.5, **ALL},
+    ],
+    ids=[*ALL, "together", "paper"],
+)
+def test_colours_have_the_same_distribution(settings: dict[str, object]) -> None:
+    known, ours = both(settings)
+    for channel in range(3):
+        for figure in (np.mean, np.std):
+            a, b = (figure(patches[..., channel], axis=(1, 2)) for patches in (known, ours))
+            spread = a.std()
+            if (
+                spread < 0.5
+            ):  # contrast keeps the mean, saturation the grey: nothing to compare but the value
+                assert abs(a.mean() - b.mean()) < 0.5
+                continue
+            assert (
+                abs(a.mean() - b.mean()) < 4 * spread * np.sqrt(2 / DRAWS) + 0.5
+            )  # albumentations rounds after each step
+            assert abs(b.std() / spread - 1) < 0.05
+            assert (
+                stats.ks_2samp(a, b).statistic < 0.03
+            )  # the 0.1 % point of 10,000 against 10,000 is 0.0276
+
+
+SYMMETRIES = [
+    np.rot90(PATCH[0, ..., 0] if not flip else PATCH[0, :, ::-1, 0], turns)
+    for flip in (0, 1)
+    for turns in range(4)
+]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"name": "dihedral"}, {"name": "paper", "jitter_share": 0.0, **ALL}],
+    ids=["dihedral", "paper"],
+)
+def test_symmetries_have_the_same_distribution(settings: dict[str, object]) -> None:
+    counts = []
+    for patches in both(settings):
+        equal = np.stack([(patches[..., 0] == symmetry).all((1, 2)) for symmetry in SYMMETRIES])
+        assert (equal.sum(0) == 1).all()
+        counts.append(equal.sum(1))
+    assert stats.chi2_contingency(counts).pvalue > 0.001
+
+
+def test_draws_belong_to_the_patch() -> None:
+    settings = {"name": "paper", "jitter_share": 0.5, **ALL}
+    patches = torch.from_numpy(SyntheticSource("train", 40).read(np.arange(40))).permute(0, 3, 1, 2)
+
+    def augmented(index: np.ndarray, epoch: int = 0, seed: int = 0, size: int = 40) -> torch.Tensor:
+        batched = BatchedAugmentation(settings, seed, size)
+        return batched(patches[index], batched.draws(index, epoch))
+
+    order = np.random.default_rng(0).permutation(40)
+    together = augmented(np.arange(40))
+    assert torch.equal(augmented(order), together[order])  # whatever the batch
+    assert torch.equal(augmented(np.array([3])), together[3:4])
+    assert torch.equal(
+        augmented(np.arange(40), size=50), together
+    )  # whatever the number of patches
+    for other in (augmented(np.arange(40), epoch=1), augmented(np.arange(40), seed=1)):
+        assert (other != together).flatten(1).any(1).sum() > 30
+    assert augmented(np.arange(40)).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_recipe_without_a_batched_form_says_so() -> None:
+    config = composed("aug=keras", "aug.batched=true")
+    with pytest.raises(
+        ConfigError,
+        match=r"aug\.batched=true: there is no batched keras, only dihedral, dihedral_color, paper",
+    ):
+        PatchDataModule(config["data"], config["splits"], config["crop"], config["aug"], 0)

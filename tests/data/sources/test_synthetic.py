@@ -1,0 +1,371 @@
+"""Made patches: the law, what a patch depends on, how hard they are, how fast they come."""
+
+import multiprocessing
+import pickle
+import subprocess
+import sys
+import time
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.errors import DataError
+
+CENTRE = slice(32, 64)
+
+
+@cache
+def trial(split: str, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Patches, labels and masks of a split, read once for all tests."""
+    source = SyntheticSource(split, size)
+    return source.read(np.arange(size)), source.labels, source.masks(np.arange(size))
+
+
+def train() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
+    """2000 patches to learn from."""
+    return trial("train", 2000)
+
+
+def held_out() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
+    """800 patches of other slides."""
+    return trial("test", 800)
+
+
+def outside(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The masks without the centre."""
+    ring = masks.copy()
+    ring[:, CENTRE, CENTRE] = False
+    return ring
+
+
+def test_it_is_a_patch_source() -> None:
+    """Length, labels, ids, groups, pixels and masks have the contract's shapes and types."""
+    source = SyntheticSource("valid", 30)
+    assert len(source) == len(source.labels) == len(source.ids) == len(source.groups) == 30
+    assert source.labels.dtype == np.uint8
+    assert set(source.labels.tolist()) == {0, 1}
+    assert len(set(source.ids)) == 30
+    assert source.ids[12] == "valid-000012"
+    patches, masks = source.read(np.array([4, 2])), source.masks(np.array([4, 2]))
+    assert patches.dtype == np.uint8
+    assert patches.shape == (2, 96, 96, 3)
+    assert masks.dtype == np.bool_
+    assert masks.shape == (2, 96, 96)
+    nothing = np.array([], np.int64)
+    assert source.read(nothing).shape == (0, 96, 96, 3)
+    assert source.masks(nothing).shape == (0, 96, 96)
+    assert len(SyntheticSource("train", 0)) == 0
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_label_says_whether_tumour_lies_in_the_centre(split: str) -> None:
+    """PCam's law, patch by patch."""
+    _, labels, masks = train() if split == "train" else held_out()
+    np.testing.assert_array_equal(masks[:, CENTRE, CENTRE].any((1, 2)), labels == 1)
+
+
+def test_the_law_holds_for_other_seeds_and_settings() -> None:
+    """Neither the seed nor the slides' stain can break the law."""
+    for seed, slides, stain in ((1, 1, 0.0), (2**40, 3, 4.0), (-5, 50, 0.3)):
+        source = SyntheticSource("valid", 60, seed=seed, slides=slides, stain=stain, cache=False)
+        centres = source.masks(np.arange(60))[:, CENTRE, CENTRE]
+        np.testing.assert_array_equal(centres.any((1, 2)), source.labels == 1)
+
+
+def test_half_of_the_labels_are_positive() -> None:
+    """The classes are even: within four standard errors of one half."""
+    labels = SyntheticSource("train", 20_000).labels
+    assert abs(labels.mean() - 0.5) < 4 * 0.5 / np.sqrt(20_000)
+
+
+def test_tumour_lies_outside_of_the_centre_in_both_classes() -> None:
+    """Tumour anywhere must not be enough to say positive."""
+    _, labels, masks = train()
+    somewhere = outside(masks).any((1, 2))
+    assert 0.35 < somewhere[labels == 0].mean() < 0.50
+    assert 0.90 < somewhere[labels == 1].mean() < 1.0  # sometimes it is only in the centre
+
+
+def test_tumour_is_spread_widely() -> None:
+    """In positives it is neither always in the middle nor always all over the centre."""
+    _, labels, masks = train()
+    middles = np.array([np.argwhere(mask).mean(0) for mask in masks[labels == 1]])
+    away = np.hypot(*(middles - 47.5).T)
+    assert (away > 10).mean() > 0.5
+    assert (middles.std(0) > 8).all()
+    cover = masks[labels == 1][:, CENTRE, CENTRE].mean((1, 2))
+    assert (cover < 0.2).mean() > 0.1
+    assert (cover > 0.8).mean() > 0.1
+
+
+def test_negatives_show_no_square_hole() -> None:
+    """Tumour that stops short of the centre has no edge that is much more often on its border."""
+    _, labels, masks = train()
+    negative = masks[labels == 0].astype(int)
+    # Steps from tumour to none along each row, within the centre's rows, just before its columns.
+    steps = (np.diff(negative, axis=2) == -1)[:, CENTRE].sum((0, 1))
+    assert steps[31] < 3 * steps[20:31].mean()
+
+
+def test_patches_depend_on_seed_split_and_index_only() -> None:
+    """Order, batch, size, cache and what was read before change nothing."""
+    whole = SyntheticSource("train", 300, seed=3)
+    patches, masks = whole.read(np.arange(40)), whole.masks(np.arange(40))
+    larger = SyntheticSource("train", 5000, seed=3, cache=False)
+    assert larger.ids[:300] == whole.ids
+    assert larger.groups[:300] == whole.groups
+    np.testing.assert_array_equal(larger.labels[:300], whole.labels)
+    for index in (39, 0, 17, 17):
+        np.testing.assert_array_equal(larger.read(np.array([index]))[0], patches[index])
+        np.testing.assert_array_equal(larger.masks(np.array([index]))[0], masks[index])
+    backwards = SyntheticSource("train", 41, seed=3)
+    order = np.arange(39, -1, -1)
+    np.testing.assert_array_equal(backwards.masks(order), masks[order])
+    np.testing.assert_array_equal(backwards.read(order), patches[order])
+    np.testing.assert_array_equal(backwards.read(order), patches[order])
+
+
+def test_what_a_caller_writes_into_a_patch_stays_with_the_caller() -> None:
+    """The cache is not handed out."""
+    source = SyntheticSource("train", 4)
+    first = source.read(np.array([1]))
+    kept = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(source.read(np.array([1])), kept)
+
+
+def test_seeds_and_splits_differ() -> None:
+    """Other labels, other pixels, other slides."""
+    one = SyntheticSource("train", 500)
+    for other in (SyntheticSource("train", 500, seed=1), SyntheticSource("valid", 500)):
+        assert 0.4 < (one.labels == other.labels).mean() < 0.6
+        pixels, others = one.read(np.arange(4)), other.read(np.arange(4))
+        assert (pixels != others).mean((1, 2, 3)).min() > 0.5
+
+
+def test_patches_of_one_source_differ() -> None:
+    """No patch occurs twice."""
+    patches, _, _ = train()
+    assert len({patch.tobytes() for patch in patches}) == len(patches)
+
+
+def test_splits_share_no_slide() -> None:
+    """Every split has all of its own slides, and none of another's."""
+    named = [set(SyntheticSource(split, 2000).groups) for split in ("train", "valid", "test")]
+    assert [len(slides) for slides in named] == [16, 16, 16]
+    assert len(set.union(*named)) == 48
+    assert set(SyntheticSource("test", 50, slides=1).groups) == {"test-slide-00"}
+
+
+def test_stain_scales_how_much_slides_differ() -> None:
+    """Without it, slides differ no more than chance makes groups of their patches differ."""
+
+    def between(stain: float) -> Any:
+        source = SyntheticSource("train", 480, stain=stain, slides=8, cache=False)
+        means = source.read(np.arange(480)).mean((1, 2))
+        slides = np.array(source.groups)
+        centres = [means[slides == slide].mean(0) for slide in sorted(set(source.groups))]
+        return np.var(centres, axis=0).mean()
+
+    alike, usual, strong = between(0.0), between(1.0), between(2.0)
+    assert alike < 0.3 * usual
+    assert usual < strong
+
+
+def test_the_colour_is_that_of_haematoxylin_and_eosin() -> None:
+    """Tissue is purple to pink on a near white ground: green is absorbed most."""
+    patches, _, _ = train()
+    red, green, blue = patches.mean((0, 1, 2))
+    assert green < blue - 10
+    assert green < red - 10
+    assert 90 < green < 190
+    assert np.percentile(patches, 99.5) > 225
+
+
+def probe(kind: str) -> float:
+    """AUROC on other slides of a logistic regression on colours."""
+
+    def features(patches: NDArray[np.uint8]) -> NDArray[Any]:
+        pixels = patches.astype(np.float32)
+        if kind == "mean":
+            return pixels.mean((1, 2))
+        if kind == "mean and deviation":
+            return np.concatenate([pixels.mean((1, 2)), pixels.std((1, 2))], 1)
+        if kind == "centre":
+            return pixels[:, CENTRE, CENTRE].mean((1, 2))
+        return pixels.reshape(-1, 6, 16, 6, 16, 3).mean((2, 4)).reshape(len(pixels), -1)
+
+    seen, labels, _ = train()
+    unseen, truth, _ = held_out()
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+    model.fit(features(seen), labels)
+    return float(roc_auc_score(truth, model.decision_function(features(unseen))))
+
+
+@pytest.mark.parametrize("kind", ["mean", "mean and deviation", "centre", "grid"])
+def test_colour_does_not_give_the_label_away(kind: str) -> None:
+    """No linear probe of colours comes near what a network reaches."""
+    assert probe(kind) < 0.65
+
+
+def test_a_small_network_learns_it_and_carries_it_to_other_slides() -> None:
+    """Four convolutions, 2000 patches, three passes: far above any probe of colour."""
+    torch = pytest.importorskip("torch")
+    nn, threads = torch.nn, torch.get_num_threads()
+    seen, labels, _ = train()
+    unseen, truth, _ = held_out()
+
+    def batch(patches: NDArray[np.uint8]) -> Any:
+        pixels = torch.from_numpy(patches).permute(0, 3, 1, 2).float()
+        return ((pixels - 180) / 50).contiguous(memory_format=torch.channels_last)
+
+    def block(inward: int, outward: int, width: int, stride: int) -> list[Any]:
+        convolution = nn.Conv2d(inward, outward, width, stride, width // 2, bias=False)
+        return [convolution, nn.BatchNorm2d(outward), nn.ReLU()]
+
+    with torch.random.fork_rng():
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            *block(3, 16, 5, 2),
+            *block(16, 24, 3, 1), nn.MaxPool2d(2),
+            *block(24, 48, 3, 1), nn.MaxPool2d(2),
+            *block(48, 64, 3, 1), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Dropout(0.2), nn.Linear(64 * 36, 1),
+        )  # fmt: skip
+        rng, passes, width = np.random.default_rng(0), 3, 40
+        optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, 4e-3, total_steps=passes * (len(seen) // width)
+        )
+        for _ in range(passes):
+            for chosen in rng.permutation(len(seen)).reshape(-1, width):
+                images = batch(seen[chosen]).flip([2, 3][: rng.integers(3)])
+                target = torch.from_numpy(labels[chosen]).float()
+                loss = nn.functional.binary_cross_entropy_with_logits(network(images)[:, 0], target)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        network.eval()
+        with torch.no_grad():
+            scores = network(batch(unseen))[:, 0].numpy()
+        torch.set_num_threads(threads)
+    assert roc_auc_score(truth, scores) > 0.85
+
+
+def test_construction_renders_nothing() -> None:
+    """A hundred thousand patches are there at once."""
+    begin = time.perf_counter()
+    assert len(SyntheticSource("train", 100_000)) == 100_000
+    assert time.perf_counter() - begin < 1.0
+
+
+def test_patches_come_fast_and_a_second_epoch_costs_nothing() -> None:
+    """4000 in 10 s on one core, with a factor of two for a busy machine."""
+    source = SyntheticSource("valid", 400)
+    begin = time.process_time()
+    first = source.read(np.arange(400))
+    rendered = time.process_time()
+    second = source.read(np.arange(400))
+    again = time.process_time() - rendered
+    assert rendered - begin < 400 * 2 * 10 / 4000 + 2.0  # 2 s: the sheets, made once per split
+    assert again < 0.2 * (rendered - begin)
+    np.testing.assert_array_equal(first, second)
+
+
+def _read_in_worker(source: SyntheticSource, queue: Any) -> None:
+    queue.put(source.read(np.arange(20)).tobytes())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_another_process_draws_the_same_patches(method: str) -> None:
+    """A worker, forked with half a cache or spawned without, reads the same patches."""
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    source = SyntheticSource("train", 20)
+    source.read(np.arange(10))
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    worker = context.Process(target=_read_in_worker, args=(source, queue))  # type: ignore[attr-defined]
+    worker.start()
+    seen = queue.get(timeout=60)
+    worker.join(timeout=60)
+    assert seen == source.read(np.arange(20)).tobytes()
+
+
+def test_a_pickled_source_is_small_and_the_same() -> None:
+    """The cache stays behind."""
+    source = SyntheticSource("train", 200)
+    patches = source.read(np.arange(50))
+    packed = pickle.dumps(source)
+    assert len(packed) < 50_000
+    np.testing.assert_array_equal(pickle.loads(packed).read(np.arange(50)), patches)
+
+
+@pytest.mark.parametrize("indices", [[-1], [10], [0, 3, 99], [0.5], [True, False]])
+@pytest.mark.parametrize("cached", [True, False])
+def test_what_is_no_index_raises(indices: list[Any], cached: bool) -> None:
+    """Negative, too large, or no integer at all."""
+    source = SyntheticSource("train", 10, cache=cached)
+    with pytest.raises(IndexError):
+        source.read(np.array(indices))
+    with pytest.raises(IndexError):
+        source.masks(np.array(indices))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"split": "trian"}, "trian"),
+        ({"size": -1}, "size"),
+        ({"slides": 0}, "slides"),
+        ({"stain": -0.1}, "stain"),
+        ({"stain": float("nan")}, "stain"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(settings: dict[str, Any], said: str) -> None:
+    """The message says which."""
+    with pytest.raises(DataError, match=said):
+        SyntheticSource(**{"split": "train", "size": 10, **settings})
+
+
+def test_the_import_is_light() -> None:
+    """It does not bring torch."""
+    code = "import sys, pcam.data.sources.synthetic.source; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_planted_position_bias_lies_at_the_exact_middle_and_in_no_negative_s_centre() -> None:
+    source = SyntheticSource("train", 400, place="centre")
+    masks, positive = source.masks(np.arange(400)), source.labels == 1
+    rows, columns = np.mgrid[:96, :96]
+    away = np.hypot(rows - 47.5, columns - 47.5)
+    assert (masks[:, CENTRE, CENTRE].any((1, 2)) == positive).all()
+    nearest = [away[mask].min() for mask in masks[positive]]
+    assert np.median(nearest) < 2
+    assert max(nearest) < 12
+    assert max(np.median(away[mask]) for mask in masks[positive]) < 16
+    assert masks[~positive].any((1, 2)).mean() > 0.3  # so that tumour alone does not tell
+
+
+def test_without_a_bias_tumour_lies_everywhere_alike() -> None:
+    source = SyntheticSource("train", 600, place="anywhere")
+    masks, positive = source.masks(np.arange(600)), source.labels == 1
+    assert (masks.any((1, 2)) == positive).all()
+    share = masks[positive].mean(0)
+    parts = share.reshape(3, 32, 3, 32).mean((1, 3))  # nine squares, the centre one of them
+    assert parts.min() > 0.9 * parts.max()
+
+
+def test_place_is_one_of_three() -> None:
+    with pytest.raises(DataError, match=r"data.place=center is not known; did you mean centre"):
+        SyntheticSource("train", 4, place="center")

@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+
+from pcam.data import loading as module
+from pcam.data.audit.survey import digests
+from pcam.data.base import MaskedPatchSource
+from pcam.data.loading import Splits, describe_splits, open_splits
+from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.errors import ConfigError, DataError
+from tests.run import composed
+
+SMALL = ["data.train=60", "data.valid=30", "data.test=20", "data.slides=8"]
+
+
+def opened(*words: str) -> Splits:
+    config = composed(*SMALL, *words)
+    return open_splits(config["data"], config["splits"], config["seed"])
+
+
+def pixels(source: object) -> set[bytes]:
+    return {patch.tobytes() for patch in source.read(np.arange(len(source)))}
+
+
+def test_published_splits_stay_as_published() -> None:
+    for words in ([], ["splits=official"]):
+        found = opened(*words)
+        assert found.how == "official"
+        assert {split: len(source) for split, source in found.splits.items()} == {
+            "train": 60,
+            "valid": 30,
+            "test": 20,
+        }
+        assert found.splits["valid"].ids == SyntheticSource("valid", 30).ids
+
+
+@pytest.mark.parametrize("how", ["random", "slide", "folds"])
+def test_train_and_valid_dealt_anew_leave_test_alone(how: str) -> None:
+    found = opened(f"splits={how}").splits
+    train, valid = set(found["train"].ids), set(found["valid"].ids)
+    assert found["test"].ids == SyntheticSource("test", 20).ids
+    assert len(train) + len(valid) == len(train | valid) == 90
+    assert {name.partition("-")[0] for name in valid} == {"train", "valid"}
+    assert set(found["train"].groups).isdisjoint(found["valid"].groups) == (how != "random")
+    assert 9 <= len(valid) <= 27
+    for name, part in found.items():  # pixels, labels and masks go with the id
+        assert isinstance(part, MaskedPatchSource)
+        for i in (0, len(part) - 1):
+            split, _, number = part.ids[i].partition("-")
+            made, place = SyntheticSource(split, 60, slides=8), np.array([int(number)])
+            assert (part.read(np.array([i])) == made.read(place)).all(), name
+            assert (part.masks(np.array([i])) == made.masks(place)).all()
+            assert part.labels[i] == made.labels[place]
+            assert part.groups[i] == made.groups[place[0]]
+
+
+def test_the_folds_of_a_sweep_cover_every_patch_once() -> None:
+    valid = [
+        name
+        for fold in range(3)
+        for name in opened("splits=folds", "splits.folds=3", f"splits.fold={fold}", f"seed={fold}")
+        .splits["valid"]
+        .ids
+    ]
+    assert sorted(valid) == sorted(
+        [*SyntheticSource("train", 60).ids, *SyntheticSource("valid", 30).ids]
+    )
+
+
+def test_a_split_that_was_written_is_given_again(tmp_path: object) -> None:
+    first = opened("splits=slide").splits
+    file = tmp_path / "s.csv"
+    file.write_text(
+        "id,split\n"
+        + "".join(f"{i},{split}\n" for split, source in first.items() for i in reversed(source.ids))
+    )
+    again = opened("splits=file", f"splits.file={file}")
+    assert again.how == "file"
+    assert again.left_out == {}
+    for split, source in first.items():
+        assert sorted(again.splits[split].ids) == sorted(source.ids)
+    file.write_text("id,split\ntrain-000001,train\ntrain-000002,valid\n")
+    again = opened("splits=file", f"splits.file={file}")
+    assert list(again.splits) == ["train", "valid"]
+    assert again.left_out == {"unlisted": 108}
+    file.write_text("id,split\ntrain-000001,train\n")
+    with pytest.raises(DataError, match="lists no patch for valid"):
+        opened("splits=file", f"splits.file={file}")
+
+
+class Copies(SyntheticSource):
+    """Made patches of which some are copies: 3 of train within train, 2 of train in test, 1 of valid in train."""
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        patches = super().read(indices)
+        for row, index in enumerate(indices):
+            if self.split == "train" and index in (5, 6, 7):
+                patches[row] = super().read(np.array([4]))[0]
+            if self.split == "test" and index in (0, 1):
+                patches[row] = SyntheticSource("train", 60, slides=8).read(np.array([10 + index]))[
+                    0
+                ]
+            if self.split == "valid" and index == 3:
+                patches[row] = SyntheticSource("train", 60, slides=8).read(np.array([20]))[0]
+        return patches
+
+
+@pytest.fixture
+def copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    def split(split: str, train: int, valid: int, test: int, data_seed: int, **made):
+        return Copies(
+            split, {"train": train, "valid": valid, "test": test}[split], data_seed, **made
+        )
+
+    monkeypatch.setattr(module, "SOURCES", {"synthetic": split})
+
+
+@pytest.mark.usefixtures("copies")
+def test_copies_are_kept_or_dropped_as_the_key_says() -> None:
+    kept = opened()
+    assert len(kept.splits["train"]) == 60
+    assert kept.left_out == {}
+    assert (
+        describe_splits(kept) == "official; equal patches stay as they are, uncounted"
+    )  # never in silence
+    dropped = opened("data.duplicates=drop")
+    assert dropped.left_out == {"train": 3 + 2 + 1}
+    assert (
+        describe_splits(dropped) == "official; of equal patches one is kept; left out: 6 of train"
+    )
+    assert not set(dropped.splits["train"].ids) & {f"train-{i:06d}" for i in (5, 6, 7, 10, 11, 20)}
+    assert len(dropped.splits["valid"]) == 30
+    assert len(dropped.splits["test"]) == 20
+    both = [pixels(source) for source in dropped.splits.values()]
+    assert sum(map(len, both)) == len(set.union(*both)) == 104
+    with pytest.raises(
+        ConfigError, match=r"data\.duplicates=forget is not known; there is keep, group, drop"
+    ):
+        opened("data.duplicates=forget")
+
+
+@pytest.mark.usefixtures("copies")
+def test_copies_are_never_on_both_sides_of_a_split_made_here() -> None:
+    assert opened("splits=random").left_out == {"train and valid, as copies of test": 2}
+    apart = 0
+    for how in ("random", "slide", "folds"):
+        for seed in range(6):
+            found = opened(f"splits={how}", f"splits.seed={seed}").splits
+            assert not pixels(found["train"]) & pixels(found["valid"])
+            assert not (pixels(found["train"]) | pixels(found["valid"])) & pixels(found["test"])
+            loose = opened(f"splits={how}", f"splits.seed={seed}", "data.duplicates=keep").splits
+            apart += bool(pixels(loose["train"]) & pixels(loose["valid"]))
+    assert apart > 0  # which they would be
+
+
+def test_no_patch_is_digested_twice_and_kaggle_s_not_at_all(
+    kaggle_root: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def counted(source: object, **_: object) -> np.ndarray:
+        read.append(len(source))
+        return digests(source)
+
+    monkeypatch.setattr(module, "digests", counted)
+    opened("splits=slide", "data.duplicates=drop")
+    assert sorted(read) == [
+        20,
+        30,
+        60,
+    ]  # test, valid, train: for what test holds too, for the deal, and for the copies
+    read.clear()
+    config = composed("data=kaggle", f"data.root={kaggle_root}")
+    found = open_splits(config["data"], config["splits"], 0).splits
+    assert read == []
+    assert not pixels(found["train"]) & pixels(found["valid"])
+
+
+def test_a_split_that_cannot_be_says_why(kaggle_root: object) -> None:
+    def kaggle(how: str) -> Splits:
+        config = composed("data=kaggle", f"data.root={kaggle_root}", f"splits={how}")
+        return open_splits(config["data"], config["splits"], 0)
+
+    assert kaggle("auto").how == "random"
+    with pytest.raises(
+        ConfigError, match=r"data=kaggle comes without a valid split; splits=random or slide"
+    ):
+        kaggle("official")
+    with pytest.raises(
+        DataError,
+        match=r"cannot be split by slide; splits=random, or give the names .*data\.slide_csv",
+    ):
+        kaggle("slide")
+    with pytest.raises(ConfigError, match=r"splits\.fold=5; the folds are 0 to 4"):
+        opened("splits=folds", "splits.fold=5")
+    with pytest.raises(ConfigError, match=r"unknown key splits\.shares; did you mean share"):
+        opened("splits=random", "+splits.shares=0.1")

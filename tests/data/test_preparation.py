@@ -1,0 +1,172 @@
+import gzip
+import hashlib
+import os
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pcam.data import preparation as module
+from pcam.data.preparation import obtain
+from pcam.data.sources.pcam import PCamSource
+from pcam.data.storage import checksums
+from pcam.data.storage.checksums import STEM
+from pcam.data.storage.hdf5 import is_mapped
+from pcam.errors import ConfigError, DataError
+from tests.conftest import write_kaggle, write_pcam
+
+
+class Mirror:
+    """The nine files as the hosts serve them, small, with the checksums of what they are."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_pcam(
+            folder, {"train": 24, "valid": 8, "test": 8}, chunks=(4, 96, 96, 3), compression="gzip"
+        )
+        sums, meta = {}, []
+        for path in sorted(folder.iterdir()):
+            if path.suffix == ".h5":
+                packed = gzip.compress(path.read_bytes(), mtime=0)
+                path.with_name(path.name + ".gz").write_bytes(packed)
+                sums[path.stem.removeprefix(STEM)] = (
+                    hashlib.md5(packed).hexdigest(),
+                    hashlib.md5(path.read_bytes()).hexdigest(),
+                )
+            else:
+                meta.append(hashlib.md5(path.read_bytes()).hexdigest())  # test, train, valid
+        monkeypatch.setattr(checksums, "HDF5", sums)
+        monkeypatch.setattr(checksums, "TRAIN_META", meta[1])
+        monkeypatch.setattr(checksums, "VALID_OR_TEST_META", (meta[2], meta[0]))
+        self.folder, self.asked = folder, []
+        mirror = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                mirror.asked.append(self.path)
+                super().do_GET()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    mirror = Mirror(tmp_path / "mirror", monkeypatch)
+    yield mirror
+    mirror.server.shutdown()
+    mirror.server.server_close()
+
+
+def test_pcam_comes_whole_checked_and_ready_to_be_mapped(mirror: Mirror, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    obtain({"name": "pcam", "root": str(root)}, mirror.address)
+    for split, size in (("train", 24), ("valid", 8), ("test", 8)):
+        made, had = PCamSource(split, str(mirror.folder)), PCamSource(split, str(root))
+        assert len(had) == size
+        assert had.groups == made.groups
+        assert (had.labels == made.labels).all()
+        assert (had.read(np.arange(size)) == made.read(np.arange(size))).all()
+        assert is_mapped(root / f"{STEM}{split}_x.h5", "x")
+    assert {path.name for path in root.iterdir()} == {
+        p.name for p in mirror.folder.glob("*[!z]")
+    } | {"prepared.json"}
+    assert len(mirror.asked) == 9
+    obtain({"name": "pcam", "root": str(root)}, mirror.address)
+    assert len(mirror.asked) == 9  # done at once
+    for path in root.iterdir():
+        os.utime(path, (1, 1))  # as a copy of the folder has other times
+    assert (
+        obtain({"name": "pcam", "root": str(root)}, mirror.address) == []
+    )  # the rewritten files are known again
+    assert len(mirror.asked) == 9
+
+
+def test_what_is_there_is_checked_and_not_asked_for(mirror: Mirror, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    for path in mirror.folder.glob("*[!z]"):
+        shutil.copy(path, root)
+    obtain({"name": "pcam", "root": str(root)}, mirror.address)
+    assert mirror.asked == []
+    (root / f"{STEM}valid_meta.csv").unlink()
+    with h5py.File(root / f"{STEM}valid_y.h5", "r+") as file:
+        file["y"][0] = 1 - file["y"][0]
+    for _ in range(2):
+        (note,) = obtain({"name": "pcam", "root": str(root)}, mirror.address)
+        assert note.startswith(f"not the official files, by their MD5: {STEM}valid_y.h5 in {root}")
+    assert mirror.asked == []  # the official slide names are not those of other patches
+
+
+def test_a_file_that_is_not_the_official_one_is_refused(mirror: Mirror, tmp_path: Path) -> None:
+    swapped = mirror.folder / f"{STEM}valid_x.h5.gz"
+    shutil.copy(mirror.folder / f"{STEM}test_x.h5.gz", swapped)
+    with pytest.raises(
+        DataError, match=r"valid_x\.h5\.gz.* serves other bytes than the published ones"
+    ):
+        obtain({"name": "pcam", "root": str(tmp_path / "data")}, mirror.address)
+    assert not (tmp_path / "data" / f"{STEM}valid_x.h5").exists()
+
+
+def test_a_disk_that_is_too_small_is_known_before_anything_is_asked_for(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 9_000_000_000})
+    )
+    with pytest.raises(DataError, match=r"9\.0 GB free, 9\.1 GB are needed; set data\.root"):
+        obtain({"name": "pcam", "root": str(tmp_path / "data")}, mirror.address)
+    assert mirror.asked == []
+
+
+def test_an_address_or_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="address=foo is no http or https address"):
+        obtain({"name": "pcam", "root": str(tmp_path)}, "foo")
+    with pytest.raises(DataError, match=r"data\.root=.*file cannot be made"):
+        obtain({"name": "pcam", "root": str(tmp_path / "file")})
+
+
+def test_kaggle_without_its_command_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.shutil, "which", lambda _: None)
+    with pytest.raises(
+        DataError,
+        match=r"accept the rules .*pip install kaggle, .*by hand: kaggle competitions download",
+    ):
+        obtain({"name": "kaggle", "root": str(tmp_path / "data")})
+
+
+def test_kaggle_by_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_kaggle(tmp_path / "made", 12, 3)
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        for path in sorted((tmp_path / "made").rglob("*.*")):
+            archive.write(path, path.relative_to(tmp_path / "made"))
+        archive.writestr("../outside.tif", b"a path that would leave the folder")
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "kaggle").write_text(
+        f'#!/bin/sh\n[ "$*" = "competitions download -c histopathologic-cancer-detection -p {tmp_path / "data"}" ] || exit 1\n'
+        f'cp "{tmp_path / "archive.zip"}" "{tmp_path / "data"}/histopathologic-cancer-detection.zip"\n'
+    )
+    (bin_ / "kaggle").chmod(0o755)
+    monkeypatch.setenv("PATH", str(bin_), prepend=":")
+    obtain({"name": "kaggle", "root": str(tmp_path / "data")})
+    assert len(list((tmp_path / "data" / "train").glob("*.tif"))) == 12
+    assert len(list((tmp_path / "data" / "test").glob("*.tif"))) == 3
+    assert not (tmp_path / "outside.tif").exists()
+    (tmp_path / "archive.zip").write_bytes(b"no zip")
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        obtain({"name": "kaggle", "root": str(tmp_path / "data")})
