@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from pcam import CONF
-from pcam.runs.resume import override_key
+from pcam.runs.overrides import override_key
 
 MULTIRUN_OPTIONS = ("-m", "--multirun")
 # Hydra's options that name folders of YAMLs.

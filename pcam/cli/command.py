@@ -25,7 +25,7 @@ from pcam.cli.errors import Abort, describe_hydra_error
 from pcam.cli.multirun import prepare_multirun
 from pcam.errors import PcamError
 from pcam.runs.folder import ensure_not_run_dir
-from pcam.runs.resume import override_key
+from pcam.runs.overrides import override_key
 from pcam.sweeps.state import (
     discard_sweep,
     failure_summary,

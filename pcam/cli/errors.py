@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from pcam import CONF
 from pcam.errors import PcamError, suggest
-from pcam.runs.resume import override_key
+from pcam.runs.overrides import override_key
 
 
 class Abort(BaseException):

@@ -20,7 +20,7 @@ from pcam.cli.arguments import (
 )
 from pcam.cli.config import typed_config
 from pcam.errors import ConfigError
-from pcam.runs.resume import override_key
+from pcam.runs.overrides import override_key
 from pcam.sweeps.state import (
     SweepRecord,
     ensure_no_run,
