@@ -19,16 +19,27 @@ class CommandCallback(Callback):
     """Creates a run's folder; keeps a sweep's state.
 
     Attributes:
-        sweep: the folder of the sweep that this process started; Hydra makes the instance itself.
+        sweep: the folder of the sweep that this process started.
+        created: the folders that were created for a single run, innermost first.
     """
 
+    # Hydra makes the instance itself, so the command reads these from the class.
     sweep: ClassVar[Path | None] = None
+    created: ClassVar[tuple[Path, ...]] = ()
+
+    @classmethod
+    def reset(cls) -> None:
+        """Clear what is known of an earlier command of the same process."""
+        cls.sweep = None
+        cls.created = ()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Create the folder of a single run."""
-        folder = Path(config.hydra.run.dir)
+        folder = Path(config.hydra.run.dir).absolute()
         try:
             ensure_no_choices_left(config)
+            missing = [path for path in (folder, *folder.parents) if not path.exists()]
+            CommandCallback.created = tuple(missing)
             folder.mkdir(parents=True, exist_ok=True)
         except PcamError as error:
             raise Abort(error) from error

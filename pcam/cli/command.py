@@ -66,7 +66,8 @@ def command(name: str, creates_runs: bool = False) -> Callable[[Work[Config]], C
     """Make a command of a function: ``python -m pcam.NAME key=value group=option``.
 
     An expected failure is one line per fault on stderr and exit status 2. In a sweep the other jobs
-    continue, and failure.json in a job's folder says why it failed. HYDRA_FULL_ERROR=1 shows tracebacks.
+    continue, and failure.json in a job's folder says why it failed. HYDRA_FULL_ERROR=1 shows the
+    tracebacks.
 
     Args:
         name: of conf/NAME.yaml; the class of the config is NameConfig in ``pcam.config.schema``.
@@ -152,11 +153,9 @@ def _run_command(name: str, task: Callable[[DictConfig], float | None]) -> None:
     _exit_if_jobs_failed()
 
 
-def _run_hydra(
-    name: str, task: Callable[[DictConfig], float | None], show_traceback: bool
-) -> None:
+def _run_hydra(name: str, task: Callable[[DictConfig], float | None], show_traceback: bool) -> None:
     """Let Hydra compose the config and run the job or the jobs."""
-    CommandCallback.sweep = None
+    CommandCallback.reset()
     words = prepare_multirun(name, multirun_first(sys.argv[1:]))
     sys.argv[1:] = force_add(words)
     show_log()
@@ -168,8 +167,20 @@ def _run_hydra(
         if show_traceback or sweep is None or failure_summary(sweep) is None:
             raise
     finally:
-        if CommandCallback.sweep is not None:
-            discard_sweep(CommandCallback.sweep)
+        _remove_empty_folders()
+
+
+def _remove_empty_folders() -> None:
+    """Remove the folders that were created for nothing."""
+    if CommandCallback.sweep is not None:
+        discard_sweep(CommandCallback.sweep)
+    for folder in CommandCallback.created:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:  # it is not empty
+            return
 
 
 @contextlib.contextmanager

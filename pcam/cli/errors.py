@@ -61,13 +61,13 @@ def _describe_missing_choice(error: MissingConfigException) -> str:
 
 def _known_keys(command: str, words: Sequence[str]) -> list[str]:
     """Return the keys that can be set, given the choices of the command line."""
-    groups = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     chosen = [word for word in words if override_key(word) in groups and "," not in word]
-    try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        try:
             config = hydra.compose(command, chosen)
-    except HydraException:
-        return groups
+        except HydraException:
+            config = hydra.compose(command)
     values = OmegaConf.to_container(config)
     assert isinstance(values, dict)
     return list(_dotted_keys(values, ""))

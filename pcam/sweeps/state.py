@@ -62,7 +62,7 @@ class FailureRecord(TypedDict, total=False):
 
 
 class FailedBefore(RunError):
-    """A job of a search failed and the search continued without it: later proposals rest on that."""
+    """A job of a search failed before, and later proposals rest on the search without it."""
 
 
 def plain_override(word: str) -> str:
