@@ -122,7 +122,7 @@ def compare_predictions(
             probability,
             found.label,
             found.slides,
-            figures=COMPARED_METRICS,
+            metrics=COMPARED_METRICS,
             resamples=resamples,
             seed=seed,
         )
@@ -163,7 +163,7 @@ def _test_pair(
         other,
         found.label,
         found.slides,
-        figures=COMPARED_METRICS,
+        metrics=COMPARED_METRICS,
         resamples=resamples,
         seed=seed,
     )

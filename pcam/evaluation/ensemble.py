@@ -224,7 +224,7 @@ def _score_row(
         probability,
         found.label,
         found.slides,
-        figures=COMPARED_METRICS,
+        metrics=COMPARED_METRICS,
         resamples=config.resamples,
         seed=config.seed,
     )
@@ -236,7 +236,7 @@ def _score_row(
             reference,
             found.label,
             found.slides,
-            figures=["auroc"],
+            metrics=["auroc"],
             resamples=config.resamples,
             seed=config.seed,
         )
@@ -245,7 +245,7 @@ def _score_row(
 
 
 def _auroc(score: Floats, label: Labels) -> float:
-    return classification_metrics(score, label, figures=["auroc"])["auroc"]
+    return classification_metrics(score, label, metrics=["auroc"])["auroc"]
 
 
 def _correct_p_values(rows: Sequence[ScoreRow]) -> None:

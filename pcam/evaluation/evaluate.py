@@ -18,7 +18,7 @@ from pcam.evaluation.saved_run import (
     open_split,
     resolve_data,
 )
-from pcam.stats.calibration import fit_temperature, logit, tempered
+from pcam.stats.calibration import fit_temperature, logit, apply_temperature
 from pcam.stats.intervals import Interval, bootstrap_metrics
 from pcam.stats.metrics import Floats, Labels
 from pcam.stats.thresholds import at_sensitivity, youden
@@ -126,7 +126,7 @@ def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
         data.num_workers,
         config.tta,
     )
-    probability = tempered(probability, rule.temperature)
+    probability = apply_temperature(probability, rule.temperature)
     metrics = bootstrap_metrics(
         probability,
         source.labels,
@@ -170,7 +170,7 @@ def choose_rule(config: EvaluateConfig, run: SavedRun) -> DecisionRule:
     if config.calibration == "temperature":
         fitted = fit_temperature(logit(probability), label)
         temperature, note = fitted.value, fitted.note
-        probability = tempered(probability, temperature)
+        probability = apply_temperature(probability, temperature)
     threshold, description = _choose_threshold(config, probability, label)
     if np.isnan(threshold):
         raise DataError(

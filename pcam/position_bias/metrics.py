@@ -143,7 +143,7 @@ def by_law(
 
     def auroc(first: NDArray[Any], second: NDArray[Any]) -> dict[str, float]:
         pair = (first.astype(np.float64), second.astype(np.float64))
-        return paired_difference(*pair, asked.labels, asked.groups, figures=("auroc",), **drawn)[
+        return paired_difference(*pair, asked.labels, asked.groups, metrics=("auroc",), **drawn)[
             "auroc"
         ]
 
@@ -232,7 +232,7 @@ def from_offsets(asked: Probe, count: int, step: int | None, centre: int) -> lis
                 "column": int(place[1]),
                 "holds_centre": bool(held),
                 "agreement": float(((after >= 0) == (before >= 0)).mean()),
-                "auroc": classification_metrics(probability, labels, figures=("auroc",))["auroc"],
+                "auroc": classification_metrics(probability, labels, metrics=("auroc",))["auroc"],
                 "positives": float(probability[labels == 1].mean()),
                 "negatives": float(probability[labels == 0].mean()),
             }

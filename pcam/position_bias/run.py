@@ -163,7 +163,7 @@ def _beyond_random(
             expit(np.stack(second)),
             sample.labels,
             sample.groups,
-            figures=("auroc",),
+            metrics=("auroc",),
             **drawn,
         )["auroc"]
         one["beyond_random"] = {
@@ -253,7 +253,7 @@ def _as_trained(
         "positive": int(sample.labels.sum()),
         "over": unit(sample.groups),
         "auroc": bootstrap_metrics(
-            probability, sample.labels, sample.groups, figures=("auroc",), **drawn
+            probability, sample.labels, sample.groups, metrics=("auroc",), **drawn
         )["auroc"],
         **drawn,
         "versions": library_versions(),

@@ -145,7 +145,7 @@ class Study:
             right.probability,
             left.label,
             slides,
-            figures=("auroc",),
+            metrics=("auroc",),
             **self.drawn,
         )["auroc"]
         seeds = [self.auroc(one[seed]) - self.auroc(other[seed]) for seed in common]

@@ -229,10 +229,10 @@ def _table3(told: Study, ended: Sequence[Job]) -> Section:
     for name, combine in votes.RULES.items():
         score = combine(side.probability)
         rules[name] = bootstrap_metrics(
-            score, side.label, side.slides, figures=("auroc",), **told.drawn
+            score, side.label, side.slides, metrics=("auroc",), **told.drawn
         )["auroc"]
         less = paired_difference(
-            score, side.probability[best], side.label, side.slides, figures=("auroc",), **told.drawn
+            score, side.probability[best], side.label, side.slides, metrics=("auroc",), **told.drawn
         )
         # a mean rank is no probability that 0.5 could divide
         rules[name] |= {
@@ -245,7 +245,7 @@ def _table3(told: Study, ended: Sequence[Job]) -> Section:
 
 def _hard(score: Floats, label: Labels) -> float:
     """Return the AUROC of 0/1 labels, which is balanced accuracy."""
-    return classification_metrics((score >= 0.5).astype(np.float64), label, figures=["auroc"])[
+    return classification_metrics((score >= 0.5).astype(np.float64), label, metrics=["auroc"])[
         "auroc"
     ]
 
