@@ -110,7 +110,9 @@ def compare_predictions(
     found = align_predictions([read_predictions(path) for path in paths])
     warn_about_equal_members(found)
     if found.label is None:
-        raise DataError(f"split={split}: these predictions come without labels; no test is possible")
+        raise DataError(
+            f"split={split}: these predictions come without labels; no test is possible"
+        )
     pairs = []
     for first, second in _pair_positions(len(paths), against):
         pairs.append(_test_pair(found, first, second, resamples, seed))
@@ -209,9 +211,7 @@ def group_repeats(paths: Sequence[Path], names: Sequence[str]) -> dict[str, list
 Values = dict[str, dict[str, list[float]]]  # group to metric to one value per run
 
 
-def _values_of_groups(
-    groups: dict[str, list[str]], runs: dict[str, dict[str, Interval]]
-) -> Values:
+def _values_of_groups(groups: dict[str, list[str]], runs: dict[str, dict[str, Interval]]) -> Values:
     values: Values = {}
     for group, members in groups.items():
         values[group] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pcam.config.schema import EnsembleConfig
-from pcam.data.sources.kaggle import submission
+from pcam.data.sources.kaggle import submission_rows
 from pcam.errors import ConfigError, DataError
 from pcam.evaluation.compare import COMPARED_METRICS
 from pcam.evaluation.predictions import (
@@ -128,7 +128,7 @@ def ensemble(config: EnsembleConfig) -> Ensemble:
         scores = _score(found, combined, valid, config)
     rows = None
     if config.kaggle is not None:
-        rows = submission(Path(config.kaggle), found.ids, probability, "probability")
+        rows = submission_rows(Path(config.kaggle), found.ids, probability, "probability")
     return Ensemble(
         split=config.split,
         members=found.names,

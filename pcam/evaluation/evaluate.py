@@ -18,7 +18,7 @@ from pcam.evaluation.saved_run import (
     open_split,
     resolve_data,
 )
-from pcam.stats.calibration import fit_temperature, logit, apply_temperature
+from pcam.stats.calibration import apply_temperature, fit_temperature, logit
 from pcam.stats.intervals import Interval, bootstrap_metrics
 from pcam.stats.metrics import Floats, Labels
 from pcam.stats.thresholds import at_sensitivity, youden
@@ -193,9 +193,7 @@ def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Label
     valid = open_split(data, run.config.splits, run.config.seed, "valid")
     assert valid.labels is not None
     crop = crop_for_split(run.config, "valid")
-    probability = predict_probabilities(
-        run.model, valid, crop, batch_size, num_workers, config.tta
-    )
+    probability = predict_probabilities(run.model, valid, crop, batch_size, num_workers, config.tta)
     return probability, valid.labels
 
 

@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from pcam.data.base import PatchSource, Pixels
 from pcam.data.crop import Crop
-from pcam.data.datamodule import PatchDataset, PatchOrder, loaded, workers
+from pcam.data.datamodule import PatchDataset, make_loader
+from pcam.data.sampling import PatchOrder
+from pcam.data.symmetries import D4, Symmetry, rotate
 from pcam.models.classifier import PatchClassifier
-from pcam.models.symmetries import D4, Symmetry, rotate
 
 Probabilities = NDArray[np.float64]
 Logits = NDArray[np.float64]
@@ -65,9 +66,7 @@ def predict_logits(model: PatchClassifier, patches: Pixels, batch_size: int) -> 
     return np.concatenate(parts)
 
 
-def _batches_of_array(
-    model: PatchClassifier, patches: Pixels, batch_size: int
-) -> Iterator[Tensor]:
+def _batches_of_array(model: PatchClassifier, patches: Pixels, batch_size: int) -> Iterator[Tensor]:
     for start in range(0, len(patches), batch_size):
         batch = torch.from_numpy(patches[start : start + batch_size])
         yield batch.permute(0, 3, 1, 2).contiguous().to(model.device)
@@ -98,7 +97,7 @@ def predict_probabilities(
     """
     dataset = PatchDataset(source, crop, None)
     order = PatchOrder(len(source), batch_size, seed=0, training=False)
-    loader = loaded(dataset, order, workers(num_workers))
+    loader = make_loader(dataset, order, num_workers)
     batches = (batch["image"].to(model.device, non_blocking=True) for batch in loader)
     parts = []
     with tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False) as bar:

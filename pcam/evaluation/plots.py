@@ -76,9 +76,7 @@ def draw_overview(evaluation: Evaluation) -> bytes:
 def _draw_roc(axes: "Axes", curve: Curve, auroc: Interval) -> None:
     _draw_curve(axes, curve, f"AUROC {_format_metric(auroc)}")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="chance")
-    axes.set(
-        title="ROC", xlabel="false positive rate", ylabel="true positive rate (sensitivity)"
-    )
+    axes.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate (sensitivity)")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
@@ -154,9 +152,7 @@ def _draw_scores(axes: "Axes", probability: Floats, label: Labels, threshold: fl
     axes.axvline(
         threshold, color="0.2", linestyle=":", linewidth=1, label=f"threshold {threshold:.3g}"
     )
-    axes.set(
-        title="Predicted probabilities", xlabel="probability of positive", ylabel="patches"
-    )
+    axes.set(title="Predicted probabilities", xlabel="probability of positive", ylabel="patches")
     axes.legend(frameon=False, fontsize=8, loc="best")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pcam.config.schema import PredictConfig
 from pcam.data.base import PatchSource
 from pcam.data.provider import source_provider
-from pcam.data.sources.kaggle import read_labels
+from pcam.data.storage.csv import read_labels
 from pcam.errors import DataError
 from pcam.evaluation.inference import predict_probabilities
 from pcam.evaluation.saved_run import crop_for_split, open_run, open_split, resolve_data

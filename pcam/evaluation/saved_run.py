@@ -22,7 +22,6 @@ from pcam.errors import ConfigError, DataError, RunError, describe_error, sugges
 from pcam.models.classifier import PatchClassifier
 from pcam.runs.folder import best_checkpoint, network_label, read_config
 
-
 AskedData = RunCommandConfig | PredictConfig | BiasConfig  # each has data and splits
 
 
@@ -123,9 +122,7 @@ def open_split(data: DataConfig, splits: SplitsConfig, seed: int, split: str) ->
     return opened[split]
 
 
-def _opens_alone(
-    provider: SourceProvider[DataConfig], splits: SplitsConfig, split: str
-) -> bool:
+def _opens_alone(provider: SourceProvider[DataConfig], splits: SplitsConfig, split: str) -> bool:
     """Return whether a split is used as published, and the other splits need not be there."""
     if provider.config.duplicates == "drop" or splits.name not in ("auto", "official"):
         return False

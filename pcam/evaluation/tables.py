@@ -179,7 +179,9 @@ def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
         "the ranking is lost",
     ]
     if any(scores.rows[name].difference is not None for name in result.members):
-        notes.append("* p of members is not corrected for their number; python -m pcam.compare does")
+        notes.append(
+            "* p of members is not corrected for their number; python -m pcam.compare does"
+        )
     if result.weights is not None:
         weights = [f"{name} {weight:.2f}" for name, weight in result.weights.items()]
         notes.append(f"weights fitted on valid: {', '.join(weights)}")
