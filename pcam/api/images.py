@@ -39,8 +39,8 @@ def to_patches(images: Images) -> NDArray[np.uint8]:
     """Return images as one array.
 
     Args:
-        images: a uint8 array (N, H, W, 3); or one image or a list of images of one size, each a uint8
-            array (H, W, 3), a PIL image with 8 bits per channel, or the path of a file.
+        images: a uint8 array (N, H, W, 3); or one image or a list of images of one size, each a
+            uint8 array (H, W, 3), a PIL image with 8 bits per channel, or the path of a file.
 
     Returns:
         uint8 (N, H, W, 3), contiguous.

@@ -1,4 +1,4 @@
-"""A finished run in Python: predict, evaluate, explain. Nothing is printed and nothing is written."""
+"""A finished run in Python: predict, evaluate, explain. Nothing is printed or written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -32,8 +32,8 @@ class Explanation:
         method: name of the attribution method.
         images: uint8 (N, H, W, 3), as the network sees them, cropped.
         maps: float32 (N, H, W), one value per pixel of ``images``.
-        gap: float64 (N,), by how much the sum of a map misses the change of the log-odds, as a share of
-            that change; NaN for methods that make no promise about the sum.
+        gap: float64 (N,), by how much the sum of a map misses the change of the log-odds, as a
+            share of that change; NaN for methods that make no promise about the sum.
     """
 
     method: str
@@ -123,7 +123,7 @@ class Run:
                 source such as {"name": "pcam", "root": "/data/pcam"}; None for the run's own data.
 
         Returns:
-            An ``Evaluation``: ``.metrics["auroc"]["value"]``, ``.probability``, ``.label`` and more.
+            An ``Evaluation``: ``.metrics["auroc"]["value"]``, ``.probability``, ``.label``, ...
 
         Raises:
             ConfigError: an argument is out of range.

@@ -110,14 +110,7 @@ def compare_predictions(
     found = align_predictions([read_predictions(path) for path in paths])
     warn_about_equal_members(found)
     if found.label is None:
-        raise DataError(
-            f"split={split}: these predictions come without labels; no test is possible"
-        )
-    pairs = []
-    for first, second in _pair_positions(len(paths), against):
-        pairs.append(_test_pair(found, first, second, resamples, seed))
-    for name in (*COMPARED_METRICS, *OVER_PATCHES):
-        _correct_p_values(pairs, name)
+        raise DataError(f"split={split}: these predictions have no labels, so no test is possible")
     runs = {}
     for name, probability in zip(found.names, found.probability, strict=True):
         runs[name] = bootstrap_metrics(
@@ -135,7 +128,7 @@ def compare_predictions(
         patches=len(found.ids),
         unit=unit(found.slides),
         runs=runs,
-        pairs=pairs,
+        pairs=_test_pairs(found, against, resamples, seed),
         groups=groups,
         group_metrics=_summarize_groups(values),
         group_pairs=_test_groups(values),
@@ -145,6 +138,18 @@ def compare_predictions(
 
 
 # Pairs of networks --------------------------------------------------------------------------------
+
+
+def _test_pairs(
+    found: AlignedPredictions, against: int | None, resamples: int, seed: int
+) -> list[TestedPair]:
+    """Test all pairs, or all networks against one, and correct p for the number of pairs."""
+    pairs = []
+    for first, second in _pair_positions(len(found.names), against):
+        pairs.append(_test_pair(found, first, second, resamples, seed))
+    for name in (*COMPARED_METRICS, *OVER_PATCHES):
+        _correct_p_values(pairs, name)
+    return pairs
 
 
 def _pair_positions(count: int, against: int | None) -> list[tuple[int, int]]:

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from pcam.config.schema import EnsembleConfig
 from pcam.data.sources.kaggle import submission_rows
 from pcam.errors import ConfigError, DataError
-from pcam.evaluation.compare import COMPARED_METRICS
+from pcam.evaluation.ensemble_scores import EnsembleScores, score_ensemble
 from pcam.evaluation.predictions import (
     AlignedPredictions,
     align_predictions,
@@ -18,42 +16,7 @@ from pcam.evaluation.predictions import (
     warn_about_equal_members,
 )
 from pcam.stats import votes
-from pcam.stats.compare import holm, paired_difference
-from pcam.stats.intervals import Interval, bootstrap_metrics, unit
-from pcam.stats.metrics import Floats, Labels, classification_metrics
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """The metrics of one member, or of the ensemble by one rule.
-
-    Attributes:
-        metrics: "auroc" and "accuracy" at threshold 0.5, with intervals.
-        auroc_of_hard_labels: AUROC of the predictions 0 and 1, which is balanced accuracy.
-        difference: AUROC minus the best member's, with "p", and for rules "p_holm"; None for the
-            best member itself.
-    """
-
-    metrics: dict[str, Interval]
-    auroc_of_hard_labels: float
-    difference: dict[str, float] | None
-
-
-@dataclass(frozen=True)
-class EnsembleScores:
-    """Members and rules on labelled patches.
-
-    Attributes:
-        rows: the members by name, then the rules by name.
-        best_member: the member with the highest AUROC on ``best_by``.
-        best_by: "valid", so that the choice does not favour it, or "this split" without valid.
-        unit: what the bootstrap resamples: "slides" or "patches".
-    """
-
-    rows: dict[str, ScoreRow]
-    best_member: str
-    best_by: str
-    unit: str
+from pcam.stats.metrics import Floats
 
 
 @dataclass(frozen=True)
@@ -108,10 +71,7 @@ def ensemble(config: EnsembleConfig) -> Ensemble:
             "it; split=test"
         )
     paths = find_predictions(config.runs, config.split)
-    if len(paths) < 2:
-        raise ConfigError(f"runs: an ensemble needs at least two members; only {paths[0]} is given")
-    found = align_predictions([read_predictions(path) for path in paths])
-    warn_about_equal_members(found)
+    found = _read_members(paths)
     valid, note = None, ""
     if config.split != "valid":
         valid, note = _read_valid(paths)
@@ -125,7 +85,7 @@ def ensemble(config: EnsembleConfig) -> Ensemble:
     probability = combined[config.rule]
     scores = None
     if found.label is not None:
-        scores = _score(found, combined, valid, config)
+        scores = score_ensemble(found, combined, valid, config.resamples, config.seed)
     rows = None
     if config.kaggle is not None:
         rows = submission_rows(Path(config.kaggle), found.ids, probability, "probability")
@@ -144,7 +104,12 @@ def ensemble(config: EnsembleConfig) -> Ensemble:
     )
 
 
-# Combining ----------------------------------------------------------------------------------------
+def _read_members(paths: Sequence[Path]) -> AlignedPredictions:
+    if len(paths) < 2:
+        raise ConfigError(f"runs: an ensemble needs at least two members; only {paths[0]} is given")
+    found = align_predictions([read_predictions(path) for path in paths])
+    warn_about_equal_members(found)
+    return found
 
 
 def _read_valid(paths: Sequence[Path]) -> tuple[AlignedPredictions | None, str]:
@@ -178,79 +143,3 @@ def _combine(members: Floats, weights: Floats | None) -> dict[str, Floats]:
     if weights is not None:
         combined["weighted"] = votes.weighted_mean(members, weights)
     return combined
-
-
-# Scoring ------------------------------------------------------------------------------------------
-
-
-def _score(
-    found: AlignedPredictions,
-    combined: dict[str, Floats],
-    valid: AlignedPredictions | None,
-    config: EnsembleConfig,
-) -> EnsembleScores:
-    """Return the metrics of members and rules, and their differences from the best member."""
-    has_valid = valid is not None and valid.label is not None
-    best = _best_member(valid if valid is not None and has_valid else found)
-    rows = {}
-    named = dict(zip(found.names, found.probability, strict=True)) | combined
-    for name, probability in named.items():
-        reference = None if name == found.names[best] else found.probability[best]
-        rows[name] = _score_row(found, probability, reference, config)
-    _correct_p_values([rows[name] for name in combined])
-    return EnsembleScores(
-        rows=rows,
-        best_member=found.names[best],
-        best_by="valid" if has_valid else "this split",
-        unit=unit(found.slides),
-    )
-
-
-def _best_member(predictions: AlignedPredictions) -> int:
-    """Return the position of the member with the highest AUROC; 0 if none has one."""
-    assert predictions.label is not None
-    aurocs = [_auroc(row, predictions.label) for row in predictions.probability]
-    return 0 if np.isnan(aurocs).all() else int(np.nanargmax(aurocs))
-
-
-def _score_row(
-    found: AlignedPredictions,
-    probability: Floats,
-    reference: Floats | None,
-    config: EnsembleConfig,
-) -> ScoreRow:
-    assert found.label is not None
-    metrics = bootstrap_metrics(
-        probability,
-        found.label,
-        found.slides,
-        metrics=COMPARED_METRICS,
-        resamples=config.resamples,
-        seed=config.seed,
-    )
-    hard_labels = (probability >= 0.5).astype(np.float64)
-    difference = None
-    if reference is not None:
-        differences = paired_difference(
-            probability,
-            reference,
-            found.label,
-            found.slides,
-            metrics=["auroc"],
-            resamples=config.resamples,
-            seed=config.seed,
-        )
-        difference = differences["auroc"]
-    return ScoreRow(metrics, _auroc(hard_labels, found.label), difference)
-
-
-def _auroc(score: Floats, label: Labels) -> float:
-    return classification_metrics(score, label, metrics=["auroc"])["auroc"]
-
-
-def _correct_p_values(rows: Sequence[ScoreRow]) -> None:
-    """Add "p_holm" to the differences of the rules: p corrected for their number."""
-    differences = [row.difference for row in rows if row.difference is not None]
-    corrected = holm([difference["p"] for difference in differences])
-    for difference, p in zip(differences, corrected, strict=True):
-        difference["p_holm"] = p

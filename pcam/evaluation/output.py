@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pcam.evaluation.compare import Comparison, TestedPair
-from pcam.evaluation.ensemble import Ensemble, EnsembleScores, ScoreRow
+from pcam.evaluation.ensemble import Ensemble
+from pcam.evaluation.ensemble_scores import EnsembleScores, ScoreRow
 from pcam.evaluation.evaluate import Evaluation
 from pcam.evaluation.plots import draw_evaluation
 from pcam.evaluation.predict import Prediction
@@ -106,8 +107,9 @@ def _summarize_pair(pair: TestedPair) -> Content:
 
 
 def write_ensemble(result: Ensemble, folder: Path) -> list[Path]:
-    """Write predictions/SPLIT.csv by the chosen rule, summary.json if the patches have labels, and
-    submission.csv if it is asked for.
+    """Write predictions/SPLIT.csv by the chosen rule, and what else there is.
+
+    summary.json needs labels; submission.csv is written if it is asked for.
 
     Returns:
         The csv files.

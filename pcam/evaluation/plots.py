@@ -29,8 +29,8 @@ def draw_evaluation(evaluation: Evaluation) -> dict[str, bytes]:
     """Draw an evaluation.
 
     Returns:
-        File name to PNG: "evaluation.png" if the split has both classes, "mistakes.png" if any patch
-        is predicted wrongly.
+        File name to PNG: "evaluation.png" if the split has both classes, "mistakes.png" if any
+        patch is predicted wrongly.
     """
     figures = {}
     if evaluation.has_both_classes:

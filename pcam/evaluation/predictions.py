@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from pcam.data.storage.csv import read_rows
 from pcam.errors import ConfigError, DataError, RunError
+from pcam.evaluation import columns
 from pcam.runs.files import match_paths
 from pcam.runs.folder import network_label, read_config
 
 log = logging.getLogger(__name__)
-
-Row = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -138,59 +137,14 @@ def read_predictions(path: Path) -> Predictions:
     rows = read_rows(path, ("id", "probability"))
     if not rows:
         raise DataError(f"{path} holds no predictions")
-    ids = [row["id"] for row in rows]
-    _validate_unique(ids, path)
-    slides = [row["slide"] for row in rows] if "slide" in rows[0] else None
     return Predictions(
         name=label_predictions(path),
         path=path,
-        ids=ids,
-        label=_read_labels(rows, path),
-        probability=_read_probabilities(rows, path),
-        slides=slides,
+        ids=columns.read_ids(rows, path),
+        label=columns.read_labels(rows, path),
+        probability=columns.read_probabilities(rows, path),
+        slides=columns.read_slides(rows),
     )
-
-
-def _validate_unique(ids: Sequence[str], path: Path) -> None:
-    count = len(ids) - len(set(ids))
-    if count == 0:
-        return
-    seen: set[str] = set()
-    for name in ids:
-        if name in seen:
-            raise DataError(f"{path} names {count} patches more than once, first {name}")
-        seen.add(name)
-
-
-def _read_probabilities(rows: Sequence[Row], path: Path) -> NDArray[np.float64]:
-    probability = np.array([_parse_number(row["probability"]) for row in rows])
-    valid = (probability >= 0) & (probability <= 1)
-    if not valid.all():
-        wrong = np.flatnonzero(~valid)
-        first = rows[wrong[0]]
-        raise DataError(
-            f"{path}: {first['id']} has the probability '{first['probability']}', "
-            f"not 0 to 1 ({len(wrong)} are not)"
-        )
-    return probability
-
-
-def _parse_number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
-
-
-def _read_labels(rows: Sequence[Row], path: Path) -> NDArray[np.uint8] | None:
-    if "label" not in rows[0]:
-        return None
-    for row in rows:
-        if row["label"] not in ("0", "1"):
-            raise DataError(
-                f"{path}: {row['id']} has the label '{row['label']}'; labels are 0 or 1"
-            )
-    return np.array([row["label"] == "1" for row in rows], np.uint8)
 
 
 def label_predictions(path: Path) -> str:

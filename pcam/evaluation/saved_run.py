@@ -76,8 +76,8 @@ def resolve_data(run: TrainConfig, asked: AskedData) -> tuple[DataConfig, Splits
 
     Args:
         run: the config of the run.
-        asked: the command's config. ``data`` with a name is another source, unless name and root are
-            those of the run; without a name, keys that are None keep the run's value.
+        asked: the command's config. ``data`` with a name is another source, unless name and root
+            are those of the run; without a name, keys that are None keep the run's value.
 
     Raises:
         ConfigError: splits are asked for, but the data is the run's own, which is split already.

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from pcam.data.base import describe_source
 from pcam.evaluation.compare import COMPARED_METRICS, Comparison, TestedPair
-from pcam.evaluation.ensemble import Ensemble, EnsembleScores, ScoreRow
+from pcam.evaluation.ensemble import Ensemble
+from pcam.evaluation.ensemble_scores import EnsembleScores, ScoreRow
 from pcam.evaluation.evaluate import Evaluation
 from pcam.evaluation.predict import Prediction
 from pcam.stats.formatting import (
@@ -179,9 +180,7 @@ def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
         "the ranking is lost",
     ]
     if any(scores.rows[name].difference is not None for name in result.members):
-        notes.append(
-            "* p of members is not corrected for their number; python -m pcam.compare does"
-        )
+        notes.append("* not corrected for the number of members; python -m pcam.compare does so")
     if result.weights is not None:
         weights = [f"{name} {weight:.2f}" for name, weight in result.weights.items()]
         notes.append(f"weights fitted on valid: {', '.join(weights)}")
