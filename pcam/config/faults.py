@@ -21,15 +21,15 @@ TYPES = {
     "finite_number": "a finite number",
 }
 BOUNDS = {
-    "greater_than": "greater than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
+    "greater_than": "greater than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
 }
 
 
 def describe_faults(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
-    """Return one line per fault.
+    """Return one line per fault, but for unknown keys (``unknown_keys``).
 
     Args:
         error: pydantic's.
@@ -38,10 +38,13 @@ def describe_faults(error: ValidationError, values: Mapping[str, Any]) -> list[s
     lines: dict[str, str] = {}
     expected: dict[str, list[str]] = {}
     for detail in error.errors(include_url=False):
+        if detail["type"] == "extra_forbidden":
+            continue  # see unknown_keys
         key = _key(detail["loc"], values)
         expectation = _expectation(detail)
         if expectation is None:
-            lines[f"{key} {detail['msg']}"] = _complete_line(detail, key, values)
+            line = _complete_line(detail, key)
+            lines[line] = line
             continue
         expected.setdefault(key, []).append(expectation)
         lines[key] = _expected_line(key, detail["input"], expected[key])
@@ -72,8 +75,8 @@ def _expectation(detail: ErrorDetails) -> str | None:
     if kind in BOUNDS:
         return BOUNDS[kind].format(**detail["ctx"])
     if kind == "literal_error":
-        choices: str = detail["ctx"]["expected"]
-        return "one of " + choices.replace("'", "").replace(" or ", ", ")
+        choices: str = detail["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        return f"one of {choices}" if "," in choices else choices
     if kind == "too_short":
         return "a list of at least one"
     return None
@@ -94,7 +97,7 @@ def _choices(expectation: str) -> list[str]:
     return expectation.removeprefix("one of ").split(", ")
 
 
-def _complete_line(detail: ErrorDetails, key: str, values: Mapping[str, Any]) -> str:
+def _complete_line(detail: ErrorDetails, key: str) -> str:
     if detail["type"] == "fault":
         return detail["msg"]
     if detail["type"] == "missing":

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
 
 from pcam.config.base import (
     NonNegativeInt,
@@ -64,18 +64,18 @@ class TrainConfig(CommandConfig):
     cross_checks = TRAINING_CHECKS
     slow_checks = (model_name_is_known,)
 
-    data: Annotated[DataConfig, chosen_from(sources)]
+    data: Annotated[SerializeAsAny[DataConfig], chosen_from(sources)]
     splits: AnySplits
     crop: CropConfig
-    aug: Annotated[AugConfig, chosen_from(augmentations)]
-    loss: Annotated[LossConfig, chosen_from(losses)]
-    optimizer: Annotated[OptimizerConfig, chosen_from(optimizers)]
-    scheduler: Annotated[SchedulerConfig, chosen_from(schedulers)]
+    aug: Annotated[SerializeAsAny[AugConfig], chosen_from(augmentations)]
+    loss: Annotated[SerializeAsAny[LossConfig], chosen_from(losses)]
+    optimizer: Annotated[SerializeAsAny[OptimizerConfig], chosen_from(optimizers)]
+    scheduler: Annotated[SerializeAsAny[SchedulerConfig], chosen_from(schedulers)]
     finetune: AnyFinetune
     trainer: TrainerConfig
     logger: LoggerConfig
     callbacks: dict[str, Any] = Field(default_factory=dict)
-    model: Annotated[ModelConfig, chosen_from(backbones)]
+    model: Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
     scale: str
     seed: Seed
     attribution: AttributionConfig
@@ -266,7 +266,7 @@ class BiasConfig(CommandConfig):
 class PrepareConfig(CommandConfig):
     """The config of ``pcam.prepare``."""
 
-    data: Annotated[DataConfig, chosen_from(sources)]
+    data: Annotated[SerializeAsAny[DataConfig], chosen_from(sources)]
     splits: AnySplits
     seed: Seed
     audit: bool

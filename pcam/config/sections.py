@@ -295,7 +295,7 @@ class TrainerConfig(Section):
 
     max_epochs: PositiveInt
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
-    devices: PositiveInt | Literal["auto"] | list[NonNegativeInt]
+    devices: PositiveInt | Literal["auto"] | Annotated[list[NonNegativeInt], Field(min_length=1)]
     num_nodes: PositiveInt
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "64-true"]
     accumulate_grad_batches: PositiveInt
