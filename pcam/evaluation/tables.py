@@ -175,7 +175,7 @@ def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
         f"{result.split}: {len(result.predictions.ids):,} patches; threshold 0.5",
         f"95 % intervals and p: paired bootstrap over {scores.unit}",
         best,
-        "rank mean is not a probability: its accuracy counts the upper half of the ranks as positive",
+        "rank mean is not a probability: its accuracy counts the upper half as positive",
         "AUROC of 0/1: the score of hard labels on a leaderboard, which is balanced accuracy; "
         "the ranking is lost",
     ]
