@@ -14,7 +14,7 @@ from pcam.data.crop import centre_square as centre_of
 from pcam.models.classifier import PatchClassifier
 from pcam.position_bias import views
 from pcam.position_bias.views import Offsets, View
-from pcam.stats.agreement import change
+from pcam.stats.agreement import Change, change
 from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import bootstrap_mean
 from pcam.stats.metrics import Floats, Labels, classification_metrics
@@ -65,7 +65,7 @@ class Probe:
 
     def change(
         self, after: Floats, drawn: Mapping[str, Any], floor: Floats | None = None
-    ) -> dict[str, Any]:
+    ) -> Change:
         """Compare log-odds (N,) with those of the patches as they are; see ``stats.agreement.change``."""
         return change(self.before, after, self.labels, self.groups, floor=floor, **drawn)
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from pcam.errors import DataError
 from pcam.evaluation.predictions import read_predictions
-from pcam.stats.compare import paired_difference, paired_t
+from pcam.stats.compare import paired_difference
 from pcam.stats.metrics import Floats, Labels
+from pcam.stats.seeds import paired_t
 from pcam.sweeps.jobs import Job
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pcam.reporting import paper
 from pcam.reporting.page import Fold, Part, Picture, Section, Table, Text, narrowed
-from pcam.stats.compare import over_seeds
 from pcam.stats.formatting import format_difference, format_interval, format_p_value
+from pcam.stats.seeds import over_seeds
 from pcam.sweeps.jobs import Job
 
 NAMES = {
