@@ -58,7 +58,7 @@ def compare(config: Config, folder: Path) -> dict[str, Any]:
         for pair, p in zip(some, holm([pair["p"] for pair in some]), strict=True):
             pair["p_holm"] = p
     each = {
-        name: bootstrap_metrics(row, found.label, found.slides, figures=FIGURES, **resamples)
+        name: bootstrap_metrics(row, found.label, found.slides, metrics=FIGURES, **resamples)
         for name, row in zip(found.names, found.probability, strict=True)
     }
     groups = _groups(paths, found)
@@ -84,7 +84,7 @@ def _pair(
     a, b, label = found.probability[first], found.probability[second], found.label
     assert label is not None
     pair: dict[str, Any] = {"first": found.names[first], "second": found.names[second]}
-    pair |= paired_difference(a, b, label, found.slides, figures=FIGURES, **resamples)
+    pair |= paired_difference(a, b, label, found.slides, metrics=FIGURES, **resamples)
     if found.slides is None:  # these count patches as independent
         pair |= {"delong": delong(a, b, label), "mcnemar": mcnemar(a >= 0.5, b >= 0.5, label)}
     return pair

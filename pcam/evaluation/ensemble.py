@@ -103,20 +103,20 @@ def _measured(
     on = valid if valid is not None and valid.label is not None else found
     assert on.label is not None
     ranked = [
-        classification_metrics(row, on.label, figures=["auroc"])["auroc"] for row in on.probability
+        classification_metrics(row, on.label, metrics=["auroc"])["auroc"] for row in on.probability
     ]
     best = int(np.nanargmax(ranked)) if not np.isnan(ranked).all() else 0
     each = dict(zip(found.names, found.probability, strict=True)) | dict(scores)
     rows: dict[str, dict[str, Any]] = {}
     for name, score in each.items():
-        figures = bootstrap_metrics(score, label, slides, figures=FIGURES, **resamples)
-        hard = classification_metrics((score >= 0.5).astype(np.float64), label, figures=["auroc"])[
+        figures = bootstrap_metrics(score, label, slides, metrics=FIGURES, **resamples)
+        hard = classification_metrics((score >= 0.5).astype(np.float64), label, metrics=["auroc"])[
             "auroc"
         ]
         rows[name] = {**figures, "auroc_of_hard_labels": hard}
         if name != found.names[best]:
             against = paired_difference(
-                score, found.probability[best], label, slides, figures=["auroc"], **resamples
+                score, found.probability[best], label, slides, metrics=["auroc"], **resamples
             )
             rows[name]["difference"] = against["auroc"]
     rules = [name for name in scores if "difference" in rows[name]]

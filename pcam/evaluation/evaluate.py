@@ -20,7 +20,7 @@ from pcam.runs.files import write_csv, write_file, write_json
 from pcam.runs.folder import Config, network_label
 from pcam.runs.predictions import write_predictions
 from pcam.runs.provenance import code_commit, library_versions
-from pcam.stats.calibration import fit_temperature, logit, tempered
+from pcam.stats.calibration import fit_temperature, logit, apply_temperature
 from pcam.stats.curves import operating_curves, reliability
 from pcam.stats.formatting import format_facts, format_metrics
 from pcam.stats.intervals import METHOD, bootstrap_metrics, unit
@@ -75,7 +75,7 @@ def evaluate(config: Config, folder: Path) -> dict[str, Any]:
     ]
     print(format_facts(facts), flush=True)
     rule = _rule(config, saved, model)
-    probability = tempered(
+    probability = apply_temperature(
         predict_probabilities(model, source, saved, data, split, config["tta"]), rule.temperature
     )
     scale = saved.get("scale", "full")
@@ -196,7 +196,7 @@ def _rule(config: Config, saved: Config, model: PatchClassifier) -> Rule:
     if config["calibration"] == "temperature":
         fitted = fit_temperature(logit(probability), valid.labels)
         temperature, note = fitted.value, fitted.note
-        probability = tempered(probability, temperature)
+        probability = apply_temperature(probability, temperature)
     if threshold == "youden":
         threshold = youden(probability, valid.labels)
         chosen = f"threshold {threshold:.4f}, of the largest sensitivity + specificity on the run's valid"

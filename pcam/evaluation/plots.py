@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
 from pcam.stats.curves import Curve, Reliability
-from pcam.stats.formatting import NAMES
+from pcam.stats.formatting import METRIC_NAMES
 from pcam.stats.metrics import Floats
 
 MISTAKES = 16
@@ -167,4 +167,4 @@ def _intervals(axes: Any, figures: Mapping[str, Mapping[str, float]]) -> None:
             )
         axes.plot(figure["value"], row, marker="o", markersize=4, color=BLUE)
     axes.set(yticks=range(len(names)), xlim=(-0.01, 1.01), xlabel="value and 95 % interval")
-    axes.set_yticklabels([NAMES.get(name, name) for name in reversed(names)], fontsize=8)
+    axes.set_yticklabels([METRIC_NAMES.get(name, name) for name in reversed(names)], fontsize=8)

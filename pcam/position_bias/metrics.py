@@ -100,7 +100,7 @@ def _auroc_change(
         before.astype(np.float64),
         probe.labels,
         probe.slides,
-        figures=("auroc",),
+        metrics=("auroc",),
         resamples=probe.resamples,
         seed=probe.seed,
     )
@@ -130,7 +130,7 @@ def map_shifts(probe: Probe, count: int, step: int | None, side: int) -> list[Ma
     ):
         logodds = probe.logodds(probe.view.crop_at(patches, offsets[number]))
         probability = expit(logodds)
-        figures = classification_metrics(probability, labels, figures=("auroc",))
+        figures = classification_metrics(probability, labels, metrics=("auroc",))
         rows.append(
             {
                 "row": int(offsets[number, 0]),

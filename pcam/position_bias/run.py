@@ -126,7 +126,7 @@ def _facts(config: BiasConfig, sample: Sample, logodds: Floats) -> RunFacts:
         expit(logodds),
         sample.labels,
         sample.slides,
-        figures=("auroc",),
+        metrics=("auroc",),
         resamples=config.resamples,
         seed=config.seed,
     )
@@ -203,7 +203,7 @@ def _beyond_random(result: PositionBias, results: Sequence[PositionBias]) -> Est
         expit(np.stack([own["as_trained"], control["shift"]])),
         result.labels,
         result.slides,
-        figures=("auroc",),
+        metrics=("auroc",),
         resamples=result.facts.resamples,
         seed=result.facts.seed,
     )["auroc"]

@@ -180,7 +180,7 @@ class Study:
             right.probability,
             known_labels(left),
             right.slides if left.slides is None else left.slides,
-            figures=("auroc",),
+            metrics=("auroc",),
             resamples=self.resamples,
             seed=self.seed,
         )["auroc"]

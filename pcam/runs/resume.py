@@ -8,6 +8,7 @@ from typing import Any
 from pcam.errors import RunError, format_override
 from pcam.runs.files import read_json
 from pcam.runs.folder import Config, last_checkpoint, read_config, validate_summary
+from pcam.runs.overrides import override_key as override_key
 
 MAY_CHANGE = (
     "trainer",
@@ -19,11 +20,6 @@ MAY_CHANGE = (
 )  # on resuming
 PLACE = ("accelerator", "devices", "precision")  # what trainer=cpu changes of a run that goes on
 NEW_ON_RESUME = ("resume",)
-
-
-def override_key(word: str) -> str:
-    """Return the key of a word of the command line: ``aug`` of ``aug=none``, of ``+aug=none``."""
-    return word.lstrip("+~").partition("=")[0]
 
 
 def next_commands(folder: Path, config: Config, words: Sequence[str] | None) -> list[str]:
@@ -104,9 +100,9 @@ def finished_objective(folder: Path, composed: Config) -> float | None:
         return None
     saved = read_config(folder)
     was, now = (dict(flatten_config(_settled(config))) for config in (saved, composed))
-    for override_key in [*now, *was]:
-        if was.get(override_key) != now.get(override_key):
-            told = f"{folder} holds another job: {override_key}={was.get(override_key)}, not {now.get(override_key)}"
+    for key in [*now, *was]:
+        if was.get(key) != now.get(key):
+            told = f"{folder} holds another job: {key}={was.get(key)}, not {now.get(key)}"
             raise RunError(f"{told}; set another hydra.sweep.dir")
     try:
         summary = read_json(folder / "summary.json")

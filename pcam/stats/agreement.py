@@ -46,7 +46,7 @@ def change(
 
     def auroc(one: Floats, other: Floats) -> dict[str, float]:
         return paired_difference(
-            expit(one), expit(other), label, groups, figures=("auroc",), **drawn
+            expit(one), expit(other), label, groups, metrics=("auroc",), **drawn
         )["auroc"]
 
     was, now = before >= 0, after >= 0

@@ -68,6 +68,6 @@ def fit_temperature(logits: Floats, label: Labels) -> Temperature:
     return Temperature(float(np.exp(found)), before, nll(found), note)
 
 
-def tempered(probability: Floats, temperature: float) -> Floats:
+def apply_temperature(probability: Floats, temperature: float) -> Floats:
     """Return probabilities (N,) whose logits are divided by the temperature; their order stays."""
     return np.asarray(expit(logit(probability) / temperature))

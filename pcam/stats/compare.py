@@ -15,7 +15,7 @@ from pcam.stats.intervals import (
     spread,
     units_of,
 )
-from pcam.stats.metrics import BINS, FIGURES, Floats, Labels, Scored
+from pcam.stats.metrics import BINS, METRICS, Floats, Labels, Scored
 
 EXACT = 25  # discordant patches below which McNemar's test is exact
 
@@ -26,7 +26,7 @@ def paired_difference(
     label: Labels,
     groups: Sequence[str] | None = None,
     *,
-    figures: Collection[str] = FIGURES,
+    metrics: Collection[str] = METRICS,
     thresholds: tuple[float, float] = (0.5, 0.5),
     bins: int = BINS,
     resamples: int = RESAMPLES,
@@ -45,7 +45,7 @@ def paired_difference(
         second: (N,), of the other, for the same patches; or (L, N).
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
-        figures: which of ``FIGURES``.
+        metrics: which of ``METRICS``.
         thresholds: from which each calls a patch positive.
         bins: of the expected calibration error.
         resamples: how many.
@@ -60,7 +60,7 @@ def paired_difference(
         ValueError: no patches, lengths that differ, or a figure that is not known.
     """
     both = [
-        [Scored(row, label, t, bins, figures) for row in np.atleast_2d(s)]
+        [Scored(row, label, t, bins, metrics) for row in np.atleast_2d(s)]
         for s, t in zip((first, second), thresholds, strict=True)
     ]
 

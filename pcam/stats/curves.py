@@ -73,7 +73,7 @@ def operating_curves(
     Raises:
         ValueError: no patches, or lengths that differ.
     """
-    scored = Scored(probability, label, figures=())
+    scored = Scored(probability, label, metrics=())
     units = units_of(groups, len(label))
     x = np.linspace(0, 1, grid)
     count = effective(label, units)

@@ -1,9 +1,10 @@
-"""Numbers, intervals and tables as text."""
+"""Text for numbers, intervals, tables and short facts."""
 
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-NAMES = {
+METRIC_NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "loss": "loss",
@@ -17,100 +18,121 @@ NAMES = {
     "nll": "NLL",
     "ece": "calibration error",
 }
+WARNING_WIDTH = 92  # characters of text inside the box of a warning
+
+
+def pluralize(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a count with its noun: "1 patch", "2,500 patches", "3 copies".
+
+    Args:
+        count: How many.
+        noun: The singular.
+        plural: The plural, where it is not the noun with "s" or "es".
+    """
+    if count == 1:
+        return f"1 {noun}"
+    if plural is None:
+        ending = "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
+        plural = noun + ending
+    return f"{count:,} {plural}"
 
 
 def format_facts(facts: Sequence[tuple[str, str]]) -> str:
-    """Return the screen of what is about to be trained: one fact a line."""
+    """Return one line per fact: the name, aligned to the right, and its value."""
     width = max(len(name) for name, _ in facts)
     return "\n".join(f"{name:>{width}}  {value}" for name, value in facts)
 
 
 def format_warning(text: str) -> str:
-    """Return a warning that cannot be missed."""
-    import textwrap
-
-    lines = textwrap.wrap(text, 92)
-    rule = "!" * 98
-    return "\n".join([rule, *(f"!! {line:<92} !!" for line in lines), rule])
+    """Return a warning in a box of exclamation marks."""
+    rule = "!" * (WARNING_WIDTH + 6)
+    lines = [f"!! {line:<{WARNING_WIDTH}} !!" for line in textwrap.wrap(text, WARNING_WIDTH)]
+    return "\n".join([rule, *lines, rule])
 
 
 def format_metrics(
     split: str,
-    count: str,
-    figures: Mapping[str, Mapping[str, float]],
-    over: str,
+    description: str,
+    metrics: Mapping[str, Mapping[str, float]],
+    unit: str,
     threshold: str = "threshold 0.5",
 ) -> str:
-    """Return the final table: each figure with its 95 % interval.
+    """Return a split's metrics, one per line, each with its 95 % interval.
 
     Args:
-        split: which the figures are of.
-        count: of ``described``.
-        figures: of ``bootstrap_metrics``.
-        over: what the bootstrap draws, slides or patches.
-        threshold: which, and how it was chosen.
+        split: The split's name.
+        description: What the split contains, as ``describe_source`` returns it.
+        metrics: Metric to "value", "low" and "high", as ``bootstrap_metrics`` returns it.
+        unit: What the bootstrap resamples, "slides" or "patches".
+        threshold: Which threshold, and how it was chosen.
     """
-    rows = [f"{split}: {count}"]
-    for key, name in NAMES.items():
-        if key not in figures:
-            continue
-        figure = figures[key]
-        if figure["value"] != figure["value"]:
-            rows.append(f"  {name:<18} not defined (one class alone, or none called positive)")
-        else:
-            rows.append(f"  {name:<18} {format_interval(figure, gap=3)}")
-    rows.append(f"  95 % intervals: bootstrap over {over}; {threshold}")
-    return "\n".join(rows)
+    lines = [f"{split}: {description}"]
+    for key, name in METRIC_NAMES.items():
+        if key in metrics:
+            lines.append(f"  {name:<18} {_format_metric(metrics[key])}")
+    lines.append(f"  95 % intervals: bootstrap over {unit}; {threshold}")
+    return "\n".join(lines)
+
+
+def _format_metric(metric: Mapping[str, float]) -> str:
+    if math.isnan(metric["value"]):
+        return "not defined (one class only, or no patch predicted positive)"
+    return format_interval(metric, gap=3)
 
 
 def format_number(value: float) -> str:
-    """Return "0.9251" of a figure."""
-    return "not defined" if value != value else f"{value:.4f}"
+    """Return a metric's value: "0.9251", or "not defined" for NaN."""
+    return "not defined" if math.isnan(value) else f"{value:.4f}"
 
 
-def format_interval(figure: Mapping[str, float], gap: int = 1, form: str = ".4f") -> str:
-    """Return "0.9251 [0.9114, 0.9395]" of a figure."""
-    if figure["value"] != figure["value"]:
+def format_interval(metric: Mapping[str, float], gap: int = 1, form: str = ".4f") -> str:
+    """Return a value with its interval: "0.9251 [0.9114, 0.9395]".
+
+    Args:
+        metric: "value", "low" and "high"; NaN where unknown.
+        gap: Spaces between value and interval.
+        form: Format specification of each number.
+    """
+    if math.isnan(metric["value"]):
         return "not defined"
-    low, high = (format(figure[key], form) for key in ("low", "high"))
-    told = f"[{low}, {high}]" if figure["low"] == figure["low"] else "[not known]"
-    return f"{figure['value']:{form}}{' ' * gap}{told}"
+    interval = "[not known]"
+    if not math.isnan(metric["low"]):
+        interval = f"[{metric['low']:{form}}, {metric['high']:{form}}]"
+    return f"{metric['value']:{form}}{' ' * gap}{interval}"
 
 
-def format_difference(figure: Mapping[str, float]) -> str:
-    """Return "+0.0112 [-0.0031, +0.0255]" of a difference."""
-    return format_interval(figure, form="+.4f")
+def format_difference(difference: Mapping[str, float]) -> str:
+    """Return a difference with its interval and signs: "+0.0112 [-0.0031, +0.0255]"."""
+    return format_interval(difference, form="+.4f")
 
 
 def format_p_value(p: float) -> str:
-    """Return a p-value as it is printed."""
-    return "" if p != p else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """Return a p-value: "0.031", "< 0.001", or "" for NaN."""
+    if math.isnan(p):
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of text, as Markdown, so that it can be pasted."""
-    format_metrics = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(row[i]) for row in format_metrics) for i in range(len(head))]
-    lines = [
-        "| "
-        + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        + " |"
-        for row in format_metrics
-    ]
-    return "\n".join(
-        [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
-    )
+    """Return a table in Markdown with aligned columns."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [_format_row(line, widths) for line in lines]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([text[0], rule, *text[1:]])
 
 
-def format_parameters(count: Mapping[str, Any]) -> str:
-    """Return "5.4 M (backbone 4.9 M, head 1,026)" of parameter counts."""
+def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
+    return f"| {' | '.join(padded)} |"
 
-    def short(value: int) -> str:
-        return f"{value / 1e6:.1f} M" if value >= 1e5 else f"{value:,}"
 
-    total = sum(count.values())
-    return (
-        f"{short(total)} ("
-        + ", ".join(f"{name} {short(value)}" for name, value in count.items())
-        + ")"
-    )
+def format_parameters(counts: Mapping[str, int]) -> str:
+    """Return parameter counts: "5.4 M (backbone 4.9 M, head 1,026)"."""
+    total = _format_count(sum(counts.values()))
+    parts = [f"{name} {_format_count(count)}" for name, count in counts.items()]
+    return f"{total} ({', '.join(parts)})"
+
+
+def _format_count(count: int) -> str:
+    return f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count:,}"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pcam.stats.metrics import BINS, CELLS, FIGURES, Floats, Labels, Scored
+from pcam.stats.metrics import BINS, CELLS, METRICS, Floats, Labels, Scored
 
 RESAMPLES = 2000
 METHOD = "bootstrap standard error on the logit scale, Student's t by the effective number drawn"
@@ -32,7 +32,7 @@ def bootstrap_metrics(
     label: Labels,
     groups: Sequence[str] | None = None,
     *,
-    figures: Collection[str] = FIGURES,
+    metrics: Collection[str] = METRICS,
     threshold: float = 0.5,
     bins: int = BINS,
     means: Mapping[str, Floats] | None = None,
@@ -49,7 +49,7 @@ def bootstrap_metrics(
         probability: (N,), of the positive class.
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
-        figures: which of ``FIGURES``.
+        metrics: which of ``METRICS``.
         threshold: a patch is called positive from this probability on; chosen on another split.
         bins: of the expected calibration error.
         means: values of each patch (N,), not negative, whose mean is a further figure ("loss").
@@ -66,7 +66,7 @@ def bootstrap_metrics(
     Raises:
         ValueError: no patches, lengths that differ, or a figure that is not known.
     """
-    scored = Scored(probability, label, threshold, bins, figures, means)
+    scored = Scored(probability, label, threshold, bins, metrics, means)
     units = units_of(groups, len(label))
     drawn = joined(scored.weigh(weight) for weight in resampled(units, resamples, seed))
     count = effective(label, units, np.asarray(probability) >= threshold)
@@ -185,7 +185,7 @@ def effective(
 
 def count_for(figure: str, count: Mapping[str, float]) -> float:
     """Return the effective number of units behind a figure: of the class it is a share of, or of the rarer one."""
-    if figure in OF_ALL or figure not in FIGURES:
+    if figure in OF_ALL or figure not in METRICS:
         return count["all"]
     sided = {"sensitivity": "positive", "specificity": "negative"}
     if figure in sided:

@@ -18,7 +18,7 @@ CALLED = (
 )  # depend on the threshold
 RANKED = ("auroc", "average_precision")
 CALIBRATED = ("brier", "nll", "ece")  # need probabilities, not just scores
-FIGURES = (*RANKED, *CALLED, *CALIBRATED)
+METRICS = (*RANKED, *CALLED, *CALIBRATED)
 LOWER_IS_BETTER = frozenset(CALIBRATED)
 BINS = 15
 SMALLEST = float(
@@ -37,7 +37,7 @@ class Scored:
         label: (N,), 0 or 1.
         threshold: a patch is called positive from this probability on.
         bins: equal-width bins of [0, 1] for the expected calibration error.
-        figures: which of ``FIGURES``.
+        metrics: which of ``METRICS``.
         means: further values of each patch, (N,), by the name under which their mean becomes a figure.
 
     Raises:
@@ -50,7 +50,7 @@ class Scored:
         label: Labels,
         threshold: float = 0.5,
         bins: int = BINS,
-        figures: Collection[str] = FIGURES,
+        metrics: Collection[str] = METRICS,
         means: Mapping[str, Floats] | None = None,
     ) -> None:
         means = means or {}
@@ -58,9 +58,9 @@ class Scored:
             raise ValueError("scores, labels and means have different lengths")
         if not len(label):
             raise ValueError("no patches")
-        if unknown := set(figures) - set(FIGURES):
-            raise ValueError(f"not figures: {', '.join(sorted(unknown))}")
-        self.figures = [name for name in FIGURES if name in figures]
+        if unknown := set(metrics) - set(METRICS):
+            raise ValueError(f"unknown metrics: {', '.join(sorted(unknown))}")
+        self.metrics = [name for name in METRICS if name in metrics]
         self.means = list(means)
         self.bins = bins
         probability = np.asarray(probability, np.float64)
@@ -88,13 +88,13 @@ class Scored:
             *means.values(),
         ]
         self.probable = self.valid and bool(((self.score >= 0) & (self.score <= 1)).all())
-        if self.probable and not set(CALIBRATED).isdisjoint(self.figures):
+        if self.probable and not set(CALIBRATED).isdisjoint(self.metrics):
             gap = self.positive - self.score
             likely = np.clip(
                 np.where(self.positive == 1, self.score, 1 - self.score), SMALLEST, 1 - SMALLEST
             )
             columns += [gap**2, -np.log(likely)]
-            if "ece" in self.figures:
+            if "ece" in self.metrics:
                 inside = bin_of(self.score, self.bins)
                 columns += [np.where(inside == number, gap, 0.0) for number in range(self.bins)]
         return np.stack(columns, axis=1)
@@ -113,7 +113,7 @@ class Scored:
             class alone (auroc, average_precision, balanced_accuracy; sensitivity without positives, specificity without
             negatives), nothing called positive (precision), a score that is not finite.
         """
-        parts: dict[str, list[Floats]] = {name: [] for name in (*self.means, *self.figures)}
+        parts: dict[str, list[Floats]] = {name: [] for name in (*self.means, *self.metrics)}
         for block in self.sorted(weight):
             for name, values in self._block(block).items():
                 parts[name].append(values)
@@ -157,7 +157,7 @@ class Scored:
                     "sensitivity": sensitivity,
                     "specificity": specificity,
                 }
-            if self.valid and not set(RANKED).isdisjoint(self.figures):
+            if self.valid and not set(RANKED).isdisjoint(self.metrics):
                 found |= self._ranked(block, p, n)
             if len(rest):
                 found |= {
@@ -167,7 +167,7 @@ class Scored:
                 }
         if not self.valid:
             found = {name: found[name] for name in self.means}
-        return {name: found.get(name, nothing) for name in (*self.means, *self.figures)}
+        return {name: found.get(name, nothing) for name in (*self.means, *self.metrics)}
 
     def _ranked(self, block: Floats, p: Floats, n: Floats) -> dict[str, Floats]:
         tp, fp = self.running(block)
@@ -198,11 +198,11 @@ def classification_metrics(
     label: Labels,
     threshold: float = 0.5,
     bins: int = BINS,
-    figures: Collection[str] = FIGURES,
+    metrics: Collection[str] = METRICS,
     means: Mapping[str, Floats] | None = None,
 ) -> dict[str, float]:
     """Compute every figure of one sample, each patch once: see ``Scored``."""
-    found = Scored(probability, label, threshold, bins, figures, means).weigh(
+    found = Scored(probability, label, threshold, bins, metrics, means).weigh(
         np.ones((1, len(label)))
     )
     return {name: float(value[0]) for name, value in found.items()}

@@ -20,7 +20,7 @@ def youden(probability: Floats, label: Labels) -> float:
     Raises:
         ValueError: no patches, or lengths that differ.
     """
-    scored = Scored(probability, label, figures=())
+    scored = Scored(probability, label, metrics=())
     tp, fp = (counts[0] for counts in scored.running(np.ones((1, len(label)))))
     if not scored.valid or not tp[-1] or not fp[-1]:
         return float("nan")

@@ -14,8 +14,8 @@ from typing import Any
 
 from pcam.errors import PcamError, RunError, describe_error
 from pcam.runs.files import read_json, write_json
+from pcam.runs.overrides import identifying_overrides, override_key
 from pcam.runs.provenance import code_commit
-from pcam.runs.resume import override_key
 
 ELSEWHERE = (
     "resume",
@@ -29,8 +29,8 @@ class FailedBefore(RunError):
     """A search has gone on without this job; its later proposals rest on that."""
 
 
-def identifying_overrides(words: Sequence[str]) -> list[str]:
-    """Return the words that make a sweep the one it is."""
+def repeatable_words(words: Sequence[str]) -> list[str]:
+    """Return the words that a command repeats which does what is missing of a sweep."""
     return [
         word
         for word in words
@@ -61,7 +61,7 @@ def newest_sweep(root: Path, words: Sequence[str]) -> Path | None:
     found = []
     for path in root.glob("**/sweep.json"):
         told = read_sweep(path.parent)
-        if told["words"] == identifying_overrides(words):
+        if identifying_overrides(told["words"]) == identifying_overrides(words):
             found.append((str(told.get("begun")), path.parent))
     return max(found)[1] if found else None
 
@@ -86,13 +86,13 @@ def start_sweep(
         raise RunError(f"{folder} holds a single run; without -m, resume= goes on with it")
     if not anew or (folder / "sweep.json").exists():
         begun = read_sweep(folder)["words"]
-        if begun != identifying_overrides(words):
+        if identifying_overrides(begun) != identifying_overrides(words):
             line = f"{folder} was begun by other words: {shlex.join(begun)}"
             raise RunError(f"{line}; type them as they were, or set another hydra.sweep.dir")
         return
     content = {
         "door": door,
-        "words": identifying_overrides(words),
+        "words": repeatable_words(words),
         "begun": _now(),
         **told,
         "commit": code_commit(),

@@ -92,8 +92,8 @@ def test_a_config_that_lacks_a_part_says_which(tmp_path: Path) -> None:
 
 
 def test_one_process_at_a_time_trains_into_a_folder(tmp_path: Path) -> None:
-    hold = "import sys; from pathlib import Path; from pcam import runs"
-    wait = f"{hold}\nwith runs.held(Path(sys.argv[1])): print(1, flush=True); input()"
+    imports = "import sys; from pathlib import Path; from pcam.runs.lock import lock_run"
+    wait = f"{imports}\nwith lock_run(Path(sys.argv[1])): print(1, flush=True); input()"
     other = subprocess.Popen(
         [sys.executable, "-c", wait, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from pcam.stats.calibration import COLDEST, HOTTEST, fit_temperature, logit, tempered
+from pcam.stats.calibration import COLDEST, HOTTEST, fit_temperature, logit, apply_temperature
 from pcam.stats.metrics import classification_metrics
 
 
@@ -22,7 +22,7 @@ def test_temperature_is_found_again(true: float) -> None:
     assert found.note == ""
     assert found.after <= found.before
     assert found.after == pytest.approx(
-        classification_metrics(tempered(expit(logits * true), found.value), label)["nll"]
+        classification_metrics(apply_temperature(expit(logits * true), found.value), label)["nll"]
     )
 
 
@@ -46,7 +46,7 @@ def test_probabilities_serve_as_well_as_logits() -> None:
 def test_calibration_helps_and_keeps_the_order() -> None:
     logits, label = sample()
     probability = expit(3 * logits)
-    after = tempered(probability, fit_temperature(3 * logits, label).value)
+    after = apply_temperature(probability, fit_temperature(3 * logits, label).value)
     one, other = classification_metrics(probability, label), classification_metrics(after, label)
     assert other["auroc"] == pytest.approx(one["auroc"], abs=1e-9)
     assert other["accuracy"] == one["accuracy"]

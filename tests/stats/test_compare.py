@@ -47,8 +47,8 @@ def test_a_network_against_itself_is_no_different() -> None:
 def test_exchanging_the_two_turns_the_sign_alone() -> None:
     first, second, label = rivals()
     slides = [str(n % 17) for n in range(len(label))]
-    one = paired_difference(first, second, label, slides, figures=["auroc"], resamples=100)["auroc"]
-    other = paired_difference(second, first, label, slides, figures=["auroc"], resamples=100)[
+    one = paired_difference(first, second, label, slides, metrics=["auroc"], resamples=100)["auroc"]
+    other = paired_difference(second, first, label, slides, metrics=["auroc"], resamples=100)[
         "auroc"
     ]
     assert other == pytest.approx(
@@ -93,7 +93,7 @@ def test_delong_and_the_bootstrap_agree() -> None:
     first, second, label = rivals(2000)
     exact, drawn = (
         delong(first, second, label),
-        paired_difference(first, second, label, figures=["auroc"])["auroc"],
+        paired_difference(first, second, label, metrics=["auroc"])["auroc"],
     )
     assert drawn["high"] - drawn["low"] == pytest.approx(exact["high"] - exact["low"], rel=0.06)
 
@@ -154,16 +154,16 @@ def test_several_runs_are_compared_by_their_means() -> None:
     rng = np.random.default_rng(3)
     label = (np.arange(300) % 2).astype(np.uint8)
     score = rng.normal(label[None] * np.array([[1.0], [1.2], [0.8], [0.5]]), 1.0)
-    both = paired_difference(score[:2], score[2:], label, figures=("auroc",), resamples=200)[
+    both = paired_difference(score[:2], score[2:], label, metrics=("auroc",), resamples=200)[
         "auroc"
     ]
     each = [
-        paired_difference(score[i], score[i + 2], label, figures=("auroc",), resamples=200)["auroc"]
+        paired_difference(score[i], score[i + 2], label, metrics=("auroc",), resamples=200)["auroc"]
         for i in (0, 1)
     ]
     assert both["value"] == pytest.approx(np.mean([one["value"] for one in each]))
     assert both["high"] - both["low"] < max(
         one["high"] - one["low"] for one in each
     )  # their errors are in part their own
-    same = paired_difference(score[:1], score[2], label, figures=("auroc",), resamples=200)["auroc"]
+    same = paired_difference(score[:1], score[2], label, metrics=("auroc",), resamples=200)["auroc"]
     assert same == each[0]

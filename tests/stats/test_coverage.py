@@ -54,7 +54,7 @@ def held(simulate: Callable[[np.random.Generator], Simulated], truth: float, ove
         logit, label, slide = simulate(np.random.default_rng([7, case]))
         groups = list(slide) if over == "slides" else None
         figures = bootstrap_metrics(
-            expit(logit), label, groups, figures=["auroc"], resamples=RESAMPLES, seed=case
+            expit(logit), label, groups, metrics=["auroc"], resamples=RESAMPLES, seed=case
         )
         inside += figures["auroc"]["low"] <= truth <= figures["auroc"]["high"]
     return inside / SIMULATIONS
@@ -102,7 +102,7 @@ def p_values(count: int | None) -> Iterator[dict[str, float]]:
         first, second, label, slide = rivals(case, count)
         groups = list(slide) if count else None
         found = paired_difference(
-            first, second, label, groups, figures=figures, resamples=RESAMPLES, seed=case
+            first, second, label, groups, metrics=figures, resamples=RESAMPLES, seed=case
         )
         row = {name: figure["p"] for name, figure in found.items()}
         for figure in found.values():
@@ -125,10 +125,10 @@ def test_paired_test_finds_a_difference_that_two_intervals_would_hide() -> None:
         logit, label, slide = slides(rng, 1.5, 60, False)
         better = expit(logit + 0.15 * (label - 0.5))
         result = paired_difference(
-            better, expit(logit), label, list(slide), figures=["auroc"], resamples=RESAMPLES
+            better, expit(logit), label, list(slide), metrics=["auroc"], resamples=RESAMPLES
         )
         apart = bootstrap_metrics(
-            expit(logit), label, list(slide), figures=["auroc"], resamples=RESAMPLES
+            expit(logit), label, list(slide), metrics=["auroc"], resamples=RESAMPLES
         )["auroc"]
         found += (
             result["auroc"]["p"] < 0.001

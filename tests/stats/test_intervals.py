@@ -13,7 +13,7 @@ from pcam.stats.intervals import (
     resampled,
     units_of,
 )
-from pcam.stats.metrics import FIGURES
+from pcam.stats.metrics import METRICS
 
 
 def sample(size: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -32,7 +32,7 @@ def test_intervals_are_repeatable_and_surround_the_value() -> None:
         bootstrap_metrics(score, label, slides, means={"loss": score}, seed=3) for _ in range(2)
     )
     assert first == second
-    assert set(first) == {"loss", *FIGURES}
+    assert set(first) == {"loss", *METRICS}
     assert all(f["low"] < f["value"] < f["high"] for name, f in first.items() if name != "ece")
     assert first["loss"]["value"] == pytest.approx(score.mean())
 
@@ -42,7 +42,7 @@ def test_the_order_of_the_slides_patches_does_not_matter() -> None:
     order = np.random.default_rng(1).permutation(len(label))
     first = bootstrap_metrics(score, label, slides, resamples=50)
     second = bootstrap_metrics(score[order], label[order], [slides[i] for i in order], resamples=50)
-    for name in FIGURES:
+    for name in METRICS:
         assert first[name] == pytest.approx(second[name], abs=1e-9)
 
 
@@ -109,7 +109,7 @@ def test_threshold_level_and_figures_are_as_asked() -> None:
     score, label, _ = sample()
     wide, narrow = (
         bootstrap_metrics(
-            score, label, figures=["sensitivity"], threshold=0.7, resamples=200, level=level
+            score, label, metrics=["sensitivity"], threshold=0.7, resamples=200, level=level
         )["sensitivity"]
         for level in (0.95, 0.5)
     )
@@ -159,7 +159,7 @@ def test_precision_rests_on_the_patches_that_are_called_positive() -> None:
     probability = np.where(
         np.arange(1000) < 16, 0.9, 0.1
     )  # 16 negatives are called positive, and nothing else
-    found = bootstrap_metrics(probability, label, figures=["precision"], resamples=200)["precision"]
+    found = bootstrap_metrics(probability, label, metrics=["precision"], resamples=200)["precision"]
     assert found["value"] == found["low"] == 0
     assert 0.15 < found["high"] < 0.3  # Wilson's for 0 of 16 is 0.194, of 500 it would be 0.008
 

@@ -6,7 +6,7 @@ import torch
 from sklearn import metrics as sklearn
 from torchmetrics.functional import classification as torchmetrics
 
-from pcam.stats.metrics import FIGURES, Scored, bin_of, classification_metrics, weighted_metrics
+from pcam.stats.metrics import METRICS, Scored, bin_of, classification_metrics, weighted_metrics
 
 CASES = 100
 
@@ -80,7 +80,7 @@ def test_a_weight_is_a_count() -> None:
     label, score = (rng.random(60) < 0.5).astype(np.uint8), np.round(rng.random(60), 1)
     times = rng.integers(0, 4, (5, 60))
     together = weighted_metrics(score, label, times.astype(float))
-    assert set(together) == set(FIGURES)
+    assert set(together) == set(METRICS)
     for row in range(5):
         apart = classification_metrics(np.repeat(score, times[row]), np.repeat(label, times[row]))
         for name, value in apart.items():
@@ -100,7 +100,7 @@ def test_many_weightings_are_worked_on_in_parts_with_the_same_result(
 
 def test_only_what_is_asked_for_is_computed() -> None:
     score, label = example(1)
-    found = classification_metrics(score, label, figures=["ece", "auroc"], means={"loss": score})
+    found = classification_metrics(score, label, metrics=["ece", "auroc"], means={"loss": score})
     every = classification_metrics(score, label)
     assert found == pytest.approx(
         {"loss": score.mean(), "auroc": every["auroc"], "ece": every["ece"]}
@@ -167,7 +167,7 @@ def test_lengths_and_names_are_checked() -> None:
     score, label = example(0)
     with pytest.raises(ValueError, match="different lengths"):
         Scored(score[1:], label)
-    with pytest.raises(ValueError, match="not figures: recall"):
-        Scored(score, label, figures=["recall"])
+    with pytest.raises(ValueError, match="unknown metrics: recall"):
+        Scored(score, label, metrics=["recall"])
     with pytest.raises(ValueError, match="no patches"):
         Scored(score[:0], label[:0])

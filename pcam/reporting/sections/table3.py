@@ -120,7 +120,7 @@ def _vote(study: Study, voters: Sequence[Job], best: Job) -> list[Vote]:
             score,
             label,
             slides,
-            figures=("auroc",),
+            metrics=("auroc",),
             resamples=study.resamples,
             seed=study.seed,
         )
@@ -129,7 +129,7 @@ def _vote(study: Study, voters: Sequence[Job], best: Job) -> list[Vote]:
             reference,
             label,
             slides,
-            figures=("auroc",),
+            metrics=("auroc",),
             resamples=study.resamples,
             seed=study.seed,
         )["auroc"]
@@ -143,7 +143,7 @@ def _vote(study: Study, voters: Sequence[Job], best: Job) -> list[Vote]:
 def _hard_auroc(score: Floats, label: Labels) -> float:
     """Return the AUROC of a score as 0 or 1, which is balanced accuracy."""
     hard = (score >= 0.5).astype(np.float64)
-    return classification_metrics(hard, label, figures=["auroc"])["auroc"]
+    return classification_metrics(hard, label, metrics=["auroc"])["auroc"]
 
 
 def _network_cells(study: Study, job: Job, chosen: Sequence[Job]) -> list[str]:

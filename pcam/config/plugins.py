@@ -1,0 +1,60 @@
+"""A user's own modules: imported if the user names them, never because a file does."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from pcam.errors import ConfigError, describe_error
+
+VARIABLE = "PCAM_PLUGINS"  # names of modules, separated by commas
+
+_imported: set[str] = set()
+
+
+def import_plugins(names: Sequence[str]) -> None:
+    """Import the modules that the command line, a YAML or the environment names.
+
+    Modules in the current folder are found, as they are by ``python -m``.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    from_environment = [name for name in os.environ.get(VARIABLE, "").split(",") if name]
+    wanted = [name for name in [*from_environment, *names] if name not in _imported]
+    if wanted and "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    for name in wanted:
+        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+            raise ConfigError(f"plugins: {name} is not the name of a module")
+        try:
+            importlib.import_module(name)
+        except ConfigError:
+            raise
+        except Exception as error:  # whatever a user's module raises
+            raise ConfigError(
+                f"plugins: {name} cannot be imported ({describe_error(error)})"
+            ) from error
+        _imported.add(name)
+
+
+def imported_plugins() -> list[str]:
+    """Return the plugins that the user has named, sorted."""
+    return sorted(_imported)
+
+
+def check_plugins_are_named(names: object, source: str) -> None:
+    """Make sure that the user has named each plugin that a file names.
+
+    Raises:
+        ConfigError: one is not named; it is not imported.
+    """
+    if not isinstance(names, list):
+        return
+    missing = [str(name) for name in names if name not in _imported]
+    if missing:
+        listed = ",".join(missing)
+        raise ConfigError(
+            f"{source} uses the plugin {listed}, which is imported only if you name it: "
+            f"add plugins=[{listed}], or set {VARIABLE}={listed}"
+        )

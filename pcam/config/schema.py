@@ -1,0 +1,284 @@
+"""The config of each command: one class, validated once when the command starts."""
+
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
+
+from pcam.config.base import (
+    NonNegativeInt,
+    PathText,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    Seed,
+)
+from pcam.config.checks import TRAINING_CHECKS, Check, methods_are_known, model_name_is_known
+from pcam.config.choices import chosen_from, fault
+from pcam.config.registry import (
+    augmentations,
+    backbones,
+    losses,
+    optimizers,
+    schedulers,
+    sources,
+)
+from pcam.config.sections import (
+    AnyFinetune,
+    AnySplits,
+    AttributionConfig,
+    AugConfig,
+    CropConfig,
+    DataConfig,
+    Duplicates,
+    LoggerConfig,
+    LossConfig,
+    ModelConfig,
+    OptimizerConfig,
+    SchedulerConfig,
+    TrainerConfig,
+    Workers,
+)
+
+Split = Literal["train", "valid", "test"]
+Symmetries = Literal["none", "flips", "d4"]
+Resamples = Annotated[int, Field(ge=100)]  # fewer give no interval
+Folders = str | list[str]
+
+
+class CommandConfig(Section):
+    """What every command's config has.
+
+    Attributes:
+        plugins: a user's modules, imported before anything else is read.
+    """
+
+    cross_checks: ClassVar[tuple[Check, ...]] = ()
+    slow_checks: ClassVar[tuple[Check, ...]] = ()  # these import large libraries
+
+    plugins: list[str] = Field(default_factory=list)
+
+
+class TrainConfig(CommandConfig):
+    """The config of ``pcam.train``; a run folder holds it as config.yaml."""
+
+    cross_checks = TRAINING_CHECKS
+    slow_checks = (model_name_is_known,)
+
+    data: Annotated[SerializeAsAny[DataConfig], chosen_from(sources)]
+    splits: AnySplits
+    crop: CropConfig
+    aug: Annotated[SerializeAsAny[AugConfig], chosen_from(augmentations)]
+    loss: Annotated[SerializeAsAny[LossConfig], chosen_from(losses)]
+    optimizer: Annotated[SerializeAsAny[OptimizerConfig], chosen_from(optimizers)]
+    scheduler: Annotated[SerializeAsAny[SchedulerConfig], chosen_from(schedulers)]
+    finetune: AnyFinetune
+    trainer: TrainerConfig
+    logger: LoggerConfig
+    callbacks: dict[str, Any] = Field(default_factory=dict)
+    model: Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
+    scale: str
+    seed: Seed
+    attribution: AttributionConfig
+    resume: Annotated[str | None, Field(exclude=True)] = None
+
+
+class DataOverrides(Section):
+    """The data of a command that opens a run: null keys are as the run has them.
+
+    With a ``name`` it is a source of its own, which has further keys.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str | None = None
+    root: PathText | None = None
+    batch_size: PositiveInt | None = None
+    num_workers: Workers | None = None
+    limit: PositiveInt | None = None
+    duplicates: Duplicates | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the keys that are not null."""
+        values = self.model_dump()
+        return {key: value for key, value in values.items() if value is not None}
+
+    def source_config(self) -> DataConfig:
+        """Return the config of the named source; common keys that are null have their defaults."""
+        common = {"root", *DataConfig.model_fields}
+        values = self.model_dump()
+        settings = {
+            key: value for key, value in values.items() if value is not None or key not in common
+        }
+        entry = sources.get(self.name)
+        model = cast(type[DataConfig], entry.config or DataConfig)
+        return model.model_validate(settings)
+
+    @model_validator(mode="after")
+    def _check_source(self) -> "DataOverrides":
+        if self.name is not None:
+            self.source_config()
+        elif self.model_extra:
+            raise fault(
+                f"unknown key data.{next(iter(self.model_extra))}; name a source: data=NAME"
+            )
+        return self
+
+
+class RunCommandConfig(CommandConfig):
+    """What the commands that open a run have in common."""
+
+    run: PathText
+    split: Split = "test"
+    data: DataOverrides
+    splits: AnySplits
+    seed: Seed
+
+
+class EvaluateConfig(RunCommandConfig):
+    """The config of ``pcam.evaluate``."""
+
+    tta: Symmetries
+    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["youden", "sensitivity"]
+    sensitivity: Annotated[float, Field(gt=0, le=1)]
+    calibration: Literal["none", "temperature"]
+    resamples: Resamples
+
+
+class PredictConfig(CommandConfig):
+    """The config of ``pcam.predict``."""
+
+    run: PathText
+    split: Literal["train", "valid", "test", "predict"] | None
+    data: DataOverrides
+    splits: AnySplits
+    tta: Symmetries
+    submit: Literal["probability", "class"]
+    labels: PathText | None
+    seed: Seed
+
+
+class EnsembleConfig(CommandConfig):
+    """The config of ``pcam.ensemble``."""
+
+    runs: Folders
+    split: str
+    rule: Literal["majority_vote", "mean_probability", "mean_logit", "rank_mean", "weighted"]
+    kaggle: PathText | None
+    resamples: Resamples
+    seed: Seed
+
+
+class CompareConfig(CommandConfig):
+    """The config of ``pcam.compare``."""
+
+    runs: Folders
+    split: str
+    against: PositiveInt | None
+    resamples: Resamples
+    seed: Seed
+
+
+class PatchChoice(Section):
+    """Which patches are explained."""
+
+    pick: Literal["outcomes", "certain", "uncertain", "random"]
+    n: PositiveInt
+    ids: Annotated[list[str | int], Field(min_length=1)] | None
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> "PatchChoice":
+        ids = [str(one) for one in self.ids or []]
+        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        if repeated:
+            raise fault(f"patches.ids names {', '.join(repeated)} more than once")
+        return self
+
+
+class FaithfulnessConfig(Section):
+    """How maps are measured."""
+
+    patches: NonNegativeInt
+    repeated: NonNegativeInt
+    cell: PositiveInt
+    resamples: PositiveInt
+
+
+class AttributeConfig(RunCommandConfig):
+    """The config of ``pcam.attribute``."""
+
+    cross_checks = (methods_are_known,)
+
+    methods: Annotated[list[str], Field(min_length=1)]
+    layer: str
+    feature_maps: str | None
+    patches: PatchChoice
+    baseline: Literal["white", "black", "mean", "patch"]
+    steps: PositiveInt
+    max_steps: PositiveInt
+    samples: PositiveInt
+    noise: PositiveFloat
+    window: PositiveInt
+    stride: PositiveInt
+    faithfulness: FaithfulnessConfig
+    precision: Literal["32-true", "bf16-mixed"]
+
+    @model_validator(mode="after")
+    def _check_settings_together(self) -> "AttributeConfig":
+        if self.steps > self.max_steps:
+            raise fault(f"steps={self.steps} must be at most max_steps={self.max_steps}")
+        if self.stride > self.window:
+            raise fault(
+                f"stride={self.stride} must be at most window={self.window}: "
+                "pixels between windows would not be covered"
+            )
+        return self
+
+
+class MapConfig(Section):
+    """The map of offsets."""
+
+    patches: NonNegativeInt
+    step: PositiveInt | None
+
+
+class BiasConfig(CommandConfig):
+    """The config of ``pcam.bias``."""
+
+    run: PathText | None
+    runs: Folders | None
+    split: Split
+    data: DataOverrides
+    splits: AnySplits
+    patches: Annotated[int, Field(ge=2)]
+    centre: PositiveInt
+    reach: PositiveInt
+    map: MapConfig
+    resamples: Resamples
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _check_runs(self) -> "BiasConfig":
+        if (self.run is None) == (self.runs is None):
+            raise fault("give either run=FOLDER or runs=[FOLDER, GLOB, ...], not both")
+        return self
+
+
+class PrepareConfig(CommandConfig):
+    """The config of ``pcam.prepare``."""
+
+    data: Annotated[SerializeAsAny[DataConfig], chosen_from(sources)]
+    splits: AnySplits
+    seed: Seed
+    audit: bool
+    address: str | None
+
+
+class ReportConfig(CommandConfig):
+    """The config of ``pcam.report``."""
+
+    runs: Folders
+    also: Folders
+    split: Literal["valid", "test"]
+    title: str | None
+    resamples: Resamples
+    seed: Seed

@@ -1,0 +1,349 @@
+"""The sections of a training's config: one class per group of conf/.
+
+Sections whose entries are registered by name (data, aug, model, loss, optimizer, scheduler) have a
+base class here, with the keys that all entries share; an entry's own keys are in a subclass beside
+it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from pcam.config.base import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    OpenShare,
+    PathText,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    absolute_path,
+)
+
+Workers = NonNegativeInt | Literal["auto"]
+Duplicates = Literal["keep", "group", "drop"]
+CropMode = Literal["none", "center", "random", "ring"]
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+BatchNormMode = Literal["moving", "kept"]
+WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
+MAPS_PER_SHEET = 24
+
+
+class DataConfig(Section):
+    """What every source has in common; a source's own keys are in a subclass.
+
+    Attributes:
+        name: of the registered source.
+        batch_size: patches per step and process.
+        num_workers: processes that read and augment; auto depends on the device.
+        limit: patches per split at most; None for all.
+        duplicates: what happens to equal patches: keep, group (on one side of a split), drop.
+    """
+
+    name: str
+    batch_size: PositiveInt = 64
+    num_workers: Workers = "auto"
+    limit: PositiveInt | None = None
+    duplicates: Duplicates = "group"
+
+
+class SplitsConfig(Section):
+    """How patches are split into train and valid; the base of all ways."""
+
+    name: str
+
+
+class AutoSplits(SplitsConfig):
+    """As published, if splits are published; else by slide, if slides are known; else random."""
+
+    name: Literal["auto"]
+    share: OpenShare
+    seed: NonNegativeInt
+
+
+class OfficialSplits(SplitsConfig):
+    """As published."""
+
+    name: Literal["official"]
+
+
+class RandomSplits(SplitsConfig):
+    """Train and valid drawn at random, stratified by class."""
+
+    name: Literal["random"]
+    share: OpenShare
+    seed: NonNegativeInt
+
+
+class SlideSplits(SplitsConfig):
+    """Train and valid drawn by whole slides."""
+
+    name: Literal["slide"]
+    share: OpenShare
+    seed: NonNegativeInt
+
+
+class FoldSplits(SplitsConfig):
+    """One of k folds of whole slides is valid."""
+
+    name: Literal["folds"]
+    folds: Annotated[int, Field(ge=2)]
+    fold: NonNegativeInt
+    seed: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _check_fold(self) -> "FoldSplits":
+        if self.fold >= self.folds:
+            raise PydanticCustomError(
+                "fault", f"splits.fold={self.fold} must be from 0 to {self.folds - 1}"
+            )
+        return self
+
+
+class FileSplits(SplitsConfig):
+    """As a csv with the columns id and split says."""
+
+    name: Literal["file"]
+    file: PathText
+
+
+AnySplits = Annotated[
+    AutoSplits | OfficialSplits | RandomSplits | SlideSplits | FoldSplits | FileSplits,
+    Field(discriminator="name"),
+]
+
+
+class CropConfig(Section):
+    """Which part of a patch the network sees, per split.
+
+    Attributes:
+        size: side of the square, pixels; None for the whole patch.
+        interpolation: from the crop's size to the network's input size.
+    """
+
+    size: PositiveInt | None
+    interpolation: Interpolation
+    train: CropMode
+    valid: CropMode
+    test: CropMode
+
+    @model_validator(mode="after")
+    def _check_size(self) -> "CropConfig":
+        for split in ("train", "valid", "test"):
+            mode = getattr(self, split)
+            if mode != "none" and self.size is None:
+                raise PydanticCustomError("fault", f"crop.{split}={mode} needs crop.size, pixels")
+        return self
+
+
+class AugConfig(Section):
+    """What every augmentation has in common; its own keys are in a subclass.
+
+    Attributes:
+        name: of the registered augmentation.
+        batched: augment whole batches on the training's device.
+    """
+
+    name: str
+    batched: bool = False
+
+
+class HeadConfig(Section):
+    """The layers after the backbone.
+
+    Attributes:
+        pool: how the last feature map becomes a vector: avg (the network's own pooling) or flatten.
+        hidden: width of a layer between backbone and output; None for none.
+        dropout: share of units.
+        batch_norm: whether the hidden layer has BatchNorm.
+    """
+
+    pool: Literal["avg", "flatten"] = "avg"
+    hidden: PositiveInt | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    batch_norm: bool = False
+
+
+def _weights(value: str) -> str:
+    return value if value in WEIGHTS else absolute_path(value)
+
+
+Channel = Annotated[float, Field(ge=0, le=1)]
+ChannelScale = Annotated[float, Field(gt=0)]
+
+
+class ModelConfig(Section):
+    """A network, its weights and its input.
+
+    Attributes:
+        name: of the registered backbone, or of any of timm's networks.
+        at_scale: the network's name at each scale.
+        kwargs: passed to the network.
+        weights: imagenet, none, auto, or a file.
+        mean: of the input, one number or three; None for that of the ImageNet weights.
+        std: likewise.
+        input_size: pixels; None to leave patches as they are.
+    """
+
+    name: str
+    at_scale: dict[str, str] = Field(default_factory=dict)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    weights: Annotated[str, AfterValidator(_weights)] = "auto"
+    mean: Channel | list[Channel] | None = None
+    std: ChannelScale | list[ChannelScale] | None = None
+    input_size: PositiveInt | None = 96
+    head: HeadConfig = HeadConfig()
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> "ModelConfig":
+        for key in ("mean", "std"):
+            value = getattr(self, key)
+            if isinstance(value, list) and len(value) != 3:
+                raise PydanticCustomError(
+                    "fault", f"model.{key} has {len(value)} numbers; one or three are needed"
+                )
+        return self
+
+
+class LossConfig(Section):
+    """What every loss has in common."""
+
+    name: str
+
+
+class OptimizerConfig(Section):
+    """What every optimizer has in common.
+
+    Attributes:
+        name: adam, adamw, sgd, another registered one, or any of timm's.
+        lr: learning rate of the backbone.
+        head_lr: learning rate of the head.
+        weight_decay: of both.
+        kwargs: anything else that the optimizer takes.
+    """
+
+    name: str
+    lr: NonNegativeFloat
+    head_lr: NonNegativeFloat
+    weight_decay: NonNegativeFloat
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+
+
+class SchedulerConfig(Section):
+    """What every schedule of learning rates has in common.
+
+    Attributes:
+        warmup: share of all steps over which the rates rise.
+    """
+
+    name: str
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+
+
+class FinetuneConfig(Section):
+    """Which layers are trained when; the base of all ways."""
+
+    name: str
+
+
+class FullFinetune(FinetuneConfig):
+    """Every layer from the first step."""
+
+    name: Literal["full"]
+    batchnorm: BatchNormMode
+
+
+class FrozenFinetune(FinetuneConfig):
+    """The head only."""
+
+    name: Literal["frozen"]
+
+
+class FrozenThenUnfrozenFinetune(FinetuneConfig):
+    """The head only, then every layer.
+
+    Attributes:
+        unfreeze_epoch: first epoch, from 0, in which the backbone is trained; None for half.
+    """
+
+    name: Literal["frozen_then_unfrozen"]
+    unfreeze_epoch: NonNegativeInt | None
+    batchnorm: BatchNormMode
+
+
+AnyFinetune = Annotated[
+    FullFinetune | FrozenFinetune | FrozenThenUnfrozenFinetune, Field(discriminator="name")
+]
+
+
+class PruneConfig(Section):
+    """When a sweep's job ends early by the median rule.
+
+    Attributes:
+        after: epochs that each job is given; None to end none.
+        jobs: how many jobs must have finished.
+    """
+
+    after: PositiveInt | None
+    jobs: PositiveInt
+
+
+class TrainerConfig(Section):
+    """Lightning's Trainer and what runs beside it. ``conf/trainer/auto.yaml`` explains each key."""
+
+    max_epochs: PositiveInt
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    devices: PositiveInt | Literal["auto"] | Annotated[list[NonNegativeInt], Field(min_length=1)]
+    num_nodes: PositiveInt
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "64-true"]
+    accumulate_grad_batches: PositiveInt
+    gradient_clip_val: PositiveFloat | None
+    early_stopping: PositiveInt | None
+    prune: PruneConfig
+    ema: OpenShare | None
+    deterministic: bool | Literal["warn"]
+    limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None
+    progress: bool
+
+    @model_validator(mode="after")
+    def _check_prune(self) -> "TrainerConfig":
+        after = self.prune.after
+        if after is not None and after >= self.max_epochs:
+            raise PydanticCustomError(
+                "fault",
+                f"trainer.prune.after={after} must be less than "
+                f"trainer.max_epochs={self.max_epochs}",
+            )
+        return self
+
+
+class LoggerConfig(Section):
+    """Loggers by name, and the settings of those that are named.
+
+    Attributes:
+        names: of registered loggers; metrics.csv is written in any case.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    names: list[str]
+
+    def settings(self) -> Mapping[str, object]:
+        """Return the keys beside ``names``."""
+        return self.model_extra or {}
+
+
+class AttributionConfig(Section):
+    """Maps of the same few valid patches during a training.
+
+    Attributes:
+        every: epochs between maps; None for no maps.
+        patches: how many.
+        methods: names of registered attribution methods.
+    """
+
+    every: PositiveInt | None
+    patches: Annotated[int, Field(ge=1, le=MAPS_PER_SHEET)]
+    methods: Annotated[list[str], Field(min_length=1)]
