@@ -1,8 +1,8 @@
 """Positional bias of several runs as one Markdown page."""
 
-from pcam.position_bias.results import BiasComparison, Effects, Estimate, PositionBias
+from pcam.position_bias.results import BiasComparison, Effects, PositionBias
 from pcam.position_bias.tables import VIEWS
-from pcam.stats.formatting import format_difference, format_interval, format_p_value, format_table
+from pcam.stats.formatting import format_difference, format_interval, format_table
 
 HEAD = [
     "",
@@ -47,16 +47,14 @@ def format_comparison(comparison: BiasComparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(number: str, result: PositionBias, beyond: Estimate | None) -> list[str]:
+def _row(number: str, result: PositionBias, beyond: Interval | None) -> list[str]:
     start = [number, result.facts.network, result.crop, format_interval(result.facts.auroc)]
     effects = ["", "", "", "", "", ""] if result.effects is None else _effects(result.effects)
     return [*start, *effects, "" if beyond is None else format_difference(beyond)]
 
 
 def _effects(effects: Effects) -> list[str]:
-    agreements = [
-        format_interval(effects.changes[name]["agreement"], form=".3f") for name in VIEWS
-    ]
+    agreements = [format_interval(effects.changes[name]["agreement"], form=".3f") for name in VIEWS]
     beyond = format_difference(effects.changes["shift"]["beyond"]["auroc"])
     return [_reach(effects), *agreements, beyond]
 

@@ -11,10 +11,11 @@ from pcam.data.base import MaskedPatchSource, PatchSource
 from pcam.data.crop import centre_square
 from pcam.position_bias import views
 from pcam.position_bias.probe import MIDDLE, Probe
-from pcam.position_bias.results import Change, Estimate, LabellingRule, MapRow
+from pcam.position_bias.results import LabellingRule, MapRow
 from pcam.position_bias.views import Offsets
+from pcam.stats.agreement import Change
 from pcam.stats.compare import paired_difference
-from pcam.stats.intervals import bootstrap_mean
+from pcam.stats.intervals import Interval, bootstrap_mean
 from pcam.stats.metrics import Floats, classification_metrics
 
 MAP_STEPS = 8  # steps from one side of the shift map to the other, if no step is set
@@ -78,7 +79,7 @@ def apply_labelling_rule(
     }
 
 
-def _share(probe: Probe, values: NDArray[np.bool_], among: NDArray[np.bool_]) -> Estimate:
+def _share(probe: Probe, values: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval:
     """Return the share of true values among some patches, with its interval."""
     return bootstrap_mean(
         np.where(among, values, np.nan),
@@ -93,7 +94,7 @@ def _auroc_change(
     probe: Probe,
     after: NDArray[np.bool_] | Floats,
     before: NDArray[np.bool_] | Floats,
-) -> Estimate:
+) -> Interval:
     """Return the difference of the AUROC of two scores (N,) of the patches, with its interval."""
     difference = paired_difference(
         after.astype(np.float64),

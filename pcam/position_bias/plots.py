@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.data.base import Pixels
-from pcam.position_bias.results import Estimate, MapRow, SwapRow
+from pcam.position_bias.results import MapRow, SwapRow
 from pcam.position_bias.tables import describe_swap
 from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
+from pcam.stats.intervals import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,7 +129,7 @@ def plot_swaps(title: str, rows: Sequence[SwapRow]) -> bytes:
     return png(figure)
 
 
-def _interval(axes: "Axes", estimate: Estimate, level: float, color: str) -> None:
+def _interval(axes: "Axes", estimate: Interval, level: float, color: str) -> None:
     """Draw a mean and its interval, where it has one."""
     bounds = [estimate["low"], estimate["high"]]
     if not np.isnan(bounds[0]):

@@ -8,9 +8,8 @@ import torch
 
 from pcam.data.base import Indices, Pixels
 from pcam.models.classifier import PatchClassifier
-from pcam.position_bias.results import Change
 from pcam.position_bias.views import View
-from pcam.stats.agreement import change
+from pcam.stats.agreement import Change, change
 from pcam.stats.metrics import Floats, Labels
 
 MIDDLE = np.zeros(2, np.int64)  # offset of the view that a network was trained on

@@ -1,24 +1,26 @@
 """What the measurement of positional bias returns."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from pcam.data.base import Pixels
 from pcam.position_bias.views import Offsets, View
+from pcam.evaluation.compare import Comparison
+from pcam.stats.agreement import Change
+from pcam.stats.intervals import Interval
 from pcam.stats.metrics import Floats, Labels
 
-Estimate = dict[str, float]  # "value", "low", "high", and "p" of a difference
-Change = dict[str, Any]  # see pcam.stats.agreement.change
+Content = dict[str, object]  # of a JSON file
 
 
 class LabellingRule(TypedDict):
     """What a shift changes for two readers of the true tumour masks."""
 
-    centre_only: Estimate  # change of AUROC of a reader of the centre of the view
-    tumour_share: Estimate  # change of AUROC of a reader who counts tumour in the whole view
-    unchanged: Estimate  # share of views whose centre keeps its label
-    agreement_where_unchanged: Estimate  # share of equal predictions among these
-    agreement_where_changed: Estimate  # and among the others
+    centre_only: Interval  # change of AUROC of a reader of the centre of the view
+    tumour_share: Interval  # change of AUROC of a reader who counts tumour in the whole view
+    unchanged: Interval  # share of views whose centre keeps its label
+    agreement_where_unchanged: Interval  # share of equal predictions among these
+    agreement_where_changed: Interval  # and among the others
 
 
 class SwapRow(TypedDict):
@@ -26,8 +28,8 @@ class SwapRow(TypedDict):
 
     region: str
     given: str
-    logodds: dict[str, Estimate]
-    agreement: NotRequired[Estimate]
+    logodds: dict[str, Interval]
+    agreement: NotRequired[Interval]
 
 
 class MapRow(TypedDict):
@@ -72,7 +74,7 @@ class RunFacts:
     patches: int
     positive: int
     over: str
-    auroc: Estimate
+    auroc: Interval
     resamples: int
     seed: int
     versions: dict[str, str]
@@ -109,7 +111,7 @@ class Effects:
     map_patches: int
     examples: dict[str, Pixels]
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Content:
         """Return what summary.json holds."""
         return {
             "moved": {
@@ -166,7 +168,7 @@ class PositionBias:
         drawn = f"{self.facts.patches:,} of {self.available:,} patches"
         return f"{drawn}, {self.facts.positive:,} positive, {slides}"
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Content:
         """Return what summary.json holds."""
         effects = {} if self.effects is None else self.effects.summary()
         return {**asdict(self.facts), **effects}
@@ -177,27 +179,14 @@ class BiasComparison:
     """Several runs on the same patches.
 
     Attributes:
-        folders: name of each run's folder of results.
+        names: of each run's subfolder of results.
         results: of each run.
         beyond_random: for each run the change of AUROC by the shift, beyond that of a run trained on random crops of
             the same size; None where there is no such run.
-        compared: differences of AUROC, as ``pcam.evaluation.compare`` summarises them; None of a single run.
+        compared: tests of the differences of AUROC; None for a single run.
     """
 
-    folders: list[str]
+    names: list[str]
     results: list[PositionBias]
-    beyond_random: list[Estimate | None]
-    compared: dict[str, Any] | None
-
-    def summary(self) -> dict[str, Any]:
-        """Return what summary.json holds."""
-        runs = []
-        for folder, result, beyond in zip(
-            self.folders, self.results, self.beyond_random, strict=True
-        ):
-            run = {"folder": folder, "crop": result.crop, **result.summary()}
-            if beyond is not None:
-                run["beyond_random"] = beyond
-            runs.append(run)
-        return {"runs": runs, "compare": self.compared}
-
+    beyond_random: list[Interval | None]
+    compared: Comparison | None

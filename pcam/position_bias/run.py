@@ -10,16 +10,17 @@ from scipy.special import expit
 from pcam.config.schema import BiasConfig
 from pcam.data.base import Pixels
 from pcam.errors import ConfigError, DataError
+from pcam.evaluation.compare import compare_predictions
 from pcam.evaluation.predictions import find_predictions
 from pcam.position_bias import metrics, swaps, tables, views
 from pcam.position_bias.probe import Probe, compute_logodds
-from pcam.position_bias.results import BiasComparison, Effects, Estimate, PositionBias, RunFacts
+from pcam.position_bias.results import BiasComparison, Effects, PositionBias, RunFacts
 from pcam.position_bias.sample import Sample, open_sample
 from pcam.position_bias.views import Offsets, View
 from pcam.runs.folder import read_config
 from pcam.runs.provenance import code_commit, library_versions
 from pcam.stats.compare import paired_difference
-from pcam.stats.intervals import bootstrap_metrics, unit
+from pcam.stats.intervals import Interval, bootstrap_metrics, unit
 from pcam.stats.metrics import Floats
 
 EXAMPLES = 6  # patches of the figure of examples
@@ -73,7 +74,7 @@ def measure_runs(config: BiasConfig) -> Iterator[PositionBias]:
         yield result
 
 
-def compare_runs(results: Sequence[PositionBias]) -> BiasComparison:
+def compare_runs(results: Sequence[PositionBias], folder: Path) -> BiasComparison:
     """Compare several runs on the same patches.
 
     A run trained on random crops cannot depend on the position. What a shift costs another run beyond what it costs that
@@ -81,11 +82,23 @@ def compare_runs(results: Sequence[PositionBias]) -> BiasComparison:
 
     Args:
         results: of ``measure_runs``, at least one.
+        folder: where each was written, by ``write_bias`` to a subfolder of ``result_names``.
     """
-    folders = [f"{number}-{Path(one.facts.run).name}" for number, one in enumerate(results, 1)]
+    names = result_names(results)
+    compared = None
+    if len(results) > 1:
+        facts = results[0].facts
+        files = [folder / name / "predictions" / f"{facts.split}.csv" for name in names]
+        compared = compare_predictions(
+            files, facts.split, resamples=facts.resamples, seed=facts.seed
+        )
     beyond = [_beyond_random(result, results) for result in results]
-    compared = _compare_aurocs(folders, results) if len(results) > 1 else None
-    return BiasComparison(folders, list(results), beyond, compared)
+    return BiasComparison(names, list(results), beyond, compared)
+
+
+def result_names(results: Sequence[PositionBias]) -> list[str]:
+    """Return the name of each result's subfolder: its number and its run's folder."""
+    return [f"{number}-{Path(one.facts.run).name}" for number, one in enumerate(results, 1)]
 
 
 def _measure(config: BiasConfig, sample: Sample, view: View | None) -> PositionBias:
@@ -187,7 +200,7 @@ def _examples(
     return shown
 
 
-def _beyond_random(result: PositionBias, results: Sequence[PositionBias]) -> Estimate | None:
+def _beyond_random(result: PositionBias, results: Sequence[PositionBias]) -> Interval | None:
     """Return a run's change of AUROC by the shift, beyond that of a run trained on random crops of the same size."""
     mode, size = result.trained_crop
     controls = [

@@ -8,8 +8,8 @@ import numpy as np
 from pcam.config.schema import BiasConfig
 from pcam.data.base import Indices, PatchSource, Pixels
 from pcam.data.crop import Crop
-from pcam.data.randomness import PositionStream, Purpose, draw
 from pcam.data.provider import source_provider
+from pcam.data.randomness import PositionStream, Purpose, draw
 from pcam.errors import ConfigError, DataError
 from pcam.evaluation.saved_run import (
     SavedRun,

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 
 from pcam.data.crop import Crop
-from pcam.position_bias.results import Change, Effects, Estimate, LabellingRule, PositionBias
+from pcam.position_bias.results import Effects, LabellingRule, PositionBias
 from pcam.position_bias.views import View
+from pcam.stats.agreement import Change
 from pcam.stats.formatting import (
     format_difference,
     format_facts,
@@ -13,6 +14,7 @@ from pcam.stats.formatting import (
     format_p_value,
     format_table,
 )
+from pcam.stats.intervals import Interval
 
 VIEWS = {
     "noise": "noise of ±1 grey level",
@@ -167,7 +169,7 @@ def _findings(effects: Effects) -> list[str]:
     return lines
 
 
-def _verdict(auroc: Estimate) -> str:
+def _verdict(auroc: Interval) -> str:
     """Return what the interval of a change of AUROC says."""
     if math.isnan(auroc["low"]):
         return "not known"
@@ -190,7 +192,7 @@ def _labelling_rule_lines(rule: LabellingRule) -> list[str]:
     ]
 
 
-def _share(estimate: Estimate) -> str:
+def _share(estimate: Interval) -> str:
     if math.isnan(estimate["value"]):
         return "none"
     return format_interval(estimate, form=".3f")

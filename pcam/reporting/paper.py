@@ -37,9 +37,7 @@ TABLE3 = {
 }
 VOTE = 0.89  # majority vote
 
-TEST_SET_NOTE = (
-    "The study's figures are of Kaggle's test set: they cannot be compared with figures of other patches."
-)
+TEST_SET_NOTE = "The study's figures are of Kaggle's test set: they cannot be compared with figures of other patches."
 RESNET50_NOTE = (
     'The study contradicts itself: its Table 3 gives ResNet-50 "w/ transforms" 0.836, '
     "which its Table 2 gives without augmentation (0.8977 with)."

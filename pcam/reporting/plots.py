@@ -208,7 +208,9 @@ def plot_trials(trials: Trials) -> bytes:
     count = len(trials.values) + 1
     columns, rows = min(count, 3), -(-count // 3)
     figure = canvas(3.6 * columns, 3.1 * rows, 130)
-    figure.suptitle("trials by valid AUROC: filled, finished; hollow, pruned; ringed, the best", fontsize=10)
+    figure.suptitle(
+        "trials by valid AUROC: filled, finished; hollow, pruned; ringed, the best", fontsize=10
+    )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     numbers = np.asarray(trials.numbers, float)
     _plot_dots(panels[0], numbers, trials)

@@ -17,9 +17,7 @@ def build_searches(jobs: Sequence[Job]) -> list[Section]:
     folders = dict.fromkeys(job.folder.parent for job in jobs if job.from_search)
     sections = []
     for folder in folders:
-        trials = [
-            job for job in jobs if job.folder.parent == folder and job.summary is not None
-        ]
+        trials = [job for job in jobs if job.folder.parent == folder and job.summary is not None]
         if len(trials) > 1:
             sections.append(_build_search(folder.name, trials, len(sections)))
     return sections

@@ -33,9 +33,7 @@ RULES = {
     "mean_logit": "mean logit",
     "rank_mean": "mean rank",
 }
-CHOICE_NOTE = (
-    "one run of each network: augmented if there is one, not frozen if there is one, with the smallest seed."
-)
+CHOICE_NOTE = "one run of each network: augmented if there is one, not frozen if there is one, with the smallest seed."
 VOTE_NOTE = (
     "A vote of hard labels loses the ranking: what remains is balanced accuracy. The differences are from the "
     "paired bootstrap; p is corrected for the number of rules by Holm's method."
