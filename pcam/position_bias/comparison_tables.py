@@ -1,8 +1,10 @@
 """Positional bias of several runs as one Markdown page."""
 
+from pcam.evaluation.compare import Comparison
 from pcam.position_bias.results import BiasComparison, Effects, PositionBias
 from pcam.position_bias.tables import VIEWS
 from pcam.stats.formatting import format_difference, format_interval, format_table
+from pcam.stats.intervals import Interval
 
 HEAD = [
     "",
@@ -24,7 +26,7 @@ NOTE = (
 )
 
 
-def format_comparison(comparison: BiasComparison) -> str:
+def format_bias_comparison(comparison: BiasComparison) -> str:
     """Return the tables of several runs, as Markdown."""
     facts = comparison.results[0].facts
     count = f"{facts.patches:,} patches, {facts.positive:,} positive"
@@ -42,7 +44,7 @@ def format_comparison(comparison: BiasComparison) -> str:
     ]
     if comparison.compared is not None:
         parts += _difference_parts(comparison.compared)
-    folders = zip(comparison.folders, comparison.results, strict=True)
+    folders = zip(comparison.names, comparison.results, strict=True)
     parts.append("\n".join(f"- {folder}: {result.facts.run}" for folder, result in folders))
     return "\n\n".join(parts) + "\n"
 
@@ -64,3 +66,19 @@ def _reach(effects: Effects) -> str:
     ends = [*effects.view.low.tolist(), *effects.view.high.tolist()]
     reach = max(abs(end) for end in ends)
     return f"up to {reach}, mirrored" if effects.view.size is None else f"up to {reach}"
+
+
+def _difference_parts(compared: Comparison) -> list[str]:
+    """Return the tests of the differences of AUROC; runs are named by their number."""
+    names = list(compared.runs)
+    rows = []
+    for pair in compared.pairs:
+        first, second = names.index(pair.first) + 1, names.index(pair.second) + 1
+        auroc = pair.tests["auroc"]
+        p = format_p_value(auroc["p_holm"])
+        rows.append([str(first), str(second), format_difference(auroc), p])
+    return [
+        f"Differences of AUROC, paired bootstrap over {compared.unit}, the same "
+        f"{compared.patches:,} patches:",
+        format_table(["first", "minus second", "AUROC", "p (Holm)"], rows),
+    ]

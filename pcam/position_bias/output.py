@@ -4,9 +4,10 @@ from pathlib import Path
 
 from scipy.special import expit
 
-from pcam.position_bias.comparison_tables import format_comparison
+from pcam.evaluation.output import summarize_comparison, write_comparison
+from pcam.position_bias.comparison_tables import format_bias_comparison
 from pcam.position_bias.plots import plot_examples, plot_shift_map, plot_swaps
-from pcam.position_bias.results import BiasComparison, Effects, PositionBias
+from pcam.position_bias.results import BiasComparison, Content, Effects, PositionBias
 from pcam.runs.files import write_csv, write_file, write_json
 from pcam.runs.predictions import write_predictions
 
@@ -23,12 +24,35 @@ def write_bias(result: PositionBias, folder: Path) -> None:
     write_json(folder / "summary.json", result.summary())
 
 
-def write_comparison(comparison: BiasComparison, folder: Path) -> None:
-    """Write bias.md and summary.json of several runs; each run's own files are written by ``write_bias``."""
-    write_file(folder / "bias.md", format_comparison(comparison))
+def write_bias_comparison(comparison: BiasComparison, folder: Path) -> Path:
+    """Write bias.md, summary.json and compare/summary.json; ``write_bias`` writes each run's own files.
+
+    Returns:
+        bias.md.
+    """
+    page = folder / "bias.md"
+    write_file(page, format_bias_comparison(comparison))
     if comparison.compared is not None:
-        write_json(folder / "compare" / "summary.json", comparison.compared)
-    write_json(folder / "summary.json", comparison.summary())
+        write_comparison(comparison.compared, folder / "compare")
+    write_json(folder / "summary.json", summarize_bias_comparison(comparison))
+    return page
+
+
+def summarize_bias_comparison(comparison: BiasComparison) -> Content:
+    """Return the content of summary.json of several runs."""
+    runs = []
+    for name, result, beyond in zip(
+        comparison.names, comparison.results, comparison.beyond_random, strict=True
+    ):
+        run = {"folder": name, "crop": result.crop, **result.summary()}
+        if beyond is not None:
+            run["beyond_random"] = beyond
+        runs.append(run)
+    compared = comparison.compared
+    return {
+        "runs": runs,
+        "compare": None if compared is None else summarize_comparison(compared),
+    }
 
 
 def _write_logodds(result: PositionBias, effects: Effects, folder: Path) -> None:

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import NotRequired, TypedDict
 
 from pcam.data.base import Pixels
-from pcam.position_bias.views import Offsets, View
 from pcam.evaluation.compare import Comparison
+from pcam.position_bias.views import Offsets, View
 from pcam.stats.agreement import Change
 from pcam.stats.intervals import Interval
 from pcam.stats.metrics import Floats, Labels
