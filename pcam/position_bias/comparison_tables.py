@@ -3,7 +3,7 @@
 from pcam.evaluation.compare import Comparison
 from pcam.position_bias.results import BiasComparison, Effects, PositionBias
 from pcam.position_bias.tables import VIEWS
-from pcam.stats.formatting import format_difference, format_interval, format_table
+from pcam.stats.formatting import format_difference, format_interval, format_p_value, format_table
 from pcam.stats.intervals import Interval
 
 HEAD = [
