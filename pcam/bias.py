@@ -1,34 +1,28 @@
-"""Whether a network's predictions depend on the position in a patch: ``python -m pcam.bias run=FOLDER`` or ``runs=[...]``."""
+"""Whether a network's answer depends on where in a patch things lie: ``python -m pcam.bias run=FOLDER`` or ``runs=[...]``."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pcam.cli.command import Invocation, command
-
-if TYPE_CHECKING:
-    from pcam.config.schema import BiasConfig
+from pcam.errors import ConfigError
+from pcam.runs.folder import read_config
 
 
 @command("bias")
-def main(invocation: Invocation[BiasConfig]) -> None:
-    """Measure what changes if a run's patches are shifted, rotated and mixed."""
-    from pcam.position_bias import comparison_tables, output, run, tables
+def main(call: Invocation) -> None:
+    """Show a run's patches moved, turned and with parts of others; measure what changes."""
+    one, many = call.config["run"], call.config["runs"]
+    if (one is None) == (many is None):
+        raise ConfigError("run=FOLDER or runs=[FOLDER, GLOB, ...] must be given, not both")
+    if one is not None:
+        read_config(
+            Path(one)
+        )  # torch takes seconds to import: a run that is not there is told before
+    from pcam.position_bias.run import gather, probe
 
-    config, folder = invocation.config, invocation.folder
-    if config.run is not None:
-        result = run.measure_bias(config)
-        output.write_bias(result, folder)
-        print(f"{tables.format_bias(result)}\n\n{folder}", flush=True)
-        return
-    results = []
-    for result in run.measure_runs(config):
-        results.append(result)
-        output.write_bias(result, folder / run.result_names(results)[-1])
-        print(f"{tables.format_bias(result)}\n", flush=True)
-    comparison = run.compare_runs(results, folder)
-    page = output.write_bias_comparison(comparison, folder)
-    print(f"{comparison_tables.format_bias_comparison(comparison)}\n{page}", flush=True)
+    if one is not None:
+        probe(call.config, call.folder)
+    else:
+        gather(call.config, call.folder)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ NOTE = (
 )
 
 
-def format_bias_comparison(comparison: BiasComparison) -> str:
+def format_comparison(comparison: BiasComparison) -> str:
     """Return the tables of several runs, as Markdown."""
     facts = comparison.results[0].facts
     count = f"{facts.patches:,} patches, {facts.positive:,} positive"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from scipy.special import expit
 
-from pcam.evaluation.output import summarize_comparison, write_comparison
-from pcam.position_bias.comparison_tables import format_bias_comparison
+from pcam.evaluation.output import summarize_comparison
+from pcam.position_bias.comparison_tables import format_comparison
 from pcam.position_bias.plots import plot_examples, plot_shift_map, plot_swaps
 from pcam.position_bias.results import BiasComparison, Content, Effects, PositionBias
 from pcam.runs.files import write_csv, write_file, write_json
@@ -24,21 +24,22 @@ def write_bias(result: PositionBias, folder: Path) -> None:
     write_json(folder / "summary.json", result.summary())
 
 
-def write_bias_comparison(comparison: BiasComparison, folder: Path) -> Path:
+def write_comparison(comparison: BiasComparison, folder: Path) -> Path:
     """Write bias.md, summary.json and compare/summary.json; ``write_bias`` writes each run's own files.
 
     Returns:
         bias.md.
     """
     page = folder / "bias.md"
-    write_file(page, format_bias_comparison(comparison))
+    write_file(page, format_comparison(comparison))
     if comparison.compared is not None:
-        write_comparison(comparison.compared, folder / "compare")
-    write_json(folder / "summary.json", summarize_bias_comparison(comparison))
+        summary = summarize_comparison(comparison.compared)
+        write_json(folder / "compare" / "summary.json", summary)
+    write_json(folder / "summary.json", summarize_runs(comparison))
     return page
 
 
-def summarize_bias_comparison(comparison: BiasComparison) -> Content:
+def summarize_runs(comparison: BiasComparison) -> Content:
     """Return the content of summary.json of several runs."""
     runs = []
     for name, result, beyond in zip(
