@@ -18,9 +18,10 @@ from pcam.evaluation.predictions import (
 )
 from pcam.runs.files import write_json
 from pcam.runs.folder import Config, read_config
-from pcam.stats.compare import delong, holm, mcnemar, over_seeds, paired_difference, welch
+from pcam.stats.compare import delong, holm, mcnemar, paired_difference
 from pcam.stats.formatting import format_difference, format_interval, format_p_value, format_table
 from pcam.stats.intervals import bootstrap_metrics, unit
+from pcam.stats.seeds import over_seeds, welch
 
 Floats = NDArray[np.float64]
 FIGURES = ("auroc", "accuracy")

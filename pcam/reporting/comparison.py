@@ -12,7 +12,8 @@ from pcam.evaluation.predictions import (
     align_predictions,
     read_predictions,
 )
-from pcam.stats.compare import holm, paired_difference, paired_t
+from pcam.stats.compare import holm, paired_difference
+from pcam.stats.seeds import paired_t
 from pcam.stats.metrics import Labels
 from pcam.sweeps.jobs import Job
 
