@@ -14,7 +14,7 @@ from pcam.attribution import faithfulness as faith
 from pcam.attribution.explainer import METHODS, Explainer
 from pcam.attribution.scorer import Scorer, layers
 from pcam.models.network import Network
-from pcam.models.symmetries import D4
+from pcam.data.symmetries import D4
 from pcam.stats.intervals import bootstrap_mean
 
 # Measure to what it is, and the least and the most that it can be.

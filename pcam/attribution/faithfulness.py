@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from pcam.attribution.scorer import Scorer, body, shapes
 from pcam.data.randomness import Purpose, draw
 from pcam.models.network import Network
-from pcam.models.symmetries import D4, rotate, rotate_back
+from pcam.data.symmetries import D4, rotate, rotate_back
 
 Floats = NDArray[np.float64]
 Explain = Callable[

@@ -15,7 +15,7 @@ from pcam.data.datamodule import PatchDataset, PatchOrder, checked_batch, loaded
 from pcam.data.loading import open_source, open_splits, published
 from pcam.errors import ConfigError, DataError, RunError, describe_error, suggest
 from pcam.models.classifier import PatchClassifier
-from pcam.models.symmetries import D4, Symmetry, rotate
+from pcam.data.symmetries import D4, Symmetry, rotate
 from pcam.runs.folder import Config, best_checkpoint, read_config
 
 Probabilities = NDArray[np.float64]
