@@ -66,17 +66,17 @@ def apply_labelling_rule(
     mask_before = probe.view.crop_at(masks, MIDDLE)[..., 0]
     mask_after = probe.view.crop_at(masks, offsets)[..., 0]
     middle = centre_square(side, *probe.view.shape)
-    rule_before = mask_before[:, middle].any(1)
-    rule_after = mask_after[:, middle].any(1)
+    rule_before = np.asarray(mask_before[:, middle].max(1), np.float64)
+    rule_after = np.asarray(mask_after[:, middle].max(1), np.float64)
     unchanged = rule_before == rule_after
     agrees = (probe.reference >= 0) == (shifted >= 0)
-    return {
-        "centre_only": _auroc_change(probe, rule_after, rule_before),
-        "tumour_share": _auroc_change(probe, mask_after.mean((1, 2)), mask_before.mean((1, 2))),
-        "unchanged": _share(probe, unchanged, np.ones_like(unchanged)),
-        "agreement_where_unchanged": _share(probe, agrees, unchanged),
-        "agreement_where_changed": _share(probe, agrees, ~unchanged),
-    }
+    return LabellingRule(
+        centre_only=_auroc_change(probe, rule_after, rule_before),
+        tumour_share=_auroc_change(probe, mask_after.mean((1, 2)), mask_before.mean((1, 2))),
+        unchanged=_share(probe, unchanged, np.ones_like(unchanged)),
+        agreement_where_unchanged=_share(probe, agrees, unchanged),
+        agreement_where_changed=_share(probe, agrees, ~unchanged),
+    )
 
 
 def _share(probe: Probe, values: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval:
@@ -90,15 +90,11 @@ def _share(probe: Probe, values: NDArray[np.bool_], among: NDArray[np.bool_]) ->
     )
 
 
-def _auroc_change(
-    probe: Probe,
-    after: NDArray[np.bool_] | Floats,
-    before: NDArray[np.bool_] | Floats,
-) -> Interval:
+def _auroc_change(probe: Probe, after: Floats, before: Floats) -> Interval:
     """Return the difference of the AUROC of two scores (N,) of the patches, with its interval."""
     difference = paired_difference(
-        after.astype(np.float64),
-        before.astype(np.float64),
+        after,
+        before,
         probe.labels,
         probe.slides,
         metrics=("auroc",),

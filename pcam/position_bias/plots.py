@@ -111,14 +111,14 @@ def plot_swaps(title: str, rows: Sequence[SwapRow]) -> bytes:
     axes = figure.subplots()
     for level, row in enumerate(rows):
         for side, color, shift in SIDES:
-            _interval(axes, row["logodds"][side], level + shift, color)
+            _interval(axes, row.logodds[side], level + shift, color)
     axes.axvline(0, color=GREY, linestyle=":", linewidth=1.2)
     axes.set(
         yticks=range(len(rows)),
         ylim=(len(rows) - 0.5, -0.5),
         xlabel="change of the log-odds, mean and 95 % interval",
     )
-    names = [describe_swap(row["region"], row["given"]) for row in rows]
+    names = [describe_swap(row.region, row.given) for row in rows]
     axes.set_yticklabels(names, fontsize=9)
     clean_axes(axes)
     handles = [

@@ -1,7 +1,7 @@
 """What the measurement of positional bias returns."""
 
 from dataclasses import asdict, dataclass
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from pcam.data.base import Pixels
 from pcam.evaluation.compare import Comparison
@@ -23,13 +23,26 @@ class LabellingRule(TypedDict):
     agreement_where_changed: Interval  # and among the others
 
 
-class SwapRow(TypedDict):
-    """How predictions change if a region is replaced."""
+@dataclass(frozen=True)
+class SwapRow:
+    """How predictions change if a region is replaced.
+
+    Attributes:
+        region: "ring" or "centre".
+        given: its replacement; "contrast" for the difference of two replacements.
+        logodds: mean change of the "positive" and of the "negative" patches.
+        change: all changes; None for a contrast.
+    """
 
     region: str
     given: str
     logodds: dict[str, Interval]
-    agreement: NotRequired[Interval]
+    change: Change | None
+
+    def summary(self) -> Content:
+        """Return what summary.json holds."""
+        changes = {"logodds": self.logodds} if self.change is None else self.change
+        return {"region": self.region, "given": self.given, **changes}
 
 
 class MapRow(TypedDict):
@@ -122,7 +135,7 @@ class Effects:
             "views": self.changes,
             "centre_visible": self.centre_visible,
             "labelling_rule": self.labelling_rule,
-            "swaps": self.swaps,
+            "swaps": [row.summary() for row in self.swaps],
             "map": self.shift_map,
             "map_patches": self.map_patches,
         }

@@ -59,7 +59,8 @@ def measure_swaps(probe: Probe, swapped: Mapping[Swap, Pixels]) -> list[SwapRow]
     logodds = {swap: probe.logodds(probe.view_of(patches)) for swap, patches in swapped.items()}
     rows: list[SwapRow] = []
     for (region, given), values in logodds.items():
-        rows.append({"region": region, "given": given, **probe.change(values)})
+        change = probe.change(values)
+        rows.append(SwapRow(region, given, change["logodds"], change))
     for region in REGIONS:
         positive = logodds.get((region, "positive"))
         negative = logodds.get((region, "negative"))
@@ -79,4 +80,4 @@ def _contrast(probe: Probe, region: str, difference: Floats) -> SwapRow:
             resamples=probe.resamples,
             seed=probe.seed,
         )
-    return {"region": region, "given": "contrast", "logodds": sides}
+    return SwapRow(region, "contrast", sides, None)

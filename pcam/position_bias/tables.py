@@ -203,8 +203,10 @@ def _swap_table(effects: Effects) -> str:
     rows = []
     for row in effects.swaps:
         sides = [
-            format_interval(row["logodds"][side], form="+.3f") for side in ("positive", "negative")
+            format_interval(row.logodds[side], form="+.3f") for side in ("positive", "negative")
         ]
-        agreement = format_interval(row["agreement"], form=".3f") if "agreement" in row else ""
-        rows.append([describe_swap(row["region"], row["given"]), *sides, agreement])
+        agreement = ""
+        if row.change is not None:
+            agreement = format_interval(row.change["agreement"], form=".3f")
+        rows.append([describe_swap(row.region, row.given), *sides, agreement])
     return format_table(head, rows)

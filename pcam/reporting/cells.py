@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from pcam.reporting.comparison import Difference
 from pcam.reporting.page import Table
-from pcam.stats.seeds import over_seeds
 from pcam.stats.formatting import format_difference, format_interval, format_p_value
+from pcam.stats.seeds import over_seeds
 from pcam.sweeps.jobs import Job
 
 NETWORKS = {

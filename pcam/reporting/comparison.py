@@ -13,8 +13,8 @@ from pcam.evaluation.predictions import (
     read_predictions,
 )
 from pcam.stats.compare import holm, paired_difference
-from pcam.stats.seeds import paired_t
 from pcam.stats.metrics import Labels
+from pcam.stats.seeds import paired_t
 from pcam.sweeps.jobs import Job
 
 Estimate = dict[str, float]  # "value", "low", "high", "p"

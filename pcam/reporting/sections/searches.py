@@ -15,7 +15,7 @@ from pcam.sweeps.jobs import Job
 def build_searches(jobs: Sequence[Job]) -> list[Section]:
     """Return a section for each search with at least two trials that have a summary."""
     folders = dict.fromkeys(job.folder.parent for job in jobs if job.from_search)
-    sections = []
+    sections: list[Section] = []
     for folder in folders:
         trials = [job for job in jobs if job.folder.parent == folder and job.summary is not None]
         if len(trials) > 1:
