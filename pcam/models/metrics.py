@@ -11,17 +11,17 @@ every epoch as ``valid/NAME`` and is a column of metrics.csv::
 from collections.abc import Callable
 
 from pcam.config.registry import register_metric
-from pcam.stats.metrics import FIGURES, Floats, Labels, classification_metrics
+from pcam.stats.metrics import METRICS, Floats, Labels, classification_metrics
 
 MetricFunction = Callable[[Floats, Labels], float]
 
 
 def _builtin_metric(name: str) -> MetricFunction:
     def compute(probability: Floats, label: Labels) -> float:
-        return classification_metrics(probability, label, figures=(name,))[name]
+        return classification_metrics(probability, label, metrics=(name,))[name]
 
     return compute
 
 
-for _name in FIGURES:
+for _name in METRICS:
     register_metric(_name)(_builtin_metric(_name))
