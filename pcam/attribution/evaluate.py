@@ -28,7 +28,7 @@ from pcam.attribution.scorer import Scorer
 from pcam.config.schema import AttributeConfig
 from pcam.data.base import Indices
 from pcam.models.network import Network
-from pcam.models.symmetries import D4
+from pcam.data.symmetries import D4
 from pcam.stats.formatting import pluralize
 from pcam.stats.intervals import unit
 
