@@ -19,11 +19,9 @@ def run_name(context: RunContext) -> str:
     record = read_sweep(sweep)
     number = context.folder.absolute().relative_to(sweep).parts[0]
     jobs = record.get("jobs")
-    if jobs:
-        varied = _varied_overrides(jobs, number)
-    else:
-        varied = _trial_values(context, record, number)
-    return " ".join(varied) or f"job {number}"
+    if not jobs:
+        return " ".join(_trial_values(context, record, number))
+    return " ".join(_varied_overrides(jobs, number)) or f"job {number}"
 
 
 def _varied_overrides(jobs: list[list[str]], number: str) -> list[str]:
@@ -39,7 +37,7 @@ def _varied_overrides(jobs: list[list[str]], number: str) -> list[str]:
 
 def _trial_values(context: RunContext, record: SweepRecord, number: str) -> list[str]:
     """Return the values that a search tries in this run."""
-    trial = Job(context.folder, "", "", sweep=record, config=context.config)
+    trial = Job(context.folder, "running", sweep=record, config=context.config)
     values = [f"{key}={format_value(value)}" for key, value in varied_values(trial).items()]
     return [f"trial {number}:", *values]
 
