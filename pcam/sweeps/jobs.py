@@ -11,7 +11,7 @@ from pcam.errors import ConfigError, RunError, format_override
 from pcam.runs.files import match_paths, read_json, read_metrics
 from pcam.runs.folder import read_config, validate_summary
 from pcam.runs.lock import is_locked
-from pcam.runs.resume import override_key
+from pcam.runs.overrides import override_key
 from pcam.sweeps.pruning import describe_verdict
 from pcam.sweeps.state import SweepRecord, is_search, job_count, read_sweep, resume_command
 
@@ -49,7 +49,7 @@ class Job:
 
     @property
     def network(self) -> str:
-        """The study's name of its network; a smaller scale may have trained another in its place."""
+        """The study's name of its network, even if a smaller scale trained another one."""
         assert self.config is not None
         model = self.config.model
         if model.at_scale.get(self.config.scale) == model.name:
