@@ -10,7 +10,6 @@ from lightning import Trainer
 from pcam.config.schema import TrainConfig
 from pcam.errors import format_override
 from pcam.runs.folder import best_checkpoint, last_checkpoint
-from pcam.training.context import RunContext
 from pcam.training.epochs import MedianRule
 from pcam.training.loggers import Dashboard, finish_loggers, log_results, start_loggers
 from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
@@ -23,6 +22,7 @@ from pcam.training.results import (
     environment,
     format_result,
     measure,
+    to_evaluation,
     write_results,
 )
 from pcam.training.trainer import build_trainer, choose_devices, count_processes
@@ -69,7 +69,7 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     if first:
         report_start(training, resume)
         write_start(training, resume)
-    dashboards = start_loggers(RunContext(folder, config)) if first else []
+    dashboards = start_loggers(config, folder) if first else []
     training.trainer.loggers = [dashboard.logger for dashboard in dashboards]
     status = 1
     try:
@@ -125,7 +125,8 @@ def finish(
     summary = summarise(training, results, best_epoch).to_json(results)
     final = results[training.data.final_split]
     write_results(folder, config, summary, results, training.model.plan.unfreeze_epoch)
-    log_results(dashboards, RunContext(folder, config), summary, final)
+    evaluation = to_evaluation(config, folder, final, training.model.describe_weights())
+    log_results(dashboards, folder, summary, evaluation)
     log.info("\n%s\n\n%s", format_result(config, final), folder)
     return summary
 

@@ -16,7 +16,6 @@ from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.predictions import write_splits
 from pcam.stats.formatting import format_facts, format_warning
 from pcam.training.callbacks import build_callbacks
-from pcam.training.context import RunContext
 from pcam.training.description import describe_device, facts
 from pcam.training.processes import ProcessGroup
 from pcam.training.trainer import build_trainer, silence_lightning
@@ -64,7 +63,7 @@ def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup
             config.model.weights,
             model.network.input_size,
         )
-    callbacks = build_callbacks(RunContext(folder, config), model.plan)
+    callbacks = build_callbacks(config, folder, model.plan)
     trainer = build_trainer(config.trainer, folder, group, callbacks, model.plan)
     return Training(config, folder, group, data, model, trainer)
 
