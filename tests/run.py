@@ -2,24 +2,29 @@
 
 import importlib
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from pcam import CONF
-from pcam.cli.command import plain
+from pcam.config.schema import TrainConfig
+from pcam.config.validation import validate
 from pcam.models.classifier import PatchClassifier
-from pcam.runs.folder import SUMMARY_METRICS, make_paths_absolute, start_run
+from pcam.runs.folder import SUMMARY_METRICS, start_run
 
 
-def composed(*overrides: str) -> dict[str, Any]:
+@cache
+def composed(*overrides: str) -> TrainConfig:
+    """Return the config of a training; paths are relative to the first caller's folder."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = make_paths_absolute(plain(compose("train", list(overrides))))
-    config.pop("resume")
-    return config
+        values = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    assert isinstance(values, dict)
+    return validate(TrainConfig, {str(key): value for key, value in values.items()})
 
 
 def train(folder: Path, *overrides: str, resume: bool = False) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from pcam.runs.identity import (
     run_identity,
     without_seeds,
 )
-from pcam.runs.overrides import identifying_overrides
 from tests.run import composed, summary_with
 from tests.runs.pairs import COMMON, PAIRS
 
@@ -113,16 +112,3 @@ def test_values_that_auto_resolves_to_are_what_counts(tmp_path: Path) -> None:
         for words in ([], ["trainer.precision=32-true", "model.weights=none"])
     )
     assert relate_runs(first, second) is Relation.SAME
-
-
-def test_a_sweep_is_identified_by_words_that_decide_its_figures() -> None:
-    identifying = ["model=vgg16", "seed=0,1", "data.num_workers=0,2", "hydra/sweeper=random"]
-    others = [
-        "resume=auto",
-        "hydra.sweep.dir=x",
-        "hydra.launcher.n_jobs=2",
-        "logger=wandb",
-        "data.num_workers=4",
-        "logger.tags=[a,b]",
-    ]
-    assert identifying_overrides([*identifying, *others]) == identifying
