@@ -49,7 +49,7 @@ class Job:
 
     @property
     def network(self) -> str:
-        """The study's name of its network; a smaller scale may have trained another in its place."""
+        """The study's name of its network, even if a smaller scale trained another one."""
         assert self.config is not None
         model = self.config.model
         if model.at_scale.get(self.config.scale) == model.name:

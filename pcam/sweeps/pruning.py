@@ -1,8 +1,8 @@
 """The median rule: a job of a sweep that is worse than half of the earlier jobs ends early.
 
 Golovin et al. 2017 (Vizier), section 3.2.1, with the best value so far on both sides. A job ends
-after an epoch if its best valid AUROC so far is below the median of the finished jobs, each taken at
-its best up to the same epoch.
+after an epoch if its best valid AUROC so far is below the median of the finished jobs, each taken
+at its best up to the same epoch.
 """
 
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ class SweepRecord(TypedDict, total=False):
 
     Attributes:
         command: the command that runs the jobs, "train".
-        words: the overrides of the command line, without those that say where to write.
+        words: the overrides of the command line that identify the sweep.
         started: when it started, in UTC.
         jobs: each job's overrides; None for a search, which decides them as it goes.
         trials: how many jobs a search runs; None otherwise.
@@ -62,7 +62,7 @@ class FailureRecord(TypedDict, total=False):
 
 
 class FailedBefore(RunError):
-    """A job of a search failed and the search continued without it: later proposals rest on that."""
+    """A job of a search failed before, and later proposals rest on the search without it."""
 
 
 def plain_override(word: str) -> str:
@@ -70,11 +70,9 @@ def plain_override(word: str) -> str:
     return word.removeprefix("++")
 
 
-def sweep_overrides(words: Iterable[str]) -> list[str]:
-    """Return the overrides that run a sweep again in its folder; Hydra's own come last."""
-    kept = [plain_override(word) for word in words if not _is_placement(override_key(word))]
-    own = [word for word in kept if not _is_hydra(word)]
-    return own + [word for word in kept if _is_hydra(word)]
+def is_same_sweep(words: Iterable[str], others: Iterable[str]) -> bool:
+    """Return whether two command lines start the same sweep."""
+    return _identity(words) == _identity(others)
 
 
 def read_sweep(folder: Path) -> SweepRecord:
@@ -96,11 +94,10 @@ def read_sweep(folder: Path) -> SweepRecord:
 
 def newest_sweep(root: Path, words: Sequence[str]) -> Path | None:
     """Return the newest sweep below a folder that has the same overrides, if there is one."""
-    wanted = identifying_overrides(sweep_overrides(words))
     found = []
     for path in root.glob("**/sweep.json"):
         record = read_sweep(path.parent)
-        if identifying_overrides(record["words"]) == wanted:
+        if is_same_sweep(record["words"], words):
             found.append((str(record["started"]), path.parent))
     return max(found)[1] if found else None
 
@@ -116,15 +113,15 @@ def start_sweep(folder: Path, record: SweepRecord) -> None:
         RunError: the folder holds another sweep or a run, or it cannot be written.
     """
     ensure_no_run(folder)
-    words = sweep_overrides(record["words"])
     if (folder / "sweep.json").exists():
         saved = read_sweep(folder)["words"]
-        if identifying_overrides(saved) != identifying_overrides(words):
+        if not is_same_sweep(saved, record["words"]):
             raise RunError(
                 f"{folder} holds a sweep with other overrides: {shlex.join(saved)}; "
                 "use the same overrides, or set another hydra.sweep.dir"
             )
         return
+    words = _stored_words(record["words"])
     content = {**record, "words": words, "started": _now(), "commit": code_commit()}
     try:
         write_json(folder / "sweep.json", content)
@@ -144,7 +141,7 @@ def ensure_no_run(folder: Path) -> None:
 
 def discard_sweep(folder: Path) -> None:
     """Remove sweep.json and the folder of a sweep that has no job."""
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
     if names <= {"sweep.json", "multirun.yaml"}:
         for path in folder.iterdir():
             path.unlink()
@@ -239,6 +236,17 @@ def find_sweep(folder: Path) -> Path | None:
         if (parent / "sweep.json").is_file():
             return parent
     return None
+
+
+def _identity(words: Iterable[str]) -> list[str]:
+    return identifying_overrides(_stored_words(words))
+
+
+def _stored_words(words: Iterable[str]) -> list[str]:
+    """Return the overrides to repeat a sweep with: all but where it runs; Hydra's own come last."""
+    kept = [plain_override(word) for word in words if not _is_placement(override_key(word))]
+    own = [word for word in kept if not _is_hydra(word)]
+    return own + [word for word in kept if _is_hydra(word)]
 
 
 def _is_placement(key: str) -> bool:
