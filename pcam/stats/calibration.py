@@ -1,4 +1,7 @@
-"""Calibration by temperature (Guo et al. 2017, section 4.2): logits are divided by one number, fitted on another split."""
+"""Calibration by temperature (Guo et al. 2017, section 4.2).
+
+Logits are divided by one number, the temperature, which is fitted on another split.
+"""
 
 from typing import NamedTuple
 
@@ -6,13 +9,22 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-from pcam.stats.metrics import SMALLEST, Floats, Labels
+from pcam.stats.metrics import EPSILON, Floats, Labels
 
-COLDEST, HOTTEST = 0.01, 100.0  # within which the temperature is sought
+MIN_TEMPERATURE = 0.01
+MAX_TEMPERATURE = 100.0
+BOUND_TOLERANCE = 0.01  # distance of log temperatures from which a bound counts as reached
 
 
 class Temperature(NamedTuple):
-    """A fitted temperature, the NLL without and with it, and what was out of the ordinary ("" if nothing)."""
+    """A fitted temperature.
+
+    Attributes:
+        value: The temperature.
+        before: NLL without it.
+        after: NLL with it.
+        note: What limits the fit, or "".
+    """
 
     value: float
     before: float
@@ -20,26 +32,27 @@ class Temperature(NamedTuple):
     note: str
 
 
-def logit(probability: Floats, clip: float = SMALLEST) -> Floats:
-    """Return log-odds; probabilities nearer than ``clip`` to 0 or 1 are taken as that far from it."""
-    inside = np.clip(np.asarray(probability, np.float64), clip, 1 - clip)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
+def logit(probability: Floats, clip: float = EPSILON) -> Floats:
+    """Return log-odds; probabilities are clipped to ``clip`` from 0 and 1."""
+    clipped = np.clip(np.asarray(probability, np.float64), clip, 1 - clip)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 def fit_temperature(logits: Floats, label: Labels) -> Temperature:
-    """Find the temperature of the least NLL. For probabilities, give their ``logit``.
+    """Find the temperature of the smallest NLL. For probabilities, give their ``logit``.
 
     Args:
         logits: (N,), finite.
         label: (N,), 0 or 1.
 
     Returns:
-        The temperature, between ``COLDEST`` and ``HOTTEST``. Its note says if it is at a bound (where every patch is on its
-        side of 0, the NLL falls for ever as the temperature does; where the scores are no better than chance, it falls as
-        the temperature rises), or that it is 1 because one class alone, or nothing but zeros, cannot be calibrated.
+        The temperature, between ``MIN_TEMPERATURE`` and ``MAX_TEMPERATURE``. Its note says if it is
+        at a bound: if logits separate the classes at 0, the NLL decreases without end as the
+        temperature falls; if the scores are no better than chance, as the temperature rises. It is
+        1, with a note, for one class only or nothing but zeros.
 
     Raises:
-        ValueError: no patches, lengths that differ, or logits that are not finite.
+        ValueError: no patches, different lengths, or logits that are not finite.
     """
     logits = np.asarray(logits, np.float64)
     if not len(label) or logits.shape != (len(label),):
@@ -53,21 +66,23 @@ def fit_temperature(logits: Floats, label: Labels) -> Temperature:
 
     before = nll(0.0)
     if len(np.unique(label)) < 2:
-        return Temperature(1.0, before, before, "one class alone: not calibrated")
+        return Temperature(1.0, before, before, "one class only: not calibrated")
     if not logits.any():
         return Temperature(1.0, before, before, "every logit is 0: not calibrated")
-    bounds = (np.log(COLDEST), np.log(HOTTEST))
-    found = float(
-        minimize_scalar(nll, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x
-    )  # convex in 1 / T
-    note = ""
-    if found - bounds[0] < 0.01:
-        found, note = bounds[0], "at the lower bound: the classes lie on either side of 0"
-    elif bounds[1] - found < 0.01:
-        found, note = bounds[1], "at the upper bound: the scores are no better than chance"
-    return Temperature(float(np.exp(found)), before, nll(found), note)
+    low, high = np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE)
+    # The NLL is convex in 1 / temperature.
+    found = minimize_scalar(nll, bounds=(low, high), method="bounded", options={"xatol": 1e-9})
+    best, note = float(found.x), ""
+    if best - low < BOUND_TOLERANCE:
+        best, note = low, "at the lower bound: logits separate the classes at 0"
+    elif high - best < BOUND_TOLERANCE:
+        best, note = high, "at the upper bound: the scores are no better than chance"
+    return Temperature(float(np.exp(best)), before, nll(best), note)
 
 
 def apply_temperature(probability: Floats, temperature: float) -> Floats:
-    """Return probabilities (N,) whose logits are divided by the temperature; their order stays."""
+    """Return probabilities (N,) whose logits are divided by the temperature.
+
+    Their order stays the same.
+    """
     return np.asarray(expit(logit(probability) / temperature))

@@ -1,23 +1,22 @@
-"""Comparisons of two or more classifiers on the same patches, and of groups of runs."""
+"""Comparisons of two classifiers on the same patches."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pcam.stats.intervals import (
-    RESAMPLES,
-    count_for,
-    effective,
-    joined,
-    resampled,
-    spread,
-    units_of,
+from pcam.stats.intervals import RESAMPLES, standard_error
+from pcam.stats.metrics import BINS, METRICS, Floats, Labels, RankedScores
+from pcam.stats.resampling import (
+    concatenate_metrics,
+    effective_units,
+    effective_units_of_metric,
+    resample_weights,
+    unit_numbers,
 )
-from pcam.stats.metrics import BINS, METRICS, Floats, Labels, Scored
 
-EXACT = 25  # discordant patches below which McNemar's test is exact
+MCNEMAR_EXACT_BELOW = 25  # discordant patches below which McNemar's test is exact
 
 
 def paired_difference(
@@ -33,111 +32,134 @@ def paired_difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, dict[str, float]]:
-    """Compare two classifiers by the paired bootstrap: both are weighed by the same resamples.
+    """Compare two classifiers by the paired bootstrap: both are evaluated on the same resamples.
 
-    Each may be several runs, as of several seeds: then their mean figures are compared, over other patches and these runs.
-
-    The difference over its bootstrap standard error is referred to Student's t, with the effective number of units less
-    one as degrees of freedom (see ``intervals``), so that p is below 1 - level exactly where the interval leaves out 0.
+    Each side may be several runs, such as several seeds. Then their mean metrics are compared: the
+    interval is over other patches, with these runs. The test is Student's t with the effective
+    number of units (see ``intervals``), so p is below 1 - level where the interval excludes 0.
 
     Args:
         first: (N,), probabilities of one; or (K, N), of K runs.
         second: (N,), of the other, for the same patches; or (L, N).
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
-        metrics: which of ``METRICS``.
-        thresholds: from which each calls a patch positive.
-        bins: of the expected calibration error.
-        resamples: how many.
-        seed: of the draws.
-        level: how often the interval is to hold the true difference.
+        metrics: Which of ``METRICS``.
+        thresholds: From which probability each predicts a patch positive.
+        bins: Bins of the expected calibration error.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+        level: Confidence level.
 
     Returns:
-        Figure to {"value", "low", "high", "p"}; value is the first's less the second's, p is two-sided. NaN where a figure
-        is not defined or one slide alone is drawn from.
+        Metric to {"value", "low", "high", "p"}. The value is first minus second; p is two-sided.
+        NaN where a metric is not defined or only one slide is drawn from.
 
     Raises:
-        ValueError: no patches, lengths that differ, or a figure that is not known.
+        ValueError: no patches, different lengths, or an unknown metric.
     """
-    both = [
-        [Scored(row, label, t, bins, metrics) for row in np.atleast_2d(s)]
-        for s, t in zip((first, second), thresholds, strict=True)
-    ]
-
-    def difference(weight: Floats) -> dict[str, Floats]:
-        one, other = ([scored.weigh(weight) for scored in runs] for runs in both)
-        return {
-            name: np.mean([r[name] for r in one], 0) - np.mean([r[name] for r in other], 0)
-            for name in one[0]
-        }
-
-    units = units_of(groups, len(label))
-    drawn = joined(difference(weight) for weight in resampled(units, resamples, seed))
-    count = effective(label, units)
+    first_runs = _rank_runs(first, label, thresholds[0], bins, metrics)
+    second_runs = _rank_runs(second, label, thresholds[1], bins, metrics)
+    units = unit_numbers(groups, len(label))
+    weights = resample_weights(units, resamples, seed)
+    differences = [_mean_difference(first_runs, second_runs, block) for block in weights]
+    resampled = concatenate_metrics(differences)
+    counts = effective_units(label, units)
     result = {}
-    for name, values in difference(np.ones((1, len(label)))).items():
-        value, number = float(values[0]), count_for(name, count)
-        error, t = spread(drawn[name], number, level)
-        result[name] = _tested(value, error, t, number - 1)
+    observed = _mean_difference(first_runs, second_runs, np.ones((1, len(label))))
+    for name, values in observed.items():
+        count = effective_units_of_metric(name, counts)
+        error, quantile = standard_error(resampled[name], count, level)
+        result[name] = _t_test(float(values[0]), error, quantile, count - 1)
     return result
 
 
-def _tested(value: float, error: float, quantile: float, freedom: float) -> dict[str, float]:
-    """Return a difference's interval and two-sided p by Student's t (normal if ``freedom`` is infinite)."""
+def _rank_runs(
+    scores: Floats, label: Labels, threshold: float, bins: int, metrics: Collection[str]
+) -> list[RankedScores]:
+    return [RankedScores(run, label, threshold, bins, metrics) for run in np.atleast_2d(scores)]
+
+
+def _mean_difference(
+    first: Sequence[RankedScores], second: Sequence[RankedScores], weights: Floats
+) -> dict[str, Floats]:
+    """Return first minus second under each of R weightings, (R,) per metric."""
+    first_mean = _mean_metrics(first, weights)
+    second_mean = _mean_metrics(second, weights)
+    return {name: first_mean[name] - second_mean[name] for name in first_mean}
+
+
+def _mean_metrics(runs: Sequence[RankedScores], weights: Floats) -> dict[str, Floats]:
+    found = [run.weigh(weights) for run in runs]
+    return {name: np.mean([one[name] for one in found], 0) for name in found[0]}
+
+
+def _t_test(value: float, error: float, quantile: float, freedom: float) -> dict[str, float]:
+    """Return a difference's interval and two-sided p by Student's t.
+
+    Args:
+        value: The difference.
+        error: Its standard error.
+        quantile: Of Student's t, for the interval.
+        freedom: Degrees of freedom; the test is normal if infinite.
+    """
     if np.isnan(value) or np.isnan(error):
-        return {"value": value, "low": float("nan"), "high": float("nan"), "p": float("nan")}
-    ratio = (
-        abs(value) / error if error > 0 else np.inf if value else 0.0
-    )  # no error: the same in every resample
-    p = float(2 * stats.t.sf(ratio, freedom))
+        return {"value": value, "low": np.nan, "high": np.nan, "p": np.nan}
+    if error == 0:
+        return constant_difference(value)
     return {
         "value": value,
         "low": value - quantile * error,
         "high": value + quantile * error,
-        "p": p,
+        "p": float(2 * stats.t.sf(abs(value) / error, freedom)),
     }
 
 
-def delong(first: Floats, second: Floats, label: Labels, level: float = 0.95) -> dict[str, float]:
-    """Test the difference of two AUROCs of the same patches (DeLong, DeLong & Clarke-Pearson 1988).
+def constant_difference(value: float) -> dict[str, float]:
+    """Return the result for a difference without any variance."""
+    return {"value": value, "low": value, "high": value, "p": 0.0 if value else 1.0}
 
-    Each patch's placement among the other class comes from ranks, in O(N log N) (Sun & Xu 2014). Patches count as
-    independent: with slides, use ``paired_difference``.
+
+def delong(first: Floats, second: Floats, label: Labels, level: float = 0.95) -> dict[str, float]:
+    """Test the difference of two AUROCs on the same patches (DeLong, DeLong & Clarke-Pearson 1988).
+
+    The placement of each patch among the other class comes from ranks, in O(N log N) (Sun & Xu
+    2014). Patches count as independent: with slides, use ``paired_difference``.
 
     Args:
         first: (N,), scores of one.
         second: (N,), of the other, for the same patches.
         label: (N,), 0 or 1.
-        level: of the interval.
+        level: Confidence level.
 
     Returns:
-        {"first", "second": the AUROCs, "value": first less second, "low", "high", "p": two-sided}; NaN with fewer than two
-        patches of either class or scores that are not finite.
+        {"first", "second": the AUROCs, "value": first minus second, "low", "high", "p": two-sided};
+        NaN with fewer than two patches of either class or scores that are not finite.
 
     Raises:
-        ValueError: lengths that differ.
+        ValueError: different lengths.
     """
     positive = np.asarray(label) == 1
     scores = np.stack([np.asarray(first, np.float64), np.asarray(second, np.float64)])
     if scores.shape[1] != len(positive):
         raise ValueError("scores and labels have different lengths")
-    m, n = int(positive.sum()), int((~positive).sum())
-    if min(m, n) < 2 or not np.isfinite(scores).all():
-        return dict.fromkeys(("first", "second", "value", "low", "high", "p"), float("nan"))
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if min(positives, negatives) < 2 or not np.isfinite(scores).all():
+        return dict.fromkeys(("first", "second", "value", "low", "high", "p"), np.nan)
+
     ranks = stats.rankdata(scores, axis=1)
-    above = (
-        ranks[:, positive] - stats.rankdata(scores[:, positive], axis=1)
-    ) / n  # share of negatives below a positive
-    below = (
-        1 - (ranks[:, ~positive] - stats.rankdata(scores[:, ~positive], axis=1)) / m
-    )  # of positives above a negative
-    auroc = above.mean(1)
-    contrast = [above[0] - above[1], below[0] - below[1]]
-    error = float(np.sqrt(contrast[0].var(ddof=1) / m + contrast[1].var(ddof=1) / n))
-    tested = _tested(
-        float(auroc[0] - auroc[1]), error, float(stats.norm.ppf((1 + level) / 2)), np.inf
-    )
-    return {"first": float(auroc[0]), "second": float(auroc[1]), **tested}
+    ranks_among_positives = stats.rankdata(scores[:, positive], axis=1)
+    ranks_among_negatives = stats.rankdata(scores[:, ~positive], axis=1)
+    # Per positive: the share of negatives below it. Per negative: the share of positives above it.
+    negatives_below = (ranks[:, positive] - ranks_among_positives) / negatives
+    positives_above = 1 - (ranks[:, ~positive] - ranks_among_negatives) / positives
+    auroc = negatives_below.mean(1)
+
+    positive_variance = (negatives_below[0] - negatives_below[1]).var(ddof=1) / positives
+    negative_variance = (positives_above[0] - positives_above[1]).var(ddof=1) / negatives
+    error = float(np.sqrt(positive_variance + negative_variance))
+    quantile = float(stats.norm.ppf((1 + level) / 2))
+    test = _t_test(float(auroc[0] - auroc[1]), error, quantile, np.inf)
+    return {"first": float(auroc[0]), "second": float(auroc[1]), **test}
 
 
 def mcnemar(
@@ -145,102 +167,51 @@ def mcnemar(
 ) -> dict[str, float | str]:
     """Test whether two classifiers are right equally often (McNemar 1947).
 
-    Only patches that one alone gets right count. Under ``EXACT`` of them the test is the exact binomial one, otherwise
-    chi-square without continuity correction (Fagerland, Lydersen & Laake 2013). Patches count as independent: with slides,
-    use ``paired_difference`` of accuracy.
+    Only patches that exactly one of them gets right count. Below ``MCNEMAR_EXACT_BELOW`` such
+    patches the test is the exact binomial one, otherwise chi-square without continuity correction
+    (Fagerland, Lydersen & Laake 2013). Patches count as independent: with slides, use
+    ``paired_difference`` of accuracy.
 
     Args:
-        first: (N,), whether one calls a patch positive.
+        first: (N,), whether one predicts a patch positive.
         second: (N,), whether the other does.
         label: (N,), 0 or 1.
 
     Returns:
-        {"first_only", "second_only": patches that one alone gets right, "p": two-sided, "method"}.
+        {"first_only", "second_only": patches that only one gets right, "p": two-sided, "method"}.
 
     Raises:
-        ValueError: lengths that differ.
+        ValueError: different lengths.
     """
     if not len(first) == len(second) == len(label):
-        raise ValueError("calls and labels have different lengths")
-    truth = np.asarray(label) == 1
-    right, other = (np.asarray(called, bool) == truth for called in (first, second))
-    b, c = int((right & ~other).sum()), int((other & ~right).sum())
-    if b + c < EXACT:
-        p = float(stats.binomtest(b, b + c).pvalue) if b + c else 1.0
-        return {"first_only": b, "second_only": c, "p": p, "method": "exact"}
-    return {
-        "first_only": b,
-        "second_only": c,
-        "p": float(stats.chi2.sf((b - c) ** 2 / (b + c), 1)),
-        "method": "chi-square",
-    }
+        raise ValueError("predictions and labels have different lengths")
+    actual = np.asarray(label) == 1
+    first_right = np.asarray(first, bool) == actual
+    second_right = np.asarray(second, bool) == actual
+    first_only = int((first_right & ~second_right).sum())
+    second_only = int((second_right & ~first_right).sum())
+    discordant = first_only + second_only
+    method = "exact" if discordant < MCNEMAR_EXACT_BELOW else "chi-square"
+    if discordant == 0:
+        p = 1.0
+    elif method == "exact":
+        p = float(stats.binomtest(first_only, discordant).pvalue)
+    else:
+        p = float(stats.chi2.sf((first_only - second_only) ** 2 / discordant, 1))
+    return {"first_only": first_only, "second_only": second_only, "p": p, "method": method}
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Correct p-values for their number (Holm 1979), in the order given; those that are NaN stay so and do not count."""
+    """Correct p-values for their number (Holm 1979), in the given order.
+
+    Values that are NaN stay NaN and do not count.
+    """
     values = np.asarray(p, np.float64)
     adjusted = np.full(len(values), np.nan)
-    order = np.argsort(values, kind="stable")[: int((~np.isnan(values)).sum())]  # NaN sorts last
-    steps = np.arange(len(order), 0, -1)
-    adjusted[order] = (
-        np.minimum(1, np.maximum.accumulate(values[order] * steps)) if len(order) else []
-    )
-    return [float(value) for value in adjusted]
-
-
-def over_seeds(values: Sequence[float]) -> dict[str, float]:
-    """Return {"mean", "sd", "runs"} of a figure over runs that differ in their seed; sd (n - 1) is NaN for one run."""
-    known = np.asarray(values, np.float64)
-    sd = float(known.std(ddof=1)) if len(known) > 1 else float("nan")
-    return {
-        "mean": float(known.mean()) if len(known) else float("nan"),
-        "sd": sd,
-        "runs": float(len(known)),
-    }
-
-
-def paired_t(differences: Sequence[float], level: float = 0.95) -> dict[str, float]:
-    """Test the mean of differences between runs that share a seed by Student's t; the seeds are what is drawn.
-
-    Returns:
-        {"value", "low", "high", "p"}; all but the value NaN for fewer than two.
-    """
-    told = over_seeds(differences)
-    count = int(told["runs"])
-    error = told["sd"] / count**0.5 if count else float("nan")
-    freedom = max(count - 1, 1)
-    return _tested(told["mean"], error, float(stats.t.ppf((1 + level) / 2, freedom)), freedom)
-
-
-def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> dict[str, float]:
-    """Compare two groups of runs by Welch's t, which does not take their spreads to be equal (Welch 1947).
-
-    The seeds are what is drawn here; the patches are fixed. So it tells whether another seed would turn the order round,
-    not whether other slides would. With two or three runs a group it finds only large differences.
-
-    Args:
-        first: a figure of each run of one group.
-        second: of the other.
-        level: of the interval.
-
-    Returns:
-        {"value": first's mean less second's, "low", "high", "p": two-sided, "freedom": degrees of freedom}; all but the
-        value NaN if a group has fewer than two runs.
-    """
-    one, other = over_seeds(first), over_seeds(second)
-    value = one["mean"] - other["mean"]
-    parts: list[float] = [
-        group["sd"] ** 2 / group["runs"] if group["runs"] else np.nan for group in (one, other)
-    ]
-    error = float(np.sqrt(sum(parts)))
-    if np.isnan(error):
-        return {**_tested(value, error, error, error), "freedom": float("nan")}
-    squares: Mapping[str, float] = {
-        "one": parts[0] ** 2 / (one["runs"] - 1),
-        "other": parts[1] ** 2 / (other["runs"] - 1),
-    }
-    freedom = sum(parts) ** 2 / sum(squares.values()) if error else one["runs"] + other["runs"] - 2
-    return {
-        **_tested(value, error, float(stats.t.ppf((1 + level) / 2, freedom)), freedom),
-        "freedom": float(freedom),
-    }
+    known = int((~np.isnan(values)).sum())
+    if known:
+        ascending = np.argsort(values, kind="stable")[:known]  # NaN is sorted last
+        remaining = np.arange(known, 0, -1)
+        products = np.maximum.accumulate(values[ascending] * remaining)
+        adjusted[ascending] = np.minimum(1, products)
+    return adjusted.tolist()

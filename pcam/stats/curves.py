@@ -1,4 +1,4 @@
-"""Curves with bands: ROC, precision-recall and reliability."""
+"""Curves with confidence bands: ROC, precision-recall and reliability."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,19 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from pcam.stats.intervals import (
-    RESAMPLES,
-    effective,
-    limits,
-    percentiles,
-    resampled,
-    units_of,
-    wilson,
-)
-from pcam.stats.metrics import BINS, Floats, Labels, Scored, bin_of
+from pcam.stats.intervals import RESAMPLES, interval_limits, percentile_band, wilson_interval
+from pcam.stats.metrics import BINS, Floats, Labels, RankedScores, bin_index
+from pcam.stats.resampling import effective_units, resample_weights, unit_numbers
 
 GRID = 101  # points of a curve
-ROUNDING = 1e-9  # of counts that are whole numbers
+ROUNDING = 1e-9  # tolerance of counts that are whole numbers
+CURVES = ("roc", "precision_recall")
 
 
 class Curve(NamedTuple):
@@ -32,11 +26,20 @@ class Curve(NamedTuple):
 
 
 class Reliability(NamedTuple):
-    """Equal-width bins of [0, 1], (bins,) each; NaN in bins without patches."""
+    """A reliability diagram: equal-width bins of [0, 1], (bins,) each; NaN in empty bins.
+
+    Attributes:
+        centre: Of the bin.
+        probability: Mean probability of the bin's patches.
+        observed: Their share of positives.
+        low: Of that share.
+        high: Of that share.
+        patches: Their number.
+    """
 
     centre: Floats
-    probability: Floats  # mean of those in the bin
-    observed: Floats  # share of positives
+    probability: Floats
+    observed: Floats
     low: Floats
     high: Floats
     patches: NDArray[np.int64]
@@ -52,70 +55,83 @@ def operating_curves(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Curve]:
-    """Compute the ROC and the precision-recall curve with bands from the same resamples as ``bootstrap_metrics``.
+    """Compute the ROC and the precision-recall curve with bands.
 
-    The ROC curve is linear between thresholds (over ties too). The precision-recall curve gives at each recall the
-    precision of the highest threshold that reaches it: the steps whose area is the average precision.
+    The bands come from the same resamples as ``bootstrap_metrics``. The ROC curve is linear between
+    thresholds (over ties too). The precision-recall curve gives at each recall the precision of the
+    highest threshold that reaches it: the steps whose area is the average precision.
 
     Args:
         probability: (N,), of the positive class.
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
-        grid: points, from 0 to 1.
-        resamples: how many.
-        seed: of the draws.
-        level: how often the band is to hold the truth, at each point by itself.
+        grid: Number of points, from 0 to 1.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+        level: Confidence level, at each point separately.
 
     Returns:
-        "roc": sensitivity over 1 - specificity; "precision_recall": precision over recall, at 0 that of the first positive
-        found. NaN with one class alone or scores that are not finite.
+        "roc": sensitivity over 1 - specificity; "precision_recall": precision over recall, at 0
+        that of the first positive. NaN with one class only or scores that are not finite.
 
     Raises:
-        ValueError: no patches, or lengths that differ.
+        ValueError: no patches, or different lengths.
     """
-    scored = Scored(probability, label, metrics=())
-    units = units_of(groups, len(label))
+    scores = RankedScores(probability, label, metrics=())
+    units = unit_numbers(groups, len(label))
     x = np.linspace(0, 1, grid)
-    count = effective(label, units)
-    number = min(count["positive"], count["negative"])
-    if not scored.valid or not number:
-        nothing = np.full(grid, np.nan)
-        return {name: Curve(x, nothing, nothing, nothing) for name in ("roc", "precision_recall")}
-    point = _on_grid(scored, np.ones((1, len(label))), x)
-    drawn = np.concatenate(
-        [_on_grid(scored, weight, x) for weight in resampled(units, resamples, seed)], axis=1
-    )
-    return {
-        name: Curve(x, y[0], *percentiles(values, number, level))
-        for name, y, values in zip(("roc", "precision_recall"), point, drawn, strict=True)
-    }
+    counts = effective_units(label, units)
+    count = min(counts["positive"], counts["negative"])
+    if not scores.finite or not count:
+        undefined = np.full(grid, np.nan)
+        return {name: Curve(x, undefined, undefined, undefined) for name in CURVES}
+    observed = _curves_on_grid(scores, np.ones((1, len(label))), x)
+    weights = resample_weights(units, resamples, seed)
+    resampled = np.concatenate([_curves_on_grid(scores, block, x) for block in weights], axis=1)
+    result = {}
+    for index, name in enumerate(CURVES):
+        low, high = percentile_band(resampled[index], count, level)
+        result[name] = Curve(x, observed[index, 0], low, high)
+    return result
 
 
-def _on_grid(scored: Scored, weight: Floats, x: Floats) -> Floats:
-    """Return (2, R, G): sensitivity at each 1 - specificity, precision at each recall; NaN rows for one class alone."""
-    found = np.full((2, len(weight), len(x)), np.nan)
+def _curves_on_grid(scores: RankedScores, weights: Floats, x: Floats) -> Floats:
+    """Return the curves of R weightings at G points.
+
+    Returns:
+        (2, R, G): sensitivity at each 1 - specificity, precision at each recall; NaN in rows with
+        one class only.
+    """
+    curves = np.full((len(CURVES), len(weights), len(x)), np.nan)
     row = 0
-    for block in scored.sorted(weight):
-        for tp, fp in zip(*scored.running(block), strict=True):
+    for block in scores.sorted_blocks(weights):
+        true_positives, false_positives = scores.cumulative_counts(block)
+        for tp, fp in zip(true_positives, false_positives, strict=True):
             if tp[-1] > 0 and fp[-1] > 0:
-                found[:, row] = _sensitivity(tp, fp, x), _precision(tp, fp, x)
+                curves[0, row] = _sensitivity(tp, fp, x)
+                curves[1, row] = _precision(tp, fp, x)
             row += 1
-    return found
+    return curves
 
 
 def _sensitivity(tp: Floats, fp: Floats, x: Floats) -> Floats:
+    """Interpolate the sensitivity at false positive rates ``x`` from cumulative counts (L,)."""
     tp, fp = np.append(0.0, tp), np.append(0.0, fp)
     wanted = x * fp[-1]
-    right = np.searchsorted(fp, wanted + ROUNDING, side="right")
-    left, right = right - 1, np.minimum(right, len(fp) - 1)
+    after = np.searchsorted(fp, wanted + ROUNDING, side="right")
+    left = after - 1
+    right = np.minimum(after, len(fp) - 1)
     step = fp[right] - fp[left]
-    part = np.where(step > 0, (wanted - fp[left]) / np.where(step > 0, step, 1), 0)
-    return np.asarray((tp[left] + part * (tp[right] - tp[left])) / tp[-1])
+    safe_step = np.where(step > 0, step, 1)
+    fraction = np.where(step > 0, (wanted - fp[left]) / safe_step, 0)
+    return np.asarray((tp[left] + fraction * (tp[right] - tp[left])) / tp[-1])
 
 
 def _precision(tp: Floats, fp: Floats, x: Floats) -> Floats:
-    at = np.searchsorted(tp, np.maximum(x * tp[-1] - ROUNDING, ROUNDING), side="left")
-    return np.asarray(tp[at] / (tp[at] + fp[at]))
+    """Return the precision of the highest threshold that reaches each recall ``x``."""
+    wanted = np.maximum(x * tp[-1] - ROUNDING, ROUNDING)
+    index = np.searchsorted(tp, wanted, side="left")
+    return np.asarray(tp[index] / (tp[index] + fp[index]))
 
 
 def reliability(
@@ -128,60 +144,89 @@ def reliability(
     seed: int = 0,
     level: float = 0.95,
 ) -> Reliability:
-    """Compute a reliability diagram: the share of positives among patches of about equal probability.
+    """Compute a reliability diagram: the share of positives among patches of similar probability.
 
-    The share's interval is Wilson's (1927) over patches; with slides it comes from resamples of whole slides, as all other
-    figures' do.
+    The interval of the share is Wilson's (1927) over patches. With slides it comes from resamples
+    of whole slides, like those of all other metrics.
 
     Args:
         probability: (N,), in [0, 1].
         label: (N,), 0 or 1.
         groups: N slide names, or None.
-        bins: equal-width, as those of the expected calibration error.
-        resamples: how many, with slides.
-        seed: of the draws.
-        level: how often a bin's interval is to hold the truth.
+        bins: Number of equal-width bins, as of the expected calibration error.
+        resamples: Number of resamples, with slides.
+        seed: Seed of the draws.
+        level: Confidence level of each bin.
 
     Returns:
-        The diagram's numbers; limits are NaN in a bin that one slide alone fills.
+        The diagram's numbers; low and high are NaN in a bin whose patches are of one slide.
 
     Raises:
-        ValueError: no patches, lengths that differ, or scores outside [0, 1].
+        ValueError: no patches, different lengths, or scores outside [0, 1].
     """
     probability = np.asarray(probability, np.float64)
     if not len(label) or probability.shape != (len(label),):
         raise ValueError("no patches, or scores and labels of different lengths")
     if not ((probability >= 0) & (probability <= 1)).all():
         raise ValueError("a reliability diagram needs probabilities, from 0 to 1")
-    inside = bin_of(probability, bins)
+    bin_number = bin_index(probability, bins)
     positive = np.asarray(label) == 1
-    count = np.bincount(inside, minlength=bins)
+    patches = np.bincount(bin_number, minlength=bins)
     with np.errstate(invalid="ignore"):
-        mean = np.bincount(inside, probability, bins) / count
-        observed = np.bincount(inside, positive, bins) / count
-    band = np.full((2, bins), np.nan)
-    filled = np.flatnonzero(count)
+        mean = np.bincount(bin_number, probability, bins) / patches
+        observed = np.bincount(bin_number, positive, bins) / patches
+
     if groups is None:
-        z = float(stats.norm.ppf((1 + level) / 2))
-        for number in filled:
-            band[:, number] = wilson(observed[number], count[number], z)
+        low, high = _wilson_band(observed, patches, level)
     else:
-        units = units_of(groups, len(label))
-        member = (inside[:, None] == np.arange(bins)).astype(np.float64)
-        sums = np.concatenate(
-            [
-                weight @ np.hstack([member, member * positive[:, None]])
-                for weight in resampled(units, resamples, seed)
-            ]
+        units = unit_numbers(groups, len(label))
+        resampled = _resampled_shares(bin_number, positive, units, bins, resamples, seed)
+        low, high = _slide_band(observed, resampled, bin_number, units, level)
+    centre = (np.arange(bins) + 0.5) / bins
+    return Reliability(centre, mean, observed, low, high, patches)
+
+
+def _wilson_band(
+    observed: Floats, patches: NDArray[np.int64], level: float
+) -> tuple[Floats, Floats]:
+    """Return low and high of each bin's share over patches, (bins,) each; NaN if empty."""
+    low, high = np.full_like(observed, np.nan), np.full_like(observed, np.nan)
+    quantile = float(stats.norm.ppf((1 + level) / 2))
+    for index in np.flatnonzero(patches):
+        low[index], high[index] = wilson_interval(observed[index], patches[index], quantile)
+    return low, high
+
+
+def _slide_band(
+    observed: Floats,
+    resampled: Floats,
+    bin_number: NDArray[np.int64],
+    units: NDArray[np.int64],
+    level: float,
+) -> tuple[Floats, Floats]:
+    """Return low and high of each bin's share over slides, (bins,) each; NaN if empty."""
+    low, high = np.full_like(observed, np.nan), np.full_like(observed, np.nan)
+    for index in np.unique(bin_number):
+        inside = units[bin_number == index]
+        count = effective_units(np.ones(len(inside), np.uint8), inside)["all"]
+        low[index], high[index] = interval_limits(
+            observed[index], resampled[:, index], count, level
         )
-        with np.errstate(invalid="ignore"):
-            drawn = sums[:, bins:] / sums[:, :bins]
-        for number in filled:
-            here = inside == number
-            band[:, number] = limits(
-                observed[number],
-                drawn[:, number],
-                effective(label[here], units[here])["all"],
-                level,
-            )
-    return Reliability((np.arange(bins) + 0.5) / bins, mean, observed, band[0], band[1], count)
+    return low, high
+
+
+def _resampled_shares(
+    bin_number: NDArray[np.int64],
+    positive: NDArray[np.bool_],
+    units: NDArray[np.int64],
+    bins: int,
+    resamples: int,
+    seed: int,
+) -> Floats:
+    """Return the share of positives of each bin in each resample, (R, bins); NaN if empty."""
+    member = (bin_number[:, None] == np.arange(bins)).astype(np.float64)
+    columns = np.hstack([member, member * positive[:, None]])
+    weights = resample_weights(units, resamples, seed)
+    sums = np.concatenate([block @ columns for block in weights])
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums[:, bins:] / sums[:, :bins])

@@ -1,30 +1,35 @@
-"""Bootstrap intervals of every figure at once, over patches or over whole slides.
+"""Bootstrap intervals of all metrics at once, over patches or over whole slides.
 
-The interval is the bootstrap's standard error (Efron & Tibshirani 1993, chapter 6) on the figure's logit, or its logarithm
-where it has no upper bound, times Student's t. Its degrees of freedom come from the effective number of units (Kish 1965):
-a few slides that hold most of the tumour are few, however many patches they have. Plain percentiles and BCa hold the truth
-too seldom with 30 to 100 slides, ``tests/stats/test_coverage.py`` measures it.
+The interval is the bootstrap's standard error (Efron & Tibshirani 1993, chapter 6) on the metric's
+logit, or its logarithm where it has no upper bound, times a quantile of Student's t. The degrees of
+freedom come from the effective number of units (Kish 1965): a few slides that hold most of the
+tumour are few, however many patches they have. With 30 to 100 slides, plain percentiles and BCa
+contain the true value too rarely; ``tests/stats/test_coverage.py`` measures this.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from pcam.stats.metrics import BINS, CELLS, METRICS, Floats, Labels, Scored
+from pcam.stats.metrics import BINS, METRICS, Floats, Labels, RankedScores
+from pcam.stats.resampling import (
+    concatenate_metrics,
+    effective_units,
+    effective_units_of_metric,
+    resample_weights,
+    unit_numbers,
+)
 
 RESAMPLES = 2000
 METHOD = "bootstrap standard error on the logit scale, Student's t by the effective number drawn"
-OF_ALL = frozenset(
-    {"accuracy", "brier", "nll", "ece"}
-)  # as means over all patches, whichever their class
-LOGARITHMIC = frozenset({"nll"})  # no upper bound
-BIASED = frozenset({"ece"})  # larger in a sample than in truth, and larger still in a resample
 
 Interval = dict[str, float]
 Scale = Literal["logit", "log", "biased"]
+# Metrics whose interval is not symmetric on the logit scale: the NLL has no upper bound; the
+# calibration error is larger in a sample than in truth, and larger still in a resample.
+SCALES: Mapping[str, Scale] = {"nll": "log", "ece": "biased"}
 
 
 def bootstrap_metrics(
@@ -40,47 +45,45 @@ def bootstrap_metrics(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Compute every figure with its interval.
+    """Compute every metric with its interval.
 
-    Patches of one slide resemble each other, so where slides are known whole slides are drawn: an interval over patches
-    would be too narrow.
+    Patches of one slide resemble each other. So whole slides are drawn where they are known: an
+    interval over patches would be too narrow.
 
     Args:
         probability: (N,), of the positive class.
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
-        metrics: which of ``METRICS``.
-        threshold: a patch is called positive from this probability on; chosen on another split.
-        bins: of the expected calibration error.
-        means: values of each patch (N,), not negative, whose mean is a further figure ("loss").
-        resamples: how many.
-        seed: of the draws.
-        level: how often the interval is to hold the truth.
+        metrics: Which of ``METRICS``.
+        threshold: A patch is predicted positive from this probability on; chosen on another split.
+        bins: Bins of the expected calibration error.
+        means: Values of each patch (N,), not negative, whose mean is a further metric ("loss").
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+        level: Confidence level.
 
     Returns:
-        Figure to {"value", "low", "high"}; NaN where it is not defined, limits NaN where one slide alone is drawn from.
-        The expected calibration error of a sample is larger than the truth. Its interval allows for that, as far as the
-        resamples show it (Efron & Tibshirani 1993, chapter 10), yet is still too high for a network that is all but
-        perfectly calibrated.
+        Metric to {"value", "low", "high"}. All are NaN where the metric is not defined; low and
+        high are NaN if only one slide is drawn from. The expected calibration error of a sample is
+        larger than the truth. Its interval corrects for that as far as the resamples show it (Efron
+        & Tibshirani 1993, chapter 10), but is still too high for a network that is calibrated
+        almost perfectly.
 
     Raises:
-        ValueError: no patches, lengths that differ, or a figure that is not known.
+        ValueError: no patches, different lengths, or an unknown metric.
     """
-    scored = Scored(probability, label, threshold, bins, metrics, means)
-    units = units_of(groups, len(label))
-    drawn = joined(scored.weigh(weight) for weight in resampled(units, resamples, seed))
-    count = effective(label, units, np.asarray(probability) >= threshold)
+    scores = RankedScores(probability, label, threshold, bins, metrics, means)
+    units = unit_numbers(groups, len(label))
+    weights = resample_weights(units, resamples, seed)
+    resampled = concatenate_metrics(scores.weigh(block) for block in weights)
+    counts = effective_units(label, units, np.asarray(probability) >= threshold)
     result = {}
-    for name, value in scored.weigh(np.ones((1, len(label)))).items():
-        scale: Scale = (
-            "log"
-            if name in LOGARITHMIC or name in scored.means
-            else "biased"
-            if name in BIASED
-            else "logit"
-        )
-        low, high = limits(float(value[0]), drawn[name], count_for(name, count), level, scale)
-        result[name] = {"value": float(value[0]), "low": low, "high": high}
+    for name, values in scores.weigh(np.ones((1, len(label)))).items():
+        value = float(values[0])
+        count = effective_units_of_metric(name, counts)
+        scale = "log" if name in scores.mean_names else SCALES.get(name, "logit")
+        low, high = interval_limits(value, resampled[name], count, level, scale)
+        result[name] = {"value": value, "low": low, "high": high}
     return result
 
 
@@ -93,33 +96,35 @@ def bootstrap_mean(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Compute the mean of what was measured on each patch, with its interval.
+    """Compute the mean of a value per patch, with its interval.
 
     Args:
         values: (N,); patches whose value is NaN are left out.
         groups: N slide names, or None to draw patches.
-        bounded: the values are shares, from 0 to 1, and so is the interval.
-        resamples: how many.
-        seed: of the draws.
-        level: how often the interval is to hold the truth.
+        bounded: The values are shares, from 0 to 1, and so is the interval.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+        level: Confidence level.
 
     Returns:
-        {"value", "low", "high", "patches"}; NaN without any value, limits NaN where one slide or patch alone has one.
+        {"value", "low", "high", "patches"}; NaN without any value. Low and high are NaN if only one
+        slide or patch has a value.
     """
     known = np.flatnonzero(~np.isnan(values))
     if not len(known):
-        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "patches": 0}
+        return {"value": np.nan, "low": np.nan, "high": np.nan, "patches": 0}
     values = np.asarray(values, np.float64)[known]
-    units = units_of(None if groups is None else [groups[int(i)] for i in known], len(values))
-    drawn = np.concatenate(
-        [weight @ values / weight.sum(1) for weight in resampled(units, resamples, seed)]
-    )
-    mean, count = float(values.mean()), effective(np.ones(len(values), np.uint8), units)["all"]
+    known_groups = None if groups is None else [groups[int(index)] for index in known]
+    units = unit_numbers(known_groups, len(values))
+    weights = resample_weights(units, resamples, seed)
+    resampled = np.concatenate([block @ values / block.sum(1) for block in weights])
+    mean = float(values.mean())
+    count = effective_units(np.ones(len(values), np.uint8), units)["all"]
     if bounded:
-        low, high = limits(mean, drawn, count, level)
+        low, high = interval_limits(mean, resampled, count, level)
     else:
-        error, t = spread(drawn, count, level)
-        low, high = mean - t * error, mean + t * error
+        error, quantile = standard_error(resampled, count, level)
+        low, high = mean - quantile * error, mean + quantile * error
     return {"value": mean, "low": low, "high": high, "patches": len(values)}
 
 
@@ -128,135 +133,99 @@ def unit(groups: Sequence[str] | None) -> str:
     return "patches" if groups is None else "slides"
 
 
-def units_of(groups: Sequence[str] | None, size: int) -> NDArray[np.int64]:
-    """Return (N,), the number of the unit that is drawn with each patch: its slide, or itself.
-
-    Raises:
-        ValueError: not one slide name per patch.
-    """
-    if groups is None:
-        return np.arange(size)
-    if len(groups) != size:
-        raise ValueError(f"{len(groups)} slide names for {size} patches")
-    return np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
-
-
-def resampled(units: NDArray[np.int64], resamples: int, seed: int) -> Iterator[Floats]:
-    """Yield weights (r, N), a few resamples at a time: how often each patch is drawn.
-
-    What is drawn depends on the number of units and the seed alone, so two networks' resamples are the same.
-    """
-    count = int(units.max()) + 1
-    rng = np.random.default_rng(seed)
-    step = max(1, CELLS // len(units))
-    for start in range(0, resamples, step):
-        size = min(step, resamples - start)
-        picks = rng.integers(count, size=(size, count)) + np.arange(size)[:, None] * count
-        times = (
-            np.bincount(picks.ravel(), minlength=size * count)
-            .reshape(size, count)
-            .astype(np.float64)
-        )
-        yield (
-            times if count == len(units) and (units == np.arange(count)).all() else times[:, units]
-        )
-
-
-def joined(parts: Iterator[dict[str, Floats]]) -> dict[str, Floats]:
-    """Join figures of a few resamples each, along the first axis."""
-    every = list(parts)
-    return {name: np.concatenate([part[name] for part in every]) for name in every[0]}
-
-
-def effective(
-    label: Labels, units: NDArray[np.int64], called: NDArray[np.bool_] | None = None
-) -> dict[str, float]:
-    """Return the effective number of units that bear positives, negatives, patches, and patches that are called positive.
-
-    (Σ n)² / Σ n² over the units' counts n: their number if they are equally large, fewer if not; 0 without any.
-    """
-    found = {}
-    sets = {"positive": label == 1, "negative": label == 0, "all": np.ones(len(label), bool)}
-    for name, chosen in (sets if called is None else {**sets, "called": called}).items():
-        n = np.bincount(units[chosen], minlength=1).astype(np.float64)
-        found[name] = float(n.sum() ** 2 / (n**2).sum()) if n.any() else 0.0
-    return found
-
-
-def count_for(figure: str, count: Mapping[str, float]) -> float:
-    """Return the effective number of units behind a figure: of the class it is a share of, or of the rarer one."""
-    if figure in OF_ALL or figure not in METRICS:
-        return count["all"]
-    sided = {"sensitivity": "positive", "specificity": "negative"}
-    if figure in sided:
-        return count[sided[figure]]
-    rarer = min(count["positive"], count["negative"]) or count["all"]
-    return min(rarer, count.get("called", rarer)) if figure == "precision" else rarer
-
-
-def limits(
-    value: float, drawn: Floats, count: float, level: float, scale: Scale = "logit"
+def interval_limits(
+    value: float, resampled: Floats, count: float, level: float, scale: Scale = "logit"
 ) -> tuple[float, float]:
-    """Compute an interval from a figure and its resamples.
+    """Compute an interval from a metric and its resamples.
 
     Args:
-        value: the figure, in [0, 1], or from 0 up on the scale "log".
-        drawn: (R,), its resamples; NaN where it is not defined.
-        count: effective number of units.
-        level: how often the interval is to hold the truth.
-        scale: on which the standard error is laid off: "logit", "log", or "biased": as it is, around the figure less its
-            bias, though reaching up to the figure at least.
+        value: The metric, in [0, 1], or from 0 up on the scale "log".
+        resampled: (R,), its value in each resample; NaN where it is not defined.
+        count: Effective number of units.
+        level: Confidence level.
+        scale: Where the interval is symmetric: "logit", "log", or "biased": on the metric's own
+            scale, around the metric less its bias, though up to the metric at least.
 
     Returns:
-        Low and high; NaN if the figure is not defined, if fewer than two units bear it, or fewer than half of the resamples
-        have it. At exactly 0 or 1, where resamples say nothing, the score interval of that share of ``count`` units
-        (Wilson 1927).
+        Low and high; NaN if the metric is not defined, if it rests on fewer than two units, or if
+        fewer than half of the resamples have it. At exactly 0 or 1, where all resamples agree, the
+        score interval of that share of ``count`` units (Wilson 1927).
     """
-    error, t = spread(drawn, count, level)
+    error, quantile = standard_error(resampled, count, level)
     if np.isnan(value) or np.isnan(error) or (scale == "log" and value <= 0):
-        return float("nan"), float("nan")
+        return np.nan, np.nan
+    reach = quantile * error
     if scale == "biased":
-        middle = 2 * value - float(np.nanmean(drawn))
-        return max(0.0, middle - t * error), min(1.0, max(value, middle + t * error))
-    with np.errstate(over="ignore"):
-        if scale == "log":
-            factor = np.exp(t * error / value)
+        centre = 2 * value - float(np.nanmean(resampled))
+        return max(0.0, centre - reach), min(1.0, max(value, centre + reach))
+    if scale == "log":
+        with np.errstate(over="ignore"):
+            factor = np.exp(reach / value)
             return float(value / factor), float(value * factor)
-        if not 0 < value < 1:
-            return wilson(value, count, t)
-        reach, odds = np.exp(t * error / (value * (1 - value))), value / (1 - value)
-        return float(odds / (odds + reach)), float(odds / (odds + 1 / reach))
+    if not 0 < value < 1:
+        return wilson_interval(value, count, quantile)
+    odds = value / (1 - value)
+    with np.errstate(over="ignore"):
+        factor = np.exp(reach / (value * (1 - value)))
+        return float(odds / (odds + factor)), float(odds / (odds + 1 / factor))
 
 
-def spread(drawn: Floats, count: float, level: float) -> tuple[float, float]:
-    """Return the standard error of a figure and the quantile of Student's t that goes with it."""
-    known = drawn[~np.isnan(drawn)]
-    if count < 1 + 1e-9 or len(known) < max(2, len(drawn) / 2):
-        return float("nan"), float("nan")
-    # resampling draws from the sample's own spread, which is too small by (count - 1) / count
-    return float(known.std(ddof=1) * np.sqrt(count / (count - 1))), float(
-        stats.t.ppf((1 + level) / 2, count - 1)
-    )
+def standard_error(resampled: Floats, count: float, level: float) -> tuple[float, float]:
+    """Return a metric's standard error and the quantile of Student's t that goes with it.
 
+    Args:
+        resampled: (R,), the metric in each resample; NaN where it is not defined.
+        count: Effective number of units.
+        level: Confidence level.
 
-def percentiles(drawn: Floats, count: float, level: float) -> tuple[Floats, Floats]:
-    """Return pointwise limits of curves (R, G) by percentiles, widened for few units (Hesterberg 2015, section 4.2).
-
-    They stay between 0 and 1 and follow a curve to its ends, where the logit cannot.
+    Returns:
+        Two NaN for fewer than two units, or if fewer than half of the resamples have the metric.
     """
-    nothing = np.full(drawn.shape[1], np.nan)
-    drawn = drawn[~np.isnan(drawn).any(1)]
-    if count < 1 + 1e-9 or not len(drawn):
-        return nothing, nothing
-    tail = stats.norm.cdf(np.sqrt(count / (count - 1)) * stats.t.ppf((1 - level) / 2, count - 1))
-    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    known = resampled[~np.isnan(resampled)]
+    if count < 1 + 1e-9 or len(known) < max(2, len(resampled) / 2):
+        return np.nan, np.nan
+    # Resampling draws from the sample's own variance, which is too small by (count - 1) / count.
+    error = float(known.std(ddof=1) * np.sqrt(count / (count - 1)))
+    return error, float(stats.t.ppf((1 + level) / 2, count - 1))
+
+
+def percentile_band(resampled: Floats, count: float, level: float) -> tuple[Floats, Floats]:
+    """Return a curve's pointwise limits by percentiles, widened for few units.
+
+    The widening is that of Hesterberg (2015, section 4.2). The limits stay between 0 and 1 and
+    follow a curve to its ends, where the logit is infinite.
+
+    Args:
+        resampled: (R, G), the curve in each resample; rows with NaN are left out.
+        count: Effective number of units.
+        level: Confidence level at each point.
+
+    Returns:
+        Low and high, (G,) each; NaN for fewer than two units.
+    """
+    unknown = np.full(resampled.shape[1], np.nan)
+    known = resampled[~np.isnan(resampled).any(1)]
+    if count < 1 + 1e-9 or not len(known):
+        return unknown, unknown
+    quantile = stats.t.ppf((1 - level) / 2, count - 1)
+    tail = stats.norm.cdf(np.sqrt(count / (count - 1)) * quantile)
+    low, high = np.quantile(known, [tail, 1 - tail], axis=0)
     return low, high
 
 
-def wilson(share: float, count: float, z: float) -> tuple[float, float]:
-    """Return the score interval (Wilson 1927) of a share of ``count`` units, ``z`` standard errors to each side."""
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = (
-        z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    )
-    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
+def wilson_interval(share: float, count: float, quantile: float) -> tuple[float, float]:
+    """Return the score interval (Wilson 1927) of a share.
+
+    ``scipy.stats.binomtest`` needs whole counts and a normal quantile. Effective numbers of units
+    are not whole, and their quantile is Student's.
+
+    Args:
+        share: Observed, 0 to 1.
+        count: Number of units, not necessarily whole.
+        quantile: Standard errors to each side.
+    """
+    squared = quantile * quantile
+    centre = (share + squared / (2 * count)) / (1 + squared / count)
+    variance = share * (1 - share) / count + squared / (4 * count * count)
+    reach = quantile / (1 + squared / count) * np.sqrt(variance)
+    return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))

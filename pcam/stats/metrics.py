@@ -1,4 +1,4 @@
-"""Figures of a binary classifier, for one sample or for many weightings of it at once."""
+"""Metrics of a binary classifier, for one sample or for many weightings of it at once."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -8,40 +8,36 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Labels = NDArray[np.uint8]
 
-CALLED = (
+RANKING_METRICS = ("auroc", "average_precision")
+THRESHOLD_METRICS = (
     "accuracy",
     "balanced_accuracy",
     "f1",
     "precision",
     "sensitivity",
     "specificity",
-)  # depend on the threshold
-RANKED = ("auroc", "average_precision")
-CALIBRATED = ("brier", "nll", "ece")  # need probabilities, not just scores
-METRICS = (*RANKED, *CALLED, *CALIBRATED)
-LOWER_IS_BETTER = frozenset(CALIBRATED)
-BINS = 15
-SMALLEST = float(
-    np.finfo(np.float64).eps
-)  # a probability this near to 0 or 1 is taken as this far from it, in NLL
-CELLS = 1 << 18  # weights worked on at a time: what stays in a core's cache
+)
+CALIBRATION_METRICS = ("brier", "nll", "ece")  # need probabilities, not just scores
+METRICS = (*RANKING_METRICS, *THRESHOLD_METRICS, *CALIBRATION_METRICS)
+
+BINS = 15  # equal-width bins of the expected calibration error
+EPSILON = float(np.finfo(np.float64).eps)  # the NLL clips probabilities to this far from 0 and 1
+BLOCK_CELLS = 1 << 18  # weights processed at a time, so that they stay in a core's cache
+COUNT_COLUMNS = 4  # patches, positives, predicted positives, true positives
 
 
-class Scored:
+class RankedScores:
     """One vector of scores with its labels, sorted once, to be weighted many times.
 
-    A bootstrap's resample is a weighting by counts, so resamples need no sorting of their own: each is a running sum.
+    A bootstrap resample is a weighting of the patches by counts. So resamples need no sorting of
+    their own: cumulative sums of the weights, in the order of the scores, give every metric.
 
-    Args:
-        probability: (N,), of the positive class; ties are allowed. Scores outside [0, 1] have no Brier, NLL and ECE.
-        label: (N,), 0 or 1.
-        threshold: a patch is called positive from this probability on.
-        bins: equal-width bins of [0, 1] for the expected calibration error.
-        metrics: which of ``METRICS``.
-        means: further values of each patch, (N,), by the name under which their mean becomes a figure.
-
-    Raises:
-        ValueError: no patches, lengths that differ, or a figure that is not known.
+    Attributes:
+        metrics: The metrics to compute, in the order of ``METRICS``.
+        mean_names: Names of the additional means.
+        finite: Whether every score is finite.
+        score: float64 (N,), descending.
+        run_ends: int64 (L,), the last patch of each run of equal scores; None without ties.
     """
 
     def __init__(
@@ -53,144 +49,184 @@ class Scored:
         metrics: Collection[str] = METRICS,
         means: Mapping[str, Floats] | None = None,
     ) -> None:
-        means = means or {}
-        if any(np.shape(values) != (len(label),) for values in (probability, *means.values())):
-            raise ValueError("scores, labels and means have different lengths")
-        if not len(label):
-            raise ValueError("no patches")
-        if unknown := set(metrics) - set(METRICS):
-            raise ValueError(f"unknown metrics: {', '.join(sorted(unknown))}")
-        self.metrics = [name for name in METRICS if name in metrics]
-        self.means = list(means)
-        self.bins = bins
-        probability = np.asarray(probability, np.float64)
-        self.valid = bool(np.isfinite(probability).all())
-        self.known = not np.isnan(threshold)
-        self.order = np.argsort(-probability, kind="stable")
-        self.score = probability[self.order]
-        self.positive = (np.asarray(label)[self.order] == 1).astype(np.float64)
-        ends = np.append(np.flatnonzero(np.diff(self.score)), len(label) - 1)
-        self.last = (
-            ends if len(ends) < len(label) else None
-        )  # last patch of each run of equal scores; None without ties
-        self.columns = self._columns(
-            threshold, {name: np.asarray(values)[self.order] for name, values in means.items()}
-        )
-
-    def _columns(self, threshold: float, means: Mapping[str, Floats]) -> Floats:
-        """Return (N, K): all that is summed patch by patch, so that one matrix product sums it for many weightings."""
-        called = (self.score >= threshold).astype(np.float64)
-        columns = [
-            np.ones_like(called),
-            self.positive,
-            called,
-            called * self.positive,
-            *means.values(),
-        ]
-        self.probable = self.valid and bool(((self.score >= 0) & (self.score <= 1)).all())
-        if self.probable and not set(CALIBRATED).isdisjoint(self.metrics):
-            gap = self.positive - self.score
-            likely = np.clip(
-                np.where(self.positive == 1, self.score, 1 - self.score), SMALLEST, 1 - SMALLEST
-            )
-            columns += [gap**2, -np.log(likely)]
-            if "ece" in self.metrics:
-                inside = bin_of(self.score, self.bins)
-                columns += [np.where(inside == number, gap, 0.0) for number in range(self.bins)]
-        return np.stack(columns, axis=1)
-
-    def weigh(self, weight: Floats) -> dict[str, Floats]:
-        """Compute every figure under each of R weightings.
+        """Sort the scores.
 
         Args:
-            weight: (R, N), not negative, in the order of the patches.
+            probability: (N,), of the positive class; ties are allowed. Scores outside [0, 1] have
+                no Brier score, NLL and calibration error.
+            label: (N,), 0 or 1.
+            threshold: A patch is predicted positive from this probability on. NaN: not known.
+            bins: Equal-width bins of [0, 1] for the expected calibration error.
+            metrics: Which of ``METRICS``.
+            means: Further values of each patch, (N,), by the name of their mean.
+
+        Raises:
+            ValueError: no patches, different lengths, or an unknown metric.
+        """
+        means = means or {}
+        _validate(probability, label, metrics, means)
+        self.metrics = [name for name in METRICS if name in metrics]
+        self.mean_names = list(means)
+        scores = np.asarray(probability, np.float64)
+        self.finite = bool(np.isfinite(scores).all())
+        self._has_threshold = not np.isnan(threshold)
+        self._order = np.argsort(-scores, kind="stable")
+        self.score = scores[self._order]
+        self._positive = (np.asarray(label)[self._order] == 1).astype(np.float64)
+        self.run_ends = _run_ends(self.score)
+        columns = self._count_columns(threshold)
+        columns += [np.asarray(values)[self._order] for values in means.values()]
+        columns += self._calibration_columns(bins)
+        self._columns = np.stack(columns, axis=1)
+
+    def _count_columns(self, threshold: float) -> list[Floats]:
+        """Return per patch: 1, positive, predicted positive, true positive."""
+        predicted = (self.score >= threshold).astype(np.float64)
+        return [np.ones_like(predicted), self._positive, predicted, predicted * self._positive]
+
+    def _calibration_columns(self, bins: int) -> list[Floats]:
+        """Return per patch: squared error, negative log-likelihood, and its error in each bin."""
+        is_probability = self.finite and bool(((self.score >= 0) & (self.score <= 1)).all())
+        if not is_probability or not self._includes(CALIBRATION_METRICS):
+            return []
+        gap = self._positive - self.score
+        likelihood = np.where(self._positive == 1, self.score, 1 - self.score)
+        columns = [gap**2, -np.log(np.clip(likelihood, EPSILON, 1 - EPSILON))]
+        if "ece" in self.metrics:
+            bin_number = bin_index(self.score, bins)
+            columns += [np.where(bin_number == number, gap, 0.0) for number in range(bins)]
+        return columns
+
+    def _includes(self, names: Collection[str]) -> bool:
+        return not set(names).isdisjoint(self.metrics)
+
+    def weigh(self, weights: Floats) -> dict[str, Floats]:
+        """Compute every metric under each of R weightings.
+
+        Args:
+            weights: (R, N), not negative, in the order of the patches.
 
         Returns:
-            (R,) each of the figures: auroc (ties count half), average_precision (step-wise, as scikit-learn's), accuracy,
-            balanced_accuracy, f1, precision, sensitivity, specificity, brier, nll (natural logarithm, probabilities
-            clipped to ``SMALLEST`` from 0 and 1), ece (bins' mean distance between probability and share of positives,
-            weighted by their counts: Naeini et al. 2015, for the positive class). NaN where a figure is not defined: one
-            class alone (auroc, average_precision, balanced_accuracy; sensitivity without positives, specificity without
-            negatives), nothing called positive (precision), a score that is not finite.
+            Each mean and metric, (R,): auroc (ties count half), average_precision (step-wise, as
+            scikit-learn's), accuracy, balanced_accuracy, f1, precision, sensitivity, specificity,
+            brier, nll (natural logarithm, probabilities clipped to ``EPSILON`` from 0 and 1), ece
+            (mean distance between probability and share of positives over bins, weighted by their
+            counts: Naeini et al. 2015, for the positive class). NaN where a metric is not defined:
+            one class only (auroc, average_precision, balanced_accuracy; sensitivity without
+            positives, specificity without negatives), no patch predicted positive (precision), a
+            score that is not finite.
         """
-        parts: dict[str, list[Floats]] = {name: [] for name in (*self.means, *self.metrics)}
-        for block in self.sorted(weight):
-            for name, values in self._block(block).items():
+        parts: dict[str, list[Floats]] = {name: [] for name in (*self.mean_names, *self.metrics)}
+        for block in self.sorted_blocks(weights):
+            for name, values in self._weigh_block(block).items():
                 parts[name].append(values)
+        return {name: np.concatenate([np.empty(0), *values]) for name, values in parts.items()}
+
+    def sorted_blocks(self, weights: Floats) -> Iterator[Floats]:
+        """Yield a few weightings at a time, their patches from the highest score down."""
+        rows = max(1, BLOCK_CELLS // max(1, len(self._order)))
+        for start in range(0, len(weights), rows):
+            block = np.asarray(weights[start : start + rows], np.float64)
+            yield block.take(self._order, axis=1)
+
+    def cumulative_counts(self, block: Floats) -> tuple[Floats, Floats]:
+        """Return true and false positives (R, L) of a threshold at each of the L distinct scores.
+
+        Args:
+            block: (R, N), weights of ``sorted_blocks``.
+        """
+        predicted = block.cumsum(1)
+        true_positives = (block * self._positive).cumsum(1)
+        if self.run_ends is not None:
+            predicted = predicted[:, self.run_ends]
+            true_positives = true_positives[:, self.run_ends]
+        return true_positives, predicted - true_positives
+
+    def _weigh_block(self, block: Floats) -> dict[str, Floats]:
+        sums = (block @ self._columns).T
+        total, positives, predicted, true_positives = sums[:COUNT_COLUMNS]
+        calibration_start = COUNT_COLUMNS + len(self.mean_names)
+        mean_sums = sums[COUNT_COLUMNS:calibration_start]
+        calibration_sums = sums[calibration_start:]
+        found: dict[str, Floats] = {}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = dict(zip(self.mean_names, mean_sums / total, strict=True))
+            if self.finite and self._has_threshold:
+                found |= _threshold_metrics(total, positives, predicted, true_positives)
+            if self.finite and self._includes(RANKING_METRICS):
+                found |= self._ranking_metrics(block, positives, total - positives)
+            if len(calibration_sums):
+                found |= _calibration_metrics(calibration_sums, total)
+        undefined = np.full(len(block), np.nan)
+        return means | {name: found.get(name, undefined) for name in self.metrics}
+
+    def _ranking_metrics(
+        self, block: Floats, positives: Floats, negatives: Floats
+    ) -> dict[str, Floats]:
+        true_positives, false_positives = self.cumulative_counts(block)
+        new_true = np.diff(true_positives, axis=1, prepend=0.0)
+        new_false = np.diff(false_positives, axis=1, prepend=0.0)
+        # Each negative is below the positives before it, and level with half of those it ties with.
+        area = np.einsum("rl,rl->r", new_false, true_positives - new_true / 2)
+        predicted = true_positives + false_positives
+        np.maximum(predicted, 1e-300, out=predicted)  # no weight so far: no new positives either
+        precision_sum = np.einsum("rl,rl->r", new_true, true_positives / predicted)
         return {
-            name: np.concatenate(values) if values else np.empty(0)
-            for name, values in parts.items()
+            "auroc": area / (positives * negatives),
+            "average_precision": np.where(negatives > 0, precision_sum / positives, np.nan),
         }
 
-    def sorted(self, weight: Floats) -> Iterator[Floats]:
-        """Yield the weights of a few weightings at a time, patches from the highest score down."""
-        rows = max(1, CELLS // max(1, len(self.order)))
-        for start in range(0, len(weight), rows):
-            yield np.asarray(weight[start : start + rows], np.float64).take(self.order, axis=1)
 
-    def running(self, block: Floats) -> tuple[Floats, Floats]:
-        """Return true and false positives (R, L) if all down to each of the L different scores were called positive."""
-        every = block.cumsum(1)
-        tp = (block * self.positive).cumsum(1)
-        if self.last is not None:
-            every, tp = every[:, self.last], tp[:, self.last]
-        return tp, every - tp
-
-    def _block(self, block: Floats) -> dict[str, Floats]:
-        sums = (block @ self.columns).T
-        (total, p, called, tp), means, rest = (
-            sums[:4],
-            sums[4 : 4 + len(self.means)],
-            sums[4 + len(self.means) :],
-        )
-        n, fp = total - p, called - tp
-        nothing = np.full(len(block), np.nan)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = dict(zip(self.means, means / total, strict=True))
-            if self.known:
-                sensitivity, specificity = tp / p, (n - fp) / n
-                found |= {
-                    "accuracy": (tp + n - fp) / total,
-                    "balanced_accuracy": (sensitivity + specificity) / 2,
-                    "f1": 2 * tp / (called + p),
-                    "precision": tp / called,
-                    "sensitivity": sensitivity,
-                    "specificity": specificity,
-                }
-            if self.valid and not set(RANKED).isdisjoint(self.metrics):
-                found |= self._ranked(block, p, n)
-            if len(rest):
-                found |= {
-                    "brier": rest[0] / total,
-                    "nll": rest[1] / total,
-                    "ece": np.abs(rest[2:]).sum(0) / total,
-                }
-        if not self.valid:
-            found = {name: found[name] for name in self.means}
-        return {name: found.get(name, nothing) for name in (*self.means, *self.metrics)}
-
-    def _ranked(self, block: Floats, p: Floats, n: Floats) -> dict[str, Floats]:
-        tp, fp = self.running(block)
-        rise, run = np.diff(tp, axis=1, prepend=0.0), np.diff(fp, axis=1, prepend=0.0)
-        # each run of negatives is outranked by the positives before it, and by half of those it ties with
-        area = np.einsum("rl,rl->r", run, tp - rise / 2)
-        every = tp + fp
-        np.maximum(every, 1e-300, out=every)  # nothing drawn yet: no rise either
-        precise = np.einsum("rl,rl->r", rise, tp / every)
-        return {"auroc": area / (p * n), "average_precision": np.where(n > 0, precise / p, np.nan)}
+def _validate(
+    probability: Floats, label: Labels, metrics: Collection[str], means: Mapping[str, Floats]
+) -> None:
+    lengths = [np.shape(values) for values in (probability, *means.values())]
+    if any(length != (len(label),) for length in lengths):
+        raise ValueError("scores, labels and means have different lengths")
+    if not len(label):
+        raise ValueError("no patches")
+    unknown = set(metrics) - set(METRICS)
+    if unknown:
+        raise ValueError(f"unknown metrics: {', '.join(sorted(unknown))}")
 
 
-def bin_of(probability: Floats, bins: int) -> NDArray[np.int64]:
-    """Return which equal-width bin of [0, 1] holds each probability: closed below, open above, the last closed."""
+def _run_ends(score: Floats) -> NDArray[np.int64] | None:
+    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+    return ends if len(ends) < len(score) else None
+
+
+def _threshold_metrics(
+    total: Floats, positives: Floats, predicted: Floats, true_positives: Floats
+) -> dict[str, Floats]:
+    negatives = total - positives
+    false_positives = predicted - true_positives
+    sensitivity = true_positives / positives
+    specificity = (negatives - false_positives) / negatives
+    return {
+        "accuracy": (true_positives + negatives - false_positives) / total,
+        "balanced_accuracy": (sensitivity + specificity) / 2,
+        "f1": 2 * true_positives / (predicted + positives),
+        "precision": true_positives / predicted,
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+    }
+
+
+def _calibration_metrics(sums: Floats, total: Floats) -> dict[str, Floats]:
+    squared_error, log_loss, *bin_gaps = sums
+    found = {"brier": squared_error / total, "nll": log_loss / total}
+    if bin_gaps:
+        found["ece"] = np.abs(sums[2:]).sum(0) / total
+    return found
+
+
+def bin_index(probability: Floats, bins: int) -> NDArray[np.int64]:
+    """Return the equal-width bin of each probability in [0, 1].
+
+    Bins are closed below and open above; the last one is closed on both sides.
+    """
     edges = np.linspace(0, 1, bins + 1)[1:-1]
     return np.searchsorted(edges, probability, side="right").astype(np.int64)
-
-
-def weighted_metrics(
-    probability: Floats, label: Labels, weight: Floats, threshold: float = 0.5, bins: int = BINS
-) -> dict[str, Floats]:
-    """Compute every figure under each of R weightings (R, N) of the same N patches: see ``Scored.weigh``."""
-    return Scored(probability, label, threshold, bins).weigh(weight)
 
 
 def classification_metrics(
@@ -201,8 +237,7 @@ def classification_metrics(
     metrics: Collection[str] = METRICS,
     means: Mapping[str, Floats] | None = None,
 ) -> dict[str, float]:
-    """Compute every figure of one sample, each patch once: see ``Scored``."""
-    found = Scored(probability, label, threshold, bins, metrics, means).weigh(
-        np.ones((1, len(label)))
-    )
+    """Compute every metric of one sample, each patch once: see ``RankedScores``."""
+    scores = RankedScores(probability, label, threshold, bins, metrics, means)
+    found = scores.weigh(np.ones((1, len(label))))
     return {name: float(value[0]) for name, value in found.items()}

@@ -1,10 +1,13 @@
-"""Thresholds, to be chosen on one split and used on another. A patch is called positive from the threshold on."""
+"""Thresholds, chosen on one split and used on another.
+
+A patch is predicted positive if its probability is the threshold or more.
+"""
 
 import numpy as np
 
-from pcam.stats.metrics import Floats, Labels, Scored
+from pcam.stats.metrics import Floats, Labels, RankedScores
 
-ROUNDING = 1e-9
+ROUNDING = 1e-9  # tolerance of products that are whole numbers
 
 
 def youden(probability: Floats, label: Labels) -> float:
@@ -15,17 +18,21 @@ def youden(probability: Floats, label: Labels) -> float:
         label: (N,), 0 or 1.
 
     Returns:
-        One of the probabilities, the largest if several do as well; NaN with one class alone or scores that are not finite.
+        One of the probabilities, the largest of several equally good ones; NaN with one class only
+        or scores that are not finite.
 
     Raises:
-        ValueError: no patches, or lengths that differ.
+        ValueError: no patches, or different lengths.
     """
-    scored = Scored(probability, label, metrics=())
-    tp, fp = (counts[0] for counts in scored.running(np.ones((1, len(label)))))
-    if not scored.valid or not tp[-1] or not fp[-1]:
-        return float("nan")
-    best = int(np.argmax(tp * fp[-1] - fp * tp[-1]))  # in whole numbers, so that equals are equal
-    return float(scored.score[best if scored.last is None else scored.last[best]])
+    scores = RankedScores(probability, label, metrics=())
+    true_positives, false_positives = scores.cumulative_counts(np.ones((1, len(label))))
+    tp, fp = true_positives[0], false_positives[0]
+    if not scores.finite or not tp[-1] or not fp[-1]:
+        return np.nan
+    # Sensitivity less false positive rate, in whole numbers, so that equal values are equal.
+    best = int(np.argmax(tp * fp[-1] - fp * tp[-1]))
+    patch = best if scores.run_ends is None else scores.run_ends[best]
+    return float(scores.score[patch])
 
 
 def at_sensitivity(probability: Floats, label: Labels, wanted: float) -> float:
@@ -34,19 +41,22 @@ def at_sensitivity(probability: Floats, label: Labels, wanted: float) -> float:
     Args:
         probability: (N,), of the positive class.
         label: (N,), 0 or 1.
-        wanted: above 0, up to 1.
+        wanted: Above 0, up to 1.
 
     Returns:
-        The probability of one of the positives; NaN without positives or with scores that are not finite.
+        The probability of one of the positives; NaN without positives or with scores that are not
+        finite.
 
     Raises:
-        ValueError: lengths that differ, or a sensitivity that cannot be.
+        ValueError: different lengths, or a sensitivity out of range.
     """
     if not 0 < wanted <= 1:
-        raise ValueError(f"a sensitivity of {wanted} is not above 0 and up to 1")
+        raise ValueError(f"sensitivity {wanted} is out of range: it is above 0 and up to 1")
     if np.shape(probability) != np.shape(label):
         raise ValueError("scores and labels have different lengths")
-    found = np.sort(np.asarray(probability, np.float64)[np.asarray(label) == 1])[::-1]
-    if not len(found) or not np.isfinite(probability).all():
-        return float("nan")
-    return float(found[max(1, int(np.ceil(wanted * len(found) - ROUNDING))) - 1])
+    positives = np.asarray(probability, np.float64)[np.asarray(label) == 1]
+    if not len(positives) or not np.isfinite(probability).all():
+        return np.nan
+    descending = np.sort(positives)[::-1]
+    needed = max(1, int(np.ceil(wanted * len(descending) - ROUNDING)))
+    return float(descending[needed - 1])

@@ -10,7 +10,7 @@ LABEL = (np.arange(400) % 2).astype(np.uint8)
 BEFORE = RNG.normal(2 * LABEL - 1.0, 1.0)
 
 
-def test_nothing_changes() -> None:
+def test_the_same_predictions_have_no_change() -> None:
     found = change(BEFORE, BEFORE, LABEL, floor=BEFORE, resamples=200)
     assert found["agreement"]["value"] == 1
     assert found["agreement"]["low"] < 1  # 400 patches that agree do not prove that all do
@@ -18,10 +18,10 @@ def test_nothing_changes() -> None:
     assert found["auroc"]["value"] == found["beyond"]["changed"]["value"] == 0
     assert np.isnan(
         found["beyond"]["changed"]["low"]
-    )  # without a patch that differs there is nothing to resample
+    )  # no patch differs, so there is nothing to resample
 
 
-def test_a_share_of_changed_calls_stays_a_share() -> None:
+def test_a_share_of_changed_predictions_stays_a_share() -> None:
     before, after, label = (
         np.array([1.0, -1.0, 2.0]),
         np.array([-1.0, -1.0, -2.0]),
@@ -31,7 +31,7 @@ def test_a_share_of_changed_calls_stays_a_share() -> None:
     assert -1 <= changed["low"] <= changed["value"] <= changed["high"] <= 1
 
 
-def test_by_hand() -> None:
+def test_changes_equal_their_definition() -> None:
     after = BEFORE.copy()
     after[:40:2] = 5.0  # twenty negatives that become, or stay, positive
     was = BEFORE[:40:2] >= 0
@@ -51,7 +51,7 @@ def test_by_hand() -> None:
     assert "beyond" not in found
 
 
-def test_beyond_the_floor() -> None:
+def test_changes_are_compared_with_the_floor() -> None:
     noise = BEFORE + RNG.normal(0, 0.05, 400)
     still = change(BEFORE, BEFORE + RNG.normal(0, 0.05, 400), LABEL, floor=noise, resamples=500)[
         "beyond"
@@ -65,7 +65,7 @@ def test_beyond_the_floor() -> None:
 
 def test_slides_widen_the_interval() -> None:
     slides = [f"s{i // 40}" for i in range(400)]
-    after = BEFORE + np.repeat(RNG.normal(0, 1, 10), 40)  # what changes is the slide's
+    after = BEFORE + np.repeat(RNG.normal(0, 1, 10), 40)  # the patches of a slide change together
     own, grouped = (
         change(BEFORE, after, LABEL, groups, resamples=500)["logodds"]["positive"]
         for groups in (None, slides)

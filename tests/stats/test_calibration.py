@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from pcam.stats.calibration import COLDEST, HOTTEST, fit_temperature, logit, apply_temperature
+from pcam.stats.calibration import (
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
+    apply_temperature,
+    fit_temperature,
+    logit,
+)
 from pcam.stats.metrics import classification_metrics
 
 
@@ -15,7 +21,7 @@ def sample(size: int = 20000) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("true", [0.4, 1.0, 2.5])
-def test_temperature_is_found_again(true: float) -> None:
+def test_the_true_temperature_is_found(true: float) -> None:
     logits, label = sample()
     found = fit_temperature(logits * true, label)
     assert found.value == pytest.approx(true, rel=0.05)
@@ -36,14 +42,14 @@ def test_no_other_temperature_is_better() -> None:
         )
 
 
-def test_probabilities_serve_as_well_as_logits() -> None:
+def test_probabilities_and_logits_give_the_same_temperature() -> None:
     logits, label = sample(500)
     assert fit_temperature(logit(expit(logits)), label).value == pytest.approx(
         fit_temperature(logits, label).value, rel=1e-6
     )
 
 
-def test_calibration_helps_and_keeps_the_order() -> None:
+def test_calibration_reduces_the_error_and_keeps_the_order() -> None:
     logits, label = sample()
     probability = expit(3 * logits)
     after = apply_temperature(probability, fit_temperature(3 * logits, label).value)
@@ -54,7 +60,7 @@ def test_calibration_helps_and_keeps_the_order() -> None:
     assert other["brier"] < one["brier"]
 
 
-def test_degenerate_cases_are_bounded_and_said() -> None:
+def test_degenerate_cases_are_bounded_with_a_note() -> None:
     label = np.array([0, 1, 0, 1], np.uint8)
     right = np.array([-1.0, 2.0, -0.5, 3.0])
     with warnings.catch_warnings():
@@ -67,9 +73,9 @@ def test_degenerate_cases_are_bounded_and_said() -> None:
         extreme = fit_temperature(
             logit(np.array([0.0, 1.0, 1.0, 0.0])), np.array([0, 1, 0, 1], np.uint8)
         )
-    assert separable.value == pytest.approx(COLDEST)
+    assert separable.value == pytest.approx(MIN_TEMPERATURE)
     assert "lower bound" in separable.note
-    assert worthless.value == pytest.approx(HOTTEST)
+    assert worthless.value == pytest.approx(MAX_TEMPERATURE)
     assert "upper bound" in worthless.note
     assert (alone.value, flat.value) == (1, 1)
     assert "one class" in alone.note
@@ -77,13 +83,13 @@ def test_degenerate_cases_are_bounded_and_said() -> None:
     assert "upper bound" in extreme.note
 
 
-def test_logits_that_are_not_finite_are_refused() -> None:
+def test_logits_that_are_not_finite_are_an_error() -> None:
     for bad in (np.nan, np.inf):
         with pytest.raises(ValueError, match="not finite"):
             fit_temperature(np.array([0.5, bad]), np.array([0, 1], np.uint8))
 
 
-def test_certain_probabilities_have_a_finite_logit() -> None:
+def test_probabilities_of_0_and_1_have_a_finite_logit() -> None:
     found = logit(np.array([0.0, 0.5, 1.0]))
     assert np.isfinite(found).all()
     assert found[0] == pytest.approx(-found[2])

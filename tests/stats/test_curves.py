@@ -19,7 +19,7 @@ def sample(
 
 
 @pytest.mark.parametrize("digits", [6, 1])
-def test_roc_is_scikit_learns_at_every_point(digits: int) -> None:
+def test_roc_equals_scikit_learn_at_every_point(digits: int) -> None:
     score, label, _ = sample(digits=digits)
     roc = operating_curves(score, label, resamples=20)["roc"]
     fpr, tpr, _ = sklearn.roc_curve(label, score, drop_intermediate=False)
@@ -29,7 +29,7 @@ def test_roc_is_scikit_learns_at_every_point(digits: int) -> None:
 
 
 @pytest.mark.parametrize("digits", [6, 1])
-def test_precision_is_that_of_the_highest_threshold_with_the_recall(digits: int) -> None:
+def test_precision_is_that_of_the_highest_threshold_that_reaches_the_recall(digits: int) -> None:
     score, label, _ = sample(digits=digits)
     curve = operating_curves(score, label, resamples=20)["precision_recall"]
     precision, recall, thresholds = sklearn.precision_recall_curve(label, score)
@@ -38,7 +38,7 @@ def test_precision_is_that_of_the_highest_threshold_with_the_recall(digits: int)
         assert y == pytest.approx(precision[reaching[np.argmax(thresholds[reaching])]])
 
 
-def test_areas_are_the_figures() -> None:
+def test_areas_equal_the_metrics() -> None:
     score, label, _ = sample()
     figures = classification_metrics(score, label)
     curves = operating_curves(score, label, grid=20001, resamples=2)
@@ -52,9 +52,7 @@ def test_areas_are_the_figures() -> None:
 
 def test_bands_surround_the_curve_and_are_wider_over_slides() -> None:
     score, label, _ = sample()
-    slides = [
-        str(n) for n in np.argsort(np.argsort(score)) // 20
-    ]  # patches of a slide are much alike
+    slides = [str(n) for n in np.argsort(np.argsort(score)) // 20]  # patches of a slide are similar
     narrow, wide = (
         operating_curves(score, label, groups, resamples=200, grid=21) for groups in (None, slides)
     )
@@ -68,7 +66,7 @@ def test_bands_surround_the_curve_and_are_wider_over_slides() -> None:
     assert narrow["roc"].low[-1] == narrow["roc"].high[-1] == 1
 
 
-def test_band_is_as_wide_as_the_sensitivity_it_is_of() -> None:
+def test_band_is_as_wide_as_the_interval_of_the_sensitivity() -> None:
     rng = np.random.default_rng(0)
     label = np.repeat([0, 1], [3000, 300]).astype(np.uint8)
     roc = operating_curves(rng.normal(size=3300) + label, label, grid=11, resamples=500)["roc"]
@@ -77,7 +75,7 @@ def test_band_is_as_wide_as_the_sensitivity_it_is_of() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1])
-def test_one_class_alone_has_no_curve_and_no_warning(value: int) -> None:
+def test_one_class_only_has_no_curve_and_no_warning(value: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         curves = operating_curves(np.linspace(0, 1, 9), np.full(9, value, np.uint8), resamples=5)
@@ -93,7 +91,7 @@ def test_resamples_without_a_class_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("over", ["patches", "slides"])
-def test_reliability_is_scikit_learns_with_intervals(over: str) -> None:
+def test_reliability_equals_scikit_learn(over: str) -> None:
     score, label, slides = sample()
     found = reliability(score, label, slides if over == "slides" else None, bins=10, resamples=300)
     observed, mean = calibration_curve(label, score, n_bins=10)
@@ -108,7 +106,7 @@ def test_reliability_is_scikit_learns_with_intervals(over: str) -> None:
     )
 
 
-def test_wilson_by_hand_and_an_empty_bin() -> None:
+def test_wilson_interval_and_an_empty_bin() -> None:
     found = reliability(np.full(20, 0.25), np.array([1] * 5 + [0] * 15, np.uint8), bins=2)
     assert (found.low[0], found.high[0]) == pytest.approx((0.11186, 0.46870), abs=1e-5)
     assert found.patches.tolist() == [20, 0]

@@ -5,14 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from pcam.stats.intervals import (
-    bootstrap_mean,
-    bootstrap_metrics,
-    effective,
-    limits,
-    resampled,
-    units_of,
-)
+from pcam.stats.intervals import bootstrap_mean, bootstrap_metrics, interval_limits
 from pcam.stats.metrics import METRICS
 
 
@@ -37,23 +30,13 @@ def test_intervals_are_repeatable_and_surround_the_value() -> None:
     assert first["loss"]["value"] == pytest.approx(score.mean())
 
 
-def test_the_order_of_the_slides_patches_does_not_matter() -> None:
+def test_the_order_of_patches_does_not_matter() -> None:
     score, label, slides = sample()
     order = np.random.default_rng(1).permutation(len(label))
     first = bootstrap_metrics(score, label, slides, resamples=50)
     second = bootstrap_metrics(score[order], label[order], [slides[i] for i in order], resamples=50)
     for name in METRICS:
         assert first[name] == pytest.approx(second[name], abs=1e-9)
-
-
-def test_whole_slides_are_drawn_however_they_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    units = units_of(["b", "a", "a", "c", "b"], 5)
-    drawn = np.concatenate(list(resampled(units, 40, 0)))
-    assert (drawn[:, 0] == drawn[:, 4]).all()
-    assert (drawn[:, 1] == drawn[:, 2]).all()
-    assert (drawn[:, [0, 1, 3]].sum(1) == 3).all()  # as many slides as there are
-    monkeypatch.setattr("pcam.stats.intervals.CELLS", 15)
-    np.testing.assert_array_equal(np.concatenate(list(resampled(units, 40, 0))), drawn)
 
 
 def test_the_interval_widens_where_patches_repeat_within_slides() -> None:
@@ -68,7 +51,7 @@ def test_the_interval_widens_where_patches_repeat_within_slides() -> None:
     )  # sqrt(20) without the patches' t
 
 
-def test_a_perfect_figure_of_few_patches_is_not_certain() -> None:
+def test_a_perfect_metric_of_few_patches_has_an_interval() -> None:
     label = np.arange(20).astype(np.uint8) % 2
     found = bootstrap_metrics(label * 0.8 + 0.1, label, resamples=100)
     for name in ("auroc", "accuracy", "sensitivity"):
@@ -76,7 +59,7 @@ def test_a_perfect_figure_of_few_patches_is_not_certain() -> None:
         assert 0.6 < found[name]["low"] < 0.9
 
 
-def test_one_slide_says_nothing_of_others() -> None:
+def test_one_slide_has_no_interval() -> None:
     score, label, _ = sample(40)
     found = bootstrap_metrics(score, label, ["one"] * 40, resamples=50)
     assert all(
@@ -85,7 +68,7 @@ def test_one_slide_says_nothing_of_others() -> None:
     )
 
 
-def test_tumour_on_one_slide_says_nothing_of_other_slides_tumour() -> None:
+def test_tumour_on_one_slide_only_has_no_interval_of_its_metrics() -> None:
     score, label, slides = sample(200)
     label = np.array([slide == "slide03" for slide in slides], np.uint8)
     found = bootstrap_metrics(score, label, slides, resamples=50)
@@ -95,7 +78,7 @@ def test_tumour_on_one_slide_says_nothing_of_other_slides_tumour() -> None:
 
 @pytest.mark.parametrize("groups", [None, list("aaaaabbbbccc")])
 @pytest.mark.parametrize("value", [0, 1])
-def test_one_class_alone_warns_of_nothing(groups: list[str] | None, value: int) -> None:
+def test_one_class_only_gives_no_warning(groups: list[str] | None, value: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = bootstrap_metrics(
@@ -105,7 +88,7 @@ def test_one_class_alone_warns_of_nothing(groups: list[str] | None, value: int) 
     assert 0 < found["accuracy"]["low"] < found["accuracy"]["value"] < found["accuracy"]["high"] < 1
 
 
-def test_threshold_level_and_figures_are_as_asked() -> None:
+def test_threshold_level_and_metrics_are_applied() -> None:
     score, label, _ = sample()
     wide, narrow = (
         bootstrap_metrics(
@@ -117,78 +100,66 @@ def test_threshold_level_and_figures_are_as_asked() -> None:
     assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
 
 
-def test_unequal_slides_count_for_fewer() -> None:
-    label = np.ones(100, np.uint8)
-    equal, unequal = np.repeat(np.arange(10), 10), np.array([0] * 91 + list(range(1, 10)))
-    assert effective(label, equal) == pytest.approx({"positive": 10, "negative": 0, "all": 10})
-    assert effective(label, unequal)["all"] < 1.3
-
-
-def test_groups_of_another_length_are_refused() -> None:
-    score, label, slides = sample()
-    with pytest.raises(ValueError, match="299 slide names for 300 patches"):
-        bootstrap_metrics(score, label, slides[1:])
-
-
-def test_limits_by_hand_on_each_scale() -> None:
-    drawn = np.random.default_rng(0).normal(0.82, 0.05, 500)
-    reach = stats.t.ppf(0.975, 4) * drawn.std(ddof=1) * np.sqrt(5 / 4)
+def test_limits_on_each_scale_equal_their_definition() -> None:
+    resampled = np.random.default_rng(0).normal(0.82, 0.05, 500)
+    reach = stats.t.ppf(0.975, 4) * resampled.std(ddof=1) * np.sqrt(5 / 4)
     ends = np.array([-reach, reach])
-    assert limits(0.8, drawn, 5, 0.95) == pytest.approx(
+    assert interval_limits(0.8, resampled, 5, 0.95) == pytest.approx(
         tuple(expit(logit(0.8) + ends / (0.8 * 0.2)))
     )
-    assert limits(0.8, drawn, 5, 0.95, "log") == pytest.approx(
+    assert interval_limits(0.8, resampled, 5, 0.95, "log") == pytest.approx(
         tuple(np.exp(np.log(0.8) + ends / 0.8))
     )
-    low, high = limits(0.8, drawn, 5, 0.5, "biased")
+    low, high = interval_limits(0.8, resampled, 5, 0.5, "biased")
     reach *= stats.t.ppf(0.75, 4) / stats.t.ppf(0.975, 4)
     assert (low, high) == pytest.approx(
-        (1.6 - drawn.mean() - reach, max(0.8, 1.6 - drawn.mean() + reach))
+        (1.6 - resampled.mean() - reach, max(0.8, 1.6 - resampled.mean() + reach))
     )
 
 
 def test_limits_need_two_units_and_half_of_the_resamples() -> None:
-    drawn = np.array([0.7, 0.8, 0.9, np.nan, np.nan, np.nan])
-    assert not np.isnan(limits(0.8, drawn, 3, 0.95)).any()
-    assert np.isnan(limits(0.8, drawn, 1, 0.95)).all()
-    assert np.isnan(limits(0.8, np.append(drawn, np.nan), 3, 0.95)).all()
+    resampled = np.array([0.7, 0.8, 0.9, np.nan, np.nan, np.nan])
+    assert not np.isnan(interval_limits(0.8, resampled, 3, 0.95)).any()
+    assert np.isnan(interval_limits(0.8, resampled, 1, 0.95)).all()
+    assert np.isnan(interval_limits(0.8, np.append(resampled, np.nan), 3, 0.95)).all()
 
 
-def test_precision_rests_on_the_patches_that_are_called_positive() -> None:
+def test_precision_rests_on_the_patches_predicted_positive() -> None:
     label = np.repeat(np.array([0, 1], np.uint8), 500)
     probability = np.where(
         np.arange(1000) < 16, 0.9, 0.1
-    )  # 16 negatives are called positive, and nothing else
+    )  # only 16 negatives are predicted positive
     found = bootstrap_metrics(probability, label, metrics=["precision"], resamples=200)["precision"]
     assert found["value"] == found["low"] == 0
     assert 0.15 < found["high"] < 0.3  # Wilson's for 0 of 16 is 0.194, of 500 it would be 0.008
 
 
-def test_the_mean_of_what_was_measured_on_patches() -> None:
+def test_the_mean_of_a_value_per_patch() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(3, 2, 400)
-    told = bootstrap_mean(values)
+    found = bootstrap_mean(values)
     error = values.std(ddof=1) / 20
-    assert told["value"] == pytest.approx(values.mean())
-    assert told["high"] - told["value"] == pytest.approx(
+    assert found["value"] == pytest.approx(values.mean())
+    assert found["high"] - found["value"] == pytest.approx(
         1.966 * error, rel=0.06
     )  # Student's t with 399 degrees of freedom
     holes = np.where(np.arange(500) < 100, np.nan, np.concatenate([np.zeros(100), values]))
-    assert bootstrap_mean(holes) == told
+    assert bootstrap_mean(holes) == found
     assert bootstrap_mean(np.full(3, np.nan))["patches"] == 0
     share = bootstrap_mean(np.full(30, 1.0), bounded=True)
     assert (share["value"], share["high"]) == (1, 1)
     assert 0.8 < share["low"] < 1
 
 
+@pytest.mark.slow
 def test_the_mean_over_slides_is_less_certain_than_over_patches() -> None:
     rng = np.random.default_rng(1)
-    held = {"slides": 0, "patches": 0}
+    covered = {"slides": 0, "patches": 0}
     groups = [f"slide-{i // 10}" for i in range(200)]
     for seed in range(200):
         values = np.repeat(rng.normal(size=20), 10) + rng.normal(0, 0.3, 200)
         for name, over in (("slides", groups), ("patches", None)):
-            told = bootstrap_mean(values, over, resamples=200, seed=seed)
-            held[name] += told["low"] <= 0 <= told["high"]
-    assert 0.90 <= held["slides"] / 200 <= 0.985
-    assert held["patches"] / 200 < 0.6
+            found = bootstrap_mean(values, over, resamples=200, seed=seed)
+            covered[name] += found["low"] <= 0 <= found["high"]
+    assert 0.90 <= covered["slides"] / 200 <= 0.985
+    assert covered["patches"] / 200 < 0.6

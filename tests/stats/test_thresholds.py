@@ -20,7 +20,7 @@ def test_youden_is_the_best_of_all_thresholds(case: int) -> None:
 
 @pytest.mark.parametrize("wanted", [0.01, 0.5, 0.7, 0.9, 0.95, 1.0])
 @pytest.mark.parametrize("digits", [1, 6])
-def test_wanted_sensitivity_is_reached_by_the_largest_threshold(wanted: float, digits: int) -> None:
+def test_the_largest_threshold_with_the_sensitivity_is_found(wanted: float, digits: int) -> None:
     rng = np.random.default_rng(0)
     label = (rng.random(331) < 0.4).astype(np.uint8)
     score = np.round(rng.random(331), digits)
@@ -31,12 +31,12 @@ def test_wanted_sensitivity_is_reached_by_the_largest_threshold(wanted: float, d
         assert classification_metrics(score, label, higher[0])["sensitivity"] < wanted
 
 
-def test_whole_shares_are_not_lost_to_rounding() -> None:
+def test_whole_counts_are_not_changed_by_rounding() -> None:
     assert 0.07 * 100 > 7  # in floating point
     assert at_sensitivity(np.arange(100.0), np.ones(100, np.uint8), 0.07) == 93
 
 
-def test_not_defined_is_not_a_number() -> None:
+def test_an_undefined_threshold_is_nan() -> None:
     score = np.linspace(0, 1, 5)
     assert np.isnan(youden(score, np.ones(5, np.uint8)))
     assert np.isnan(youden(score, np.zeros(5, np.uint8)))
@@ -45,6 +45,6 @@ def test_not_defined_is_not_a_number() -> None:
 
 
 @pytest.mark.parametrize("wanted", [0, -0.5, 1.01, float("nan")])
-def test_a_sensitivity_that_cannot_be_is_refused(wanted: float) -> None:
+def test_a_sensitivity_out_of_range_is_an_error(wanted: float) -> None:
     with pytest.raises(ValueError, match="sensitivity"):
         at_sensitivity(np.array([0.1, 0.9]), np.array([0, 1], np.uint8), wanted)
