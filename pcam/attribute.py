@@ -1,20 +1,26 @@
-"""Where a trained network finds its answer, and how far that can be believed: ``python -m pcam.attribute run=FOLDER``."""
+"""Show which pixels a network's prediction depends on: ``python -m pcam.attribute run=FOLDER``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
 from pcam.runs.folder import read_config
 
+if TYPE_CHECKING:
+    from pcam.config.schema import AttributeConfig
+
 
 @command("attribute")
-def main(call: Invocation) -> None:
-    """Explain patches of a run's split; draw the maps and measure them."""
-    read_config(
-        Path(call.config["run"])
-    )  # torch takes seconds to import: a run that is not there is told before
-    from pcam.attribution.run import attribute
+def main(invocation: "Invocation[AttributeConfig]") -> None:
+    """Explain patches of a run's split and measure the maps."""
+    read_config(Path(invocation.config.run))  # before torch, which takes seconds to import
+    from pcam.attribution.output import write_attribution
+    from pcam.attribution.run import explain_run
+    from pcam.attribution.tables import format_attribution
 
-    attribute(call.config, call.folder)
+    attribution = explain_run(invocation.config)
+    write_attribution(invocation.folder, attribution)
+    print(format_attribution(attribution), "", invocation.folder, sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,28 +1,18 @@
-"""Whether a network's answer depends on where in a patch things lie: ``python -m pcam.bias run=FOLDER`` or ``runs=[...]``."""
+"""Measure how predictions depend on the position in a patch: ``python -m pcam.bias run=FOLDER``."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
-from pcam.errors import ConfigError
-from pcam.runs.folder import read_config
+from pcam.cli.bias import run_bias
+
+if TYPE_CHECKING:
+    from pcam.config.schema import BiasConfig
 
 
 @command("bias")
-def main(call: Invocation) -> None:
-    """Show a run's patches moved, turned and with parts of others; measure what changes."""
-    one, many = call.config["run"], call.config["runs"]
-    if (one is None) == (many is None):
-        raise ConfigError("run=FOLDER or runs=[FOLDER, GLOB, ...] must be given, not both")
-    if one is not None:
-        read_config(
-            Path(one)
-        )  # torch takes seconds to import: a run that is not there is told before
-    from pcam.position_bias.run import gather, probe
-
-    if one is not None:
-        probe(call.config, call.folder)
-    else:
-        gather(call.config, call.folder)
+def main(invocation: "Invocation[BiasConfig]") -> None:
+    """Shift, rotate and mix the patches of a run, or of several; measure what changes."""
+    print(run_bias(invocation.config, invocation.folder), "", invocation.folder, sep="\n")
 
 
 if __name__ == "__main__":

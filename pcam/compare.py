@@ -1,14 +1,23 @@
-"""Which differences are more than chance: ``python -m pcam.compare runs=[A,B]``."""
+"""Test which differences between networks are more than chance: ``python -m pcam.compare runs=[A,B]``."""
+
+from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
 
+if TYPE_CHECKING:
+    from pcam.config.schema import CompareConfig
+
 
 @command("compare")
-def main(call: Invocation) -> None:
-    """Test every pair, corrected for their number."""
+def main(invocation: "Invocation[CompareConfig]") -> None:
+    """Test each pair of networks on the same patches; p-values are corrected for their number."""
     from pcam.evaluation.compare import compare
+    from pcam.evaluation.output import write_comparison
+    from pcam.evaluation.tables import format_comparison
 
-    compare(call.config, call.folder)
+    comparison = compare(invocation.config)
+    file = write_comparison(comparison, invocation.folder)
+    print(format_comparison(comparison), "", file, sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,23 @@
-"""Several networks as one: ``python -m pcam.ensemble runs=[A,B,C]``."""
+"""Combine several networks into one classifier: ``python -m pcam.ensemble runs=[A,B,C]``."""
+
+from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
 
+if TYPE_CHECKING:
+    from pcam.config.schema import EnsembleConfig
+
 
 @command("ensemble")
-def main(call: Invocation) -> None:
+def main(invocation: "Invocation[EnsembleConfig]") -> None:
     """Combine predictions by each rule; write those of one."""
     from pcam.evaluation.ensemble import ensemble
+    from pcam.evaluation.output import write_ensemble
+    from pcam.evaluation.tables import format_ensemble
 
-    ensemble(call.config, call.folder)
+    result = ensemble(invocation.config)
+    files = write_ensemble(result, invocation.folder)
+    print(format_ensemble(result), "", *files, sep="\n")
 
 
 if __name__ == "__main__":

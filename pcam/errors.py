@@ -1,56 +1,86 @@
-"""Failures that a user can mend: a door prints the message as one line and exits with 2."""
+"""Expected failures. A command prints the message as one line and exits with status 2."""
 
 import re
 import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_CHOICES = 20  # longer lists are not shown
+LONGEST_DESCRIPTION = 120  # characters of a library's message
+
 
 class PcamError(Exception):
-    """An expected failure; the message says what is wrong, where, and what mends it."""
+    """An expected failure; the message says what is wrong, where, and how to fix it."""
 
 
 class ConfigError(PcamError):
-    """A key, a value or a combination of them that cannot be."""
+    """A key, a value or a combination of values that is not valid."""
 
 
 class DataError(PcamError):
-    """Data that is missing, malformed or at odds with itself."""
+    """Data that is missing, malformed or inconsistent."""
 
 
 class WeightsError(PcamError):
-    """Weights that cannot be had or do not fit."""
+    """Weights that are unavailable or do not fit the network."""
 
 
 class RunError(PcamError):
-    """A run folder that is missing, unfinished where a finished one is needed, or in the way."""
+    """A run folder that is missing, damaged, unfinished or in use."""
 
 
 def suggest(word: str, words: Iterable[str]) -> str:
-    """Return "; did you mean A, B?" with the names closest to ``word``, or what there is to choose from."""
-    known = sorted(set(words))
-    close = get_close_matches(word, known, n=3, cutoff=0.6)
-    if close:
-        return f"; did you mean {', '.join(close)}?"
-    return f"; there is {', '.join(known)}" if 0 < len(known) <= 20 else ""
+    """Return the names that are similar to a word, else all names, to end a message with.
+
+    Args:
+        word: what was typed.
+        words: the available names.
+
+    Returns:
+        "; did you mean A, B?", "; available: A, B", or nothing if there are too many names.
+    """
+    available = sorted(set(words))
+    similar = get_close_matches(word, available, n=3, cutoff=0.6)
+    if similar:
+        return f"; did you mean {', '.join(similar)}?"
+    if available and len(available) <= MOST_CHOICES:
+        return f"; available: {', '.join(available)}"
+    return ""
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what a library's error says in one short line."""
-    kind, text = type(error).__name__, "".join(str(error).splitlines()[:1])
-    told = (
-        text if " " in text else f"{kind}: {text}" if text else kind
-    )  # one word, as a KeyError's key, says nothing alone
-    return told[:120]
+    """Return the first line of a library's error, shortened.
+
+    The error's class is added where the text is a single word, as a KeyError's key is.
+    """
+    kind = type(error).__name__
+    lines = str(error).splitlines()
+    if not lines or not lines[0]:
+        return kind
+    text = lines[0] if " " in lines[0] else f"{kind}: {lines[0]}"
+    return text[:LONGEST_DESCRIPTION]
 
 
 def format_override(key: str, value: object) -> str:
-    """Return ``key=value``, or ``key=[A,B]``, as it is typed on a command line, quoted for Hydra and the shell where needed."""
+    """Return an override as it is typed on a command line, quoted for Hydra and the shell.
+
+    Args:
+        key: the key.
+        value: a value, or a list of values.
+
+    Returns:
+        ``key=value`` or ``key=[A,B]``.
+    """
     if isinstance(value, list | tuple):
-        return shlex.quote(f"{key}=[{','.join(map(_quoted, value))}]")
-    return shlex.quote(f"{key}={_quoted(value)}")
+        items = ",".join(_quote(item) for item in value)
+        return shlex.quote(f"{key}=[{items}]")
+    return shlex.quote(f"{key}={_quote(value)}")
 
 
-def _quoted(value: object) -> str:
-    word = str(value)
-    return word if re.fullmatch(r"[\w./:+-]*", word) else '"' + word.replace('"', '\\"') + '"'
+def _quote(value: object) -> str:
+    """Return a value in double quotes if Hydra needs them."""
+    text = str(value)
+    if re.fullmatch(r"[\w./:+-]*", text):
+        return text
+    escaped = text.replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,21 +1,27 @@
-"""A trained network's figures on a split, each with its interval: ``python -m pcam.evaluate run=FOLDER split=test``."""
+"""Evaluate a trained network on a split: ``python -m pcam.evaluate run=FOLDER split=test``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
 from pcam.runs.folder import read_config
 
+if TYPE_CHECKING:
+    from pcam.config.schema import EvaluateConfig
+
 
 @command("evaluate")
-def main(call: Invocation) -> float:
-    """Score a split of a run and tell how good that is; return AUROC, for sweepers."""
-    read_config(
-        Path(call.config["run"])
-    )  # torch takes seconds to import: a run that is not there is told before
+def main(invocation: "Invocation[EvaluateConfig]") -> float:
+    """Compute a run's metrics with their intervals; return AUROC, for sweepers."""
+    read_config(Path(invocation.config.run))  # before torch, which takes seconds to import
     from pcam.evaluation.evaluate import evaluate
+    from pcam.evaluation.output import write_evaluation
+    from pcam.evaluation.tables import format_evaluation
 
-    auroc: float = evaluate(call.config, call.folder)[call.config["split"]]["auroc"]["value"]
-    return auroc
+    evaluation = evaluate(invocation.config)
+    write_evaluation(evaluation, invocation.folder)
+    print(format_evaluation(evaluation), "", invocation.folder, sep="\n")
+    return evaluation.metrics["auroc"]["value"]
 
 
 if __name__ == "__main__":

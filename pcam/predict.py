@@ -1,20 +1,26 @@
-"""Probabilities for patches, labelled or not: ``python -m pcam.predict run=FOLDER data=kaggle data.root=DIR``."""
+"""Predict patches, labelled or not: ``python -m pcam.predict run=FOLDER data=kaggle data.root=DIR``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
 from pcam.runs.folder import read_config
 
+if TYPE_CHECKING:
+    from pcam.config.schema import PredictConfig
+
 
 @command("predict")
-def main(call: Invocation) -> None:
+def main(invocation: "Invocation[PredictConfig]") -> None:
     """Write predictions/SPLIT.csv and, for Kaggle's unlabelled patches, submission.csv."""
-    read_config(
-        Path(call.config["run"])
-    )  # torch takes seconds to import: a run that is not there is told before
-    from pcam.evaluation.evaluate import predict
+    read_config(Path(invocation.config.run))  # before torch, which takes seconds to import
+    from pcam.evaluation.output import write_prediction
+    from pcam.evaluation.predict import predict
+    from pcam.evaluation.tables import format_prediction
 
-    predict(call.config, call.folder)
+    prediction = predict(invocation.config)
+    files = write_prediction(prediction, invocation.folder)
+    print(format_prediction(prediction), "", *files, sep="\n")
 
 
 if __name__ == "__main__":

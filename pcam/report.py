@@ -1,14 +1,22 @@
-"""What sweeps and runs came to, on one page: ``python -m pcam.report runs=FOLDER``."""
+"""Gather sweeps and runs into one page: ``python -m pcam.report runs=FOLDER``."""
+
+from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
 
+if TYPE_CHECKING:
+    from pcam.config.schema import ReportConfig
+
 
 @command("report")
-def main(call: Invocation) -> None:
-    """Gather runs into report.html, report.md and csv."""
-    from pcam.reporting.report import report
+def main(invocation: "Invocation[ReportConfig]") -> None:
+    """Write report.html, report.md and csv files."""
+    from pcam.reporting.output import format_report, write_report
+    from pcam.reporting.report import build_report
 
-    report(call.config, call.folder)
+    report = build_report(invocation.config)
+    page = write_report(report, invocation.folder)
+    print(format_report(report), page, sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The command line: Hydra, errors in one line, console output."""
+"""The command line: Hydra's entry point, errors in one line, the terminal."""

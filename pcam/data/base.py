@@ -1,26 +1,27 @@
-"""What a patch source is, a part of one, and several as one."""
+"""What a patch source is, a subset of one, and several joined into one."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.config.tables import check
 from pcam.data.randomness import Purpose, draw
 from pcam.errors import DataError
 
 Pixels = NDArray[np.uint8]
+Masks = NDArray[np.bool_]
 Indices = NDArray[np.int64]
+Value = TypeVar("Value", np.uint8, np.bool_)
 
 
 class PatchSource(Protocol):
-    """Patches that are read by their index.
+    """Patches that are read by index.
 
     Attributes:
-        labels: uint8 (N,), 1 for the positive class; None where the patches have no labels.
-        ids: N names, each once.
-        groups: N slide names, or None where slides are not known.
+        labels: uint8 (N,), 1 for the positive class; None for unlabelled patches.
+        ids: N unique names.
+        groups: N slide names; None where slides are unknown.
     """
 
     @property
@@ -37,15 +38,27 @@ class PatchSource(Protocol):
 
 @runtime_checkable
 class MaskedPatchSource(PatchSource, Protocol):
-    """A source that also knows the tumour's pixels."""
+    """A source that also knows which pixels are tumour."""
 
-    def masks(self, indices: Indices) -> NDArray[np.bool_]:
-        """Return bool (n, H, W), True where there is tumour."""
+    def masks(self, indices: Indices) -> Masks:
+        """Return bool (n, H, W), True for tumour."""
         ...
 
 
+@runtime_checkable
+class DigestedPatchSource(PatchSource, Protocol):
+    """A source that knows the SHA-1 of its pixels without reading them.
+
+    Attributes:
+        digests: uint8 (N, 20), of row-major RGB bytes.
+    """
+
+    @property
+    def digests(self) -> NDArray[np.uint8]: ...  # noqa: D102
+
+
 class Subset:
-    """The patches of a source at given indices, as a source of its own."""
+    """The patches of a source at given indices."""
 
     def __init__(self, whole: PatchSource, indices: Indices) -> None:
         self.whole = whole
@@ -63,118 +76,149 @@ class Subset:
 
 
 class MaskedSubset(Subset):
-    """A part of a source that knows the tumour's pixels."""
+    """A subset of a source that knows which pixels are tumour."""
 
     whole: MaskedPatchSource
 
-    def masks(self, indices: Indices) -> NDArray[np.bool_]:
-        """Return bool (n, H, W), True where there is tumour."""
+    def masks(self, indices: Indices) -> Masks:
+        """Return bool (n, H, W), True for tumour."""
         return self.whole.masks(self.indices[indices])
 
 
 class Concatenated:
-    """Several sources, one after the other, as one; patches of one size, slides known if all sources know them."""
+    """Several sources of patches of one size, one after the other.
+
+    Labels and slides are known if every source knows them.
+    """
 
     def __init__(self, parts: Sequence[PatchSource]) -> None:
         self.parts = parts
-        self.starts = np.cumsum([0, *(len(subset) for subset in parts)])
-        labels = [subset.labels for subset in parts if subset.labels is not None]
+        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+        labels = [part.labels for part in parts if part.labels is not None]
         self.labels = np.concatenate(labels) if len(labels) == len(parts) else None
-        self.ids = [name for subset in parts for name in subset.ids]
-        groups = [subset.groups for subset in parts if subset.groups is not None]
-        self.groups = (
-            [name for names in groups for name in names] if len(groups) == len(parts) else None
-        )
+        self.ids = _join([part.ids for part in parts])
+        groups = [part.groups for part in parts if part.groups is not None]
+        self.groups = _join(groups) if len(groups) == len(parts) else None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def read(self, indices: Indices) -> Pixels:
         """Return the patches, uint8 (n, H, W, 3)."""
-        return self._gathered("read", indices)
-
-    def _gathered(self, what: str, indices: Indices) -> NDArray[Any]:
-        of = np.searchsorted(self.starts, indices, side="right") - 1
+        part_of = self.part_of(indices)
         found = {
-            k: getattr(self.parts[k], what)(indices[of == k] - self.starts[k])
-            for k in np.unique(of)
+            int(k): self.parts[k].read(indices[part_of == k] - self.starts[k])
+            for k in np.unique(part_of)
         }
-        sizes = {pixels.shape[1:] for pixels in found.values()}
-        if len(sizes) > 1:
-            raise DataError(
-                f"the splits hold patches of different sizes ({', '.join(map(str, sorted(sizes)))})"
-            )
-        out = np.empty((len(indices), *sizes.pop()), next(iter(found.values())).dtype)
-        for k, pixels in found.items():
-            out[of == k] = pixels
-        return out
+        return _gather(found, part_of)
+
+    def part_of(self, indices: Indices) -> Indices:
+        """Return the number of the source that each patch belongs to, (n,)."""
+        part: Indices = np.searchsorted(self.starts, indices, side="right") - 1
+        return part
 
 
 class MaskedConcatenated(Concatenated):
-    """Several sources that know the tumour's pixels, as one."""
+    """Several sources that know which pixels are tumour, one after the other."""
 
-    def masks(self, indices: Indices) -> NDArray[np.bool_]:
-        """Return bool (n, H, W), True where there is tumour."""
-        return self._gathered("masks", indices)
+    parts: Sequence[MaskedPatchSource]
+
+    def masks(self, indices: Indices) -> Masks:
+        """Return bool (n, H, W), True for tumour."""
+        part_of = self.part_of(indices)
+        found = {
+            int(k): self.parts[k].masks(indices[part_of == k] - self.starts[k])
+            for k in np.unique(part_of)
+        }
+        return _gather(found, part_of)
+
+
+def _join(names: Sequence[Sequence[str]]) -> list[str]:
+    joined: list[str] = []
+    for part in names:
+        joined.extend(part)
+    return joined
+
+
+def _gather(found: dict[int, NDArray[Value]], part_of: Indices) -> NDArray[Value]:
+    """Put arrays that were read from several sources in the order that was asked for.
+
+    Args:
+        found: number of a source to its values, in order.
+        part_of: (n,), the source of each of the n values.
+    """
+    sizes = sorted({values.shape[1:] for values in found.values()})
+    if len(sizes) > 1:
+        listed = ", ".join(map(str, sizes))
+        raise DataError(f"the splits contain patches of different sizes ({listed})")
+    first = next(iter(found.values()))
+    out = np.empty((len(part_of), *sizes[0]), first.dtype)
+    for k, values in found.items():
+        out[part_of == k] = values
+    return out
 
 
 def subset(source: PatchSource, indices: Indices) -> PatchSource:
-    """Return the patches of a source at ``indices`` as a source that knows what the whole knows."""
-    return (
-        MaskedSubset(source, indices)
-        if isinstance(source, MaskedPatchSource)
-        else Subset(source, indices)
-    )
+    """Return the patches of a source at ``indices``; it knows all that the whole source knows."""
+    if isinstance(source, MaskedPatchSource):
+        return MaskedSubset(source, indices)
+    return Subset(source, indices)
 
 
 def concatenate(sources: Sequence[PatchSource]) -> PatchSource:
-    """Return several sources as one that knows what all of them know."""
+    """Return several sources as one; it knows what all of them know."""
     if len(sources) == 1:
         return sources[0]
-    return (
-        MaskedConcatenated(sources)
-        if all(isinstance(source, MaskedPatchSource) for source in sources)
-        else Concatenated(sources)
-    )
+    if all(isinstance(source, MaskedPatchSource) for source in sources):
+        return MaskedConcatenated(sources)
+    return Concatenated(sources)
 
 
 def limit_source(source: PatchSource, limit: int | None, seed: int) -> PatchSource:
-    """Return at most ``limit`` patches of a source, drawn by the seed, in the source's order.
+    """Return at most ``limit`` patches of a source, drawn by the seed, in the order of the source.
 
-    Raises:
-        DataError: ``limit`` is not positive.
+    Args:
+        source: patches.
+        limit: at least 1; None for all patches.
+        seed: of the draw.
     """
-    check(limit, int | None, "data.limit")
     if limit is None or limit >= len(source):
         return source
-    if limit < 1:
-        raise DataError(f"data.limit={limit}: at least 1 patch per split is needed")
     chosen = np.sort(draw(seed, Purpose.LIMIT).choice(len(source), limit, replace=False))
     return subset(source, chosen)
 
 
 def validate_labels(labels: NDArray[np.generic], where: str) -> NDArray[np.uint8]:
-    """Return labels as uint8; anything but 0 and 1 is a DataError that names ``where``."""
+    """Return labels as uint8.
+
+    Raises:
+        DataError: a label is neither 0 nor 1; the message names ``where``.
+    """
     wrong = np.flatnonzero((labels != 0) & (labels != 1))
     if len(wrong):
         raise DataError(
-            f"{where}: row {wrong[0]} has label {labels[wrong[0]]}; labels are 0 or 1 ({len(wrong)} are not)"
+            f"{where}: row {wrong[0]} has label {labels[wrong[0]]}; labels are 0 or 1"
+            f" ({len(wrong)} are not)"
         )
     return labels.astype(np.uint8)
 
 
 def describe_source(source: PatchSource, scale: str = "full") -> str:
-    """Return "4,000 patches, 1,987 positive, 16 slides" of a source, and the scale where that is not the study's."""
-    parts = [f"{len(source):,} patch{'es' if len(source) != 1 else ''}"]
+    """Return "4,000 patches, 1,987 positive, 16 slides" for a source.
+
+    Args:
+        source: patches.
+        scale: the run's ``scale``, added unless it is "full".
+    """
+    patches = "patch" if len(source) == 1 else "patches"
+    parts = [f"{len(source):,} {patches}"]
     if source.labels is not None:
         parts.append(f"{int(source.labels.sum()):,} positive")
-    parts.append(
-        "slides unknown" if source.groups is None else _counted(len(set(source.groups)), "slide")
-    )
+    if source.groups is None:
+        parts.append("slides unknown")
+    else:
+        slides = len(set(source.groups))
+        parts.append(f"{slides:,} slide{'' if slides == 1 else 's'}")
     if scale != "full":
         parts.append(f"scale={scale}")
     return ", ".join(parts)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' if count != 1 else ''}"

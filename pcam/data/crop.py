@@ -1,49 +1,44 @@
-"""Which part of a patch the network sees."""
+"""Crops: which part of a patch the network sees."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.config.sections import CropMode
 from pcam.data.base import Indices, Pixels
 from pcam.data.randomness import Purpose, Stream
-from pcam.errors import ConfigError, DataError, suggest
+from pcam.errors import DataError
 
 Region = NDArray[np.bool_]
-MODES = ("none", "center", "random", "ring")
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A square cut out of each patch, or the patch without that of its centre.
+    """A square cut out of each patch, or the patch without its centre square.
 
     Attributes:
-        mode: none, center, random: a place drawn from (seed, epoch, patch), every offset as likely; or ring: the whole patch,
-            the square of its centre filled with the mean colour of what is around it.
-        size: side of the square, pixels; without effect when ``mode`` is none.
+        mode: "none", the whole patch; "center"; "random", a place drawn uniformly from (seed, epoch,
+            patch); or "ring", the whole patch with its centre square filled with the mean colour of
+            the rest.
+        size: side of the square in pixels; unused if ``mode`` is "none".
         seed: of the draws.
     """
 
-    mode: str
+    mode: CropMode
     size: int | None = None
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ConfigError(f"crop: {self.mode} is not known{suggest(self.mode, MODES)}")
-        if self.mode != "none" and (self.size is None or self.size < 1):
-            raise ConfigError(f"crop.size={self.size}: a {self.mode} crop needs a size in pixels")
 
     def __call__(self, patches: Pixels, indices: Indices, epoch: int) -> Pixels:
         """Crop a batch.
 
         Args:
             patches: uint8 (n, H, W, 3).
-            indices: (n,) of the patches in their source.
+            indices: (n,), of the patches in their source.
             epoch: of the draws.
 
         Returns:
-            uint8 (n, size, size, 3), of a ring (n, H, W, 3); a view where the place is the same for all.
+            uint8 (n, size, size, 3), for a ring (n, H, W, 3); a view where all places are the same.
 
         Raises:
             DataError: the square is larger than the patches.
@@ -55,32 +50,40 @@ class Crop:
             raise DataError(
                 f"crop.size={self.size} is larger than the patches ({width}x{height} pixels)"
             )
-        room = np.array([height - self.size, width - self.size])
-        if self.mode == "center":
-            top, left = room // 2
-            return patches[:, top : top + self.size, left : left + self.size]
         if self.mode == "ring":
-            return self._ring(patches)
-        cut = np.empty((len(patches), self.size, self.size, 3), np.uint8)
+            return hide_centre(patches, self.size)
+        if self.mode == "random":
+            return self._cut_at_random(patches, indices, epoch, self.size)
+        top, left = (height - self.size) // 2, (width - self.size) // 2
+        return patches[:, top : top + self.size, left : left + self.size]
+
+    def _cut_at_random(self, patches: Pixels, indices: Indices, epoch: int, size: int) -> Pixels:
+        room = np.array(patches.shape[1:3]) - size
+        cut = np.empty((len(patches), size, size, 3), np.uint8)
         stream = Stream(self.seed, Purpose.CROP)
         for i, index in enumerate(indices):
             top, left = stream.at(epoch, int(index)).integers(room + 1)
-            cut[i] = patches[i, top : top + self.size, left : left + self.size]
+            cut[i] = patches[i, top : top + size, left : left + size]
         return cut
 
-    def _ring(self, patches: Pixels) -> Pixels:
-        assert self.size is not None
-        square = centre(self.size, *patches.shape[1:3])
-        if square.all():
-            raise DataError(f"crop.size={self.size}: a ring around all of the patch holds nothing")
-        return np.where(square[..., None], mean_colour(patches, ~square), patches)
+
+def hide_centre(patches: Pixels, side: int) -> Pixels:
+    """Return patches with their centre square filled with the mean colour of the rest.
+
+    Raises:
+        DataError: the square covers the whole patch.
+    """
+    square = centre_square(side, *patches.shape[1:3])
+    if square.all():
+        raise DataError(f"crop.size={side}: a ring around the whole patch is empty")
+    return np.where(square[..., None], mean_colour(patches, ~square), patches)
 
 
-def centre(side: int, height: int, width: int) -> Region:
-    """Return bool (H, W), True in the square of the centre, ``side`` pixels wide."""
+def centre_square(side: int, height: int, width: int) -> Region:
+    """Return bool (H, W), True in the centre square of ``side`` pixels."""
     region = np.zeros((height, width), np.bool_)
     top, left = (height - side) // 2, (width - side) // 2
-    region[top : top + side, left : left + side] = True
+    region[max(top, 0) : top + side, max(left, 0) : left + side] = True
     return region
 
 

@@ -1,203 +1,246 @@
-"""Several networks on the same patches, told apart."""
+"""Tests of the differences between networks on the same patches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pcam.config.tables import check
+from pcam.config.schema import CompareConfig
 from pcam.errors import ConfigError, DataError
 from pcam.evaluation.predictions import (
     AlignedPredictions,
     align_predictions,
     find_predictions,
     read_predictions,
+    warn_about_equal_members,
 )
-from pcam.runs.files import write_json
-from pcam.runs.folder import Config, read_config
+from pcam.runs.files import read_json
+from pcam.runs.folder import read_config
+from pcam.runs.identity import repeat_key
 from pcam.stats.compare import delong, holm, mcnemar, paired_difference
-from pcam.stats.formatting import format_difference, format_interval, format_p_value, format_table
-from pcam.stats.intervals import bootstrap_metrics, unit
 from pcam.stats.seeds import over_seeds, welch
+from pcam.stats.intervals import Interval, bootstrap_metrics, unit
 
-Floats = NDArray[np.float64]
-FIGURES = ("auroc", "accuracy")
+COMPARED_METRICS = ("auroc", "accuracy")
+OVER_PATCHES = ("delong", "mcnemar")  # tests that treat patches as independent
+Test = dict[str, float]
 
 
-def compare(config: Config, folder: Path) -> dict[str, Any]:
-    """Test the differences between networks on the same patches; runs that differ in seed alone are also one group.
+@dataclass(frozen=True)
+class TestedPair:
+    """The difference of two networks, or of two groups of them, by several tests.
 
-    Returns:
-        What summary.json holds.
+    Attributes:
+        first: name of one.
+        second: name of the other.
+        tests: "auroc" and "accuracy" (value: first minus second), and for patches without slides
+            "delong" and "mcnemar"; each with "p", and "p_holm" corrected for the number of pairs.
     """
-    resamples = bootstrap_settings(config)
-    split = config["split"]
-    paths = find_predictions(config["runs"], split)
-    if len(paths) < 2:
-        raise ConfigError(f"runs: a comparison needs at least two, there is {paths[0]}")
-    found = align_predictions([read_predictions(path) for path in paths])
-    if found.label is None:
-        raise DataError(
-            f"split={split}: these predictions come without labels; there is nothing to compare by"
-        )
-    check(config["against"], int | None, "against")
-    against = config["against"]
-    if against is not None and not 1 <= against <= len(paths):
-        raise ConfigError(f"against={against}: the runs are 1 to {len(paths)}")
-    every = list(combinations(range(len(paths)), 2))
-    pairs = (
-        every
-        if against is None
-        else [(i, against - 1) for i in range(len(paths)) if i != against - 1]
+
+    first: str
+    second: str
+    tests: dict[str, Test]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Networks compared on the same patches.
+
+    Attributes:
+        split: name of the split.
+        patches: number of patches.
+        unit: what the bootstrap resamples: "slides" or "patches".
+        runs: each network's metrics with intervals.
+        pairs: tests of pairs of networks.
+        groups: name to members, of runs that differ only in their seed.
+        group_metrics: group to metric to {"mean", "sd", "runs"}.
+        group_pairs: tests of pairs of groups, over seeds.
+        resamples: number of bootstrap resamples.
+        seed: of the bootstrap.
+    """
+
+    split: str
+    patches: int
+    unit: str
+    runs: dict[str, dict[str, Interval]]
+    pairs: list[TestedPair]
+    groups: dict[str, list[str]]
+    group_metrics: dict[str, dict[str, dict[str, float]]]
+    group_pairs: list[TestedPair]
+    resamples: int
+    seed: int
+
+
+def compare(config: CompareConfig) -> Comparison:
+    """Test the differences between networks on the same patches.
+
+    Args:
+        config: the config of ``pcam.compare``.
+
+    Raises:
+        ConfigError: fewer than two networks, or ``against`` names none of them.
+        RunError: a folder has no predictions of the split.
+        DataError: the predictions are of different patches, or have no labels.
+    """
+    paths = find_predictions(config.runs, config.split)
+    return compare_predictions(
+        paths,
+        config.split,
+        against=config.against,
+        resamples=config.resamples,
+        seed=config.seed,
     )
-    tested = [_pair(found, first, second, resamples) for first, second in pairs]
-    for kind in ("auroc", "accuracy", "delong", "mcnemar"):
-        some = [pair[kind] for pair in tested if kind in pair]
-        for pair, p in zip(some, holm([pair["p"] for pair in some]), strict=True):
-            pair["p_holm"] = p
-    each = {
-        name: bootstrap_metrics(row, found.label, found.slides, metrics=FIGURES, **resamples)
-        for name, row in zip(found.names, found.probability, strict=True)
-    }
-    groups = _groups(paths, found)
-    summary: dict[str, Any] = {
-        "split": split,
-        "patches": len(found.ids),
-        "over": unit(found.slides),
-        "runs": each,
-        "pairs": tested,
-        "groups": groups,
-        "seeds": _seeds(groups, each),
-        **resamples,
-    }
-    write_json(folder / "summary.json", summary)
-    print(_compare_table(summary))
-    print(f"\n{folder / 'summary.json'}")
+
+
+def compare_predictions(
+    paths: Sequence[Path], split: str, *, against: int | None = None, resamples: int, seed: int
+) -> Comparison:
+    """Compare the predictions in csv files, see ``compare``.
+
+    Args:
+        paths: two or more files.
+        split: name of the split, for messages and tables.
+        against: position from 1 of the file to compare all others with; None for all pairs.
+        resamples: number of bootstrap resamples.
+        seed: of the bootstrap.
+    """
+    if len(paths) < 2:
+        raise ConfigError(f"runs: a comparison needs at least two; only {paths[0]} is given")
+    if against is not None and against > len(paths):
+        raise ConfigError(f"against={against}: the runs are 1 to {len(paths)}")
+    found = align_predictions([read_predictions(path) for path in paths])
+    warn_about_equal_members(found)
+    if found.label is None:
+        raise DataError(f"split={split}: these predictions have no labels, so no test is possible")
+    runs = {}
+    for name, probability in zip(found.names, found.probability, strict=True):
+        runs[name] = bootstrap_metrics(
+            probability,
+            found.label,
+            found.slides,
+            metrics=COMPARED_METRICS,
+            resamples=resamples,
+            seed=seed,
+        )
+    groups = group_repeats(paths, found.names)
+    values = _values_of_groups(groups, runs)
+    return Comparison(
+        split=split,
+        patches=len(found.ids),
+        unit=unit(found.slides),
+        runs=runs,
+        pairs=_test_pairs(found, against, resamples, seed),
+        groups=groups,
+        group_metrics=_summarize_groups(values),
+        group_pairs=_test_groups(values),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+# Pairs of networks --------------------------------------------------------------------------------
+
+
+def _test_pairs(
+    found: AlignedPredictions, against: int | None, resamples: int, seed: int
+) -> list[TestedPair]:
+    """Test all pairs, or all networks against one, and correct p for the number of pairs."""
+    pairs = []
+    for first, second in _pair_positions(len(found.names), against):
+        pairs.append(_test_pair(found, first, second, resamples, seed))
+    for name in (*COMPARED_METRICS, *OVER_PATCHES):
+        _correct_p_values(pairs, name)
+    return pairs
+
+
+def _pair_positions(count: int, against: int | None) -> list[tuple[int, int]]:
+    """Return the pairs to test, as positions from 0."""
+    if against is None:
+        return list(combinations(range(count), 2))
+    reference = against - 1
+    return [(i, reference) for i in range(count) if i != reference]
+
+
+def _test_pair(
+    found: AlignedPredictions, first: int, second: int, resamples: int, seed: int
+) -> TestedPair:
+    one, other = found.probability[first], found.probability[second]
+    assert found.label is not None
+    tests = paired_difference(
+        one,
+        other,
+        found.label,
+        found.slides,
+        metrics=COMPARED_METRICS,
+        resamples=resamples,
+        seed=seed,
+    )
+    if found.slides is None:
+        tests["delong"] = delong(one, other, found.label)
+        tests["mcnemar"] = mcnemar(one >= 0.5, other >= 0.5, found.label)
+    return TestedPair(found.names[first], found.names[second], tests)
+
+
+def _correct_p_values(pairs: Sequence[TestedPair], name: str) -> None:
+    """Add "p_holm" to one test of every pair: p corrected for the number of pairs."""
+    tests = [pair.tests[name] for pair in pairs if name in pair.tests]
+    corrected = holm([test["p"] for test in tests])
+    for test, p in zip(tests, corrected, strict=True):
+        test["p_holm"] = p
+
+
+# Groups of runs that differ only in their seed ----------------------------------------------------
+
+
+def group_repeats(paths: Sequence[Path], names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of runs that differ only in their seed, in groups of two or more.
+
+    Args:
+        paths: files of predictions; those outside of a run folder belong to no group.
+        names: the name of each.
+    """
+    repeats: dict[str, list[str]] = {}
+    for path, name in zip(paths, names, strict=True):
+        folder = path.parent.parent
+        if (folder / "config.yaml").is_file():
+            summary = read_json(folder / "summary.json")
+            key = repeat_key(read_config(folder), summary, folder)
+            repeats.setdefault(key, []).append(name)
+    groups: dict[str, list[str]] = {}
+    for members in repeats.values():
+        if len(members) > 1:
+            label = members[0].partition(" seed")[0]
+            groups[f"{label} ({len(members)} seeds)"] = members
+    return groups
+
+
+Values = dict[str, dict[str, list[float]]]  # group to metric to one value per run
+
+
+def _values_of_groups(groups: dict[str, list[str]], runs: dict[str, dict[str, Interval]]) -> Values:
+    values: Values = {}
+    for group, members in groups.items():
+        values[group] = {}
+        for metric in COMPARED_METRICS:
+            values[group][metric] = [runs[name][metric]["value"] for name in members]
+    return values
+
+
+def _summarize_groups(values: Values) -> dict[str, dict[str, dict[str, float]]]:
+    summary = {}
+    for group, metrics in values.items():
+        summary[group] = {metric: over_seeds(metrics[metric]) for metric in COMPARED_METRICS}
     return summary
 
 
-def _pair(
-    found: AlignedPredictions, first: int, second: int, resamples: Mapping[str, Any]
-) -> dict[str, Any]:
-    a, b, label = found.probability[first], found.probability[second], found.label
-    assert label is not None
-    pair: dict[str, Any] = {"first": found.names[first], "second": found.names[second]}
-    pair |= paired_difference(a, b, label, found.slides, metrics=FIGURES, **resamples)
-    if found.slides is None:  # these count patches as independent
-        pair |= {"delong": delong(a, b, label), "mcnemar": mcnemar(a >= 0.5, b >= 0.5, label)}
-    return pair
-
-
-def _groups(paths: Sequence[Path], found: AlignedPredictions) -> dict[str, list[str]]:
-    """Return the names of runs by what they have in common but their seed, where a group has two or more."""
-    groups: dict[str, list[str]] = {}
-    for path, name in zip(paths, found.names, strict=True):
-        run = path.parent.parent
-        if (run / "config.yaml").is_file():
-            config = {key: value for key, value in read_config(run).items() if key != "seed"}
-            groups.setdefault(repr(_seedless(config)), []).append(name)
-    return {
-        f"{names[0].partition(' seed')[0]} ({len(names)} seeds)": names
-        for names in groups.values()
-        if len(names) > 1
-    }
-
-
-def _seedless(config: Config) -> Config:
-    """Return a config without what follows the seed or says only where a run took place."""
-    config = {key: value for key, value in config.items() if key not in ("logger", "trainer")} | {
-        "trainer": config["trainer"]["max_epochs"]
-    }
-    config["splits"] = {key: value for key, value in config["splits"].items() if key != "seed"}
-    return config
-
-
-def _seeds(groups: Mapping[str, Sequence[str]], each: Mapping[str, Any]) -> dict[str, Any]:
-    """Return mean and sd of each group of seeds, and the test of each pair of groups."""
-    values = {
-        group: {figure: [each[name][figure]["value"] for name in names] for figure in FIGURES}
-        for group, names in groups.items()
-    }
-    told: dict[str, Any] = {
-        "groups": {
-            group: {figure: over_seeds(of[figure]) for figure in FIGURES}
-            for group, of in values.items()
-        }
-    }
-    pairs: list[dict[str, Any]] = [
-        {
-            "first": a,
-            "second": b,
-            **{figure: welch(values[a][figure], values[b][figure]) for figure in FIGURES},
-        }
-        for a, b in combinations(values, 2)
-    ]
-    for figure in FIGURES:
-        for pair, p in zip(pairs, holm([pair[figure]["p"] for pair in pairs]), strict=True):
-            pair[figure]["p_holm"] = p
-    return {**told, "pairs": pairs}
-
-
-def _compare_table(summary: Mapping[str, Any]) -> str:
-    lines = [
-        [name, format_interval(row["auroc"]), format_interval(row["accuracy"])]
-        for name, row in summary["runs"].items()
-    ]
-    parts = [
-        f"{summary['split']}: {summary['patches']:,} patches",
-        format_table(["", "AUROC", "accuracy"], lines),
-        "",
-        f"differences, paired bootstrap over {summary['over']}; accuracy at threshold 0.5",
-    ]
-    head = ["first", "second", "AUROC", "p (Holm)", "accuracy", "p (Holm)"]
-    over_patches = any("delong" in pair for pair in summary["pairs"])
-    head += ["DeLong p (Holm)", "McNemar p (Holm)"] if over_patches else []
-    lines = []
-    for pair in summary["pairs"]:
-        lines.append([pair["first"], pair["second"]])
-        for figure in FIGURES:
-            lines[-1] += [format_difference(pair[figure]), format_p_value(pair[figure]["p_holm"])]
-        lines[-1] += [
-            format_p_value(pair[test]["p_holm"]) for test in ("delong", "mcnemar") if test in pair
-        ]
-    parts.append(format_table(head, lines))
-    seeds = summary["seeds"]
-    if seeds["groups"]:
-        welch_told = (
-            "; differences by Welch's t (would other seeds turn the order round?)"
-            if seeds["pairs"]
-            else ""
-        )
-        parts += ["", f"over seeds: mean ± sd{welch_told}"]
-        lines = [
-            [group, *(f"{of[figure]['mean']:.4f} ± {of[figure]['sd']:.4f}" for figure in FIGURES)]
-            for group, of in seeds["groups"].items()
-        ]
-        parts.append(format_table(["", "AUROC", "accuracy"], lines))
-        lines = []
-        for pair in seeds["pairs"]:
-            lines.append([pair["first"], pair["second"]])
-            for figure in FIGURES:
-                lines[-1] += [
-                    format_difference(pair[figure]),
-                    format_p_value(pair[figure]["p_holm"]),
-                ]
-        if lines:
-            parts.append(format_table(head[:6], lines))
-    return "\n".join(parts)
-
-
-def bootstrap_settings(config: Config) -> dict[str, Any]:
-    """Return how the bootstrap is to draw, checked."""
-    for key in ("resamples", "seed"):
-        check(config[key], int, key)
-    if config["seed"] < 0:
-        raise ConfigError(f"seed={config['seed']} is less than 0")
-    if config["resamples"] < 100:
-        raise ConfigError(
-            f"resamples={config['resamples']}: at least 100 are needed for an interval"
-        )
-    return {"resamples": config["resamples"], "seed": config["seed"]}
+def _test_groups(values: Values) -> list[TestedPair]:
+    """Test each pair of groups by Welch's t over seeds."""
+    pairs = []
+    for first, second in combinations(values, 2):
+        tests = {}
+        for metric in COMPARED_METRICS:
+            tests[metric] = welch(values[first][metric], values[second][metric])
+        pairs.append(TestedPair(first, second, tests))
+    for metric in COMPARED_METRICS:
+        _correct_p_values(pairs, metric)
+    return pairs

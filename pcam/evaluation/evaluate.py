@@ -1,258 +1,220 @@
-"""What a trained network is worth on a split, and what it says of patches nobody has labelled."""
+"""Metrics of a trained network on one split, with their intervals."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.config.tables import check
-from pcam.data.base import PatchSource, describe_source
-from pcam.data.sources.kaggle import read_labels, submission
-from pcam.errors import ConfigError, DataError, suggest
-from pcam.evaluation import plots
-from pcam.evaluation.compare import bootstrap_settings
-from pcam.evaluation.inference import open_run, open_split, predict_probabilities, resolve_data
-from pcam.models.classifier import PatchClassifier
-from pcam.runs.files import write_csv, write_file, write_json
-from pcam.runs.folder import Config, network_label
-from pcam.runs.predictions import write_predictions
-from pcam.runs.provenance import code_commit, library_versions
-from pcam.stats.calibration import fit_temperature, logit, apply_temperature
-from pcam.stats.curves import operating_curves, reliability
-from pcam.stats.formatting import format_facts, format_metrics
-from pcam.stats.intervals import METHOD, bootstrap_metrics, unit
+from pcam.config.schema import EvaluateConfig
+from pcam.data.base import PatchSource
+from pcam.data.provider import source_provider
+from pcam.errors import ConfigError, DataError
+from pcam.evaluation.inference import predict_probabilities
+from pcam.evaluation.saved_run import (
+    SavedRun,
+    crop_for_split,
+    open_run,
+    open_split,
+    resolve_data,
+)
+from pcam.stats.calibration import apply_temperature, fit_temperature, logit
+from pcam.stats.intervals import Interval, bootstrap_metrics
+from pcam.stats.metrics import Floats, Labels
 from pcam.stats.thresholds import at_sensitivity, youden
-
-CALIBRATIONS = ("none", "temperature")
 
 
 @dataclass(frozen=True)
-class Rule:
-    """How a probability is read: decided on valid, or by a person, before the split is looked at.
+class DecisionRule:
+    """How a probability becomes a prediction; chosen on valid or by a person, never on the split.
 
     Attributes:
-        threshold: from which a patch is called positive.
-        chosen: how that was decided, for a person.
-        temperature: by which the logits are divided; 1 leaves them.
-        note: what was out of the ordinary in fitting it.
+        threshold: a patch is predicted positive from this probability on.
+        description: the threshold and how it was chosen.
+        temperature: the number that divides the log-odds; 1 leaves them unchanged.
+        note: what was unusual when the temperature was fitted, or "".
     """
 
     threshold: float
-    chosen: str
-    temperature: float
-    note: str
+    description: str
+    temperature: float = 1.0
+    note: str = ""
 
 
-def evaluate(config: Config, folder: Path) -> dict[str, Any]:
-    """Score a split of a run; write and print its figures with their intervals.
+@dataclass(frozen=True)
+class Evaluation:
+    """The predictions of a run for one split, and their metrics.
+
+    Attributes:
+        run: the run folder.
+        network: the network's name in titles.
+        weights: the origin of the network's first weights.
+        scale: the scale of the training; "full" unless it was a smaller trial.
+        data: name of the source.
+        centre_labelled: whether the central 32x32 pixels alone decide the label.
+        split: name of the split.
+        tta: the test-time augmentation.
+        source: the patches, with ids, labels and slides.
+        label: uint8 (N,).
+        probability: float64 (N,), of the positive class, after calibration.
+        rule: threshold and temperature.
+        metrics: name to {"value", "low", "high"}, 95 % intervals.
+        resamples: number of bootstrap resamples.
+        seed: of the bootstrap.
+    """
+
+    run: Path
+    network: str
+    weights: str
+    scale: str
+    data: str
+    centre_labelled: bool
+    split: str
+    tta: str
+    source: PatchSource
+    label: Labels
+    probability: Floats
+    rule: DecisionRule
+    metrics: dict[str, Interval]
+    resamples: int
+    seed: int
+
+    @property
+    def has_both_classes(self) -> bool:
+        """Whether the split has positive and negative patches; curves need both."""
+        return 0 < int(self.label.sum()) < len(self.label)
+
+    @property
+    def largest_errors(self) -> NDArray[np.int64]:
+        """Indices of the wrongly predicted patches, the most confident first."""
+        predicted = self.probability >= self.rule.threshold
+        wrong = np.flatnonzero(predicted != (self.label == 1))
+        distance = np.abs(self.probability[wrong] - self.label[wrong])
+        return wrong[np.argsort(-distance, kind="stable")]
+
+
+def evaluate(config: EvaluateConfig) -> Evaluation:
+    """Evaluate a run on one split.
 
     Args:
-        config: the door's.
-        folder: to leave summary.json, predictions and figures in.
-
-    Returns:
-        What summary.json holds.
+        config: the config of ``pcam.evaluate``.
 
     Raises:
-        PcamError: the run, the data or a setting cannot be used.
+        RunError: the folder holds no run.
+        DataError: the data is missing or has no labels.
+        ConfigError: a setting does not fit the run.
     """
-    _checked(config)
-    run, split = Path(config["run"]), config["split"]
-    saved, model = open_run(run)
-    data, splits = resolve_data(saved, config)
-    source = open_split(data, splits, config["seed"], split)
+    _reject_fitting_on_the_evaluated_split(config)
+    return evaluate_run(open_run(Path(config.run)), config)
+
+
+def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
+    """Evaluate an open run, see ``evaluate``."""
+    data, splits = resolve_data(run.config, config)
+    source = open_split(data, splits, config.seed, config.split)
     if source.labels is None:
         raise DataError(
-            f"split={split}: these patches have no labels to measure by; python -m pcam.predict run={run}"
+            f"split={config.split}: these patches have no labels, so no metrics can be computed; "
+            f"python -m pcam.predict run={run.folder}"
         )
-    facts = [
-        ("run", f"{run}: {network_label(saved)}, weights {model.began_as()}"),
-        (split, f"{data['name']}: {describe_source(source)}"),
-        ("tta", config["tta"]),
-    ]
-    print(format_facts(facts), flush=True)
-    rule = _rule(config, saved, model)
-    probability = apply_temperature(
-        predict_probabilities(model, source, saved, data, split, config["tta"]), rule.temperature
+    rule = choose_rule(config, run)
+    probability = predict_probabilities(
+        run.model,
+        source,
+        crop_for_split(run.config, config.split),
+        data.batch_size,
+        data.num_workers,
+        config.tta,
     )
-    scale = saved.get("scale", "full")
-    told: dict[str, Any] = {
-        "threshold": rule.threshold,
-        "seed": config["seed"],
-        "resamples": config["resamples"],
-    }
-    figures = bootstrap_metrics(probability, source.labels, source.groups, **told)
-    over = unit(source.groups)
-    summary = {
-        split: figures,
-        "run": str(run),
-        "scale": scale,
-        "tta": config["tta"],
-        "threshold": {"value": rule.threshold, "chosen": rule.chosen},
-        "temperature": rule.temperature,
-        "intervals": {
-            "level": 0.95,
-            "over": over,
-            "method": METHOD,
-            "resamples": config["resamples"],
-        },
-        "data": {
-            "name": data["name"],
-            "patches": len(source),
-            "positive": int(source.labels.sum()),
-        },
-        "versions": library_versions(),
-        "commit": code_commit(),
-    }
-    write_predictions(folder, split, source.ids, source.labels, probability, source.groups)
-    title = f"{network_label(saved)} on {data['name']}, {split}: {describe_source(source)}"
-    _draw(folder, title, data["name"], source, probability, rule.threshold, figures, config)
-    write_json(folder / "summary.json", summary)
-    print("\n" + format_metrics(split, describe_source(source, scale), figures, over, rule.chosen))
-    if rule.temperature != 1:
-        print(
-            f"  logits divided by {rule.temperature:.3f}, fitted on valid{f' ({rule.note})' if rule.note else ''}"
-        )
-    print(f"\n{folder}", flush=True)
-    return summary
+    probability = apply_temperature(probability, rule.temperature)
+    metrics = bootstrap_metrics(
+        probability,
+        source.labels,
+        source.groups,
+        threshold=rule.threshold,
+        resamples=config.resamples,
+        seed=config.seed,
+    )
+    return Evaluation(
+        run=run.folder,
+        network=run.label,
+        weights=run.model.describe_weights(),
+        scale=run.config.scale,
+        data=data.name,
+        centre_labelled=source_provider(data).centre_labelled,
+        split=config.split,
+        tta=config.tta,
+        source=source,
+        label=source.labels,
+        probability=probability,
+        rule=rule,
+        metrics=metrics,
+        resamples=config.resamples,
+        seed=config.seed,
+    )
 
 
-def predict(config: Config, folder: Path) -> None:
-    """Score patches, labelled or not; write predictions/SPLIT.csv and, for Kaggle's unlabelled folder, submission.csv."""
-    run = Path(config["run"])
-    saved, model = open_run(run)
-    data, splits = resolve_data(saved, config)
-    split = config["split"] or ("predict" if data["name"] == "kaggle" else "test")
-    source = open_split(data, splits, config["seed"], split)
-    facts = [
-        ("run", f"{run}: {network_label(saved)}"),
-        (split, f"{data['name']}: {describe_source(source)}"),
-        ("tta", config["tta"]),
-    ]
-    print(format_facts(facts), flush=True)
-    labels = source.labels if config["labels"] is None else _labels(Path(config["labels"]), source)
-    probability = predict_probabilities(model, source, saved, data, split, config["tta"])
-    write_predictions(folder, split, source.ids, labels, probability, source.groups)
-    print(f"\n{folder / 'predictions' / f'{split}.csv'}")
-    if split == "predict":
-        rows = submission(Path(data["root"]), source.ids, probability, config["submit"])
-        write_csv(folder / "submission.csv", ("id", "label"), rows)
-        print(folder / "submission.csv")
-    if labels is not None:
-        figures = bootstrap_metrics(probability, labels, source.groups)
-        print(
-            "\n"
-            + format_metrics(
-                split,
-                describe_source(source, saved.get("scale", "full")),
-                figures,
-                unit(source.groups),
-            )
-        )
+# Threshold and temperature ------------------------------------------------------------------------
 
 
-def _checked(config: Config) -> None:
-    bootstrap_settings(config)
-    if config["calibration"] not in CALIBRATIONS:
-        raise ConfigError(
-            f"calibration={config['calibration']} is not known{suggest(str(config['calibration']), CALIBRATIONS)}"
-        )
-    threshold = config["threshold"]
-    known = ("youden", "sensitivity")
-    if isinstance(threshold, str) and threshold not in known:
-        raise ConfigError(
-            f"threshold={threshold} is not known; it is a number, or{suggest(threshold, known).removeprefix(';')}"
-        )
-    if not isinstance(threshold, str):
-        check(threshold, float, "threshold")
-        if not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold={threshold} is no probability; it is from 0 to 1")
-    check(config["sensitivity"], float, "sensitivity")
-    if not 0 < config["sensitivity"] <= 1:
-        raise ConfigError(f"sensitivity={config['sensitivity']} is not in (0, 1]")
-    if config["split"] == "valid" and (
-        config["calibration"] != "none" or isinstance(threshold, str)
-    ):
-        raise ConfigError(
-            "split=valid: threshold and calibration are fitted on valid, so its figures would flatter; split=test"
-        )
+def choose_rule(config: EvaluateConfig, run: SavedRun) -> DecisionRule:
+    """Return threshold and temperature, fitted on the run's own valid split where needed.
 
-
-def _rule(config: Config, saved: Config, model: PatchClassifier) -> Rule:
-    """Decide threshold and temperature, on the run's own valid split where they are to be fitted."""
-    threshold, chosen = config["threshold"], f"threshold {config['threshold']}"
+    Raises:
+        DataError: valid has one class only, so no threshold can be chosen on it.
+    """
+    if not _needs_fitting(config):
+        return DecisionRule(float(config.threshold), f"threshold {config.threshold}")
+    probability, label = _predict_valid(config, run)
     temperature, note = 1.0, ""
-    if config["calibration"] == "none" and not isinstance(threshold, str):
-        return Rule(float(threshold), chosen, temperature, note)
-    data, splits = {**saved["data"]}, saved["splits"]
-    for key in ("batch_size", "num_workers"):
-        data[key] = config["data"][key] if config["data"][key] is not None else data[key]
-    valid = open_split(data, splits, saved["seed"], "valid")
-    assert valid.labels is not None
-    probability = predict_probabilities(model, valid, saved, data, "valid", config["tta"])
-    if config["calibration"] == "temperature":
-        fitted = fit_temperature(logit(probability), valid.labels)
+    if config.calibration == "temperature":
+        fitted = fit_temperature(logit(probability), label)
         temperature, note = fitted.value, fitted.note
         probability = apply_temperature(probability, temperature)
-    if threshold == "youden":
-        threshold = youden(probability, valid.labels)
-        chosen = f"threshold {threshold:.4f}, of the largest sensitivity + specificity on the run's valid"
-    elif threshold == "sensitivity":
-        threshold = at_sensitivity(probability, valid.labels, config["sensitivity"])
-        chosen = f"threshold {threshold:.4f}, for a sensitivity of {config['sensitivity']:g} on the run's valid"
+    threshold, description = _choose_threshold(config, probability, label)
     if np.isnan(threshold):
         raise DataError(
-            "valid holds one class alone: no threshold can be chosen on it; threshold=0.5"
+            "valid has one class only, so no threshold can be chosen on it; threshold=0.5"
         )
-    return Rule(float(threshold), chosen, temperature, note)
+    return DecisionRule(threshold, description, temperature, note)
 
 
-def _labels(path: Path, source: PatchSource) -> NDArray[np.uint8]:
-    """Return the labels that a csv of id and label gives to a source's patches."""
-    known = read_labels(path, "it is a csv of id and label (labels)")
-    without = [name for name in source.ids if name not in known]
-    if without:
-        raise DataError(
-            f"labels={path} lacks {len(without)} of {len(source)} patches, first {without[0]}"
-        )
-    return np.array([known[name] for name in source.ids], np.uint8)
+def _needs_fitting(config: EvaluateConfig) -> bool:
+    return config.calibration != "none" or isinstance(config.threshold, str)
 
 
-def _draw(
-    folder: Path,
-    title: str,
-    data_name: str,
-    source: PatchSource,
-    probability: NDArray[np.float64],
-    threshold: float,
-    figures: Mapping[str, Mapping[str, float]],
-    config: Config,
-) -> None:
-    label = source.labels
-    assert label is not None
-    drawn = {"resamples": config["resamples"], "seed": config["seed"]}
-    if 0 < label.sum() < len(label):
-        curves = operating_curves(probability, label, source.groups, **drawn)
-        bins = reliability(probability, label, source.groups, **drawn)
-        picture = plots.overview(title, probability, label, threshold, figures, curves, bins)
-        write_file(folder / "figures" / "evaluation.png", picture)
+def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Labels]:
+    """Return probabilities and labels of the run's own valid split."""
+    data = run.config.data
+    batch_size = config.data.batch_size or data.batch_size
+    num_workers = config.data.num_workers
+    if num_workers is None:
+        num_workers = data.num_workers
+    valid = open_split(data, run.config.splits, run.config.seed, "valid")
+    assert valid.labels is not None
+    crop = crop_for_split(run.config, "valid")
+    probability = predict_probabilities(run.model, valid, crop, batch_size, num_workers, config.tta)
+    return probability, valid.labels
+
+
+def _choose_threshold(
+    config: EvaluateConfig, probability: Floats, label: Labels
+) -> tuple[float, str]:
+    """Return a threshold and how it was chosen, from the predictions of valid."""
+    if config.threshold == "youden":
+        threshold = youden(probability, label)
+        reason = "the largest sensitivity + specificity"
+    elif config.threshold == "sensitivity":
+        threshold = at_sensitivity(probability, label, config.sensitivity)
+        reason = f"a sensitivity of {config.sensitivity:g}"
     else:
-        print("  these patches are of one class alone: no curves are drawn")
-    wrong = np.flatnonzero((probability >= threshold) != (label == 1))
-    worst = wrong[np.argsort(-np.abs(probability[wrong] - label[wrong]), kind="stable")][
-        : plots.MISTAKES
-    ]
-    if len(worst):
-        captions = [
-            f"{source.ids[i]}\nis {label[i]}, probability {probability[i]:.3f}" for i in worst
-        ]
-        square = (
-            32 if data_name in ("pcam", "kaggle", "synthetic") else None
-        )  # what PatchCamelyon's label depends on
-        write_file(
-            folder / "figures" / "mistakes.png",
-            plots.mistakes(source.read(worst), captions, square),
+        return float(config.threshold), f"threshold {config.threshold}"
+    return threshold, f"threshold {threshold:.4f}, for {reason} on the run's valid"
+
+
+def _reject_fitting_on_the_evaluated_split(config: EvaluateConfig) -> None:
+    if config.split == "valid" and _needs_fitting(config):
+        raise ConfigError(
+            "split=valid: threshold and calibration are fitted on valid, so its metrics would be "
+            "too good; split=test"
         )

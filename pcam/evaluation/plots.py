@@ -1,170 +1,226 @@
-"""Pictures of an evaluation: curves with their bands, calibration, what was called what, and the worst mistakes."""
+"""Figures of an evaluation: curves with bands, calibration, confusion matrix, and worst errors."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.data.base import describe_source
+from pcam.evaluation.evaluate import Evaluation
 from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
-from pcam.stats.curves import Curve, Reliability
+from pcam.stats.curves import Curve, Reliability, operating_curves, reliability
 from pcam.stats.formatting import METRIC_NAMES
-from pcam.stats.metrics import Floats
+from pcam.stats.intervals import Interval
+from pcam.stats.metrics import Floats, Labels
 
-MISTAKES = 16
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CLASSES = ("negative", "positive")
+SQUARE = 32  # pixels: side of the centre that decides a PatchCamelyon label
+LIMITS = (-0.01, 1.01)
+MOST_ERRORS = 16  # patches in the figure of errors
+ERROR_COLUMNS = 4
+UNBOUNDED = ("nll", "loss")  # not shown on an axis from 0 to 1
 
 
-def overview(
-    title: str,
-    probability: Floats,
-    label: NDArray[np.uint8],
-    threshold: float,
-    figures: Mapping[str, Mapping[str, float]],
-    curves: Mapping[str, Curve],
-    bins: Reliability,
-) -> bytes:
-    """Draw ROC, precision-recall, reliability, the confusion matrix and the scores of each class.
-
-    Args:
-        title: of the figure.
-        probability: (N,), of the positive class.
-        label: (N,), 0 or 1.
-        threshold: from which a patch is called positive.
-        figures: name to value, low and high, of ``auroc``, ``average_precision`` and ``ece``.
-        curves: of ``operating_curves``.
-        bins: of ``reliability``.
+def draw_evaluation(evaluation: Evaluation) -> dict[str, bytes]:
+    """Draw an evaluation.
 
     Returns:
-        A PNG.
+        File name to PNG: "evaluation.png" if the split has both classes, "mistakes.png" if any
+        patch is predicted wrongly.
     """
+    figures = {}
+    if evaluation.has_both_classes:
+        figures["evaluation.png"] = draw_overview(evaluation)
+    if len(evaluation.largest_errors):
+        figures["mistakes.png"] = draw_errors(evaluation)
+    return figures
+
+
+# The overview -------------------------------------------------------------------------------------
+
+
+def draw_overview(evaluation: Evaluation) -> bytes:
+    """Draw ROC, precision-recall, reliability, confusion matrix, scores and metrics as a PNG."""
+    label, probability = evaluation.label, evaluation.probability
+    slides = evaluation.source.groups
+    settings = {"resamples": evaluation.resamples, "seed": evaluation.seed}
+    curves = operating_curves(probability, label, slides, **settings)
+    bins = reliability(probability, label, slides, **settings)
     figure = canvas(13, 7.6, 120)
-    figure.suptitle(title, fontsize=11)
-    axes = figure.subplots(2, 3).ravel()
-    panels = (
-        ("roc", "1 - specificity", "sensitivity", f"AUROC {_told(figures['auroc'])}"),
-        (
-            "precision_recall",
-            "recall",
-            "precision",
-            f"average precision {_told(figures['average_precision'])}",
-        ),
+    figure.suptitle(
+        f"{evaluation.network} on {evaluation.data}, {evaluation.split}: "
+        f"{describe_source(evaluation.source)}",
+        fontsize=11,
     )
-    for panel, (which, across, up, name) in zip(axes, panels, strict=False):
-        curve = curves[which]
-        panel.fill_between(curve.x, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
-        panel.plot(curve.x, curve.y, color=BLUE, label=name)
-        panel.set(xlabel=across, ylabel=up, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        panel.legend(frameon=False, fontsize=8, loc="lower center")
-    axes[0].plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
-    axes[1].axhline(label.mean(), color=GREY, linestyle=":", linewidth=1)
-    _reliability(axes[2], bins, f"calibration error {_told(figures['ece'])}")
-    _confusion(axes[3], probability >= threshold, label)
-    edges = np.linspace(0, 1, 41)
-    for value, name, color in ((0, "negative", BLUE), (1, "positive", ORANGE)):
-        axes[4].hist(
-            probability[label == value],
-            edges,
-            color=color,
-            alpha=0.55,
-            label=f"{name} ({(label == value).sum():,})",
-        )
-    axes[4].axvline(
-        threshold, color="0.2", linestyle=":", linewidth=1, label=f"threshold {threshold:.3g}"
+    (roc, precision_recall, calibration), (confusion, scores, metrics) = figure.subplots(2, 3)
+    _draw_roc(roc, curves["roc"], evaluation.metrics["auroc"])
+    _draw_precision_recall(
+        precision_recall,
+        curves["precision_recall"],
+        evaluation.metrics["average_precision"],
+        float(label.mean()),
     )
-    axes[4].set(xlabel="probability", ylabel="patches")
-    axes[4].legend(frameon=False, fontsize=8, loc="best")
-    _intervals(axes[5], figures)
-    for panel in axes[[0, 1, 2, 4, 5]]:
-        clean_axes(panel)
+    _draw_reliability(calibration, bins, evaluation.metrics["ece"])
+    _draw_confusion(confusion, probability >= evaluation.rule.threshold, label)
+    _draw_scores(scores, probability, label, evaluation.rule.threshold)
+    _draw_metrics(metrics, evaluation.metrics)
+    for axes in (roc, precision_recall, calibration, scores, metrics):
+        clean_axes(axes)
     return png(figure)
 
 
-def mistakes(patches: NDArray[np.uint8], captions: Sequence[str], square: int | None) -> bytes:
-    """Draw the worst mistakes, (n, H, W, 3), under their captions; ``square`` pixels of the centre are outlined.
-
-    Returns:
-        A PNG.
-    """
-    from matplotlib.patches import Rectangle
-
-    rows = -(-max(len(patches), 1) // 4)
-    figure = canvas(9, 2.55 * rows, 120)
-    for i, axes in enumerate(figure.subplots(rows, 4, squeeze=False).ravel()):
-        axes.set_axis_off()
-        if i >= len(patches):
-            continue
-        axes.imshow(patches[i], interpolation="nearest")
-        axes.set_title(captions[i], fontsize=7.5)
-        if square is not None:
-            height, width = patches[i].shape[:2]
-            corner = ((width - square) / 2 - 0.5, (height - square) / 2 - 0.5)
-            axes.add_patch(
-                Rectangle(corner, square, square, fill=False, edgecolor="black", linewidth=1)
-            )
-    return png(figure)
+def _draw_roc(axes: "Axes", curve: Curve, auroc: Interval) -> None:
+    _draw_curve(axes, curve, f"AUROC {_format_metric(auroc)}")
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="chance")
+    axes.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate (sensitivity)")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
-def _told(figure: Mapping[str, float]) -> str:
-    if figure["value"] != figure["value"]:
-        return "not defined"
-    interval = (
-        f" [{figure['low']:.3f}, {figure['high']:.3f}]" if figure["low"] == figure["low"] else ""
-    )
-    return f"{figure['value']:.3f}{interval}"
+def _draw_precision_recall(
+    axes: "Axes", curve: Curve, average_precision: Interval, prevalence: float
+) -> None:
+    _draw_curve(axes, curve, f"average precision {_format_metric(average_precision)}")
+    axes.axhline(prevalence, color=GREY, linestyle=":", linewidth=1, label="chance")
+    axes.set(title="Precision-recall", xlabel="recall", ylabel="precision")
+    axes.legend(frameon=False, fontsize=8, loc="lower left")
 
 
-def _reliability(axes: Any, bins: Reliability, name: str) -> None:
-    some = bins.patches > 0
-    x, y = bins.probability[some], bins.observed[some]
-    reach = np.nan_to_num(np.abs(np.stack([y - bins.low[some], bins.high[some] - y])))
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+def _draw_curve(axes: "Axes", curve: Curve, name: str) -> None:
+    axes.fill_between(curve.x, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
+    axes.plot(curve.x, curve.y, color=BLUE, label=name)
+    axes.set(xlim=LIMITS, ylim=LIMITS)
+
+
+def _draw_reliability(axes: "Axes", bins: Reliability, ece: Interval) -> None:
+    used = bins.patches > 0
+    x, y = bins.probability[used], bins.observed[used]
+    below, above = y - bins.low[used], bins.high[used] - y
+    reach = np.nan_to_num(np.abs(np.stack([below, above])))
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="perfect calibration")
     axes.errorbar(
-        x, y, reach, color=BLUE, marker="o", markersize=4, linewidth=1, capsize=2, label=name
+        x,
+        y,
+        reach,
+        color=BLUE,
+        marker="o",
+        markersize=4,
+        linewidth=1,
+        capsize=2,
+        label=f"calibration error {_format_metric(ece)}",
     )
     axes.set(
-        xlabel="mean probability of a bin",
-        ylabel="share of positives in it",
-        xlim=(-0.01, 1.01),
-        ylim=(-0.01, 1.01),
+        title="Reliability",
+        xlabel="mean predicted probability",
+        ylabel="fraction of positives",
+        xlim=LIMITS,
+        ylim=LIMITS,
     )
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
-def _confusion(axes: Any, called: NDArray[np.bool_], label: NDArray[np.uint8]) -> None:
-    counts = np.array(
-        [[np.sum((label == truth) & (called == said)) for said in (0, 1)] for truth in (0, 1)]
-    )
+def _draw_confusion(axes: "Axes", predicted: NDArray[np.bool_], label: Labels) -> None:
+    counts = np.zeros((2, 2), np.int64)
+    np.add.at(counts, (label.astype(np.int64), predicted.astype(np.int64)), 1)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for truth in (0, 1):
-        for said in (0, 1):
-            color = "white" if shares[truth, said] > 0.6 else "black"
-            told = f"{counts[truth, said]:,}\n{100 * shares[truth, said]:.1f} %"
-            axes.text(said, truth, told, ha="center", va="center", color=color)
-    names = ["negative", "positive"]
+    for actual, guess in np.ndindex(2, 2):
+        share = shares[actual, guess]
+        text = f"{counts[actual, guess]:,}\n{100 * share:.1f} %"
+        color = "white" if share > 0.5 else "black"
+        axes.text(guess, actual, text, ha="center", va="center", color=color)
     axes.set(
+        title="Confusion matrix",
         xticks=[0, 1],
         yticks=[0, 1],
-        xticklabels=names,
-        yticklabels=names,
-        xlabel="called",
-        ylabel="is",
+        xticklabels=CLASSES,
+        yticklabels=CLASSES,
+        xlabel="predicted",
+        ylabel="actual",
     )
 
 
-def _intervals(axes: Any, figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Draw each figure from 0 to 1 with its interval."""
-    names = [
-        name
-        for name, figure in figures.items()
-        if 0 <= figure["value"] <= 1 and name not in ("nll", "loss")
-    ]
-    for row, name in enumerate(reversed(names)):
-        figure = figures[name]
-        if figure["low"] == figure["low"]:
-            axes.plot(
-                [figure["low"], figure["high"]], [row, row], color=BLUE, linewidth=2, alpha=0.5
-            )
-        axes.plot(figure["value"], row, marker="o", markersize=4, color=BLUE)
-    axes.set(yticks=range(len(names)), xlim=(-0.01, 1.01), xlabel="value and 95 % interval")
-    axes.set_yticklabels([METRIC_NAMES.get(name, name) for name in reversed(names)], fontsize=8)
+def _draw_scores(axes: "Axes", probability: Floats, label: Labels, threshold: float) -> None:
+    edges = np.linspace(0, 1, 41)
+    for value, color in ((0, BLUE), (1, ORANGE)):
+        chosen = probability[label == value]
+        name = f"{CLASSES[value]} ({len(chosen):,})"
+        axes.hist(chosen, edges, color=color, alpha=0.55, label=name)
+    axes.axvline(
+        threshold, color="0.2", linestyle=":", linewidth=1, label=f"threshold {threshold:.3g}"
+    )
+    axes.set(title="Predicted probabilities", xlabel="probability of positive", ylabel="patches")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False, fontsize=8, loc="best")
+
+
+def _draw_metrics(axes: "Axes", metrics: Mapping[str, Interval]) -> None:
+    """Draw each metric on an axis from 0 to 1, with its interval."""
+    names = []
+    for name, metric in metrics.items():
+        if 0 <= metric["value"] <= 1 and name not in UNBOUNDED:
+            names.append(name)
+    names.reverse()  # the first is on top
+    for row, name in enumerate(names):
+        metric = metrics[name]
+        if not np.isnan(metric["low"]):
+            ends = [metric["low"], metric["high"]]
+            axes.plot(ends, [row, row], color=BLUE, linewidth=2, alpha=0.5)
+        axes.plot(metric["value"], row, marker="o", markersize=4, color=BLUE)
+    axes.set(title="Metrics", xlim=LIMITS, xlabel="value and 95 % interval")
+    axes.set_yticks(range(len(names)), [METRIC_NAMES[name] for name in names], fontsize=8)
+
+
+def _format_metric(metric: Interval) -> str:
+    if np.isnan(metric["value"]):
+        return "not defined"
+    text = f"{metric['value']:.3f}"
+    if np.isnan(metric["low"]):
+        return text
+    return f"{text} [{metric['low']:.3f}, {metric['high']:.3f}]"
+
+
+# The errors ---------------------------------------------------------------------------------------
+
+
+def draw_errors(evaluation: Evaluation) -> bytes:
+    """Draw the most confident wrong predictions as a PNG."""
+    indices = evaluation.largest_errors[:MOST_ERRORS]
+    captions = []
+    for i in indices:
+        actual = CLASSES[evaluation.label[i]]
+        probability = evaluation.probability[i]
+        captions.append(f"{evaluation.source.ids[i]}\n{actual}, probability {probability:.3f}")
+    square = SQUARE if evaluation.centre_labelled else None
+    title = f"{evaluation.network} on {evaluation.data}, {evaluation.split}: the largest errors"
+    return _draw_patches(evaluation.source.read(indices), captions, title, square)
+
+
+def _draw_patches(
+    patches: NDArray[np.uint8], captions: Sequence[str], title: str, square: int | None
+) -> bytes:
+    """Draw patches (n, H, W, 3) below their captions, with an outline ``square`` pixels wide."""
+    rows = -(-len(patches) // ERROR_COLUMNS)
+    figure = canvas(9, 2.55 * rows + 0.3, 120)
+    figure.suptitle(title, fontsize=9)
+    panels = figure.subplots(rows, ERROR_COLUMNS, squeeze=False).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, patch, caption in zip(panels, patches, captions, strict=False):
+        axes.imshow(patch, interpolation="nearest")
+        axes.set_title(caption, fontsize=7.5)
+        if square is not None:
+            _outline_centre(axes, patch.shape[:2], square)
+    return png(figure)
+
+
+def _outline_centre(axes: "Axes", size: tuple[int, ...], side: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    height, width = size
+    corner = ((width - side) / 2 - 0.5, (height - side) / 2 - 0.5)
+    outline = Rectangle(corner, side, side, fill=False, edgecolor="black", linewidth=1)
+    axes.add_patch(outline)

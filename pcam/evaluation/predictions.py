@@ -1,8 +1,8 @@
-"""Predictions of several networks for the same patches, read from run folders and csvs and laid side by side."""
+"""Predictions of several networks for the same patches: find the files, read and align them."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pcam.data.storage.csv import read_rows
 from pcam.errors import ConfigError, DataError, RunError
+from pcam.evaluation import columns
 from pcam.runs.files import match_paths
 from pcam.runs.folder import network_label, read_config
 
@@ -19,15 +20,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Predictions:
-    """One network's predictions of one split.
+    """The predictions of one network for one split.
 
     Attributes:
-        name: as tables show it.
-        path: of the csv.
-        ids: N names, each once.
-        label: uint8 (N,), or None where the patches have none.
+        name: the name that tables show.
+        path: the csv file.
+        ids: N unique patch ids.
+        label: uint8 (N,), or None if the patches have no labels.
         probability: float64 (N,), of the positive class.
-        slides: N names, or None.
+        slides: N slide names, or None.
     """
 
     name: str
@@ -37,17 +38,34 @@ class Predictions:
     probability: NDArray[np.float64]
     slides: list[str] | None
 
+    @property
+    def labelled_patches(self) -> frozenset[tuple[str, int]]:
+        """The set of (id, label): equal for predictions of the same patches. Label -1: unknown."""
+        if self.label is None:
+            return frozenset((name, -1) for name in self.ids)
+        return frozenset(zip(self.ids, self.label.tolist(), strict=True))
+
+    def reorder(self, ids: Sequence[str]) -> "Predictions":
+        """Return the same predictions in the order of ``ids``, which names the same patches."""
+        place = {name: i for i, name in enumerate(self.ids)}
+        order = np.array([place[name] for name in ids], np.int64)
+        label = None if self.label is None else self.label[order]
+        slides = None if self.slides is None else [self.slides[i] for i in order]
+        return replace(
+            self, ids=list(ids), label=label, probability=self.probability[order], slides=slides
+        )
+
 
 @dataclass(frozen=True)
 class AlignedPredictions:
-    """The predictions of M networks for the same N patches.
+    """The predictions of M networks for the same N patches, in the same order.
 
     Attributes:
-        names: M names, each once.
-        ids: N names.
+        names: M unique names.
+        ids: N patch ids.
         label: uint8 (N,), or None.
         probability: float64 (M, N).
-        slides: N names, or None.
+        slides: N slide names, or None.
     """
 
     names: list[str]
@@ -57,144 +75,153 @@ class AlignedPredictions:
     slides: list[str] | None
 
 
+# Finding the files --------------------------------------------------------------------------------
+
+
 def find_predictions(asked: str | Sequence[str], split: str) -> list[Path]:
-    """Return the csvs of what was asked for: run folders, folders that evaluate or predict left, csvs, or globs of these.
+    """Return the csv files of predictions that a command names, each once.
+
+    Args:
+        asked: run folders, folders that evaluate or predict wrote, csv files, or globs of these.
+        split: the split whose predictions are wanted.
 
     Raises:
-        ConfigError: nothing was asked for.
-        RunError: one of them is not there, or has no predictions of the split.
+        ConfigError: nothing is asked for.
+        RunError: a path does not exist, or has no predictions of the split.
     """
-    words = [asked] if isinstance(asked, str) else list(asked)
+    words = [asked] if isinstance(asked, str) else [str(word) for word in asked]
     if not words:
         raise ConfigError("runs=[FOLDER, GLOB, CSV, ...] must be given")
-    found = []
-    for word in map(str, words):
-        paths = match_paths(word, "runs")
-        paths = [
-            path for path in paths if path.is_dir() or path.suffix == ".csv" or path == Path(word)
-        ]  # no multirun.yaml
-        if not paths:
-            raise RunError(f"runs: {word} matches neither folders nor csvs")
-        whole = len(paths) == 1 and paths[0] == Path(word)
-        of = [path if path.is_file() else path / "predictions" / f"{split}.csv" for path in paths]
-        there = [path for path in of if path.is_file()]
-        if not there or (whole and len(there) != len(of)):
-            had = (
-                ", ".join(sorted(path.stem for path in paths[0].glob("predictions/*.csv")))
-                or "none"
-            )
-            raise RunError(
-                f"{word} has no predictions/{split}.csv (there is {had}); python -m pcam.predict makes them, or split="
-            )
-        found += there  # of a glob, the folders that hold no predictions are none of ours
-    return list(dict.fromkeys(path.absolute() for path in found))
+    found: dict[Path, None] = {}
+    for word in words:
+        for path in _find_one(word, split):
+            found[path.absolute()] = None
+    return list(found)
+
+
+def _find_one(word: str, split: str) -> list[Path]:
+    """Return the csv files that one path or glob stands for."""
+    paths = []
+    for path in match_paths(word, "runs"):
+        # A glob also matches other files, such as a sweep's multirun.yaml.
+        if path.is_dir() or path.suffix == ".csv" or path == Path(word):
+            paths.append(path)
+    if not paths:
+        raise RunError(f"runs: {word} matches no folder and no csv file")
+    files = [_predictions_file(path, split) for path in paths]
+    existing = [file for file in files if file.is_file()]
+    is_glob = paths != [Path(word)]
+    # Folders of a glob without predictions are skipped; a folder given by name is not.
+    if existing and (is_glob or len(existing) == len(files)):
+        return existing
+    splits = sorted(path.stem for path in paths[0].glob("predictions/*.csv"))
+    raise RunError(
+        f"{word} has no predictions/{split}.csv (available: {', '.join(splits) or 'none'}); "
+        "write them with python -m pcam.predict, or choose another split="
+    )
+
+
+def _predictions_file(path: Path, split: str) -> Path:
+    return path if path.is_file() else path / "predictions" / f"{split}.csv"
+
+
+# Reading one file ---------------------------------------------------------------------------------
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read a csv of predictions: id, probability, and label and slide where they are known.
+    """Read a csv of predictions: id, probability, and label and slide if known.
 
     Raises:
-        DataError: it lacks a column, names a patch twice, or holds what is no probability or label.
+        DataError: a column is missing, a patch occurs twice, or a value is not valid.
     """
     rows = read_rows(path, ("id", "probability"))
     if not rows:
         raise DataError(f"{path} holds no predictions")
-    ids = [row["id"] for row in rows]
-    if len(set(ids)) != len(ids):
-        seen: set[str] = set()
-        twice = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise DataError(
-            f"{path} names {len(ids) - len(set(ids))} patches more than once, first {twice}"
-        )
-    probability = np.array([_number(row["probability"]) for row in rows])
-    wrong = np.flatnonzero(~((probability >= 0) & (probability <= 1)))
-    if len(wrong):
-        row = rows[wrong[0]]
-        raise DataError(
-            f"{path}: {row['id']} has the probability '{row['probability']}', not 0 to 1 ({len(wrong)} are not)"
-        )
-    label = None
-    if "label" in rows[0]:
-        odd = next((row for row in rows if row["label"] not in ("0", "1")), None)
-        if odd:
-            raise DataError(
-                f"{path}: {odd['id']} has the label '{odd['label']}'; labels are 0 or 1"
-            )
-        label = np.array([row["label"] == "1" for row in rows], np.uint8)
     return Predictions(
-        _name(path),
-        path,
-        ids,
-        label,
-        probability,
-        [row["slide"] for row in rows] if "slide" in rows[0] else None,
+        name=label_predictions(path),
+        path=path,
+        ids=columns.read_ids(rows, path),
+        label=columns.read_labels(rows, path),
+        probability=columns.read_probabilities(rows, path),
+        slides=columns.read_slides(rows),
     )
+
+
+def label_predictions(path: Path) -> str:
+    """Return the name of predictions in tables: the run's network, else the folder or file name."""
+    if path.parent.name != "predictions":
+        return path.stem
+    folder = path.parent.parent
+    if not (folder / "config.yaml").is_file():
+        return folder.name
+    config = read_config(folder)
+    return f"{network_label(config)} {config.aug.name} seed {config.seed}"
+
+
+# Aligning several ---------------------------------------------------------------------------------
 
 
 def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
-    """Lay members side by side, in the first one's order.
+    """Put the predictions of several networks into the patch order of the first.
 
     Raises:
-        DataError: they are of other patches, or disagree on a label.
+        DataError: they are of different patches, or disagree on a label.
     """
     first = members[0]
-    probability, label, slides = np.empty((len(members), len(first.ids))), None, None
-    for row, member in enumerate(members):
-        odd = sorted(set(member.ids) ^ set(first.ids))
-        if odd:
-            raise DataError(
-                f"{member.path} is of other patches than {first.path}: {len(odd)} ids are in one alone, as {odd[0]}"
-            )
-        place = {name: i for i, name in enumerate(member.ids)}
-        order = np.array([place[name] for name in first.ids])
-        probability[row] = member.probability[order]
-        if member.label is not None:
-            own = member.label[order]
-            label = own if label is None else label
-            differ = np.flatnonzero(own != label)
-            if len(differ):
-                named = f"{len(differ)} patches, as {first.ids[differ[0]]}"
-                raise DataError(
-                    f"{member.path} disagrees with the members before it on the labels of {named}"
-                )
-        if slides is None and member.slides is not None:
-            slides = [member.slides[i] for i in order]
-    names = _told_apart(members)
-    for a, b in combinations(range(len(members)), 2):
-        if np.array_equal(probability[a], probability[b]):
-            log.warning(
-                "%s and %s say the same of every patch: is it one network twice?",
-                names[a],
-                names[b],
-            )
-    return AlignedPredictions(names, first.ids, label, probability, slides)
+    aligned = []
+    label: NDArray[np.uint8] | None = None
+    slides: list[str] | None = None
+    for original in members:
+        _validate_same_patches(original, first)
+        member = original.reorder(first.ids)
+        aligned.append(member.probability)
+        if label is None:
+            label = member.label
+        elif member.label is not None:
+            _validate_same_labels(member, label)
+        if slides is None:
+            slides = member.slides
+    return AlignedPredictions(label_members(members), first.ids, label, np.stack(aligned), slides)
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+def _validate_same_patches(member: Predictions, first: Predictions) -> None:
+    different = set(member.ids) ^ set(first.ids)
+    if different:
+        raise DataError(
+            f"{member.path} and {first.path} are predictions of different patches: "
+            f"{len(different)} ids are in only one of them, for example {min(different)}"
+        )
 
 
-def _name(path: Path) -> str:
-    """Return what a table calls a csv: the network of its run, else the name of its folder or file."""
-    folder = path.parent.parent
-    if path.parent.name == "predictions" and (folder / "config.yaml").is_file():
-        config = read_config(folder)
-        return f"{network_label(config)} {config['aug']['name']} seed {config['seed']}"
-    return folder.name if path.parent.name == "predictions" else path.stem
+def _validate_same_labels(member: Predictions, label: NDArray[np.uint8]) -> None:
+    different = np.flatnonzero(member.label != label)
+    if len(different):
+        raise DataError(
+            f"{member.path} disagrees with the files before it on the labels of "
+            f"{len(different)} patches, for example {member.ids[different[0]]}"
+        )
 
 
-def _told_apart(members: Sequence[Predictions]) -> list[str]:
-    """Return names that differ: those of equal names with their folders', or else all with a number."""
+def label_members(members: Sequence[Predictions]) -> list[str]:
+    """Return unique names: equal names get their folder's, or else every name gets a number."""
     names = [member.name for member in members]
-    folders = [member.path.parent.parent.name for member in members]
-    named = [
-        name if names.count(name) == 1 else f"{name} ({folders[i]})" for i, name in enumerate(names)
-    ]
-    return (
-        named
-        if len(set(named)) == len(named)
-        else [f"{name} #{i + 1}" for i, name in enumerate(names)]
-    )
+    with_folders = []
+    for member in members:
+        folder = member.path.parent.parent.name
+        is_unique = names.count(member.name) == 1
+        with_folders.append(member.name if is_unique else f"{member.name} ({folder})")
+    if len(set(with_folders)) == len(members):
+        return with_folders
+    return [f"{name} #{number}" for number, name in enumerate(names, 1)]
+
+
+def warn_about_equal_members(found: AlignedPredictions) -> None:
+    """Log a warning for each pair of networks whose predictions are equal."""
+    named = list(zip(found.names, found.probability, strict=True))
+    for (one, first), (other, second) in combinations(named, 2):
+        if np.array_equal(first, second):
+            log.warning(
+                "%s and %s predict the same for every patch: is it the same network twice?",
+                one,
+                other,
+            )

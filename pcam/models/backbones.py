@@ -1,130 +1,304 @@
-"""Names to backbones: timm's networks and torchvision's GoogLeNet, without their classifiers."""
+"""Backbones by name: networks without their classifiers.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+A registered backbone is one of two things. A function returns a network that maps normalised images
+(B, 3, H, W) to features, (B, F) or a feature map (B, C, h, w); its arguments are ``model.kwargs``::
 
-from torch import nn
+    @register_backbone("mine")
+    def mine(width: int = 16) -> nn.Module: ...
 
-from pcam.errors import ConfigError, suggest
+A subclass of ``Backbone`` also says what is known of the network's weights. Every name that is not
+registered is one of timm's.
+"""
 
-# Arguments of timm.create_model that are the framework's own, or would read files and addresses of their own.
-RESERVED = {
-    "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "scriptable",
-    "exportable", "no_jit", "num_classes", "global_pool", "in_chans", "features_only", "img_size",
-}  # fmt: skip
-POOLS = ("avg", "flatten")
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from pcam.config import registry
+from pcam.config.registry import register_backbone
+from pcam.config.sections import ModelConfig
+from pcam.errors import ConfigError, WeightsError, suggest
+
+if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
+    from torch import Tensor, nn
+
+Pool = Literal["avg", "flatten"]
+Kwargs = Mapping[str, object]
+Channels = tuple[float, ...]
+
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
+GOOGLENET_WEIGHTS = "https://download.pytorch.org/models/googlenet-1378be20.pth"
+
+# Arguments of timm.create_model that are set here, or that would read files and addresses of their own.
+RESERVED = frozenset(
+    {
+        "pretrained",
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+        "checkpoint_path",
+        "cache_dir",
+        "scriptable",
+        "exportable",
+        "no_jit",
+        "num_classes",
+        "global_pool",
+        "in_chans",
+        "features_only",
+        "img_size",
+    }
+)
 
 
-@dataclass(frozen=True)
-class PretrainedInfo:
-    """What is known of a network's ImageNet weights.
+class Backbone(ABC):
+    """A network that ends in features, and what is known of its ImageNet weights.
+
+    Args:
+        name: what a config calls it.
 
     Attributes:
-        mean: of the input, three numbers from 0 to 1.
+        mean: of the normalised input, per channel, from 0 to 1.
         std: likewise.
-        left_out: prefixes of parameters that belong to the classifier, not to the backbone.
-        fixed_size: the input size, pixels, where the network takes no other without being told.
+        classifier_prefixes: prefixes of the parameters that belong to the classifier.
+        fixed_size: the input size, pixels, if the network must be built for one.
+        gradcam_layer: name of the layer for Grad-CAM; None for the last convolution.
     """
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    left_out: tuple[str, ...]
+    mean: Channels = IMAGENET_MEAN
+    std: Channels = IMAGENET_STD
+    classifier_prefixes: tuple[str, ...] = ()
     fixed_size: int | None = None
+    gradcam_layer: str | None = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def build(self, kwargs: Kwargs, pool: Pool, input_size: int | None) -> "nn.Module":
+        """Return the network with random weights.
+
+        Args:
+            kwargs: ``model.kwargs``.
+            pool: avg: return features (B, F); flatten: return the last feature map, not pooled.
+            input_size: pixels, for networks that must know it.
+        """
+
+    def imagenet_weights(self, kwargs: Kwargs, input_size: int | None) -> "dict[str, Tensor]":
+        """Return the state of the network with its ImageNet weights.
+
+        Raises:
+            WeightsError: there are none, or they cannot be downloaded.
+        """
+        raise WeightsError(
+            f"{self.name} has no ImageNet weights; "
+            "give a file (model.weights=FILE) or model.weights=none"
+        )
+
+    def weights_label(self) -> str:
+        """Return the name of the ImageNet weights."""
+        return f"{self.name} ImageNet weights"
 
 
-def pretrained_info(name: str) -> PretrainedInfo:
-    """Return what is known of a network's ImageNet weights.
+class FunctionBackbone(Backbone):
+    """A backbone that a plain function builds.
+
+    Args:
+        name: what a config calls it.
+        function: takes ``model.kwargs``, returns a network.
+        mean: of the normalised input.
+        std: likewise.
+        gradcam_layer: name of the layer for Grad-CAM; None for the last convolution.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: "Callable[..., nn.Module]",
+        mean: Channels = IMAGENET_MEAN,
+        std: Channels = IMAGENET_STD,
+        gradcam_layer: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.function = function
+        self.mean = mean
+        self.std = std
+        self.gradcam_layer = gradcam_layer
+
+    def build(self, kwargs: Kwargs, pool: Pool, input_size: int | None) -> "nn.Module":
+        """Return the function's network; a feature map is averaged if ``pool`` is avg."""
+        from pcam.models.pooling import GlobalAverage, PooledBackbone
+
+        network = self.function(**kwargs)
+        if pool == "flatten":
+            return network
+        return PooledBackbone(network, GlobalAverage())
+
+
+@register_backbone("googlenet", config=ModelConfig)
+class GoogLeNet(Backbone):
+    """torchvision's GoogLeNet without its auxiliary heads; timm has none."""
+
+    # The weights come from Inception preprocessing: torchvision's transform_input maps to 0.5
+    mean = (0.5, 0.5, 0.5)
+    std = (0.5, 0.5, 0.5)
+    classifier_prefixes = ("fc.", "aux1.", "aux2.")
+    gradcam_layer = "inception5b"
+
+    def build(self, kwargs: Kwargs, pool: Pool, input_size: int | None) -> "nn.Module":
+        """Return the network with random weights."""
+        from torch import nn
+        from torchvision.models import googlenet
+
+        network: nn.Module = googlenet(
+            weights=None, aux_logits=False, init_weights=True, transform_input=False, **kwargs
+        )
+        network.dropout = nn.Identity()
+        network.fc = nn.Identity()
+        if pool == "flatten":
+            network.avgpool = nn.Identity()
+        return network
+
+    def imagenet_weights(self, kwargs: Kwargs, input_size: int | None) -> "dict[str, Tensor]":
+        """Return torchvision's weights."""
+        from pcam.models.downloads import download_state
+
+        return download_state(GOOGLENET_WEIGHTS)
+
+    def weights_label(self) -> str:
+        """Return the name of the weights."""
+        return "torchvision IMAGENET1K_V1"
+
+
+def check_timm_name(name: str) -> None:
+    """Make sure that timm has a network of this name.
 
     Raises:
-        ConfigError: neither timm nor this module knows ``name``.
+        ConfigError: it has none; the message suggests similar names.
     """
-    if name == "googlenet":
-        # torchvision's weights come from Inception preprocessing: its transform_input maps to mean = std = 0.5
-        return PretrainedInfo((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), ("fc.", "aux1.", "aux2."))
     import timm
 
     if not timm.is_model(name.partition(".")[0]):
-        raise ConfigError(
-            f"model.name={name} is not a network{suggest(name, ['googlenet', *timm.list_models()])}"
+        known = [*registry.backbones.names(), *timm.list_models()]
+        raise ConfigError(f"model.name={name} is not a network{suggest(name, known)}")
+
+
+@registry.backbones.register_fallback(check=check_timm_name, config=ModelConfig)
+class TimmBackbone(Backbone):
+    """Any of timm's networks.
+
+    Raises:
+        ConfigError: timm has no network, or no weights, of this name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        check_timm_name(name)
+        self.mean = tuple(self._pretrained.mean)
+        self.std = tuple(self._pretrained.std)
+        if self._pretrained.fixed_input_size:
+            self.fixed_size = self._pretrained.input_size[-1]
+        classifiers = self._pretrained.classifier or ()
+        if isinstance(classifiers, str):
+            classifiers = (classifiers,)
+        prefixes = [f"{classifier}." for classifier in classifiers]
+        # VGG keeps its 4096-d layers in pre_logits
+        self.classifier_prefixes = (*prefixes, "pre_logits.")
+
+    @cached_property
+    def _pretrained(self) -> "PretrainedCfg":
+        import timm
+
+        try:
+            known = timm.get_pretrained_cfg(self.name)
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"model.name={self.name}: {error}") from error
+        assert known is not None
+        return known
+
+    def build(self, kwargs: Kwargs, pool: Pool, input_size: int | None) -> "nn.Module":
+        """Return the network with random weights."""
+        import timm
+        from torch import nn
+
+        options: dict[str, object] = {**kwargs, **self._size_option(input_size)}
+        if pool == "flatten":
+            options["global_pool"] = ""
+        network: nn.Module = timm.create_model(
+            self.name, pretrained=False, num_classes=0, **options
         )
-    try:
-        known = timm.get_pretrained_cfg(name)
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"model.name={name}: {error}") from error
-    classifier = known.classifier or ()
-    names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    left_out = (
-        *(f"{part}." for part in names),
-        "pre_logits.",
-    )  # VGG keeps its 4096-d layers in pre_logits
-    size = known.input_size[-1] if known.fixed_input_size else None
-    return PretrainedInfo(tuple(known.mean), tuple(known.std), left_out, size)
+        if hasattr(network, "pre_logits"):
+            network.pre_logits = nn.Identity()
+        return network
+
+    def imagenet_weights(self, kwargs: Kwargs, input_size: int | None) -> "dict[str, Tensor]":
+        """Return the network's default ImageNet weights."""
+        from pcam.models.downloads import download_from_hub, download_state
+
+        if self._pretrained.hf_hub_id:
+            options = {**kwargs, **self._size_option(input_size)}
+            return download_from_hub(self.name, options)
+        if self._pretrained.url:
+            return download_state(self._pretrained.url)
+        raise WeightsError(
+            f"timm has no weights for {self.name}; "
+            "give a file (model.weights=FILE) or model.weights=none"
+        )
+
+    def weights_label(self) -> str:
+        """Return the name of the weights."""
+        return f"timm {self.name}.{self._pretrained.tag}"
+
+    def _size_option(self, input_size: int | None) -> dict[str, int]:
+        if self.fixed_size is None or input_size is None:
+            return {}
+        return {"img_size": input_size}
+
+
+def get_backbone(name: str) -> Backbone:
+    """Return the backbone of a name.
+
+    Raises:
+        ConfigError: it is neither registered nor one of timm's.
+    """
+    entry = registry.backbones.get(name)
+    if inspect.isclass(entry.target) and issubclass(entry.target, Backbone):
+        return entry.target(name)
+    return FunctionBackbone(name, entry.target, **entry.details)
 
 
 def build_backbone(
-    name: str, kwargs: Mapping[str, Any], pool: str, input_size: int | None
-) -> nn.Module:
+    name: str, kwargs: Kwargs, pool: Pool, input_size: int | None
+) -> "nn.Module":
     """Return a network that ends in features, with random weights.
 
     Args:
-        name: one of timm's, or googlenet (torchvision's; timm has none).
+        name: of a registered backbone, or of one of timm's networks.
         kwargs: passed to the network.
-        pool: avg, the network's own pooling, giving (B, F); flatten, the last map as it is, giving (B, C·h·w).
-        input_size: pixels; told to networks that must know it (vision transformers).
+        pool: avg, the network's own pooling, returns (B, F); flatten returns (B, C·h·w).
+        input_size: pixels, for networks that must know it (vision transformers).
 
     Raises:
-        ConfigError: name, pool or a key of ``kwargs`` is not known.
+        ConfigError: the name or a key of ``kwargs`` is not known.
     """
-    if pool not in POOLS:
-        raise ConfigError(f"model.head.pool={pool} is not known{suggest(pool, POOLS)}")
+    from torch import nn
+
+    from pcam.models.pooling import PooledBackbone
+
     reserved = sorted(RESERVED & set(kwargs))
     if reserved:
         raise ConfigError(
-            f"model.kwargs.{reserved[0]} is the framework's own; it cannot be passed to the network"
+            f"model.kwargs.{reserved[0]} is set by pcam; it cannot be passed to the network"
         )
-    known = pretrained_info(name)
+    backbone = get_backbone(name)
     try:
-        body = (
-            _googlenet(kwargs, pool)
-            if name == "googlenet"
-            else _timm(name, kwargs, pool, known, input_size)
-        )
+        network = backbone.build(kwargs, pool, input_size)
     except (TypeError, AssertionError, ValueError) as error:
         raise ConfigError(
             f"model.name={name} does not take model.kwargs {dict(kwargs)}: {error}"
         ) from error
-    return nn.Sequential(body, nn.Flatten()) if pool == "flatten" else body
-
-
-def _timm(
-    name: str, kwargs: Mapping[str, Any], pool: str, known: PretrainedInfo, input_size: int | None
-) -> nn.Module:
-    import timm
-
-    size = (
-        {"img_size": input_size} if known.fixed_size is not None and input_size is not None else {}
-    )
-    body: nn.Module = timm.create_model(
-        name,
-        pretrained=False,
-        num_classes=0,
-        **({"global_pool": ""} if pool == "flatten" else {}),
-        **size,
-        **kwargs,
-    )
-    if name.startswith("vgg") or name.startswith("repvgg"):
-        body.pre_logits = nn.Identity()
-    return body
-
-
-def _googlenet(kwargs: Mapping[str, Any], pool: str) -> nn.Module:
-    from torchvision.models import googlenet
-
-    body: nn.Module = googlenet(
-        weights=None, aux_logits=False, init_weights=True, transform_input=False, **kwargs
-    )
-    body.dropout, body.fc = nn.Identity(), nn.Identity()
     if pool == "flatten":
-        body.avgpool = nn.Identity()
-    return body
+        return PooledBackbone(network, nn.Flatten())
+    return network

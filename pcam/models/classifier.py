@@ -1,69 +1,46 @@
-"""The LightningModule: loss, optimizer, schedule, freezing, and every patch's score once per evaluation."""
+"""The LightningModule: loss, optimizer, learning rates, and the metrics of valid and test."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import torch
 from lightning import LightningModule
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from pcam.config.tables import build, check, look_up
+from pcam.config import registry
+from pcam.config.registry import Registry
+from pcam.config.sections import HeadConfig, LossConfig, OptimizerConfig, SchedulerConfig
 from pcam.data.randomness import Purpose, draw
-from pcam.errors import ConfigError
-from pcam.models.freezing import FreezePlan, build_plan
+from pcam.models.freezing import FreezePlan, build_plan, read_finetune
+from pcam.models.losses import count_outputs
 from pcam.models.network import Network
-from pcam.models.schedules import build_optimizer, build_scheduler, cut
-from pcam.stats.metrics import classification_metrics
+from pcam.models.optimizers import build_optimizer
+from pcam.models.schedules import build_plateau_watcher, build_scheduler, reduce_on_plateau
+from pcam.models.scores import Scores, build_metrics, gather_scores
+from pcam.models.weights import WeightsOrigin
 
+if TYPE_CHECKING:
+    from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
-@dataclass(frozen=True)
-class Scores:
-    """What a network says of a split, each patch once, in the source's order.
+Batch = dict[str, Tensor]
+Checkpoint = dict[str, Any]
+Settings = dict[str, Any]  # plain values, so that checkpoints hold no code
+SectionClass = TypeVar("SectionClass", LossConfig, OptimizerConfig, SchedulerConfig)
 
-    Attributes:
-        index: int64 (N,).
-        label: uint8 (N,).
-        probability: float64 (N,), of the positive class.
-        loss: float64 (N,).
-    """
-
-    index: NDArray[np.int64]
-    label: NDArray[np.uint8]
-    probability: NDArray[np.float64]
-    loss: NDArray[np.float64]
-
-
-def cross_entropy(logit: Tensor, label: Tensor, label_smoothing: float) -> Tensor:
-    """Return each patch's cross entropy, float32 (B,).
-
-    With p = sigmoid(logit) this is at once binary cross entropy and, the logit being the difference of two outputs, the
-    softmax cross entropy over both; a smoothed label is 1 - s/2 or s/2 (Szegedy et al. 2016, for two classes).
-
-    Args:
-        logit: log-odds, (B,).
-        label: 0 or 1, (B,).
-        label_smoothing: s, share of the target that is spread over both classes.
-    """
-    target = label.to(logit.dtype) * (1 - label_smoothing) + label_smoothing / 2
-    return F.binary_cross_entropy_with_logits(logit, target, reduction="none")
-
-
-OUTPUTS: Mapping[str, int] = {"ce": 2, "bce": 1}  # loss to the network's outputs
+ORIGIN_KEYS = ("initial_weights", "began")  # of a checkpoint; the second in older ones
 
 
 class PatchClassifier(LightningModule):
     """A network and how it is trained.
 
-    Everything that it is made from is a plain number, string, list or dict, so a checkpoint reads back with
+    All arguments are plain numbers, strings, lists and dicts, so a checkpoint can be read with
     ``weights_only=True`` and holds no path to code.
 
     Args:
-        network: settings of ``Network`` but ``outputs``.
+        network: settings of ``Network`` except ``outputs``.
         loss: the config's ``loss``.
         optimizer: the config's ``optimizer``.
         scheduler: the config's ``scheduler``.
@@ -72,73 +49,67 @@ class PatchClassifier(LightningModule):
         seed: of dropout and the head's weights.
 
     Attributes:
-        scores: per stage ("valid", "test"), the last evaluation's.
-        began: what the backbone's weights began as (``Weights`` as a dict).
+        plan: when the backbone is trained; the callback ``FreezeBackbone`` follows it.
+        valid_metrics: torchmetrics' collection for valid.
+        test_metrics: likewise for test.
+        scores: per stage ("valid", "test"), those of the last evaluation.
+        weights_origin: what the backbone was initialised with; None if unknown.
     """
 
     def __init__(
         self,
-        network: dict[str, Any],
-        loss: dict[str, Any],
-        optimizer: dict[str, Any],
-        scheduler: dict[str, Any],
-        finetune: dict[str, Any],
+        network: Settings,
+        loss: Settings,
+        optimizer: Settings,
+        scheduler: Settings,
+        finetune: Settings,
         epochs: int,
         seed: int,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        for rate in ("lr", "head_lr", "weight_decay"):
-            check(optimizer.get(rate), float, f"optimizer.{rate}")
-        outputs = look_up(OUTPUTS, loss.get("name"), "loss.name")
-        self.network = build(Network, network, "model", outputs=outputs)
-        self.smoothing: float = build(
-            _smoothing, {k: v for k, v in loss.items() if k != "name"}, "loss"
-        )
-        self.plan: FreezePlan = build_plan(finetune, epochs)
-        self.began: dict[str, str] = {}
+        self.loss_config = _read_section(registry.losses, loss, LossConfig)
+        self.optimizer_config = _read_section(registry.optimizers, optimizer, OptimizerConfig)
+        self.scheduler_config = _read_section(registry.schedulers, scheduler, SchedulerConfig)
+        self.plan: FreezePlan = build_plan(read_finetune(finetune), epochs)
+        self.network = _build_network(network, count_outputs(self.loss_config))
+        self.valid_metrics = build_metrics()
+        self.test_metrics = build_metrics()
         self.scores: dict[str, Scores] = {}
-        self._parts: list[Tensor] = []
-        self._watcher_state: dict[str, Any] | None = None
+        self.weights_origin: WeightsOrigin | None = None
+        self._plateau_watcher: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
 
     @classmethod
     def load(cls, path: Path) -> "PatchClassifier":
-        """Rebuild a classifier, on the CPU, in eval mode, from a checkpoint."""
+        """Load a classifier from a checkpoint, on the CPU, in eval mode."""
         model = cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
         return model.eval()
 
-    def began_as(self) -> str:
-        """Return what the backbone's weights began as, in words."""
-        return f"{self.began['origin']} ({self.began['detail']})" if self.began else "unknown"
+    def describe_weights(self) -> str:
+        """Return what the backbone was initialised with, as text."""
+        return "unknown" if self.weights_origin is None else str(self.weights_origin)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return log-odds (B,) of raw patches (B, 3, H, W)."""
         logit: Tensor = self.network(image)
         return logit
 
-    # Training -------------------------------------------------------------------------------------------------------
+    def compute_loss(self, logit: Tensor, label: Tensor) -> Tensor:
+        """Return each patch's loss (B,) from log-odds (B,) and labels (B,)."""
+        function = registry.losses.get(self.loss_config.name).target
+        loss: Tensor = function(logit, label, self.loss_config)
+        return loss
 
-    def on_train_epoch_start(self) -> None:
-        """Freeze by the epoch; log the rates of its first step."""
-        self.network.freeze(self.plan.frozen(self.current_epoch), self.plan.keep_statistics)
-        for group in self._scheduler.optimizer.param_groups:
-            frozen = group["name"] == "backbone" and self.network.frozen
-            self.log(f"lr/{group['name']}", 0.0 if frozen else group["lr"])
+    # Training -----------------------------------------------------------------------------------
 
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the batch's mean loss. Dropout's draws belong to (seed, epoch, step), as all others do."""
-        step = batch_idx * self.trainer.world_size + self.global_rank
-        torch.manual_seed(
-            int(
-                draw(self.hparams["seed"], Purpose.TORCH, self.current_epoch, step).integers(
-                    1 << 62
-                )
-            )
-        )
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the batch's mean loss."""
+        self._seed_step(batch_idx)
         logit = self(batch["image"])
-        loss = cross_entropy(logit, batch["label"], self.smoothing).mean()
-        size = len(logit)
+        loss = self.compute_loss(logit, batch["label"]).mean()
         correct = ((logit > 0) == (batch["label"] > 0)).float().mean()
+        size = len(logit)
         self.log(
             "train/loss",
             loss,
@@ -153,93 +124,104 @@ class PatchClassifier(LightningModule):
         )
         return loss
 
-    def configure_optimizers(self) -> Any:
+    def _seed_step(self, batch_idx: int) -> None:
+        """Make dropout's draws a function of (seed, epoch, step), as all other draws are."""
+        step = batch_idx * self.trainer.world_size + self.global_rank
+        generator = draw(self.hparams["seed"], Purpose.TORCH, self.current_epoch, step)
+        torch.manual_seed(int(generator.integers(1 << 62)))
+
+    def configure_optimizers(self) -> "OptimizerLRSchedulerConfig":
         """Return the optimizer of two groups and the scheduler of every step."""
-        settings = self.hparams
-        backbone, head = self.network.backbone.parameters(), self.network.head.parameters()
-        optimizer = build(
-            build_optimizer, settings["optimizer"], "optimizer", backbone=backbone, head=head
+        optimizer = build_optimizer(
+            self.network.backbone.parameters(),
+            self.network.head.parameters(),
+            self.optimizer_config,
         )
-        steps = self.trainer.estimated_stepping_batches
-        self._scheduler, self._watcher = build_scheduler(
-            optimizer, settings["scheduler"], int(steps)
-        )
-        if self._watcher is not None and self._watcher_state is not None:
-            self._watcher.load_state_dict(self._watcher_state)
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = build_scheduler(optimizer, self.scheduler_config, steps)
+        self._plateau_watcher = build_plateau_watcher(optimizer, self.scheduler_config)
+        if self._plateau_watcher is not None and self._plateau_state is not None:
+            self._plateau_watcher.load_state_dict(self._plateau_state)
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self._scheduler, "interval": "step"},
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
     def on_train_epoch_end(self) -> None:
-        """Cut the rates if valid AUROC calls for it.
+        """Reduce the rates if valid AUROC has not improved.
 
         Lightning would do so after the epoch's checkpoint is written, and leave it out on resuming.
         """
         value = self.trainer.callback_metrics.get("valid/auroc")
-        if self._watcher is not None and value is not None and torch.isfinite(value):
-            cut(self._scheduler, self._watcher, float(value))
+        if self._plateau_watcher is None or value is None or not torch.isfinite(value):
+            return
+        scheduler = self.lr_schedulers()
+        assert isinstance(scheduler, LambdaLR)
+        reduce_on_plateau(scheduler, self._plateau_watcher, float(value))
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the weights began as, and the plateau watcher's state."""
-        checkpoint["began"] = self.began
-        if getattr(self, "_watcher", None) is not None:
-            checkpoint["plateau"] = self._watcher.state_dict()  # type: ignore[union-attr]
+    def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Store the origin of the weights, and the plateau watcher's state."""
+        if self.weights_origin is not None:
+            checkpoint[ORIGIN_KEYS[0]] = asdict(self.weights_origin)
+        if self._plateau_watcher is not None:
+            checkpoint["plateau"] = self._plateau_watcher.state_dict()
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take what the weights began as, and the plateau watcher's state, for when the optimizer is there."""
-        self._watcher_state = checkpoint.get("plateau")
-        self.began = checkpoint.get("began", {})
+    def on_load_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Restore the origin of the weights, and the watcher's state once there is an optimizer."""
+        self._plateau_state = checkpoint.get("plateau")
+        self.weights_origin = read_origin(checkpoint)
 
-    # Evaluation -----------------------------------------------------------------------------------------------------
+    # Evaluation ---------------------------------------------------------------------------------
 
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        """Keep the batch's scores."""
-        self._keep(batch)
-
-    def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        """Keep the batch's scores."""
-        self._keep(batch)
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add the batch to valid's metrics."""
+        self.valid_metrics.update(*self._score(batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Compute valid's metrics from every patch once."""
-        self._conclude("valid")
+        """Log valid's metrics."""
+        self._log_metrics("valid")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add the batch to test's metrics."""
+        self.test_metrics.update(*self._score(batch))
 
     def on_test_epoch_end(self) -> None:
-        """Compute test's metrics from every patch once."""
-        self._conclude("test")
+        """Log test's metrics."""
+        self._log_metrics("test")
 
-    def _keep(self, batch: dict[str, Tensor]) -> None:
+    def _score(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return index, label, logit and loss of a batch, (B,) each."""
         logit = self(batch["image"]).double()
-        loss = cross_entropy(logit, batch["label"], self.smoothing)
-        self._parts.append(
-            torch.stack([batch["index"].double(), batch["label"].double(), logit, loss])
-        )
+        loss = self.compute_loss(logit, batch["label"])
+        return batch["index"], batch["label"], logit, loss
 
-    def _conclude(self, stage: str) -> None:
-        """Gather the processes' scores; a patch that was dealt twice, to even out the processes, counts once."""
-        rows = torch.cat(self._parts, dim=1)
-        self._parts = []
-        gathered = self.all_gather(rows)
-        assert isinstance(gathered, Tensor)
-        table = (
-            gathered.movedim(-2, 0).reshape(4, -1).cpu().numpy()
-            if gathered.ndim == 3
-            else rows.cpu().numpy()
-        )
-        index, first = np.unique(table[0].astype(np.int64), return_index=True)
-        label, logit, loss = table[1:, first]
-        probability = 1 / (1 + np.exp(-logit))
-        self.scores[stage] = scores = Scores(index, label.astype(np.uint8), probability, loss)
-        values = {
-            "loss": float(loss.mean()),
-            **classification_metrics(scores.probability, scores.label),
-        }
-        for name, value in values.items():
-            self.log(f"{stage}/{name}", value, prog_bar=name == "auroc", rank_zero_only=False)
+    def _log_metrics(self, stage: str) -> None:
+        metrics = self.valid_metrics if stage == "valid" else self.test_metrics
+        self.scores[stage] = gather_scores(metrics)
+        for name, value in metrics.compute().items():
+            in_bar = name == "auroc"
+            self.log(f"{stage}/{name}", float(value), prog_bar=in_bar, rank_zero_only=False)
+        metrics.reset()
 
 
-def _smoothing(label_smoothing: float) -> float:
-    if not 0 <= label_smoothing < 1:
-        raise ConfigError(f"loss.label_smoothing={label_smoothing} is not in [0, 1)")
-    return label_smoothing
+def read_origin(checkpoint: Mapping[str, Any]) -> WeightsOrigin | None:
+    """Return what a checkpoint's network was initialised with; None if it does not say."""
+    for key in ORIGIN_KEYS:
+        if checkpoint.get(key):
+            return WeightsOrigin(**checkpoint[key])
+    return None
+
+
+def _build_network(settings: Settings, outputs: int) -> Network:
+    head = HeadConfig.model_validate(settings["head"])
+    return Network(**{**settings, "head": head}, outputs=outputs)
+
+
+def _read_section(
+    entries: Registry, settings: Settings, default: type[SectionClass]
+) -> SectionClass:
+    """Return a section of the config from plain values; its class is that of the named entry."""
+    entry = entries.get(settings.get("name"))
+    section = (entry.config or default).model_validate(settings)
+    assert isinstance(section, default)
+    return section

@@ -1,17 +1,20 @@
 """The network: raw patches in, log-odds out."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from pcam.config.tables import build
-from pcam.errors import ConfigError, suggest
-from pcam.models.backbones import build_backbone, pretrained_info
+from pcam.config.sections import HeadConfig
+from pcam.errors import ConfigError
+from pcam.models.backbones import Kwargs, build_backbone, get_backbone
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+PROBE_SIZE = 96  # pixels; to find the width of the features of a network that takes any size
+
+Channel = float | Sequence[float] | None
 
 
 class Network(nn.Module):
@@ -22,21 +25,24 @@ class Network(nn.Module):
     Args:
         name: of the backbone, see ``backbones``.
         kwargs: passed to the backbone.
-        input_size: pixels; patches of another size are resized to it; None takes them as they come.
-        interpolation: of the resize: nearest (whole factors repeat pixels), bilinear or bicubic (both antialiased).
-        mean: of the input, one number or three, from 0 to 1; None: as the ImageNet weights were trained.
+        input_size: pixels; patches of another size are resized to it; None leaves them as they are.
+        interpolation: of the resize: nearest (whole factors repeat pixels), bilinear or bicubic
+            (both antialiased).
+        mean: of the input, one number or three, from 0 to 1; None for that of the ImageNet weights.
         std: likewise.
-        head: settings of ``build_head``, and ``pool`` of ``build_backbone``.
+        head: the layers after the backbone.
         outputs: 2, whose difference is the log-odds (softmax's logit), or 1, the log-odds itself.
 
     Attributes:
         backbone: what the weights are for.
         head: the new layers.
-        frozen: in training, the backbone is in eval mode and no gradient flows into it; its tensors stay bit-equal.
-        keep_statistics: in training, the backbone's BatchNorm uses its running statistics and does not move them.
+        frozen: in training, the backbone is in eval mode and gets no gradient; its tensors stay
+            equal to the bit.
+        keep_statistics: in training, the backbone's BatchNorm uses its running statistics and does
+            not update them.
 
     Raises:
-        ConfigError: a setting is not known.
+        ConfigError: the backbone does not take its settings.
     """
 
     mean: Tensor
@@ -45,41 +51,34 @@ class Network(nn.Module):
     def __init__(
         self,
         name: str,
-        kwargs: Mapping[str, Any],
+        kwargs: Kwargs,
         input_size: int | None,
         interpolation: str,
-        mean: float | Sequence[float] | None,
-        std: float | Sequence[float] | None,
-        head: Mapping[str, Any],
+        mean: Channel,
+        std: Channel,
+        head: HeadConfig,
         outputs: int,
     ) -> None:
         super().__init__()
-        if interpolation not in INTERPOLATIONS:
-            raise ConfigError(
-                f"crop.interpolation={interpolation} is not known{suggest(interpolation, INTERPOLATIONS)}"
-            )
-        if input_size is not None and input_size < 1:
-            raise ConfigError(
-                f"model.input_size={input_size}; it is null or a count of pixels from 1"
-            )
-        known = pretrained_info(name)
-        self.input_size, self.interpolation = input_size or known.fixed_size, interpolation
-        self.register_buffer("mean", _channels(mean, known.mean, "mean"), persistent=False)
-        self.register_buffer("std", _channels(std, known.std, "std"), persistent=False)
-        self.backbone = build_backbone(name, kwargs, head["pool"], self.input_size)
-        rest = {key: value for key, value in head.items() if key != "pool"}
-        features = _features(self.backbone, self.input_size or 96)
-        self.head = build(build_head, rest, "model.head", features=features, outputs=outputs)
+        head = HeadConfig.model_validate(head)
+        known = get_backbone(name)
+        self.input_size = input_size or known.fixed_size
+        self.interpolation = interpolation
+        self.register_buffer("mean", _per_channel(mean, known.mean), persistent=False)
+        self.register_buffer("std", _per_channel(std, known.std), persistent=False)
+        self.backbone = build_backbone(name, kwargs, head.pool, self.input_size)
+        features = count_features(self.backbone, self.input_size or PROBE_SIZE)
+        self.head = build_head(features, outputs, head.hidden, head.dropout, head.batch_norm)
         self.frozen = False
         self.keep_statistics = False
-        # Convolutions run faster so, by a third on CPUs to half on GPUs, and the batch comes in this order anyway.
+        # Convolutions are faster so, by a third on CPUs to half on GPUs; batches come in this order
         self.to(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the log-odds of the positive class.
 
         Args:
-            image: (B, 3, H, W), uint8, or float of the same range (0 to 255) where a gradient is wanted.
+            image: (B, 3, H, W), uint8, or float of the same range (0 to 255) for gradients.
 
         Returns:
             float32 (B,).
@@ -87,38 +86,62 @@ class Network(nn.Module):
         return self.score(self.normalised(image))
 
     def normalised(self, image: Tensor) -> Tensor:
-        """Return raw patches (B, 3, H, W) in the unit that the backbone was made for, float32, of their size."""
+        """Return raw patches (B, 3, H, W) normalised for the backbone, float32, of their size."""
         return (image.float() / 255 - self.mean) / self.std
 
     def score(self, x: Tensor) -> Tensor:
-        """Return the log-odds, float32 (B,), of normalised patches (B, 3, H, W); ``forward`` without its first step."""
-        if self.input_size is not None and x.shape[-2:] != (self.input_size, self.input_size):
-            smooth = self.interpolation != "nearest"
-            x = F.interpolate(x, self.input_size, mode=self.interpolation, antialias=smooth)
+        """Return the log-odds of normalised patches: ``forward`` without its first step.
+
+        Args:
+            x: (B, 3, H, W).
+
+        Returns:
+            float32 (B,).
+        """
+        x = self._resize(x)
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.set_grad_enabled(
-            torch.is_grad_enabled() and not (self.frozen and self.training)
-        ):
+        with_gradient = torch.is_grad_enabled() and not (self.frozen and self.training)
+        with torch.set_grad_enabled(with_gradient):
             x = self.backbone(x)
-        out = self.head(x).float()
-        logit: Tensor = out[:, 1] - out[:, 0] if out.shape[1] == 2 else out[:, 0]
-        return logit
+        out: Tensor = self.head(x).float()
+        if out.shape[1] == 2:
+            return out[:, 1] - out[:, 0]
+        return out[:, 0]
+
+    def _resize(self, x: Tensor) -> Tensor:
+        size = self.input_size
+        if size is None or x.shape[-2:] == (size, size):
+            return x
+        smooth = self.interpolation != "nearest"
+        return F.interpolate(x, size, mode=self.interpolation, antialias=smooth)
 
     def train(self, mode: bool = True) -> Self:
-        """Set train or eval mode; a frozen backbone, and BatchNorm whose statistics are kept, stay in eval mode."""
+        """Set train or eval mode; what is frozen stays in eval mode."""
         super().train(mode)
         if self.frozen:
             self.backbone.eval()
         elif self.keep_statistics:
             for module in self.backbone.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                if isinstance(module, _BatchNorm):
                     module.eval()
         return self
 
     def freeze(self, frozen: bool, keep_statistics: bool) -> None:
-        """Freeze or release the backbone. No parameter's requires_grad changes, so optimizer and DDP need not know."""
-        self.frozen, self.keep_statistics = frozen, keep_statistics
+        """Freeze or unfreeze the backbone.
+
+        No parameter's requires_grad changes, so optimizer and DDP are not affected.
+        """
+        self.frozen = frozen
+        self.keep_statistics = keep_statistics
         self.train(self.training)
+
+    def count_parameters(self) -> dict[str, int]:
+        """Return how many parameters backbone and head have."""
+        counts = {}
+        for part in ("backbone", "head"):
+            parameters = self.get_submodule(part).parameters()
+            counts[part] = sum(parameter.numel() for parameter in parameters)
+        return counts
 
 
 def build_head(
@@ -127,18 +150,12 @@ def build_head(
     """Return the new layers: (B, features) to (B, outputs).
 
     Args:
-        features: width of what the backbone gives.
+        features: width of the backbone's output.
         outputs: 1 or 2.
         hidden: width of a layer between, with ReLU; None for none.
         dropout: share of the last layer's input that is dropped in training.
         batch_norm: normalise the hidden layer.
     """
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"model.head.dropout={dropout} is not in [0, 1)")
-    if hidden is not None and hidden < 1:
-        raise ConfigError(f"model.head.hidden={hidden}; it is null or a count from 1")
-    if batch_norm and hidden is None:
-        raise ConfigError("model.head.batch_norm=true needs a hidden layer: model.head.hidden=512")
     layers: list[nn.Module] = []
     if hidden is not None:
         layers.append(nn.Linear(features, hidden))
@@ -147,27 +164,32 @@ def build_head(
         layers.append(nn.ReLU())
     if dropout:
         layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear(hidden or features, outputs))
+    layers.append(nn.Linear(hidden or features, outputs))
+    return nn.Sequential(*layers)
 
 
-def _channels(given: float | Sequence[float] | None, known: Sequence[float], key: str) -> Tensor:
-    values = known if given is None else [given] * 3 if isinstance(given, int | float) else given
-    if len(values) != 3 or (key == "std" and min(values) <= 0):
-        raise ConfigError(
-            f"model.{key}={given}: one number or three, {'above 0' if key == 'std' else 'from 0 to 1'}"
-        )
-    return torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
+def count_features(backbone: nn.Module, size: int) -> int:
+    """Return the width of a backbone's features for patches of a size, by trying one.
 
-
-def _features(backbone: nn.Module, size: int) -> int:
-    """Return the width of a backbone's features, by trying it."""
+    Raises:
+        ConfigError: the backbone does not take this size.
+    """
     try:
         with torch.no_grad():
-            out = backbone.eval()(torch.zeros(1, 3, size, size))
+            features = backbone.eval()(torch.zeros(1, 3, size, size))
     except RuntimeError as error:
         raise ConfigError(
             f"the network does not take {size} px (model.input_size): {error}"
         ) from error
     finally:
         backbone.train()
-    return int(out.shape[1])
+    return int(features.shape[1])
+
+
+def _per_channel(given: Channel, known: Sequence[float]) -> Tensor:
+    values: Sequence[float] = known
+    if isinstance(given, int | float):
+        values = [given] * 3
+    elif given is not None:
+        values = given
+    return torch.tensor(values, dtype=torch.float32).view(3, 1, 1)

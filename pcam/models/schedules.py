@@ -1,152 +1,131 @@
-"""Learning rates over the course of training, and the optimizers that follow them."""
+"""Learning rates over the course of training.
+
+A registered schedule is a function ``(done, config) -> float``: the share of the optimizer's steps
+that are done, 0 to 1, and its section of the config to a factor of the highest learning rates.
+"""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from pcam.config import registry
+from pcam.config.base import NonNegativeFloat, NonNegativeInt, OpenShare
+from pcam.config.registry import register_scheduler
+from pcam.config.sections import SchedulerConfig
 
-from pcam.config.tables import build, look_up
-from pcam.errors import ConfigError, suggest
-
-Shape = Callable[[float], float]  # share of the steps done, 0 to 1, to the factor of the rates
-TORCH = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 
-def build_optimizer(
-    backbone: Iterable[nn.Parameter],
-    head: Iterable[nn.Parameter],
-    name: str,
-    lr: float,
-    head_lr: float,
-    weight_decay: float,
-    kwargs: Mapping[str, Any],
-) -> Optimizer:
-    """Return an optimizer of two groups, backbone and head, from the first step on, frozen or not.
+class OneCycleConfig(SchedulerConfig):
+    """Up to the highest rates and down again.
 
-    A frozen backbone gets no gradient, and an optimizer leaves alone what has none, weight decay included. Adding the
-    group later instead breaks schedulers and resumption (pytorch-lightning #8720, #21901).
-
-    Args:
-        backbone: its parameters.
-        head: its parameters.
-        name: adam, adamw, sgd (torch's), or any of timm's.
-        lr: of the backbone.
-        head_lr: of the head.
-        weight_decay: of both.
-        kwargs: anything else that the optimizer takes.
+    Attributes:
+        start: first rate, as a share of the highest.
+        end: last rate, likewise.
     """
-    groups = [
-        {"params": list(backbone), "lr": lr, "name": "backbone"},
-        {"params": list(head), "lr": head_lr, "name": "head"},
-    ]
-    groups = [group for group in groups if group["params"]]
-    try:
-        if name in TORCH:
-            optimizer: Optimizer = TORCH[name](groups, lr=lr, weight_decay=weight_decay, **kwargs)
-            return optimizer
-        from timm.optim import create_optimizer_v2, list_optimizers
 
-        if name not in list_optimizers():
-            raise ConfigError(
-                f"optimizer.name={name} is not known{suggest(name, [*TORCH, *list_optimizers()])}"
-            )
-        optimizer = create_optimizer_v2(
-            groups, opt=name, lr=lr, weight_decay=weight_decay, **kwargs
-        )
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"optimizer.name={name}: {error}") from error
-    return optimizer
+    start: NonNegativeFloat
+    end: NonNegativeFloat
 
 
-def build_scheduler(
-    optimizer: Optimizer, settings: Mapping[str, Any], steps: int
-) -> tuple[LambdaLR, ReduceLROnPlateau | None]:
-    """Return what sets the rates at every step, and what cuts them at an epoch's end where that is asked for.
+class PlateauConfig(SchedulerConfig):
+    """Rates that are reduced when valid AUROC has not improved.
 
-    The shape is a function of the share of steps done (at each step's middle, so no step has rate 0); a resumed run may
-    therefore be longer than was planned.
+    Attributes:
+        factor: that rates are multiplied by.
+        patience: epochs without an improvement before rates are reduced.
+    """
+
+    factor: OpenShare
+    patience: NonNegativeInt
+
+
+@register_scheduler("constant", config=SchedulerConfig)
+def constant(done: float, config: SchedulerConfig) -> float:
+    """Return the factor of constant rates after the warm-up."""
+    if not config.warmup:
+        return 1.0
+    return min(1.0, done / config.warmup)
+
+
+@register_scheduler("cosine", config=SchedulerConfig)
+def cosine(done: float, config: SchedulerConfig) -> float:
+    """Return the factor of half a cosine down to 0 after the warm-up.
+
+    Loshchilov & Hutter 2017, without restarts.
+    """
+    if done < config.warmup:
+        return done / config.warmup
+    return _half_cosine(1.0, 0.0, (done - config.warmup) / (1 - config.warmup))
+
+
+@register_scheduler("onecycle", config=OneCycleConfig)
+def onecycle(done: float, config: OneCycleConfig) -> float:
+    """Return the factor of half a cosine up, then another down.
+
+    Smith & Topin 2018; shape and defaults of torch's OneCycleLR.
+    """
+    if done < config.warmup:
+        return _half_cosine(config.start, 1.0, done / config.warmup)
+    return _half_cosine(1.0, config.end, (done - config.warmup) / (1 - config.warmup))
+
+
+@register_scheduler("plateau", config=PlateauConfig)
+def plateau(done: float, config: PlateauConfig) -> float:
+    """Return the factor of constant rates; ``reduce_on_plateau`` reduces them between epochs."""
+    return constant(done, config)
+
+
+def _half_cosine(start: float, end: float, done: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def build_scheduler(optimizer: "Optimizer", config: SchedulerConfig, steps: int) -> "LambdaLR":
+    """Return what sets the rates at every step.
+
+    The factor is a function of the share of steps done (at each step's middle, so no step has rate
+    0); a resumed run may therefore be longer than was planned.
 
     Args:
         optimizer: whose rates are the highest ones.
-        settings: the config's ``scheduler``.
+        config: the config's ``scheduler``.
         steps: of the optimizer in the whole training.
     """
-    rest = {key: value for key, value in settings.items() if key != "name"}
-    shape, plateau = build(
-        look_up(SCHEDULERS, settings["name"], "scheduler.name"), rest, "scheduler"
+    from torch.optim.lr_scheduler import LambdaLR
+
+    factor = registry.schedulers.get(config.name).target
+
+    def factor_at(step: int) -> float:
+        done = min((step + 0.5) / max(steps, 1), 1.0)
+        value: float = factor(done, config)
+        return value
+
+    return LambdaLR(optimizer, factor_at)
+
+
+def build_plateau_watcher(
+    optimizer: "Optimizer", config: SchedulerConfig
+) -> "ReduceLROnPlateau | None":
+    """Return what decides when rates are reduced; None if the schedule reduces none."""
+    from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+    if not isinstance(config, PlateauConfig):
+        return None
+    return ReduceLROnPlateau(
+        optimizer, "max", factor=config.factor, patience=config.patience
     )
-    watcher = plateau(optimizer) if plateau else None
-    return LambdaLR(optimizer, lambda step: shape(min((step + 0.5) / max(steps, 1), 1.0))), watcher
 
 
-def cut(scheduler: LambdaLR, watcher: ReduceLROnPlateau, value: float) -> None:
-    """Show the watcher an epoch's value; where it cuts the rates, cut the highest rates that the scheduler starts from."""
-    before = [group["lr"] for group in watcher.optimizer.param_groups]
+def reduce_on_plateau(
+    scheduler: "LambdaLR", watcher: "ReduceLROnPlateau", value: float
+) -> None:
+    """Show the watcher an epoch's value; if it reduces the rates, reduce the highest rates too."""
+    groups = watcher.optimizer.param_groups
+    before = [group["lr"] for group in groups]
     watcher.step(value)
-    after = [group["lr"] for group in watcher.optimizer.param_groups]
-    scheduler.base_lrs = [
-        base * (a / b if b else 1.0)
-        for base, a, b in zip(scheduler.base_lrs, after, before, strict=True)
-    ]
-
-
-Watcher = Callable[[Optimizer], ReduceLROnPlateau]
-
-
-def constant(warmup: float) -> tuple[Shape, Watcher | None]:
-    """The rates as they are, after the warm-up."""
-    return _rising(warmup), None
-
-
-def cosine(warmup: float) -> tuple[Shape, Watcher | None]:
-    """Half a cosine from the rates to 0 after the warm-up (Loshchilov & Hutter 2017, without restarts)."""
-    rising = _rising(warmup)
-    return (
-        lambda done: (
-            rising(done) if done < warmup else _cosine(1.0, 0.0, (done - warmup) / (1 - warmup))
-        ),
-        None,
-    )
-
-
-def onecycle(warmup: float, start: float, end: float) -> tuple[Shape, Watcher | None]:
-    """Up along half a cosine, then down along another (Smith & Topin 2018; shape and defaults of torch's OneCycleLR)."""
-    _rising(warmup)
-
-    def shape(done: float) -> float:
-        if done < warmup:
-            return _cosine(start, 1.0, done / warmup)
-        return _cosine(1.0, end, (done - warmup) / (1 - warmup))
-
-    return shape, None
-
-
-def plateau(warmup: float, factor: float, patience: int) -> tuple[Shape, Watcher | None]:
-    """The rates cut by ``factor`` when valid AUROC has not risen for more than ``patience`` epochs."""
-    if not 0 < factor < 1:
-        raise ConfigError(f"scheduler.factor={factor} is not between 0 and 1")
-    return _rising(warmup), lambda optimizer: ReduceLROnPlateau(
-        optimizer, "max", factor=factor, patience=patience
-    )
-
-
-SCHEDULERS: Mapping[str, Callable[..., tuple[Shape, Watcher | None]]] = {
-    "constant": constant,
-    "cosine": cosine,
-    "onecycle": onecycle,
-    "plateau": plateau,
-}
-
-
-def _rising(warmup: float) -> Shape:
-    if not 0 <= warmup < 1:
-        raise ConfigError(f"scheduler.warmup={warmup} is a share of the steps, in [0, 1)")
-    return lambda done: min(1.0, done / warmup) if warmup else 1.0
-
-
-def _cosine(start: float, end: float, done: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+    base_lrs = []
+    for base, old, group in zip(scheduler.base_lrs, before, groups, strict=True):
+        ratio = group["lr"] / old if old else 1.0
+        base_lrs.append(base * ratio)
+    scheduler.base_lrs = base_lrs

@@ -10,7 +10,7 @@ from scipy.special import expit
 from tqdm import tqdm
 
 from pcam.data.base import Indices, MaskedPatchSource, PatchSource, Pixels
-from pcam.data.crop import centre as centre_of
+from pcam.data.crop import centre_square as centre_of
 from pcam.models.classifier import PatchClassifier
 from pcam.position_bias import views
 from pcam.position_bias.views import Offsets, View

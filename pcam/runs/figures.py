@@ -1,13 +1,26 @@
-"""What all figures have in common: a canvas that needs no display, quiet axes, bytes of a PNG."""
+"""What all figures have in common: a canvas that needs no display, plain axes, PNG bytes."""
+
+from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.55"  # Okabe & Ito: told apart by every eye
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which people with a colour vision deficiency can distinguish.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.55"
 
 
-def canvas(width: float, height: float, dpi: int) -> Any:
-    """Return an empty matplotlib Figure, inches."""
+def canvas(width: float, height: float, dpi: int) -> Figure:
+    """Return an empty figure.
+
+    Args:
+        width: inches.
+        height: inches.
+        dpi: pixels per inch.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -16,14 +29,14 @@ def canvas(width: float, height: float, dpi: int) -> Any:
     return figure
 
 
-def clean_axes(axes: Any) -> None:
-    """Leave out the frame above and to the right, and draw a faint grid."""
+def clean_axes(axes: Axes) -> None:
+    """Remove the frame above and to the right, and draw a faint grid."""
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def png(figure: Any) -> bytes:
+def png(figure: Figure) -> bytes:
     """Return a figure as a PNG."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

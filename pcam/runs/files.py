@@ -1,84 +1,115 @@
-"""Files of a run folder, written whole."""
+"""Files of a run folder. Each is written as a whole: it never exists in part."""
 
 import csv
 import glob
 import io
 import json
+import math
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pcam.errors import RunError, describe_error
+from pcam.errors import DataError, RunError, describe_error
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Write a file so that it appears whole or not at all."""
+    """Write a file so that it appears as a whole or not at all.
+
+    Args:
+        path: the file; its folder is created.
+        content: text, written as UTF-8, or bytes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(aside, path)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(temporary, path)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole; not-a-number is written as null, which JSON has."""
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write a JSON file. Not-a-number is written as null, because JSON has no other form of it."""
     write_file(path, json.dumps(nan_to_none(content), indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return what a JSON file holds; None where there is no file.
+    """Return the content of a JSON file, or None if there is no file.
 
     Raises:
-        RunError: it is broken, or holds no keys.
+        RunError: the file is damaged.
     """
     try:
         content = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} is broken ({describe_error(error)})") from error
+        raise RunError(f"{path} is damaged ({describe_error(error)})") from error
     if not isinstance(content, dict):
-        raise RunError(f"{path} is broken: it holds no keys")
+        raise RunError(f"{path} is damaged: it has no keys")
     return content
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a csv file whole."""
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a csv file with a header."""
     buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows(rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
     write_file(path, buffer.getvalue())
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a metrics.csv, none when there is no file."""
+    """Return the rows of a metrics.csv; none if there is no file."""
     if not path.is_file():
         return []
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def match_paths(word: str, key: str) -> list[Path]:
-    """Return the path that a word is, else those that it matches as a glob, sorted.
+def match_paths(pattern: str, key: str) -> list[Path]:
+    """Return the paths that a pattern of the command line names.
+
+    Args:
+        pattern: a path that exists, or a glob.
+        key: the config's key that the pattern is the value of, for the message.
+
+    Returns:
+        The path itself, or the matches of the glob in alphabetical order.
 
     Raises:
-        RunError: there is none; ``key`` is where the word was typed.
+        RunError: nothing matches.
     """
-    found = (
-        [Path(word)]
-        if Path(word).exists()
-        else [Path(path) for path in sorted(glob.glob(word, recursive=True))]
-    )
-    if not found:
-        raise RunError(f"{key}: nothing is called {word}")
-    return found
+    if Path(pattern).exists():
+        return [Path(pattern)]
+    matches = sorted(glob.glob(pattern, recursive=True))
+    if not matches:
+        raise RunError(f"{key}: no file or folder matches {pattern}")
+    return [Path(match) for match in matches]
+
+
+def ensure_free_space(folder: Path, needed: float, advice: str) -> None:
+    """Make sure that a disk has room.
+
+    Args:
+        folder: an existing folder on the disk.
+        needed: bytes.
+        advice: the end of the message: what the room is for, or which key names another folder.
+
+    Raises:
+        DataError: the disk has not enough free space.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        sizes = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed"
+        raise DataError(f"{folder} has {sizes}; {advice}")
 
 
 def nan_to_none(value: Any) -> Any:
-    """Return a value as JSON has it: not-a-number, however deep, as None."""
+    """Return a JSON value in which each not-a-number, at any depth, is None."""
     if isinstance(value, Mapping):
         return {key: nan_to_none(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value

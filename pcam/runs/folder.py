@@ -1,179 +1,190 @@
-"""The run folder: what all doors share. Writing one, and opening one again.
+"""The run folder, which all commands share: its files, how a run starts, how it is read again.
 
-FOLDER/config.yaml                  the composed config, plain values and names
-FOLDER/checkpoints/{best,last}.ckpt best by valid AUROC; last, to go on from
-FOLDER/metrics.csv                  a row per epoch
-FOLDER/summary.json                 final figures with intervals, and what they rest on
-FOLDER/predictions/SPLIT.csv        id, label, probability
-FOLDER/figures/                     pictures
+FOLDER/config.yaml                   the config
+FOLDER/checkpoints/{best,last}.ckpt  best by valid AUROC; last to resume from
+FOLDER/metrics.csv                   one row per epoch
+FOLDER/summary.json                  final figures with intervals, and what they depend on
+FOLDER/predictions/SPLIT.csv         id, label, probability
+FOLDER/figures/                      pictures
 
-A folder may come from somebody else, so nothing in it is run: YAML is read by its safe loader, names are resolved by the
-code's own tables, checkpoints hold tensors and plain values.
+A folder may come from somebody else, so nothing in it is run: YAML is read by its safe loader,
+names are looked up in the registries, checkpoints hold tensors and plain values.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from pcam.errors import RunError, format_override
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pcam.errors import ConfigError, RunError, format_override
 from pcam.runs.files import write_file
 
-Config = dict[str, Any]
-SUMMARY_KEYS = (
-    "valid",
-    "weights",
-    "epochs",
-    "versions",
-    "data",
-    "device",
-    "precision",
-    "commit",
-)  # of a summary, to be read as one
-SUMMARY_METRICS = ("auroc", "accuracy", "nll", "precision", "sensitivity")  # of each split in it
-MONITOR = "valid/auroc"  # the column of metrics.csv that checkpoints and jobs are judged by
-# keys that are paths, kept absolute
-PATHS = (("data", "root"), ("data", "converted"), ("data", "slide_csv"), ("splits", "file"))
+if TYPE_CHECKING:
+    from pcam.config.schema import TrainConfig
 
-
-def validate_summary(summary: Mapping[str, Any]) -> str:
-    """Return what keeps a summary from being read as a run's; nothing where all is well."""
-    lacking = [key for key in SUMMARY_KEYS if key not in summary]
-    if lacking:
-        return f"summary.json lacks {', '.join(lacking)}"
-    for split in ("valid", "test") if "test" in summary else ("valid",):
-        known = summary[split] if isinstance(summary[split], dict) else {}
-        for name, figure in known.items():
-            numbers = (
-                [figure.get(key) for key in ("value", "low", "high")]
-                if isinstance(figure, dict)
-                else [""]
-            )
-            if (
-                not all(isinstance(number, int | float | None) for number in numbers)
-                or "value" not in figure
-            ):
-                return f"summary.json: {split}.{name} is no figure"
-        if lacking := [f"{split}.{name}" for name in SUMMARY_METRICS if name not in known]:
-            return f"summary.json lacks {', '.join(lacking)}"
-    splits = summary["data"] if isinstance(summary["data"], dict) else {"": None}
-    parts = [("weights", summary["weights"], ("origin",)), ("versions", summary["versions"], ())]
-    parts += [
-        (f"data.{split}", told, ("patches", "positive", "sha256")) for split, told in splits.items()
-    ]
-    if summary.get("pruned") is not None:
-        parts.append(("pruned", summary["pruned"], ("epoch", "auroc", "median", "jobs")))
-    odd = [
-        name
-        for name, told, keys in parts
-        if not isinstance(told, dict) or any(key not in told for key in keys)
-    ]
-    return f"summary.json: {', '.join(odd)} lacks parts" if odd else ""
+SUMMARY_KEYS = ("valid", "weights", "epochs", "versions", "data", "device", "precision", "commit")
+SUMMARY_METRICS = ("auroc", "accuracy", "nll", "precision", "sensitivity")  # of each split
+MONITOR = "valid/auroc"  # the column of metrics.csv that ranks checkpoints and jobs
 
 
 def best_checkpoint(folder: Path) -> Path:
-    """Return a run's best checkpoint; the last where none was best, as valid of one class has no AUROC to be best by."""
+    """Return a run's best checkpoint; the last if none is best, as without a valid AUROC."""
     best = folder / "checkpoints" / "best.ckpt"
     return best if best.is_file() else last_checkpoint(folder)
 
 
 def last_checkpoint(folder: Path) -> Path:
-    """Return where a run's last checkpoint is or will be."""
+    """Return the path of a run's last checkpoint; it may not exist yet."""
     return folder / "checkpoints" / "last.ckpt"
 
 
-def start_run(folder: Path, config: Config, anew: bool = False) -> None:
-    """Begin a run in a folder: write its config.
+def start_run(folder: Path, config: TrainConfig, *, restart: bool = False) -> None:
+    """Write the config of a new run.
 
     Args:
         folder: the run's.
-        config: plain values.
-        anew: over one in the same folder that has no checkpoint.
+        config: the run's.
+        restart: whether the folder may hold a run that has no checkpoint.
 
     Raises:
         RunError: the folder holds a run already, or cannot be written.
     """
-    if (folder / "config.yaml").exists() and not anew:
-        go_on = f"go on with it ({format_override('resume', folder)})"
-        if not last_checkpoint(folder).exists():
-            go_on = "it ended before its first epoch did, or is in it; begin it anew (resume=auto)"
-        raise RunError(f"{folder} holds a run already; {go_on} or set another hydra.run.dir")
+    if (folder / "config.yaml").exists() and not restart:
+        if last_checkpoint(folder).exists():
+            advice = f"resume it ({format_override('resume', folder)})"
+        else:
+            advice = "it has no checkpoint yet; if it is not running, restart it (resume=auto)"
+        raise RunError(f"{folder} holds a run already; {advice} or set another hydra.run.dir")
     write_config(folder, config)
 
 
-def write_config(folder: Path, config: Config) -> None:
-    """Write a run's config; a run that goes on has no summary until it ends again."""
+def write_config(folder: Path, config: TrainConfig) -> None:
+    """Write a run's config and remove its summary: a resumed run has none until it ends again.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
     import yaml
 
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     try:
-        write_file(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+        write_file(folder / "config.yaml", text)
         (folder / "summary.json").unlink(missing_ok=True)
     except OSError as error:
-        raise RunError(f"{folder} cannot be written ({error}); set hydra.run.dir") from error
+        raise RunError(f"cannot write to {folder} ({error}); set hydra.run.dir") from error
 
 
 def ensure_not_run_dir(folder: Path) -> None:
-    """Make sure that a door does not write over a run: its folder holds the figures of its training.
+    """Make sure that a command does not overwrite the results of a training.
 
     Raises:
         RunError: the folder holds a run.
     """
     if (folder / "config.yaml").exists():
         raise RunError(
-            f"{folder} holds a run, whose summary and predictions would be written over; set another hydra.run.dir"
+            f"{folder} holds a run, whose summary and predictions would be overwritten; "
+            "set another hydra.run.dir"
         )
 
 
 def discard_run(folder: Path) -> None:
-    """Take back what ``start`` wrote, if the run came to nothing: the same command, mended, can then use the folder."""
+    """Remove the config of a run that has no results, so that the folder can be used again."""
     if not (last_checkpoint(folder).exists() or (folder / "metrics.csv").exists()):
         (folder / "config.yaml").unlink(missing_ok=True)
 
 
-def read_config(folder: Path) -> Config:
-    """Return a run's config.
+def read_config(folder: Path) -> TrainConfig:
+    """Return a run's config, also of a run that an earlier version trained.
 
     Raises:
-        RunError: the folder holds no run, or its config is broken.
+        RunError: the folder is not a run's, its config is damaged, or it uses a plugin that the
+            user has not named.
     """
     import yaml
 
+    from pcam.config.validation import read_train_config
+
     path = folder / "config.yaml"
     if not path.is_file():
-        raise RunError(f"{folder} holds no run: {path.name} is missing")
+        raise RunError(f"{folder} is not a run folder: {path.name} is missing")
     try:
-        config = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} is broken ({' '.join(str(error).split())})") from error
-    if not isinstance(config, dict):
-        raise RunError(f"{path} is broken: it holds no keys")
-    return config
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path} is damaged ({reason})") from error
+    if not isinstance(values, dict):
+        raise RunError(f"{path} is damaged: it has no keys")
+    try:
+        return read_train_config(values, str(path))
+    except ConfigError as error:
+        raise RunError(str(error)) from error
 
 
-def network_label(config: Config) -> str:
-    """Return what screens and figures call a run's network; one that was trained at a smaller scale says so.
+def network_label(config: TrainConfig) -> str:
+    """Return the name of a run's network for screens and figures.
 
-    "resnet50"; at scale=smoke "resnet50 (smoke: test_resnet)", what it stands for and what it is.
+    Examples: "resnet50"; "resnet50 (smoke: test_resnet)" if a smaller network replaces it at a
+    smaller scale; "resnet50 (smoke)" if it is trained at that scale itself.
     """
-    name, scale, known = (
-        config["model"]["name"],
-        config.get("scale", "full"),
-        config["model"].get("at_scale", {}),
-    )
+    name, scale, at_scale = config.model.name, config.scale, config.model.at_scale
     if scale == "full":
-        return str(name)
-    stands_in = known.get(scale) == name != known.get("full")
-    return f"{known['full']} ({scale}: {name})" if stands_in else f"{name} ({scale})"
+        return name
+    full_name = at_scale.get("full")
+    replaced = full_name is not None and name != full_name
+    if replaced and name == at_scale.get(scale):
+        return f"{full_name} ({scale}: {name})"
+    return f"{name} ({scale})"
 
 
-def make_paths_absolute(config: Config) -> Config:
-    """Return a config whose paths do not depend on the folder that a later command is typed in."""
-    config = {
-        key: dict(value) if isinstance(value, dict) else value for key, value in config.items()
-    }
-    for group, key in PATHS:
-        if config.get(group, {}).get(key) is not None:
-            config[group][key] = str(Path(config[group][key]).expanduser().absolute())
-    weights = config.get("model", {}).get("weights", "none")
-    if weights not in ("imagenet", "none", "auto"):
-        config["model"]["weights"] = str(Path(weights).expanduser().absolute())
-    return config
+def validate_summary(summary: Mapping[str, object]) -> str:
+    """Return what is wrong with a run's summary; an empty text if nothing is."""
+    missing = [key for key in SUMMARY_KEYS if key not in summary]
+    if missing:
+        return f"summary.json lacks {', '.join(missing)}"
+    for split in ("valid", "test"):
+        if split in summary:
+            fault = _metrics_fault(split, summary[split])
+            if fault:
+                return fault
+    incomplete = list(_incomplete_parts(summary))
+    return f"summary.json: {', '.join(incomplete)} lacks parts" if incomplete else ""
+
+
+def _metrics_fault(split: str, metrics: object) -> str:
+    """Return what is wrong with the metrics of a split, or an empty text."""
+    known = metrics if isinstance(metrics, dict) else {}
+    for name, interval in known.items():
+        if not _is_interval(interval):
+            return f"summary.json: {split}.{name} is not a number with its interval"
+    missing = [f"{split}.{name}" for name in SUMMARY_METRICS if name not in known]
+    return f"summary.json lacks {', '.join(missing)}" if missing else ""
+
+
+def _is_interval(interval: object) -> bool:
+    if not isinstance(interval, dict) or "value" not in interval:
+        return False
+    numbers = [interval.get(key) for key in ("value", "low", "high")]
+    return all(isinstance(number, int | float | None) for number in numbers)
+
+
+def _incomplete_parts(summary: Mapping[str, object]) -> Iterator[str]:
+    """Yield the names of a summary's tables that lack keys."""
+    if not _has_keys(summary["weights"], ("origin",)):
+        yield "weights"
+    if not _has_keys(summary["versions"], ()):
+        yield "versions"
+    data = summary["data"]
+    if isinstance(data, dict):
+        for split, facts in data.items():
+            if not _has_keys(facts, ("patches", "positive", "sha256")):
+                yield f"data.{split}"
+    else:
+        yield "data"
+    pruned = summary.get("pruned")
+    if pruned is not None and not _has_keys(pruned, ("epoch", "auroc", "median", "jobs")):
+        yield "pruned"
+
+
+def _has_keys(value: object, keys: Sequence[str]) -> bool:
+    return isinstance(value, dict) and all(key in value for key in keys)

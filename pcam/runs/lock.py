@@ -6,17 +6,21 @@ from pathlib import Path
 
 from pcam.errors import RunError
 
+LOCK_NAME = ".lock"
+
 
 @contextlib.contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
-    """Keep other processes from training into a folder; the hold ends with the process, however that ends.
+    """Keep other processes from training into a folder.
+
+    The lock ends with the process, even if that is killed.
 
     Raises:
-        RunError: another process has it.
+        RunError: another process has the lock.
     """
     from filelock import FileLock, Timeout
 
-    path = folder / ".held"
+    path = folder / LOCK_NAME
     try:
         with FileLock(path, timeout=0):
             try:
@@ -24,21 +28,22 @@ def lock_run(folder: Path) -> Iterator[None]:
             finally:
                 path.unlink(missing_ok=True)
     except Timeout as error:
-        message = f"{folder} is being trained by another process; wait for it, or set another hydra.run.dir"
-        raise RunError(message) from error
+        raise RunError(
+            f"another process is training into {folder}; wait for it, or set another hydra.run.dir"
+        ) from error
 
 
 def is_locked(folder: Path) -> bool:
-    """Tell whether a process trains into a folder now."""
+    """Return whether a process is training into a folder."""
     from filelock import FileLock, Timeout
 
-    path = folder / ".held"
+    path = folder / LOCK_NAME
     if not path.is_file():
         return False
     try:
         with FileLock(path, timeout=0):
-            return False  # left by one that was killed
+            return False  # a killed process left the file
     except Timeout:
         return True
-    except OSError:  # of a folder that may only be read
+    except OSError:  # the folder is read-only
         return False

@@ -1,45 +1,59 @@
-"""predictions/SPLIT.csv and splits.csv of a run folder."""
+"""Two tables of a run folder: predictions/SPLIT.csv and splits.csv."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from pcam.runs.files import write_csv
+
+
+class Identified(Protocol):
+    """Patches with ids, as a patch source has."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The patches' ids."""
 
 
 def write_predictions(
     folder: Path,
     split: str,
     ids: Sequence[str],
-    labels: Any,
-    probability: Any,
+    labels: Iterable[int] | None,
+    probability: Iterable[float],
     slides: Sequence[str] | None,
 ) -> None:
-    """Write predictions/SPLIT.csv: id, label and slide where they are known, probability of the positive class.
+    """Write predictions/SPLIT.csv with the columns id, label, probability, slide.
 
     Args:
-        folder: of a run, or of what a later door leaves.
-        split: its name.
-        ids: N names.
-        labels: (N,), or None.
-        probability: (N,); written so that it reads back to the bit.
-        slides: N names, or None.
+        folder: a run's, or that of a later command.
+        split: name of the split.
+        ids: N ids.
+        labels: (N,), 0 or 1; None to leave the column out.
+        probability: (N,), of the positive class; the text keeps every bit of it.
+        slides: N names; None to leave the column out.
     """
-    columns: dict[str, Iterable[Any]] = {"id": ids}
+    columns: dict[str, Iterable[object]] = {"id": ids}
     if labels is not None:
-        columns["label"] = (int(label) for label in labels)
-    columns["probability"] = (float(value) for value in probability)
+        columns["label"] = [int(label) for label in labels]
+    columns["probability"] = [float(value) for value in probability]
     if slides is not None:
         columns["slide"] = slides
-    write_csv(
-        folder / "predictions" / f"{split}.csv", list(columns), zip(*columns.values(), strict=True)
-    )
+    rows = zip(*columns.values(), strict=True)
+    write_csv(folder / "predictions" / f"{split}.csv", list(columns), rows)
 
 
-def write_splits(folder: Path, splits: Mapping[str, Any]) -> None:
-    """Write splits.csv, id and split of each patch of sources by their split's name, so that it can be given again."""
-    write_csv(
-        folder / "splits.csv",
-        ("id", "split"),
-        ((name, split) for split, source in splits.items() for name in source.ids),
-    )
+def write_splits(folder: Path, splits: Mapping[str, Identified]) -> None:
+    """Write splits.csv: the id and the split of each patch, as ``splits=file`` reads it.
+
+    Args:
+        folder: the run's.
+        splits: the source of each split, by the split's name.
+    """
+    write_csv(folder / "splits.csv", ("id", "split"), _split_rows(splits))
+
+
+def _split_rows(splits: Mapping[str, Identified]) -> Iterator[tuple[str, str]]:
+    for split, source in splits.items():
+        for patch_id in source.ids:
+            yield patch_id, split

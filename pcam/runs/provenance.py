@@ -1,44 +1,42 @@
-"""What figures rest on: the code's commit and the versions of libraries."""
+"""What a run's figures depend on beside its config: the code's commit and the libraries."""
 
+import subprocess
 from pathlib import Path
+
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "albumentations",
+    "opencv-python-headless",
+    "numpy",
+    "h5py",
+)
+DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 
 def code_commit() -> str | None:
     """Return the commit of the checkout that this code runs from; None for an installed wheel."""
-    import subprocess
-
-    top = Path(__file__).parents[2]
-    if not (top / ".git").exists():
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
         return None
+    command = ["git", "-C", str(root), *DESCRIBE]
     try:
-        asked = subprocess.run(
-            ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return asked.stdout.strip()
+    return result.stdout.strip()
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of what the figures depend on."""
+    """Return the versions of pcam, Python and the libraries that decide the figures."""
     import platform
     from importlib import metadata
 
     from pcam import __version__
 
-    names = (
-        "torch",
-        "torchvision",
-        "timm",
-        "lightning",
-        "albumentations",
-        "opencv-python-headless",
-        "numpy",
-        "h5py",
-    )
-    return {
-        "pcam": __version__,
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in names},
-    }
+    versions = {"pcam": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        versions[name] = metadata.version(name)
+    return versions

@@ -1,203 +1,250 @@
-"""Which run goes on, with what config, and how that is typed."""
+"""Which run is resumed, and with what config."""
+
+from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from pcam.errors import RunError, format_override
 from pcam.runs.files import read_json
-from pcam.runs.folder import Config, last_checkpoint, read_config, validate_summary
-from pcam.runs.overrides import override_key as override_key
+from pcam.runs.folder import last_checkpoint, read_config, validate_summary
+from pcam.runs.identity import (
+    CHANGEABLE,
+    KeyClass,
+    differing_keys,
+    flatten_config,
+    identifying_values,
+    key_class,
+    listed_key,
+)
+from pcam.runs.overrides import override_key
 
-MAY_CHANGE = (
-    "trainer",
-    "logger",
-    "data.num_workers",
-    "data.root",
-    "data.converted",
-    "data.slide_csv",
-)  # on resuming
-PLACE = ("accelerator", "devices", "precision")  # what trainer=cpu changes of a run that goes on
-NEW_ON_RESUME = ("resume",)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
+    from pcam.config.schema import TrainConfig
 
-def next_commands(folder: Path, config: Config, words: Sequence[str] | None) -> list[str]:
-    """Return what to try after a training that was started with ``words``; less where these are not known."""
-    more = config["trainer"]["max_epochs"] * 2
-    if words is None:
-        return [
-            f"python -m pcam.train {format_override('resume', folder)} trainer.max_epochs={more}   # train on"
-        ]
-    other = "aug=none" if config["aug"]["name"] != "none" else "aug=paper"
-    same = [
-        shlex.quote(word)
-        for word in words
-        if override_key(word) not in ("aug", "seed", "resume", "trainer.num_nodes")
-        and not override_key(word).startswith("aug.")
-    ]
-    return [
-        f"python -m pcam.train {format_override('resume', folder)} trainer.max_epochs={more}   # train on",
-        f"python -m pcam.train -m {' '.join([*same, other])} seed=0,1,2   # is it the augmentation, or the seed?",
-    ]
+    Model = TypeVar("Model", bound=BaseModel)
+
+# A choice of trainer on resume says where the run continues. It keeps its other settings.
+TRAINER_PLACE = ("trainer.accelerator", "trainer.devices", "trainer.precision")
+
+# Words that the next commands leave out: they set the augmentation, the seed, or where to run.
+REPLACED_GROUPS = ("aug", "seed", "resume", "trainer.num_nodes")
 
 
 def find_run_to_resume(
-    resume: str, asked: Path, outputs: Path | None, composed: Config
+    resume: str, default: Path, outputs: Path | None, config: TrainConfig
 ) -> Path | None:
-    """Return the folder of the run to go on with.
+    """Return the folder of the run to resume.
 
     Args:
-        resume: a run folder, or auto.
-        asked: the folder that a new run would have; with auto, a run in it is the one to go on with.
-        outputs: with auto, where else to look: the newest run below it that has a checkpoint, no summary, and was begun by
-            the same command; None: nowhere.
-        composed: today's command's config.
+        resume: a run folder, or "auto".
+        default: the folder that a new run would use; "auto" resumes a run in it first.
+        outputs: where "auto" looks next, for the newest unfinished run of the same config that has
+            a checkpoint; None to look nowhere else.
+        config: what the command line asks for.
 
     Returns:
-        The folder; None when auto finds nothing, so that a new run begins.
+        The folder; None if "auto" finds none, so that a new run starts.
 
     Raises:
-        RunError: the folder named has no checkpoint to go on from.
+        RunError: the named folder holds no run that can be resumed.
     """
     if resume != "auto":
-        folder = Path(resume).absolute()
-        if (folder / "sweep.json").is_file():
-            raise RunError(f"{folder} is a sweep: type -m, and the words that began it")
-        read_config(folder)
-        if not last_checkpoint(folder).is_file():
-            raise RunError(
-                f"{folder} has no checkpoints/last.ckpt: it was cut off before its first epoch ended; start it anew"
-            )
-        return folder
-    if last_checkpoint(asked).is_file():
-        return asked
-    unfinished = [
-        path.parent.parent
-        for path in (outputs.glob("**/checkpoints/last.ckpt") if outputs else ())
-        if (path.parent.parent / "config.yaml").is_file()
-        and not (path.parent.parent / "summary.json").exists()
-    ]
-    newest = sorted(
-        unfinished, key=lambda folder: last_checkpoint(folder).stat().st_mtime, reverse=True
-    )
-    return next(
-        (folder for folder in newest if _fixed(read_config(folder)) == _fixed(composed)), None
-    )
+        return _resumable_run(Path(resume).absolute())
+    if last_checkpoint(default).is_file():
+        return default
+    if outputs is None:
+        return None
+    for folder in _unfinished_runs(outputs):
+        if _continues(folder, config):
+            return folder
+    return None
 
 
-def finished_objective(folder: Path, composed: Config) -> float | None:
-    """Return what a job of a sweep came to, if its folder shows that it ended; with a damaged summary it did not.
+def _resumable_run(folder: Path) -> Path:
+    """Return a named folder after making sure that it holds a run with a checkpoint."""
+    if (folder / "sweep.json").is_file():
+        raise RunError(f"{folder} is a sweep: resume it with -m and the overrides of its start")
+    read_config(folder)
+    if not last_checkpoint(folder).is_file():
+        raise RunError(
+            f"{folder} has no checkpoints/last.ckpt: it was interrupted in its first epoch; "
+            "start it again"
+        )
+    return folder
+
+
+def _unfinished_runs(outputs: Path) -> list[Path]:
+    """Return the runs below a folder that have a checkpoint and no summary, newest first."""
+    folders = []
+    for checkpoint in outputs.glob("**/checkpoints/last.ckpt"):
+        folder = checkpoint.parent.parent
+        is_run = (folder / "config.yaml").is_file()
+        if is_run and not (folder / "summary.json").exists():
+            folders.append(folder)
+    folders.sort(key=lambda folder: last_checkpoint(folder).stat().st_mtime, reverse=True)
+    return folders
+
+
+def _continues(folder: Path, config: TrainConfig) -> bool:
+    """Return whether a config asks for a saved run, whatever a resumed run may change."""
+    try:
+        saved = read_config(folder)
+    except RunError:
+        return False  # damaged, or with a plugin that this command does not name
+    differing = differing_keys(identifying_values(saved), identifying_values(config))
+    return set(differing) <= CHANGEABLE
+
+
+def finished_objective(folder: Path, config: TrainConfig) -> float | None:
+    """Return the objective of a sweep's job that has finished already.
 
     Args:
         folder: the job's.
-        composed: its config, as today's command has it.
+        config: the job's, as the command line composes it now.
+
+    Returns:
+        The objective; None if the job has not finished, or if its summary is damaged.
 
     Raises:
         RunError: the folder holds a job with another config.
     """
     if not (folder / "config.yaml").is_file():
         return None
-    saved = read_config(folder)
-    was, now = (dict(flatten_config(_settled(config))) for config in (saved, composed))
-    for key in [*now, *was]:
-        if was.get(key) != now.get(key):
-            told = f"{folder} holds another job: {key}={was.get(key)}, not {now.get(key)}"
-            raise RunError(f"{told}; set another hydra.sweep.dir")
+    saved, composed = identifying_values(read_config(folder)), identifying_values(config)
+    differing = differing_keys(composed, saved)
+    if differing:
+        key = differing[0]
+        raise RunError(
+            f"{folder} holds another job: {key}={saved.get(key)}, not {composed.get(key)}; "
+            "set another hydra.sweep.dir"
+        )
     try:
         summary = read_json(folder / "summary.json")
     except RunError:
         return None
-    return None if summary is None or validate_summary(summary) else sweep_objective(summary)
+    if summary is None or validate_summary(summary):
+        return None
+    return sweep_objective(summary)
 
 
-def sweep_objective(summary: Mapping[str, Any]) -> float:
-    """Return what a sweep chooses by: valid's AUROC, never test's."""
+def sweep_objective(summary: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> float:
+    """Return what a sweep maximises: the AUROC of valid, never of test."""
     value = summary["valid"]["auroc"]["value"]
     return float("nan") if value is None else float(value)
 
 
-def resume_config(saved: Config, composed: Config, typed: Iterable[str], folder: Path) -> Config:
-    """Return the config with which a run goes on: its own, with what may change as it was typed now.
+def resume_config(
+    saved: TrainConfig, composed: TrainConfig, keys: Iterable[str], folder: Path
+) -> TrainConfig:
+    """Return the config of a resumed run: its own, with the changes of the command line.
 
     Args:
         saved: the run's.
-        composed: today's command's, whole.
-        typed: the keys and groups that today's command line sets.
-        folder: the run's, for the message.
+        composed: what the command line composes, defaults included.
+        keys: the keys and groups that the command line sets.
+        folder: the run's, for messages.
 
     Raises:
-        RunError: the command line asks for what cannot change within a run, or the saved config lacks a part.
+        RunError: the command line changes what a run must keep.
+        ConfigError: the values do not fit together.
     """
-    lacking = [key for key in composed if key not in saved]
-    if lacking:
-        raise RunError(
-            f"{folder / 'config.yaml'} lacks {', '.join(lacking)}: it was changed, or is of another version of pcam"
-        )
-    result = {**saved}
-    for key in typed:
-        if key in NEW_ON_RESUME or key.startswith("hydra"):
+    from pcam.config.schema import TrainConfig
+    from pcam.config.validation import validate
+
+    config = saved
+    for key in keys:
+        if key == "resume" or key.startswith("hydra"):
             continue
-        if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE):
-            was, now = _get(saved, key), _get(composed, key)
-            if (
-                isinstance(now, dict) and "name" in now and isinstance(was, dict)
-            ):  # a choice; its keys are asked for by name
-                was, now = was.get("name"), now["name"]
-            if key not in ("experiment",) and was != now:
-                raise RunError(
-                    f"{folder} was begun with {key}={_short(was)}, not {_short(now)}; a run keeps what it began with"
-                )
-            continue
-        for part in (f"{key}.{place}" for place in PLACE) if key == "trainer" else (key,):
-            _set(result, part, _get(composed, part))
-    return result
-
-
-def _settled(config: Config) -> Config:
-    """Return what makes a job of a sweep the one it is: all but where it takes place and who watches."""
-    kept = {
-        key: value for key, value in config["trainer"].items() if key not in (*PLACE, "progress")
-    }
-    return {**_fixed(config), "trainer": kept}
-
-
-def flatten_config(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Return a config's values, each with its dotted key."""
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from flatten_config(value, f"{prefix}{key}.")
+        if _may_change(key):
+            for changed in _changed_keys(key):
+                config = _replace(config, changed, _value(composed, changed))
         else:
-            yield f"{prefix}{key}", value
+            _check_unchanged(saved, composed, key, folder)
+    return validate(TrainConfig, config.model_dump())
 
 
-def _fixed(config: Config) -> Config:
-    """Return what cannot change within a run."""
-    config = {
-        key: dict(value) if isinstance(value, dict) else value for key, value in config.items()
-    }
-    for allowed in MAY_CHANGE:
-        group, _, key = allowed.partition(".")
-        if key:
-            config.get(group, {}).pop(key, None)
-        else:
-            config.pop(group, None)
-    return config
+def _may_change(key: str) -> bool:
+    return key == "trainer" or key in CHANGEABLE or key_class(key) is not KeyClass.RESULT
 
 
-def _get(config: Any, key: str) -> Any:
+def _changed_keys(key: str) -> Sequence[str]:
+    """Return the keys that a key or group of the command line changes in a saved config."""
+    if key == "trainer":
+        return TRAINER_PLACE
+    return (listed_key(key) or key,)
+
+
+def _value(config: BaseModel, key: str) -> object:
+    """Return the value of a dotted key."""
+    value: object = config
     for part in key.split("."):
-        config = config.get(part) if isinstance(config, dict) else None
-    return config
+        value = getattr(value, part, None)
+    return value
 
 
-def _set(config: Config, key: str, value: Any) -> None:
-    *parents, last = key.split(".")
-    for part in parents:
-        config[part] = dict(config.get(part) or {})
-        config = config[part]
-    config[last] = value
+def _replace(config: Model, key: str, value: object) -> Model:
+    """Return a config with another value of a dotted key."""
+    name, _, rest = key.partition(".")
+    if rest:
+        value = _replace(getattr(config, name), rest, value)
+    return config.model_copy(update={name: value})
 
 
-def _short(value: Any) -> str:
-    return str(value.get("name", value) if isinstance(value, dict) else value)
+def _check_unchanged(saved: TrainConfig, composed: TrainConfig, key: str, folder: Path) -> None:
+    """Make sure that a key or group has its saved value.
+
+    Raises:
+        RunError: it has not.
+    """
+    before, now = _values_of(saved, key), _values_of(composed, key)
+    differing = differing_keys(before, now)
+    if differing:
+        first = differing[0]
+        raise RunError(
+            f"{folder} was started with {first}={before.get(first)}, not {now.get(first)}; "
+            "a resumed run keeps this value"
+        )
+
+
+def _values_of(config: TrainConfig, key: str) -> dict[str, object]:
+    """Return the value of a key; of a group the name of the choice, or all values if it has none.
+
+    Keys inside of a choice are compared when the command line names them.
+    """
+    flat = flatten_config(config)
+    if f"{key}.name" in flat:
+        return {key: flat[f"{key}.name"]}
+    return {one: flat[one] for one in flat if one == key or one.startswith(f"{key}.")}
+
+
+def next_commands(folder: Path, config: TrainConfig, overrides: Sequence[str] | None) -> list[str]:
+    """Return commands to try after a training.
+
+    Args:
+        folder: the run's.
+        config: the run's.
+        overrides: the command line that started it; None if it is not known.
+    """
+    longer = f"trainer.max_epochs={2 * config.trainer.max_epochs}"
+    resume = f"{format_override('resume', folder)} {longer}"
+    commands = [f"python -m pcam.train {resume}   # train longer"]
+    if overrides is not None:
+        aug = "aug=paper" if config.aug.name == "none" else "aug=none"
+        words = " ".join([*_kept_words(overrides), aug, "seed=0,1,2"])
+        commands.append(
+            f"python -m pcam.train -m {words}   # compare augmentations over several seeds"
+        )
+    return commands
+
+
+def _kept_words(overrides: Sequence[str]) -> Iterator[str]:
+    """Yield the words, quoted for the shell, that a sweep over augmentation and seeds keeps."""
+    for word in overrides:
+        key = override_key(word)
+        if key not in REPLACED_GROUPS and not key.startswith("aug."):
+            yield shlex.quote(word)

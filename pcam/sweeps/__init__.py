@@ -1,1 +1,1 @@
-"""Sweeps as they lie on disk: what was asked for, what became of each job, what tells jobs apart."""
+"""Sweeps as their folders hold them: their state, their jobs, how jobs are grouped and pruned."""

@@ -1,170 +1,224 @@
-"""What tells jobs apart, for a person and for tables: words and keys that differ, and which jobs differ in nothing else."""
+"""Labels of jobs, by what differs between them, and groups of jobs that differ in nothing else."""
 
-from collections.abc import Collection, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-from pcam.runs.folder import Config
-from pcam.runs.resume import flatten_config
+from pcam.runs.identity import identifying_values, identity_key, run_identity, without_seeds
 from pcam.sweeps.jobs import Job
 
-# keys that say where a run took place, not what it is
-ASIDE = (
-    "logger", "data.root", "data.num_workers", "model.at_scale", "trainer.progress", "trainer.accelerator", "trainer.devices",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pcam.config.schema import TrainConfig
+
+Identity = Mapping[str, object]
 
 
 def label_jobs(jobs: Sequence[Job]) -> list[Job]:
-    """Say of each job what varies: a sweep's words that not all have, what a search sought, or else the keys that differ."""
-    known = [job.config for job in jobs if job.config is not None and job.sweep is None]
-    keys = varied_keys(known)
-    several = len({job.folder.parent for job in jobs if job.sweep is not None}) > 1
-    named = []
+    """Return jobs with ``varies`` and ``label``: what differs between them.
+
+    In a sweep these are the overrides that not all of its jobs have. In a search they are all
+    overrides of a trial. Of single runs they are the keys that differ.
+    """
+    configs = [job.config for job in jobs if job.config is not None and job.sweep is None]
+    keys = varied_keys(configs)
+    sweeps = {job.folder.parent for job in jobs if job.sweep is not None}
+    labelled = []
     for job in jobs:
-        others = [
-            other.words
-            for other in jobs
-            if other.folder.parent == job.folder.parent and other.words
-        ]
-        varies = [
-            word for word in job.words if job.searched or any(word not in words for words in others)
-        ]
-        if not varies and job.config is not None:
-            varies = [
-                f"{key}={format_value(value)}" for key, value in varied_values(job, keys).items()
-            ]
-        place, number = [job.folder.parent.name] if several else [], job.folder.name
-        if job.searched:
-            told = [*place, "trial", f"{number}:", *varies]
-        elif not varies:
-            told = [
-                "/".join(job.folder.parts[-2:])
-                if several or not number.isdigit()
-                else f"job {number}"
-            ]
-        else:
-            told = [*(place if job.sweep is not None else ()), *varies]
-        named.append(replace(job, varies=tuple(varies), told=" ".join(told)))
-    names = [job.told for job in named]
+        varies = _varying_overrides(job, jobs) or _varying_values(job, keys)
+        label = _label(job, varies, several_sweeps=len(sweeps) > 1)
+        labelled.append(replace(job, varies=tuple(varies), label=label))
+    return _with_unique_labels(labelled)
+
+
+def _varying_overrides(job: Job, jobs: Sequence[Job]) -> list[str]:
+    """Return the overrides of a job that not all jobs of its sweep have; of a trial all."""
+    if job.from_search:
+        return list(job.overrides)
+    siblings = [
+        other for other in jobs if other.folder.parent == job.folder.parent and other.overrides
+    ]
     return [
-        replace(job, told=f"{job.told} ({'/'.join(job.folder.parts[-2:])})")
-        if names.count(job.told) > 1
-        else job
-        for job in named
+        word for word in job.overrides if any(word not in other.overrides for other in siblings)
     ]
 
 
-def group_by_config(jobs: Sequence[Job], but: Collection[str]) -> list[tuple[str, list[Job]]]:
-    """Group jobs whose configs differ in nothing but some keys, or groups of keys.
+def _varying_values(job: Job, keys: Sequence[str]) -> list[str]:
+    """Return "key=value" of what varies of a job's config."""
+    values = {} if job.config is None else varied_values(job, keys)
+    return [f"{key}={format_value(value)}" for key, value in values.items()]
+
+
+def _label(job: Job, varies: Sequence[str], several_sweeps: bool) -> str:
+    """Return a job's label; the sweep's folder is a part of it if there are several sweeps."""
+    number = job.folder.name
+    sweep = [job.folder.parent.name] if several_sweeps else []
+    if job.from_search:
+        return " ".join([*sweep, f"trial {number}:", *varies])
+    if varies:
+        return " ".join([*(sweep if job.sweep is not None else []), *varies])
+    if number.isdigit() and not several_sweeps:
+        return f"job {number}"
+    return _short_path(job.folder)
+
+
+def _with_unique_labels(jobs: Sequence[Job]) -> list[Job]:
+    """Add the folder to labels that several jobs have."""
+    labels = [job.label for job in jobs]
+    unique = []
+    for job in jobs:
+        if labels.count(job.label) > 1:
+            job = replace(job, label=f"{job.label} ({_short_path(job.folder)})")
+        unique.append(job)
+    return unique
+
+
+def _short_path(folder: Path) -> str:
+    return "/".join(folder.parts[-2:])
+
+
+def group_by_config(jobs: Sequence[Job], ignored: Collection[str]) -> list[tuple[str, list[Job]]]:
+    """Group jobs that differ in nothing but some keys.
+
+    Args:
+        jobs: jobs with a config.
+        ignored: keys, or whole sections, that jobs of one group may differ in.
 
     Returns:
-        Groups, each after what tells it from the others of its network: "optimizer.lr=0.001", or nothing.
+        Groups, in the order of their first jobs. Each comes with what distinguishes it from the
+        other groups of the same network: "optimizer.lr=0.001", or nothing.
     """
     groups: dict[str, list[Job]] = {}
-    kept: dict[str, dict[str, Any]] = {}
+    identities: dict[str, Identity] = {}
     for job in jobs:
-        flat = {
-            key: value
-            for key, value in _made(job).items()
-            if key not in but and key.partition(".")[0] not in but
-        }
-        kept[repr(flat)] = flat
-        groups.setdefault(repr(flat), []).append(job)
-    found = []
-    for name, of in groups.items():
-        same = [
-            other
-            for other, its in groups.items()
-            if (its[0].network, its[0].scale) == (of[0].network, of[0].scale)
+        identity = _identity_without(job, ignored)
+        key = identity_key(identity)
+        identities[key] = identity
+        groups.setdefault(key, []).append(job)
+    labelled = []
+    for key, members in groups.items():
+        rivals = [
+            identities[other]
+            for other, its_members in groups.items()
+            if _network(its_members[0]) == _network(members[0])
         ]
-        rivals = [kept[other] for other in same]
-        differ = [key for key in kept[name] if len({repr(rival.get(key)) for rival in rivals}) > 1]
-        chosen = [
-            key.removesuffix(".name") for key in differ if key.endswith(".name")
-        ]  # aug=keras says the rest of aug
-        told = [f"{key}={format_value(kept[name][f'{key}.name'])}" for key in chosen]
-        for key in differ:
-            group = key.partition(".")[0]
-            brothers = [
-                one for one in rivals if one.get(f"{group}.name") == kept[name].get(f"{group}.name")
-            ]
-            if group not in chosen or (
-                key != f"{group}.name" and len({repr(one.get(key)) for one in brothers}) > 1
-            ):
-                told.append(f"{key}={format_value(kept[name][key])}")
-        found.append((", ".join(told), of))
-    return found
+        distinction = ", ".join(_distinctions(identities[key], rivals))
+        labelled.append((distinction, members))
+    return labelled
 
 
-def _made(job: Job) -> dict[str, Any]:
-    """Return what made a job's figures what they are: its config, and what the config leaves open."""
-    flat = identifying_config(job.config or {})
-    if job.summary is not None and job.config is not None:
-        flat |= {
-            "weights": job.summary["weights"]["origin"],
-            "processes": job.summary.get("processes"),
-        }
-        if (job.folder / "splits.csv").is_file():  # drawn here, by the seed
-            flat["data.root"] = job.config["data"].get("root")
-        else:
-            patches = {
-                split: told.get("sha256")
-                for split, told in job.summary["data"].items()
-                if split != "train"
-            }
-            flat |= {f"{split} patches": str(sha)[:8] for split, sha in patches.items()}
-    return flat
+def _identity_without(job: Job, ignored: Collection[str]) -> dict[str, object]:
+    """Return a job's identity without some keys and sections."""
+    if job.config is None:
+        return {}
+    identity = run_identity(job.config, job.summary, job.folder)
+    kept = {}
+    for key, value in identity.items():
+        section = key.partition(".")[0]
+        if key not in ignored and section not in ignored:
+            kept[key] = value
+    return kept
+
+
+def _network(job: Job) -> tuple[str, str]:
+    return job.network, job.scale
+
+
+def _distinctions(identity: Identity, rivals: Sequence[Identity]) -> Iterator[str]:
+    """Yield "key=value" for what distinguishes an identity from its rivals.
+
+    The choice of a section ("aug=keras") comes first. It stands for all keys of the section but
+    those that differ between rivals of the same choice.
+    """
+    differing = [key for key in identity if _differs(key, rivals)]
+    choices = [key for key in differing if key.endswith(".name")]
+    for key in choices:
+        yield f"{key.removesuffix('.name')}={format_value(identity[key])}"
+    for key in differing:
+        if key in choices:
+            continue
+        choice = f"{key.partition('.')[0]}.name"
+        if choice in choices:
+            same_choice = [one for one in rivals if one.get(choice) == identity.get(choice)]
+            if not _differs(key, same_choice):
+                continue
+        yield f"{key}={format_value(identity[key])}"
+
+
+def _differs(key: str, identities: Sequence[Identity]) -> bool:
+    """Return whether a key has several values."""
+    return len({repr(identity.get(key)) for identity in identities}) > 1
 
 
 def group_repeats(jobs: Sequence[Job]) -> dict[str, list[Job]]:
-    """Group jobs that differ in nothing but their seed; return each group by what a person calls it."""
-    named: dict[str, list[Job]] = {}
-    for _, of in group_by_config(jobs, ("seed", "splits.seed")):
-        name = _group(of)
-        named[f"{name}: {of[0].told}" if name in named else name] = of
-    return named
+    """Group jobs that repeat each other with other seeds; return each group by its label."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        identity = (
+            {}
+            if job.config is None
+            else without_seeds(run_identity(job.config, job.summary, job.folder))
+        )
+        groups.setdefault(identity_key(identity), []).append(job)
+    labelled: dict[str, list[Job]] = {}
+    for members in groups.values():
+        label = _group_label(members)
+        if label in labelled:
+            label = f"{label}: {members[0].label}"
+        labelled[label] = members
+    return labelled
 
 
-def _group(jobs: Sequence[Job]) -> str:
+def _group_label(jobs: Sequence[Job]) -> str:
+    """Return what all jobs of a group have in common, and how many they are."""
+    first = jobs[0]
     if len(jobs) == 1:
-        return jobs[0].told
-    common = [word for word in jobs[0].varies if all(word in job.varies for job in jobs)]
-    seeds = {job.config["seed"] for job in jobs if job.config}
-    return f"{' '.join(common) or jobs[0].told} ({len(jobs)} {'seeds' if len(seeds) == len(jobs) else 'runs'})"
+        return first.label
+    common = [word for word in first.varies if all(word in job.varies for job in jobs)]
+    seeds = {job.config.seed for job in jobs if job.config is not None}
+    kind = "seeds" if len(seeds) == len(jobs) else "runs"
+    return f"{' '.join(common) or first.label} ({len(jobs)} {kind})"
 
 
-def varied_values(job: Job, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what varies of a job's config: the keys that its sweep names, or those given."""
-    flat = identifying_config(job.config or {})
-    wanted = keys if job.sweep is None else [str(key) for key in job.sweep.get("varied") or ()]
-    return {
-        key: flat.get(key, flat.get(f"{key}.name"))
-        for key in wanted
-        if key in flat or f"{key}.name" in flat
-    }
+def varied_values(job: Job, keys: Sequence[str] = ()) -> dict[str, object]:
+    """Return the values of a job that vary.
+
+    Args:
+        job: a job with a config.
+        keys: of a single run; a sweep names its own.
+    """
+    if job.sweep is not None:
+        keys = list(map(str, job.sweep.get("varied") or ()))
+    identity = {} if job.config is None else identifying_values(job.config)
+    values = {}
+    for key in keys:
+        for candidate in (key, f"{key}.name"):
+            if candidate in identity:
+                values[key] = identity[candidate]
+                break
+    return values
 
 
-def format_value(value: Any) -> str:
+def varied_keys(configs: Sequence[TrainConfig]) -> list[str]:
+    """Return the keys that decide the figures and differ between configs.
+
+    A section whose choice differs is represented by the choice, and ``splits.seed`` by the seed
+    that it follows.
+    """
+    identities = [identifying_values(config) for config in configs]
+    keys = dict.fromkeys(key for identity in identities for key in identity)
+    differing = [key for key in keys if _differs(key, identities)]
+    if "seed" in differing:
+        differing = [key for key in differing if key != "splits.seed"]
+    chosen = {key.removesuffix(".name") for key in differing if key.endswith(".name")}
+    return [
+        key for key in differing if key.endswith(".name") or key.partition(".")[0] not in chosen
+    ]
+
+
+def format_value(value: object) -> str:
     """Return a config's value as a table shows it."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def varied_keys(configs: Sequence[Config]) -> list[str]:
-    """Return the keys in which configs differ, those that say only where a run took place left out."""
-    flat = [identifying_config(config) for config in configs]
-    keys = dict.fromkeys(key for config in flat for key in config)
-    found = [key for key in keys if len({repr(config.get(key)) for config in flat}) > 1]
-    found = [key for key in found if key != "splits.seed" or "seed" not in found]  # it follows
-    groups = {
-        key.removesuffix(".name") for key in found if key.endswith(".name")
-    }  # aug=keras says the rest of aug
-    return [key for key in found if key.endswith(".name") or key.partition(".")[0] not in groups]
-
-
-def identifying_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config as dotted keys to values, without those that say only where a run took place."""
-    return {
-        key: value
-        for key, value in flatten_config(config)
-        if not any(f"{key}.".startswith(f"{one}.") for one in ASIDE)
-    }

@@ -1,19 +1,22 @@
-"""The jobs of sweeps, and single runs, as they lie on disk: which ended, which failed and why, which are missing."""
+"""The jobs of sweeps, and single runs: which finished, which failed and why, which are missing."""
 
 import csv
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pcam.config.schema import TrainConfig
 from pcam.errors import ConfigError, RunError, format_override
 from pcam.runs.files import match_paths, read_json, read_metrics
-from pcam.runs.folder import Config, read_config, validate_summary
+from pcam.runs.folder import read_config, validate_summary
 from pcam.runs.lock import is_locked
-from pcam.runs.resume import override_key
-from pcam.sweeps import pruning
-from pcam.sweeps.state import read_sweep
+from pcam.runs.overrides import override_key
+from pcam.sweeps.pruning import describe_verdict
+from pcam.sweeps.state import SweepRecord, is_search, job_count, read_sweep, resume_command
+
+State = Literal["finished", "pruned", "failed", "running", "interrupted", "missing", "damaged"]
+Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -21,57 +24,55 @@ class Job:
     """One run, or the place where one should be.
 
     Attributes:
-        folder: its own.
-        state: "ended", "pruned", "failed", "running", "cut short", "missing" or "broken".
-        why: it failed, was pruned, or cannot be read.
-        words: its part of a sweep's command, as typed; of a search's, where it failed before it began.
-        sweep: what sweep.json holds, and None of a run by itself.
-        config: None where it never began, and of a broken one unless its summary alone is damaged.
+        folder: its run folder.
+        state: what happened to it.
+        reason: why it failed, was pruned or is damaged; how far it got if it was interrupted.
+        overrides: the job's part of its sweep's command line.
+        sweep: the content of its sweep's sweep.json; None for a single run.
+        config: None if it never started, or if the config is damaged.
         rows: of metrics.csv.
-        summary: None where it did not end.
+        summary: of summary.json; None if it did not finish.
         varies: what differs between it and the others, "aug=none" (``pcam.sweeps.grouping``).
-        told: the same and where it lies, for a person; no two jobs have the same.
+        label: the same for a person to read; no two jobs have the same label.
     """
 
     folder: Path
-    state: str
-    why: str
-    words: tuple[str, ...] = ()
-    sweep: Mapping[str, Any] | None = None
-    config: Config | None = None
-    rows: tuple[Mapping[str, str], ...] = ()
+    state: State
+    reason: str = ""
+    overrides: tuple[str, ...] = ()
+    sweep: SweepRecord | None = None
+    config: TrainConfig | None = None
+    rows: tuple[Row, ...] = ()
     summary: dict[str, Any] | None = None
     varies: tuple[str, ...] = ()
-    told: str = ""
+    label: str = ""
 
     @property
     def network(self) -> str:
-        """What its network stands for: at a smaller scale, the study's."""
+        """The study's name of its network, even if a smaller scale trained another one."""
         assert self.config is not None
-        model = self.config["model"]
-        known = model.get("at_scale", {})
-        stands_in = (
-            known.get(self.config.get("scale")) == model["name"]
-        )  # else it was typed, and stands for itself
-        return str(known["full"] if stands_in else model["name"])
+        model = self.config.model
+        if model.at_scale.get(self.config.scale) == model.name:
+            return model.at_scale["full"]
+        return model.name  # given by hand
 
     @property
     def scale(self) -> str:
-        """At which it was trained."""
+        """The scale at which it was trained."""
         assert self.config is not None
-        return str(self.config.get("scale", "full"))
+        return self.config.scale
 
     @property
     def data(self) -> str:
-        """Which data it was trained on."""
+        """The name of its data source."""
         assert self.config is not None
-        return str(self.config["data"]["name"])
+        return self.config.data.name
 
     @property
     def augmentation(self) -> str:
-        """Its recipe's name."""
+        """The name of its augmentation."""
         assert self.config is not None
-        return str(self.config["aug"]["name"])
+        return self.config.aug.name
 
     @property
     def augmented(self) -> bool:
@@ -79,128 +80,139 @@ class Job:
         return self.augmentation != "none"
 
     @property
-    def searched(self) -> bool:
+    def from_search(self) -> bool:
         """Whether it is a trial of a search."""
-        return self.sweep is not None and not self.sweep.get("jobs")
+        return self.sweep is not None and is_search(self.sweep)
 
     @property
     def experiment(self) -> str:
         """The experiment's name, or nothing."""
-        words = [] if self.sweep is None else self.sweep["words"]
-        return next(
-            (str(word).partition("=")[2] for word in words if str(word).startswith("experiment=")),
-            "",
-        )
+        if self.sweep is None:
+            return ""
+        for word in map(str, self.sweep["words"]):
+            if override_key(word) == "experiment":
+                return word.partition("=")[2]
+        return ""
 
     @property
-    def again(self) -> str:
-        """What to type to do what is missing; of a run by itself, to go on with it."""
+    def resume_command(self) -> str:
+        """The command that resumes the run, or that runs what is missing of its sweep."""
         if self.sweep is None:
             return f"python -m pcam.train {format_override('resume', self.folder)}"
-        command = f"python -m pcam.{self.sweep.get('door', 'train')} -m {shlex.join(map(str, self.sweep['words']))}"
-        return f"{command} {format_override('hydra.sweep.dir', self.folder.parent)}"
+        return resume_command(self.folder.parent, self.sweep)
 
 
-def find_jobs(asked: str | Sequence[str]) -> list[Job]:
+def find_jobs(runs: str | Sequence[str]) -> list[Job]:
     """Return the jobs of sweep folders, run folders, or globs of these, each once.
 
     Raises:
-        ConfigError: nothing was asked for.
-        RunError: one of them is not there, or holds neither.
+        ConfigError: ``runs`` is empty.
+        RunError: a path does not exist, or is neither a sweep nor a run.
     """
-    words = [asked] if isinstance(asked, str) else list(asked)
+    words = [runs] if isinstance(runs, str) else list(runs)
     if not words:
         raise ConfigError("runs=[FOLDER, GLOB, ...] must be given")
     found: dict[Path, Job] = {}
     for word in map(str, words):
-        jobs = [job for path in match_paths(word, "runs") for job in _at(path.resolve())]
-        if not jobs:
+        count = 0
+        for path in match_paths(word, "runs"):
+            for job in _jobs_at(path.resolve()):
+                found[job.folder] = job
+                count += 1
+        if count == 0:
             raise RunError(f"runs: {word} is neither a sweep nor a run")
-        found |= {job.folder: job for job in jobs}  # by whatever path it was named
     return list(found.values())
 
 
-def _at(path: Path) -> Iterator[Job]:
+def _jobs_at(path: Path) -> Iterator[Job]:
+    """Yield the jobs of a sweep folder, the job of a sweep's subfolder, or a single run."""
     if (path / "sweep.json").is_file():
-        told = read_sweep(path)
-        jobs = told.get("jobs") or [()] * int(told.get("trials") or 0)
-        for number, words in enumerate(jobs):
-            job = _job(path / str(number))
-            if told.get("jobs"):
-                job = replace(job, words=tuple(map(str, words)))
-            else:
-                job = replace(
-                    job,
-                    words=tuple(
-                        word for word in job.words if override_key(word) in told.get("varied", ())
-                    ),
-                )
-            yield replace(job, sweep=told)
+        yield from _sweep_jobs(path)
     elif (path.parent / "sweep.json").is_file():
-        yield from (job for job in _at(path.parent) if job.folder == path)
+        for job in _sweep_jobs(path.parent):
+            if job.folder == path:
+                yield job
     elif (path / "config.yaml").is_file() or (path / "failure.json").is_file():
-        yield _job(path)
+        yield _read_job(path)
 
 
-def _job(folder: Path) -> Job:
-    """Read a run folder, as far as it can be read."""
+def _sweep_jobs(folder: Path) -> Iterator[Job]:
+    record = read_sweep(folder)
+    jobs = record.get("jobs") or []
+    varied = record.get("varied") or []
+    for number in range(job_count(record)):
+        job = _read_job(folder / str(number))
+        if jobs:
+            overrides = tuple(map(str, jobs[number]))
+        else:
+            overrides = tuple(word for word in job.overrides if override_key(word) in varied)
+        yield replace(job, overrides=overrides, sweep=record)
+
+
+def _read_job(folder: Path) -> Job:
+    """Read a run folder as far as it can be read."""
+    job = Job(folder, "missing")
     try:
-        config = read_config(folder) if (folder / "config.yaml").is_file() else None
-        failure = read_json(folder / "failure.json")
+        if (folder / "config.yaml").is_file():
+            job = replace(job, config=read_config(folder))
         rows = tuple(read_metrics(folder / "metrics.csv"))
+        _check_rows(rows)
+        job = replace(job, rows=rows)
+        failure = read_json(folder / "failure.json")
     except (RunError, OSError, UnicodeDecodeError, csv.Error) as error:
-        return Job(folder, "broken", str(error))
-    if wrong := _wrong(config, rows):
-        return Job(folder, "broken", wrong)
+        return Job(folder, "damaged", str(error))
     if failure is not None:
-        words = tuple(map(str, failure.get("words") or ()))
-        return Job(folder, "failed", str(failure.get("error")), words, config=config, rows=rows)
+        overrides = tuple(map(str, failure.get("words") or ()))
+        reason = str(failure.get("error"))
+        return replace(job, state="failed", reason=reason, overrides=overrides)
     try:
-        summary = read_json(folder / "summary.json")
-        wrong = validate_summary(summary) if summary is not None else ""
+        summary = _read_summary(folder)
     except RunError as error:
-        summary, wrong = None, str(error)
-    if wrong:
-        return Job(folder, "broken", wrong, config=config, rows=rows)
+        return replace(job, state="damaged", reason=str(error))
     if summary is None:
-        state = "missing" if config is None else "running" if is_locked(folder) else "cut short"
-        return Job(
-            folder,
-            state,
-            f"after {len(rows)} epoch{'s' * (len(rows) != 1)}" if rows else "",
-            config=config,
-            rows=rows,
-        )
-    if config is None:
-        return Job(folder, "broken", "config.yaml is missing")
-    if (verdict := summary.get("pruned")) is not None:
-        return Job(
-            folder,
-            "pruned",
-            pruning.describe_verdict(verdict),
-            config=config,
-            rows=rows,
-            summary=summary,
-        )
-    return Job(folder, "ended", "", config=config, rows=rows, summary=summary)
+        return _unfinished(job)
+    if job.config is None:
+        return replace(job, state="damaged", reason="config.yaml is missing")
+    if summary.get("pruned") is not None:
+        reason = describe_verdict(summary["pruned"])
+        return replace(job, state="pruned", reason=reason, summary=summary)
+    return replace(job, state="finished", summary=summary)
 
 
-def _wrong(config: Config | None, rows: Sequence[Mapping[str, str]]) -> str:
-    """Return what keeps a run's config or metrics from being read as such; nothing where all is well."""
-    if config is not None:
-        named = {key: config.get(key) for key in ("model", "aug", "finetune", "data", "trainer")}
-        needed = {"trainer": "max_epochs"}
-        odd = [
-            key
-            for key, of in named.items()
-            if not isinstance(of, dict) or needed.get(key, "name") not in of
-        ]
-        odd += [] if "seed" in config else ["seed"]
-        if odd:
-            return f"config.yaml lacks parts of a run's: {', '.join(odd)}"
+def _read_summary(folder: Path) -> dict[str, Any] | None:
+    """Return a run's summary; None if there is none.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    summary = read_json(folder / "summary.json")
+    fault = "" if summary is None else validate_summary(summary)
+    if fault:
+        raise RunError(fault)
+    return summary
+
+
+def _unfinished(job: Job) -> Job:
+    """Return a job without a summary, with its state."""
+    if job.config is None:
+        return job
+    epochs = len(job.rows)
+    reason = ""
+    if epochs:
+        reason = "after 1 epoch" if epochs == 1 else f"after {epochs} epochs"
+    state: State = "running" if is_locked(job.folder) else "interrupted"
+    return replace(job, state=state, reason=reason)
+
+
+def _check_rows(rows: Sequence[Row]) -> None:
+    """Check that metrics.csv has readable epochs and times.
+
+    Raises:
+        RunError: it has not.
+    """
     try:
         for row in rows:
-            int(row["epoch"]), float(row["seconds"])
+            int(row["epoch"])
+            float(row["seconds"])
     except (KeyError, TypeError, ValueError) as error:
-        return f"metrics.csv is broken ({type(error).__name__}: {error})"
-    return ""
+        raise RunError(f"metrics.csv is damaged ({type(error).__name__}: {error})") from error

@@ -1,55 +1,75 @@
-"""The median rule: a job of a sweep that is worse than half of those before it ends early.
+"""The median rule: a job of a sweep that is worse than half of the earlier jobs ends early.
 
-Golovin et al. 2017 (Vizier), section 3.2.1, with the best figure so far on both sides: a job ends after an epoch if its best
-valid AUROC up to then is below the median, over the sweep's jobs that ran to their end, of theirs up to that epoch.
+Golovin et al. 2017 (Vizier), section 3.2.1, with the best value so far on both sides. A job ends
+after an epoch if its best valid AUROC so far is below the median of the finished jobs, each taken
+at its best up to the same epoch.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from pcam.errors import RunError
 from pcam.runs.files import read_json, read_metrics
 from pcam.runs.folder import MONITOR
 
+Verdict = dict[str, float]
 
-def judge(folder: Path, sweep: Path, epoch: int, least: int) -> dict[str, Any] | None:
+
+def judge(folder: Path, sweep: Path, epoch: int, min_jobs: int) -> Verdict | None:
     """Judge a job after an epoch.
 
     Args:
-        folder: the job's.
-        sweep: the sweep's.
-        epoch: from 0.
-        least: how many others must have run to their end.
+        folder: the job's run folder.
+        sweep: the sweep's folder.
+        epoch: the epoch that ended, from 0.
+        min_jobs: how many other jobs must have finished.
 
     Returns:
-        Why it is to end: epoch, auroc, median and jobs; None where it is to go on.
+        Why the job ends (epoch, auroc, median, jobs); None if it continues.
     """
-    others = []
-    for path in sweep.rglob("summary.json"):
-        try:
-            if path.parent != folder and (read_json(path) or {}).get("pruned") is None:
-                others.append(best(path.parent, epoch))
-        except (RunError, OSError, KeyError, ValueError):  # damaged: it says nothing
-            continue
-    known = [figure for figure in others if figure is not None]
-    own = best(folder, epoch)
-    if own is None or len(known) < least or own >= median(known):
+    own = best_auroc(folder, epoch)
+    others = _finished_aurocs(sweep, folder, epoch)
+    if own is None or len(others) < min_jobs:
         return None
-    return {"epoch": epoch, "auroc": own, "median": median(known), "jobs": len(known)}
+    middle = median(others)
+    if own >= middle:
+        return None
+    return {"epoch": epoch, "auroc": own, "median": middle, "jobs": len(others)}
 
 
-def describe_verdict(verdict: Mapping[str, Any]) -> str:
-    """Return a verdict in words."""
-    jobs = f"{verdict['jobs']} job{'s' * (verdict['jobs'] != 1)}"
-    below = f"{verdict['auroc']:.4f} is below {verdict['median']:.4f}, the median of {jobs}"
-    return f"after epoch {verdict['epoch'] + 1}: valid AUROC {below}"
+def describe_verdict(verdict: Mapping[str, float]) -> str:
+    """Return a verdict as a sentence."""
+    count = verdict["jobs"]
+    jobs = "1 job" if count == 1 else f"{count} jobs"
+    return (
+        f"after epoch {verdict['epoch'] + 1}: valid AUROC {verdict['auroc']:.4f} is below "
+        f"{verdict['median']:.4f}, the median of {jobs}"
+    )
 
 
-def best(folder: Path, epoch: int) -> float | None:
-    """Return the best valid AUROC of a run up to an epoch; None where it did not get so far."""
-    rows = [row for row in read_metrics(folder / "metrics.csv") if int(row["epoch"]) <= epoch]
-    figures = [float(row[MONITOR]) for row in rows if row.get(MONITOR)]
-    known = [figure for figure in figures if figure == figure]
-    return max(known) if known and int(rows[-1]["epoch"]) == epoch else None
+def best_auroc(folder: Path, epoch: int) -> float | None:
+    """Return a run's best valid AUROC up to an epoch; None if the run did not get that far."""
+    rows = read_metrics(folder / "metrics.csv")
+    rows = [row for row in rows if int(row["epoch"]) <= epoch]
+    if not rows or int(rows[-1]["epoch"]) != epoch:
+        return None
+    values = [float(row[MONITOR]) for row in rows if row.get(MONITOR)]
+    numbers = [value for value in values if value == value]
+    return max(numbers, default=None)
+
+
+def _finished_aurocs(sweep: Path, but: Path, epoch: int) -> list[float]:
+    """Return the best AUROC of each other job that finished; damaged jobs are left out."""
+    found = []
+    for path in sweep.rglob("summary.json"):
+        if path.parent == but:
+            continue
+        try:
+            summary = read_json(path) or {}
+            value = best_auroc(path.parent, epoch)
+        except (RunError, OSError, KeyError, ValueError):
+            continue
+        if summary.get("pruned") is None and value is not None:
+            found.append(value)
+    return found

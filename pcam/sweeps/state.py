@@ -1,204 +1,272 @@
-"""The folder of a sweep: what was asked for, which jobs ended well, and why the others did not.
+"""The state of a sweep, as its folder holds it.
 
-FOLDER/sweep.json      the command's words, and each job's where they are known from the start
+FOLDER/sweep.json      the command, its overrides, and each job's if they are known from the start
 FOLDER/N/              job N, a run folder
-FOLDER/N/failure.json  why it failed when it was last started; gone once it ends well
+FOLDER/N/failure.json  why job N failed when it last ran; removed when it finishes
 """
 
 import shlex
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
-from pcam.errors import PcamError, RunError, describe_error
+from pcam.errors import PcamError, RunError, describe_error, format_override
 from pcam.runs.files import read_json, write_json
 from pcam.runs.overrides import identifying_overrides, override_key
 from pcam.runs.provenance import code_commit
 
-ELSEWHERE = (
-    "resume",
-    "hydra.sweep.dir",
-    "hydra/launcher",
-    "hydra.launcher",
-)  # words that do not change what a sweep is
+# Overrides that do not change what a sweep is.
+PLACEMENT_KEYS = ("resume", "hydra.sweep.dir", "hydra/launcher", "hydra.launcher")
+
+
+class SweepRecord(TypedDict, total=False):
+    """The content of sweep.json.
+
+    Attributes:
+        command: the command that runs the jobs, "train".
+        words: the overrides of the command line that identify the sweep.
+        started: when it started, in UTC.
+        jobs: each job's overrides; None for a search, which decides them as it goes.
+        trials: how many jobs a search runs; None otherwise.
+        varied: keys whose value differs between jobs.
+        commit: of the code.
+    """
+
+    command: str
+    words: list[str]
+    started: str
+    jobs: list[list[str]] | None
+    trials: int | None
+    varied: list[str]
+    commit: str | None
+
+
+class FailureRecord(TypedDict, total=False):
+    """The content of failure.json.
+
+    Attributes:
+        error: the message, in one line.
+        expected: whether it is a known kind of failure; others come with a traceback.
+        words: the job's overrides.
+        time: when it failed, in UTC.
+        traceback: of an unexpected failure.
+    """
+
+    error: str
+    expected: bool
+    words: list[str]
+    time: str
+    traceback: str
 
 
 class FailedBefore(RunError):
-    """A search has gone on without this job; its later proposals rest on that."""
+    """A job of a search failed before, and later proposals rest on the search without it."""
 
 
-def repeatable_words(words: Sequence[str]) -> list[str]:
-    """Return the words that a command repeats which does what is missing of a sweep."""
-    return [
-        word
-        for word in words
-        if not any(
-            override_key(word) == one or override_key(word).startswith(f"{one}.")
-            for one in ELSEWHERE
-        )
-    ]
+def plain_override(word: str) -> str:
+    """Return an override as a person types it, without the ``++`` that the command line adds."""
+    return word.removeprefix("++")
 
 
-def read_sweep(folder: Path) -> dict[str, Any]:
-    """Return a sweep's sweep.json.
+def is_same_sweep(words: Iterable[str], others: Iterable[str]) -> bool:
+    """Return whether two command lines start the same sweep."""
+    return _identity(words) == _identity(others)
+
+
+def read_sweep(folder: Path) -> SweepRecord:
+    """Return the content of a sweep's sweep.json.
 
     Raises:
-        RunError: there is none, or it is broken.
+        RunError: it is missing or damaged.
     """
     path = folder / "sweep.json"
-    told = read_json(path)
-    if told is None:
-        raise RunError(f"{folder} holds no sweep: {path.name} is missing")
-    if not isinstance(told.get("words"), list):
-        raise RunError(f"{path} is broken: it has no words")
-    return told
+    content = read_json(path)
+    if content is None:
+        raise RunError(f"{folder} is not a sweep folder: {path.name} is missing")
+    if not isinstance(content.get("words"), list):
+        raise RunError(f"{path} is damaged: it has no words")
+    content.setdefault("command", content.pop("door", "train"))  # the key's name before 0.2
+    content.setdefault("started", content.pop("begun", ""))
+    return cast(SweepRecord, content)
 
 
 def newest_sweep(root: Path, words: Sequence[str]) -> Path | None:
-    """Return the newest sweep below a folder that was begun by the same words, if there is one."""
+    """Return the newest sweep below a folder that has the same overrides, if there is one."""
     found = []
     for path in root.glob("**/sweep.json"):
-        told = read_sweep(path.parent)
-        if identifying_overrides(told["words"]) == identifying_overrides(words):
-            found.append((str(told.get("begun")), path.parent))
+        record = read_sweep(path.parent)
+        if is_same_sweep(record["words"], words):
+            found.append((str(record["started"]), path.parent))
     return max(found)[1] if found else None
 
 
-def start_sweep(
-    folder: Path, door: str, words: Sequence[str], told: Mapping[str, Any], anew: bool
-) -> None:
-    """Write a sweep's sweep.json, or make sure that the one in the folder was begun by the same words.
+def start_sweep(folder: Path, record: SweepRecord) -> None:
+    """Write a sweep's sweep.json, or check that the one in the folder is of the same sweep.
 
     Args:
         folder: the sweep's.
-        door: whose command it is.
-        words: of the command line.
-        told: "jobs", each job's words, None where one job's outcome decides the next one's (a search); "trials", how many jobs
-            a search makes; "varied", the keys that differ between jobs.
-        anew: there need not be one.
+        record: what identifies it; ``started`` and ``commit`` are added.
 
     Raises:
-        RunError: the folder holds another sweep, or a run.
+        RunError: the folder holds another sweep or a run, or it cannot be written.
     """
-    if (folder / "config.yaml").exists():
-        raise RunError(f"{folder} holds a single run; without -m, resume= goes on with it")
-    if not anew or (folder / "sweep.json").exists():
-        begun = read_sweep(folder)["words"]
-        if identifying_overrides(begun) != identifying_overrides(words):
-            line = f"{folder} was begun by other words: {shlex.join(begun)}"
-            raise RunError(f"{line}; type them as they were, or set another hydra.sweep.dir")
+    ensure_no_run(folder)
+    if (folder / "sweep.json").exists():
+        saved = read_sweep(folder)["words"]
+        if not is_same_sweep(saved, record["words"]):
+            raise RunError(
+                f"{folder} holds a sweep with other overrides: {shlex.join(saved)}; "
+                "use the same overrides, or set another hydra.sweep.dir"
+            )
         return
-    content = {
-        "door": door,
-        "words": repeatable_words(words),
-        "begun": _now(),
-        **told,
-        "commit": code_commit(),
-    }
+    words = _stored_words(record["words"])
+    content = {**record, "words": words, "started": _now(), "commit": code_commit()}
     try:
         write_json(folder / "sweep.json", content)
     except OSError as error:
-        raise RunError(f"{folder} cannot be written ({error}); set hydra.sweep.dir") from error
+        raise RunError(f"cannot write to {folder} ({error}); set hydra.sweep.dir") from error
+
+
+def ensure_no_run(folder: Path) -> None:
+    """Make sure that a sweep's folder is not a single run's.
+
+    Raises:
+        RunError: it is.
+    """
+    if (folder / "config.yaml").exists():
+        raise RunError(f"{folder} is a single run; resume it without -m")
 
 
 def discard_sweep(folder: Path) -> None:
-    """Take back what ``start`` wrote of a sweep that had no job."""
-    if {path.name for path in folder.iterdir()} <= {"sweep.json", "multirun.yaml"}:
+    """Remove sweep.json and the folder of a sweep that has no job."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
+    if names <= {"sweep.json", "multirun.yaml"}:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
 
 
 def has_later_job(folder: Path) -> bool:
-    """Tell whether a later job of the sweep has begun."""
+    """Return whether a later job of the sweep has started."""
     return folder.name.isdigit() and folder.with_name(str(int(folder.name) + 1)).is_dir()
 
 
 def reopen_job(folder: Path, search: bool) -> None:
-    """Make a job's folder ready for another start: why it failed before counts no more.
+    """Prepare a job's folder for another start: remove the record of an earlier failure.
 
     Raises:
-        FailedBefore: it is of a search, which has gone on without it.
+        FailedBefore: the job belongs to a search that continued without it.
     """
     path = folder / "failure.json"
     if not path.is_file():
         return
     if search and has_later_job(folder):
-        raise FailedBefore(
-            f"{_failure(path).get('error')} (when it was first started; the search went on without it)"
-        )
+        message = read_failure(path).get("error")
+        raise FailedBefore(f"{message} (at its first start; the search continued without it)")
     path.unlink()
 
 
 def record_failure(folder: Path, error: BaseException, words: Sequence[str]) -> str:
-    """Write a job's failure.json; return its line."""
+    """Write a job's failure.json; return its message."""
     expected = isinstance(error, PcamError)
-    kind, line = (
-        type(error).__name__,
-        " ".join(str(error).split()) if expected else describe_error(error),
-    )
-    if not expected and not line.startswith(kind):
-        line = f"{kind}: {line}"
-    told: dict[str, Any] = {
-        "error": line,
+    message = _failure_message(error)
+    content: FailureRecord = {
+        "error": message,
         "expected": expected,
         "words": list(words),
         "time": _now(),
     }
     if not expected:
-        told["traceback"] = "".join(traceback.format_exception(error))
-    write_json(folder / "failure.json", told)
-    return line
+        content["traceback"] = "".join(traceback.format_exception(error))
+    write_json(folder / "failure.json", content)
+    return message
+
+
+def read_failure(path: Path) -> FailureRecord:
+    """Return the content of a failure.json; if it is damaged, that is the error."""
+    try:
+        content = read_json(path) or {}
+    except RunError as error:
+        content = {"error": str(error)}
+    return cast(FailureRecord, content)
 
 
 def failure_summary(folder: Path) -> tuple[str, int] | None:
-    """Return the line that names the jobs that failed, and the exit status; None where all ended well."""
-    failed = {
-        path.parent: bool(_failure(path).get("expected")) for path in folder.rglob("failure.json")
-    }
-    if not failed:
+    """Return a line that names a sweep's failed jobs, and the exit status; None if none failed.
+
+    The status is 2 if all failures are expected ones, else 1.
+    """
+    paths = sorted(folder.rglob("failure.json"), key=lambda path: _natural(path, folder))
+    if not paths:
         return None
-    told = read_sweep(folder)
-    count = len(told["jobs"]) if told["jobs"] else told["trials"]
-    names = ", ".join(
-        sorted(
-            (str(path.relative_to(folder)) for path in failed), key=lambda name: (len(name), name)
-        )
-    )
-    which = f"{len(failed)} of {count} jobs failed: {names} (why: failure.json of each in {folder})"
-    mend = (
-        "the search went on without it"
-        if not told["jobs"] and all(map(has_later_job, failed))
-        else resume_hint(folder)
-    )
-    return f"{which}; {mend}", 2 if all(failed.values()) else 1
+    record = read_sweep(folder)
+    names = ", ".join(str(path.parent.relative_to(folder)) for path in paths)
+    count = job_count(record)
+    line = f"{len(paths)} of {count} jobs failed: {names} (see failure.json of each in {folder}); "
+    if is_search(record) and all(has_later_job(path.parent) for path in paths):
+        line += "the search continued without them"
+    else:
+        line += f"run the missing jobs with: {resume_command(folder, record)}"
+    expected = all(read_failure(path).get("expected") for path in paths)
+    return line, 2 if expected else 1
 
 
-def resume_hint(folder: Path) -> str:
-    """Return what to type so that what is missing of a sweep is done."""
-    return f"the same command with hydra.sweep.dir={shlex.quote(str(folder))} does what is missing"
+def is_search(record: SweepRecord) -> bool:
+    """Return whether a sweep is a search, whose jobs are not known from the start."""
+    return not record.get("jobs")
+
+
+def job_count(record: SweepRecord) -> int:
+    """Return how many jobs a sweep has when it is complete."""
+    return len(record.get("jobs") or ()) or int(record.get("trials") or 0)
+
+
+def resume_command(folder: Path, record: SweepRecord) -> str:
+    """Return the command that runs the missing jobs of a sweep."""
+    words = shlex.join(map(str, record["words"]))
+    command = record.get("command", "train")
+    return f"python -m pcam.{command} -m {words} {format_override('hydra.sweep.dir', folder)}"
 
 
 def find_sweep(folder: Path) -> Path | None:
-    """Return the sweep that a run folder belongs to, if it does."""
-    return next(
-        (
-            parent
-            for parent in list(folder.absolute().parents)[:3]
-            if (parent / "sweep.json").is_file()
-        ),
-        None,
-    )
+    """Return the folder of the sweep that a run folder belongs to, if it does."""
+    for parent in list(folder.absolute().parents)[:3]:
+        if (parent / "sweep.json").is_file():
+            return parent
+    return None
 
 
-def _failure(path: Path) -> dict[str, Any]:
-    """Return what a failure.json says; that it is damaged, where it is."""
-    try:
-        return read_json(path) or {}
-    except RunError as error:
-        return {"error": str(error)}
+def _identity(words: Iterable[str]) -> list[str]:
+    return identifying_overrides(_stored_words(words))
+
+
+def _stored_words(words: Iterable[str]) -> list[str]:
+    """Return the overrides to repeat a sweep with: all but where it runs; Hydra's own come last."""
+    kept = [plain_override(word) for word in words if not _is_placement(override_key(word))]
+    own = [word for word in kept if not _is_hydra(word)]
+    return own + [word for word in kept if _is_hydra(word)]
+
+
+def _is_placement(key: str) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in PLACEMENT_KEYS)
+
+
+def _is_hydra(word: str) -> bool:
+    return override_key(word).startswith(("hydra.", "hydra/"))
+
+
+def _failure_message(error: BaseException) -> str:
+    if isinstance(error, PcamError):
+        return "; ".join(str(error).splitlines())
+    kind, text = type(error).__name__, describe_error(error)
+    return text if text.startswith(kind) else f"{kind}: {text}"
+
+
+def _natural(path: Path, root: Path) -> tuple[int, str]:
+    name = str(path.parent.relative_to(root))
+    return len(name), name
 
 
 def _now() -> str:

@@ -1,293 +1,289 @@
-"""One training, from a plain config into a run folder, in one process or several."""
+"""One training, from a config to a run folder, in one process or several."""
 
 import json
-import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning import Trainer, seed_everything
 
-from pcam.attribution.callback import attribution_callbacks
-from pcam.config.tables import check
-from pcam.data.base import describe_source
+from pcam.config.schema import TrainConfig
 from pcam.data.datamodule import PatchDataModule
-from pcam.data.loading import describe_splits
-from pcam.errors import ConfigError, RunError, describe_error, format_override
-from pcam.models.classifier import PatchClassifier
+from pcam.errors import RunError, describe_error, format_override
+from pcam.models.classifier import PatchClassifier, read_origin
 from pcam.models.weights import WeightsOrigin, load_initial_weights
-from pcam.runs.files import read_metrics, write_file, write_json
-from pcam.runs.folder import Config, best_checkpoint, last_checkpoint, network_label, write_config
-from pcam.runs.predictions import write_predictions, write_splits
-from pcam.runs.provenance import code_commit, library_versions
-from pcam.stats.formatting import format_facts, format_metrics, format_parameters, format_warning
-from pcam.stats.intervals import METHOD, RESAMPLES, bootstrap_metrics, unit
-from pcam.training.callbacks import MedianRule, build_callbacks
-from pcam.training.loggers import finish_loggers, log_results, start_loggers
-from pcam.training.plots import curves
-from pcam.training.processes import STOPPED, ProcessGroup, launch_processes, process_group
-from pcam.training.trainer import build_trainer, devices, processes, silence_lightning
+from pcam.runs.folder import best_checkpoint, last_checkpoint, write_config
+from pcam.runs.predictions import write_splits
+from pcam.stats.formatting import format_facts, format_warning
+from pcam.training.callbacks import build_callbacks
+from pcam.training.context import RunContext
+from pcam.training.description import describe_device, facts
+from pcam.training.epochs import MedianRule
+from pcam.training.loggers import Dashboard, finish_loggers, log_results, start_loggers
+from pcam.training.processes import INTERRUPTED, ProcessGroup, launch_processes, process_group
+from pcam.training.results import (
+    SplitResult,
+    Summary,
+    describe_data,
+    describe_intervals,
+    environment,
+    format_result,
+    measure,
+    write_results,
+)
+from pcam.training.trainer import build_trainer, choose_devices, count_processes, silence_lightning
+
+log = logging.getLogger(__name__)
+
+NETWORK_EXCLUDED = {"weights", "at_scale"}  # keys of the config's model that are not the network's
+SECTIONS = ("loss", "optimizer", "scheduler", "finetune")
 
 
-def train(config: Config, folder: Path, resume: bool, job: int | None = None) -> dict[str, Any]:
-    """Train, test and leave a run folder.
+@dataclass(frozen=True)
+class Training:
+    """What a process of a training needs.
+
+    Attributes:
+        config: the run's.
+        folder: the run's.
+        group: the processes that train together.
+        data: the patches.
+        model: the network, initialised.
+        trainer: Lightning's, with all callbacks.
+    """
+
+    config: TrainConfig
+    folder: Path
+    group: ProcessGroup
+    data: PatchDataModule
+    model: PatchClassifier
+    trainer: Trainer
+
+
+def train(
+    config: TrainConfig, folder: Path, resume: bool, job: int | None = None
+) -> dict[str, object]:
+    """Train, test and write a run folder.
 
     Args:
-        config: plain values and names, as config.yaml holds them.
+        config: of the run.
         folder: the run's.
-        resume: go on from the folder's last checkpoint.
-        job: its number in a sweep, whose jobs take one device each where the config leaves it open.
+        resume: continue from the folder's last checkpoint.
+        job: its number in a sweep, whose jobs take one device each unless the config names devices.
 
     Returns:
-        What summary.json holds; nothing where another node writes it.
+        What summary.json holds; empty if another node writes it.
     """
-    config = {
-        **config,
-        "trainer": {**config["trainer"], "devices": devices(config["trainer"], job)},
-    }
-    group = process_group(config["trainer"], processes(config["trainer"]))
+    devices = choose_devices(config.trainer, job)
+    config = config.model_copy(
+        update={"trainer": config.trainer.model_copy(update={"devices": devices})}
+    )
+    group = process_group(config.trainer, count_processes(config.trainer))
     if group.size == 1:
         return fit(config, folder, resume, group)
     launch_processes(group, fit, config, folder, resume, group)
     if group.node:
         return {}
-    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    summary: dict[str, object] = json.loads((folder / "summary.json").read_text())
     return summary
 
 
-def fit(config: Config, folder: Path, resume: bool, group: ProcessGroup) -> dict[str, Any]:
-    """Be one process of a training; rank 0 writes."""
-    silence_lightning()
-    settings, seed = config["trainer"], config["seed"]
-    check(seed, int, "seed")
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f"seed={seed} is not in [0, 2^32)")
-    seed_everything(seed, verbose=False)
-    data = PatchDataModule(config["data"], config["splits"], config["crop"], config["aug"], seed)
-    model = classifier(config)
-    network = config["model"]
-    if resume:
-        began = _began(folder, settings["max_epochs"])
-    else:
-        began = load_initial_weights(
-            model.network.backbone,
-            network["name"],
-            network["kwargs"],
-            network["weights"],
-            model.network.input_size,
-        )
-    model.began = asdict(began)
-    # maps first: after them a moving average takes its weights back
-    callbacks = [*attribution_callbacks(config, folder), *build_callbacks(settings, folder)]
-    trainer = build_trainer(settings, folder, group, callbacks, model.plan)
-    if trainer.is_global_zero:
-        if data.opened.how != "official":
-            write_splits(folder, data.sources)
-        print(format_facts(facts(config, folder, data, model, trainer, resume)), flush=True)
-        if network["weights"] == "auto" and began.origin == "random":
-            print(
-                format_warning(f"RANDOM WEIGHTS (model.weights=auto): {began.detail}"),
-                file=sys.stderr,
-                flush=True,
-            )
-    checkpoint = last_checkpoint(folder) if resume else None
-    if resume and trainer.is_global_zero:
-        write_config(folder, config)
-    dashboards, status = start_loggers(config, folder) if trainer.is_global_zero else [], 1
-    trainer.loggers = dashboards
+def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> dict[str, object]:
+    """Run one process of a training; the first process writes.
+
+    Returns:
+        What summary.json holds; empty in other processes.
+    """
+    training = prepare(config, folder, resume, group)
+    first = training.trainer.is_global_zero
+    if first:
+        report_start(training, resume)
+        write_start(training, resume)
+    dashboards = start_loggers(RunContext(folder, config)) if first else []
+    training.trainer.loggers = [dashboard.logger for dashboard in dashboards]
+    status = 1
     try:
-        trainer.fit(model, data, ckpt_path=checkpoint, weights_only=True)
-        summary = conclude(config, folder, data, model, settings, group, trainer)
+        checkpoint = last_checkpoint(folder) if resume else None
+        training.trainer.fit(
+            training.model, training.data, ckpt_path=checkpoint, weights_only=True
+        )
+        results, best_epoch = score(training)
+        summary = finish(training, results, best_epoch, dashboards) if first else {}
         status = 0
-    except SystemExit:  # Lightning's answer to ctrl-C, with a status of 1
-        if trainer.is_global_zero and last_checkpoint(folder).is_file():
-            print(
-                f"\nstopped; go on with: python -m pcam.train {format_override('resume', folder)}",
-                file=sys.stderr,
-            )
-        raise SystemExit(STOPPED) from None
+    except SystemExit:  # how Lightning answers ctrl-C, with a status of 1
+        if first and last_checkpoint(folder).is_file():
+            command = f"python -m pcam.train {format_override('resume', folder)}"
+            log.warning("\nInterrupted. Resume with: %s", command)
+        raise SystemExit(INTERRUPTED) from None
     finally:
         finish_loggers(dashboards, status)
     return summary
 
 
-def classifier(config: Config) -> PatchClassifier:
-    """Build the untrained classifier that a config describes."""
-    network = {
-        key: value for key, value in config["model"].items() if key not in ("weights", "at_scale")
-    }
-    network["interpolation"] = config["crop"]["interpolation"]
-    parts = {key: config[key] for key in ("loss", "optimizer", "scheduler", "finetune", "seed")}
-    return PatchClassifier(network=network, epochs=config["trainer"]["max_epochs"], **parts)
-
-
-def conclude(
-    config: Config, folder: Path, data: PatchDataModule, model: PatchClassifier, settings: Mapping[str, Any], group: ProcessGroup,
-    trained: Trainer,
-) -> dict[str, Any]:  # fmt: skip
-    """Score valid and the final split with the best checkpoint; write and print what a run ends with."""
-    state = torch.load(best_checkpoint(folder), map_location="cpu", weights_only=True)
-    model.load_state_dict(state["state_dict"])
-    # A trainer of its own: the weights to score are the checkpoint's, whatever a moving average still holds.
-    trainer = build_trainer({**settings, "progress": False}, folder, group, [], model.plan)
-    final = data.final_split
-    trainer.validate(model, datamodule=data, verbose=False)
-    if final == "test":
-        trainer.test(model, datamodule=data, verbose=False)
-    summary: dict[str, Any] = {}
-    if not trainer.is_global_zero:
-        return summary
-    for split in dict.fromkeys(("valid", final)):
-        scores, source = model.scores[split], data.sources[split]
-        write_predictions(
-            folder, split, source.ids, scores.label, scores.probability, source.groups
-        )
-        figures = bootstrap_metrics(
-            scores.probability, scores.label, source.groups, means={"loss": scores.loss}
-        )
-        summary[split] = figures
-    over = unit(data.sources[final].groups)
-    summary |= {
-        "intervals": {"level": 0.95, "over": over, "method": METHOD, "resamples": RESAMPLES},
-        "epochs": trained.current_epoch,
-        "best_epoch": int(state["epoch"]),
-        "pruned": next(
-            (one.verdict for one in trained.callbacks if isinstance(one, MedianRule)),  # type: ignore[attr-defined]
-            None,
-        ),
-        "seed": config["seed"],
-        "scale": config["scale"],
-        "weights": model.began,
-        "parameters": counted(model),
-        "splits": {"how": data.opened.how, "left_out": data.opened.left_out},
-        "data": {
-            split: {"patches": len(source), "positive": int(source.labels.sum()), "sha256": digest}  # type: ignore[union-attr]
-            for (split, source), digest in zip(
-                data.sources.items(), data.fingerprint().values(), strict=True
-            )
-        },
-        "device": _device(trained),
-        "processes": group.size,
-        "precision": str(trained.precision),
-        "versions": library_versions(),
-        "commit": code_commit(),
-    }
-    epochs = read_metrics(folder / "metrics.csv")
-    released = model.plan.unfreeze_epoch
-    write_file(
-        folder / "figures" / "curves.png",
-        curves(epochs, f"{network_label(config)} on {config['data']['name']}", released),
-    )
-    write_json(folder / "summary.json", summary)
-    log_results(
-        trained.loggers, config, folder, summary, final, data.sources[final], model.scores[final]
-    )
-    print(
-        "\n"
-        + format_metrics(
-            final, describe_source(data.sources[final], config["scale"]), summary[final], over
-        )
-    )
-    if final == "valid":
-        print(
-            f"  {config['data']['name']} has no labelled test split: this table is of valid, which chose the checkpoint"
-        )
-    print(f"\n{folder}", flush=True)
-    return summary
-
-
-def facts(
-    config: Config,
-    folder: Path,
-    data: PatchDataModule,
-    model: PatchClassifier,
-    trainer: Trainer,
-    resume: bool,
-) -> list[tuple[str, str]]:
-    """Return what is trained, on what, and how, for the screen before it."""
-    crop = config["crop"]
-    plan, counts = model.plan, counted(model)
-    size = model.network.input_size
-    trained = "all layers" if not plan.ever_frozen else "the head alone"
-    if plan.unfreeze_epoch:
-        trained += (
-            f" to epoch {plan.unfreeze_epoch}, all layers from epoch {plan.unfreeze_epoch + 1}"
-        )
-    if plan.ever_frozen and plan.unfreeze_epoch is None:
-        frozen = f"{counts['head']:,} parameters trained, {counts['backbone']:,} frozen"
+def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> Training:
+    """Open the data, build and initialise the network, and build the trainer."""
+    silence_lightning()
+    seed_everything(config.seed, verbose=False)
+    data = PatchDataModule(config.data, config.splits, config.crop, config.aug, config.seed)
+    model = build_classifier(config)
+    if resume:
+        model.weights_origin = check_checkpoint(folder, config.trainer.max_epochs)
     else:
-        frozen = f"{sum(counts.values()):,} parameters trained"
-    statistics = (
-        ""
-        if plan.unfreeze_epoch is None
-        else f"; BatchNorm's statistics {config['finetune']['batchnorm']}"
+        model.weights_origin = load_initial_weights(
+            model.network.backbone,
+            config.model.name,
+            config.model.kwargs,
+            config.model.weights,
+            model.network.input_size,
+        )
+    callbacks = build_callbacks(RunContext(folder, config), model.plan)
+    trainer = build_trainer(config.trainer, folder, group, callbacks, model.plan)
+    return Training(config, folder, group, data, model, trainer)
+
+
+def build_classifier(config: TrainConfig) -> PatchClassifier:
+    """Return the classifier that a config describes, with random weights."""
+    network = config.model.model_dump(mode="json", exclude=NETWORK_EXCLUDED)
+    network["interpolation"] = config.crop.interpolation
+    sections = config.model_dump(mode="json", include=set(SECTIONS))
+    return PatchClassifier(
+        network=network,
+        loss=sections["loss"],
+        optimizer=sections["optimizer"],
+        scheduler=sections["scheduler"],
+        finetune=sections["finetune"],
+        epochs=config.trainer.max_epochs,
+        seed=config.seed,
     )
-    crops = ", ".join(f"{split} {crop[split]}" for split in data.sources)
-    crop_told = (
-        "whole patch"
-        if set(crop[split] for split in data.sources) == {"none"}
-        else f"{crop['size']} px: {crops}"
-    )
-    shown = f"{size} px ({crop['interpolation']})" if size else "as it comes"
-    rates = " ".join(
-        f"{key}={config['optimizer'][key]:g}" for key in ("lr", "head_lr", "weight_decay")
-    )
-    return [
-        ("pcam", f"resuming {folder}" if resume else f"training into {folder}"),
-        *(
-            (split, f"{config['data']['name']}: {describe_source(source)}")
-            for split, source in data.sources.items()
-        ),
-        ("splits", describe_splits(data.opened)),
-        ("crop", crop_told),
-        ("augmentation", config["aug"]["name"]),
-        ("network", f"{network_label(config)}, input {shown}, {format_parameters(counts)}"),
-        ("weights", model.began_as()),
-        ("trained", f"{trained}; {frozen}{statistics}"),
-        (
-            "loss",
-            f"{config['loss']['name']}, label smoothing {config['loss']['label_smoothing']:g}",
-        ),
-        (
-            "optimizer",
-            f"{config['optimizer']['name']} {rates}, scheduler {config['scheduler']['name']}",
-        ),
-        ("epochs", f"{config['trainer']['max_epochs']}, batches of {data.batch_size}"),
-        (
-            "device",
-            f"{_device(trainer)}, {trainer.world_size} process(es), precision {trainer.precision}",
-        ),
-        ("seed", str(config["seed"])),
-    ]
 
 
-def counted(model: PatchClassifier) -> dict[str, int]:
-    """Return the parameters of backbone and head."""
-    return {
-        part: sum(p.numel() for p in getattr(model.network, part).parameters())
-        for part in ("backbone", "head")
-    }
+def check_checkpoint(folder: Path, epochs: int) -> WeightsOrigin:
+    """Make sure that a run can be resumed; return what its network was initialised with.
 
-
-def _began(folder: Path, epochs: int) -> WeightsOrigin:
-    """Return what a run's weights began as; make sure that its last checkpoint can be gone on from."""
+    Raises:
+        RunError: the last checkpoint is damaged, or has more than ``epochs`` epochs.
+    """
     path = last_checkpoint(folder)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        done, began = int(state["epoch"]) + 1, WeightsOrigin(**state["began"])
-    except Exception as error:  # torch.load has its own family of errors for each way in which a file can be broken
+        done = int(state["epoch"]) + 1
+        origin = read_origin(state)
+        if origin is None:
+            raise KeyError("initial_weights")
+    except Exception as error:  # torch.load raises a different error for each kind of damage
         raise RunError(
-            f"{path} cannot be read safely as a checkpoint ({describe_error(error)}); begin the run anew"
+            f"{path} cannot be read safely as a checkpoint ({describe_error(error)}); "
+            "start the run again"
         ) from error
     if done > epochs:
         raise RunError(
-            f"{folder} has been trained for {done} epochs already; trainer.max_epochs={epochs} must not be less"
+            f"{folder} has been trained for {done} epochs already; "
+            f"trainer.max_epochs={epochs} must not be less"
         )
-    return began
+    return origin
 
 
-def _device(trainer: Trainer) -> str:
+def report_start(training: Training, resume: bool) -> None:
+    """Log what is trained, on what, and how."""
+    config, trainer = training.config, training.trainer
+    lines = facts(config, training.folder, training.data, training.model, resume)
+    device = describe_device(device_name(trainer), trainer.world_size, str(trainer.precision))
+    log.info(format_facts([*lines, device]))
+    origin = training.model.weights_origin
+    if config.model.weights == "auto" and origin is not None and origin.origin == "random":
+        log.warning(format_warning(f"RANDOM WEIGHTS (model.weights=auto): {origin.detail}"))
+
+
+def write_start(training: Training, resume: bool) -> None:
+    """Write what a run folder holds from its start: splits made here, and a resumed run's config."""
+    if training.data.opened.how != "official":
+        write_splits(training.folder, training.data.sources)
+    if resume:
+        write_config(training.folder, training.config)
+
+
+def score(training: Training) -> tuple[dict[str, SplitResult], int]:
+    """Score valid and the final split with the best checkpoint; in all processes.
+
+    Returns:
+        The result of each split (empty in all processes but the first), and the checkpoint's epoch.
+    """
+    model, data = training.model, training.data
+    path = best_checkpoint(training.folder)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["state_dict"])
+    # Another trainer: it scores the checkpoint's weights, not those of a moving average's callback
+    trainer = build_trainer(
+        training.config.trainer, training.folder, training.group, [], model.plan
+    )
+    trainer.validate(model, datamodule=data, verbose=False)
+    splits = ["valid"]
+    if data.final_split == "test":
+        trainer.test(model, datamodule=data, verbose=False)
+        splits.append("test")
+    results = {}
+    if trainer.is_global_zero:
+        for split in splits:
+            results[split] = measure(split, data.sources[split], model.scores[split])
+    return results, int(state["epoch"])
+
+
+def finish(
+    training: Training,
+    results: dict[str, SplitResult],
+    best_epoch: int,
+    dashboards: list[Dashboard],
+) -> dict[str, object]:
+    """Write and log the results; return what summary.json holds."""
+    config, folder = training.config, training.folder
+    summary = summarise(training, results, best_epoch).to_json(results)
+    final = results[training.data.final_split]
+    write_results(folder, config, summary, results, training.model.plan.unfreeze_epoch)
+    log_results(dashboards, RunContext(folder, config), summary, final)
+    log.info("\n%s\n\n%s", format_result(config, final), folder)
+    return summary
+
+
+def summarise(
+    training: Training, results: dict[str, SplitResult], best_epoch: int
+) -> Summary:
+    """Return what summary.json holds beside the metrics."""
+    config, data, model, trainer = (
+        training.config,
+        training.data,
+        training.model,
+        training.trainer,
+    )
+    assert model.weights_origin is not None
+    versions, commit = environment()
+    return Summary(
+        intervals=describe_intervals(results[data.final_split].unit),
+        epochs=trainer.current_epoch,
+        best_epoch=best_epoch,
+        pruned=_verdict(trainer),
+        seed=config.seed,
+        scale=config.scale,
+        weights=model.weights_origin,
+        parameters=model.network.count_parameters(),
+        splits={"how": data.opened.how, "left_out": data.opened.left_out},
+        data=describe_data(data.sources, data.fingerprint()),
+        device=device_name(trainer),
+        processes=training.group.size,
+        precision=str(trainer.precision),
+        versions=versions,
+        commit=commit,
+    )
+
+
+def _verdict(trainer: Trainer) -> dict[str, float] | None:
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, MedianRule):
+            return callback.verdict
+    return None
+
+
+def device_name(trainer: Trainer) -> str:
+    """Return the name of the GPU, or cpu."""
     device = trainer.strategy.root_device
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

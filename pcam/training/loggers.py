@@ -1,281 +1,183 @@
-"""Dashboards beside metrics.csv, Weights & Biases and TensorBoard: begun with a run, given its last figures, ended with it."""
+"""Dashboards beside metrics.csv: started with a run, given its results, closed with it.
 
-import io
-import os
-import re
-import secrets
-import shlex
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+A registered logger is a function ``(section, context) -> Dashboard``, or one that returns a plain
+Lightning logger, which then gets the metrics of every epoch and the final ones. It is used if
+``logger.names`` has its name; its section has the keys beside ``names`` that its config class has.
+"""
 
-import numpy as np
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pcam.config.tables import build, look_up
-from pcam.data.base import PatchSource, describe_source
-from pcam.data.randomness import Purpose, draw
-from pcam.errors import ConfigError, describe_error
-from pcam.evaluation import plots
-from pcam.models.classifier import Scores
-from pcam.runs.files import nan_to_none, write_file
-from pcam.runs.folder import Config, best_checkpoint, network_label
-from pcam.stats.curves import Curve, operating_curves, reliability
-from pcam.sweeps.grouping import format_value, varied_values
-from pcam.sweeps.jobs import Job
-from pcam.sweeps.state import find_sweep, read_sweep
+from pcam.config import registry
+from pcam.config.base import NonNegativeInt, Section
+from pcam.config.registry import register_logger
+from pcam.errors import ConfigError
+from pcam.training.context import RunContext
 
-REACHED = 3  # seconds in which W&B's server must answer, else the run is kept for later
-BEGUN = 20  # seconds in which it must have begun the run
-ID = re.compile(r"[0-9a-z]{8}")
-CLASSES = ["negative", "positive"]
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+
+    from pcam.stats.curves import Curve
+    from pcam.training.results import SplitResult
 
 
-def start_loggers(config: Config, folder: Path) -> list[Logger]:
-    """Return the loggers beside metrics.csv; one process of a training alone may ask for them.
+class NoSettings(Section):
+    """The section of a logger without settings."""
+
+
+class WandbConfig(Section):
+    """Weights & Biases.
+
+    Attributes:
+        project: that the run belongs to.
+        entity: a team; None for the user.
+        group: of runs; None for the sweep, in a sweep.
+        tags: of the run.
+        artifact: whether to upload the best checkpoint.
+        table: how many patches of the final split to show with their predictions.
+    """
+
+    project: str
+    entity: str | None
+    group: str | None
+    tags: list[str]
+    artifact: bool
+    table: NonNegativeInt
+
+
+@dataclass(frozen=True)
+class FinalResult:
+    """What a dashboard gets at a training's end.
+
+    Attributes:
+        summary: what summary.json holds.
+        final: the scores and metrics of the final split.
+        figures: name to PNG.
+        curves: ROC and precision-recall with their bands; empty if a class is missing.
+    """
+
+    summary: Mapping[str, object]
+    final: "SplitResult"
+    figures: dict[str, bytes]
+    curves: "dict[str, Curve]"
+
+
+class Dashboard:
+    """A Lightning logger that also gets a run's results.
+
+    Args:
+        logger: Lightning's.
+    """
+
+    def __init__(self, logger: "Logger") -> None:
+        self.logger = logger
+
+    def log_result(self, result: FinalResult) -> None:
+        """Log the final metrics."""
+        split = result.final.split
+        metrics = result.final.metrics
+        self.logger.log_metrics({f"{split}/{name}": metrics[name]["value"] for name in metrics})
+
+    def close(self, status: int) -> None:
+        """Close the dashboard.
+
+        Args:
+            status: 0 if the run finished.
+        """
+        self.logger.finalize("success" if status == 0 else "failed")
+
+
+@register_logger("tensorboard", config=NoSettings)
+def tensorboard(config: NoSettings, context: RunContext) -> Dashboard:
+    """Return TensorBoard's dashboard, which writes into the run folder."""
+    from pcam.training.tensorboard_dashboard import start_tensorboard
+
+    return start_tensorboard(context)
+
+
+@register_logger("wandb", config=WandbConfig)
+def wandb(config: WandbConfig, context: RunContext) -> Dashboard:
+    """Return the dashboard of Weights & Biases."""
+    from pcam.training.wandb_dashboard import start_wandb
+
+    return start_wandb(config, context)
+
+
+def start_loggers(context: RunContext) -> list[Dashboard]:
+    """Start the dashboards that the config names; in one process of a training only.
 
     Raises:
-        ConfigError: one is not known, or its package is not there.
+        ConfigError: the package of one is not installed.
     """
-    settings = {key: value for key, value in config["logger"].items() if key != "names"}
-    loggers: list[Logger] = []
-    for name in config["logger"]["names"]:
-        make = look_up(LOGGERS, name, "logger.names")
-        loggers.append(
-            build(make, settings if name == "wandb" else {}, "logger", folder=folder, config=config)
-        )
-    for logger in loggers:
-        logger.log_hyperparams(config)
-    return loggers
+    dashboards = []
+    for name in context.config.logger.names:
+        entry = registry.loggers.get(name)
+        section = _section(entry.config or NoSettings, context)
+        dashboard = entry.target(section, context)
+        if not isinstance(dashboard, Dashboard):
+            dashboard = Dashboard(dashboard)
+        dashboard.logger.log_hyperparams(context.config.model_dump(mode="json"))
+        dashboards.append(dashboard)
+    return dashboards
 
 
-def _tensorboard(folder: Path, config: Config) -> Logger:
-    try:
-        return TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "logger=tensorboard needs a package: pip install 'pcam[tensorboard]'"
-        ) from error
-
-
-def _wandb(
-    folder: Path, config: Config, project: str, entity: str | None, group: str | None, tags: list[str], artifact: bool,
-    table: int,
-) -> Logger:  # fmt: skip
-    import wandb
-
-    if table < 0:
-        raise ConfigError(f"logger.table={table}; it is a count from 0")
-    name, of = run_name_and_group(folder, config)
-    scale = [] if config["scale"] == "full" else [config["scale"]]
-    asked: dict[str, Any] = {
-        "project": project, "entity": entity, "group": group or of, "tags": [*tags, *scale], "name": name, "dir": folder,
-        "id": _id(folder), "resume": "allow", "job_type": "train", "reinit": "finish_previous",
-    }  # fmt: skip
-    mode, why = _mode()
-    run = None
-    if mode == "online":
-        before = set((folder / "wandb").glob("run-*"))
-        try:
-            run = wandb.init(**asked, mode="online", settings=wandb.Settings(init_timeout=BEGUN))
-        except (
-            wandb.Error
-        ) as error:  # a wrong key, a proxy's page, a server that does not answer to the end
-            mode, why = "offline", describe_error(error)
-            wandb.teardown()
-            for empty in set((folder / "wandb").glob("run-*")) - before:
-                shutil.rmtree(empty, ignore_errors=True)
-    if run is None:
-        run = wandb.init(**asked, mode=mode, settings=wandb.Settings(silent=True))
-    if mode == "offline":
-        kept = shlex.quote(str(Path(run.dir).parent))
-        print(
-            f"W&B: offline{f' ({why})' if why else ''}; to send it later: wandb sync {kept}",
-            flush=True,
-        )
-    return WandbLogger(experiment=run)
-
-
-LOGGERS: Mapping[str, Callable[..., Logger]] = {"wandb": _wandb, "tensorboard": _tensorboard}
-
-
-def run_name_and_group(folder: Path, config: Config) -> tuple[str, str | None]:
-    """Return the name of a run on a dashboard and its group's: in a sweep, what varies there, and which sweep it is."""
-    sweep = find_sweep(folder)
-    if sweep is None:
-        return f"{network_label(config)} {folder.name}", None
-    told = read_sweep(sweep)
-    number = folder.absolute().relative_to(sweep).parts[0]
-    jobs = told["jobs"] or []
-    mine: Sequence[str] = jobs[int(number)] if number.isdigit() and int(number) < len(jobs) else ()
-    varied = [word for word in mine if any(word not in job for job in jobs)]
-    if not jobs:
-        trial = Job(folder, "", "", sweep=told, config=config)
-        varied = [
-            f"trial {number}:",
-            *(f"{key}={format_value(value)}" for key, value in varied_values(trial).items()),
-        ]
-    experiment = [
-        word.partition("=")[2] for word in told["words"] if word.startswith("experiment=")
-    ]
-    where = (
-        sweep.parts[sweep.parts.index("multirun") + 1 :]
-        if "multirun" in sweep.parts
-        else (sweep.name,)
-    )
-    return " ".join(varied) or f"job {number}", " ".join([*experiment, "/".join(where)])
-
-
-def _id(folder: Path) -> str:
-    """Return the run's id at W&B: the same when it goes on."""
-    path = folder / "wandb" / "id.txt"
-    if path.is_file() and ID.fullmatch(path.read_text().strip()):
-        return path.read_text().strip()
-    new = secrets.token_hex(4)
-    write_file(path, new)
-    return new
-
-
-def _mode() -> tuple[Any, str]:
-    """Return W&B's mode and why it is not online: a server that cannot be reached would hold up the training for minutes."""
-    import netrc
-    import socket
-
-    asked = os.environ.get("WANDB_MODE", "online")
-    if asked != "online":
-        return asked, ""
-    import wandb
-
-    address = urlsplit(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url)
-    host = address.hostname or ""
-    try:
-        known = netrc.netrc().authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        known = False
-    if not (known or os.environ.get("WANDB_API_KEY")):
-        return "offline", "no key: wandb login, or WANDB_API_KEY"
-    try:
-        with socket.create_connection(
-            (host, address.port or (443 if address.scheme == "https" else 80)), REACHED
-        ):
-            return "online", ""
-    except OSError as error:
-        return "offline", f"{host} cannot be reached: {error}"
+def _section(section: type[Section], context: RunContext) -> Section:
+    """Return a logger's section: those of the config's keys that it has."""
+    settings = context.config.logger.settings()
+    known = {key: value for key, value in settings.items() if key in section.model_fields}
+    missing = [key for key in section.model_fields if key not in known]
+    required = [key for key in missing if section.model_fields[key].is_required()]
+    if required:
+        listed = ", ".join(f"logger.{key}" for key in required)
+        raise ConfigError(f"missing key {listed}")
+    return section.model_validate(known)
 
 
 def log_results(
-    loggers: Sequence[Logger], config: Config, folder: Path, summary: Mapping[str, Any], split: str, source: PatchSource,
-    scores: Scores,
-) -> None:  # fmt: skip
-    """Give dashboards what a run ends with: its figures, its curves, and patches with what was said of them.
+    dashboards: Sequence[Dashboard],
+    context: RunContext,
+    summary: Mapping[str, object],
+    final: "SplitResult",
+) -> None:
+    """Give dashboards the results of a run.
 
     Args:
-        loggers: of ``begin``.
-        config: the run's.
-        folder: the run's.
+        dashboards: that ``start_loggers`` returned.
+        context: the run.
         summary: what summary.json holds.
-        split: which the last figures are of.
-        source: of that split.
-        scores: of that split, in the source's order.
+        final: the result of the final split.
     """
-    if not loggers:
+    if not dashboards:
         return
-    figures = summary[split]
-    pictures = {"curves": (folder / "figures" / "curves.png").read_bytes()}
-    lines: dict[str, Curve] = {}
-    if 0 < scores.label.sum() < len(scores.label):
-        lines = operating_curves(scores.probability, scores.label, source.groups)
-        bins = reliability(scores.probability, scores.label, source.groups)
-        title = f"{network_label(config)} on {config['data']['name']}, {split}: {describe_source(source)}"
-        pictures["evaluation"] = plots.overview(
-            title, scores.probability, scores.label, 0.5, figures, lines, bins
-        )
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            _tell_wandb(
-                logger.experiment,
-                config["logger"],
-                folder,
-                summary,
-                split,
-                source,
-                scores,
-                lines,
-                pictures,
-            )
-        elif isinstance(logger, TensorBoardLogger):
-            logger.log_metrics(
-                {f"{split}/{name}": figure["value"] for name, figure in figures.items()}
-            )
-            board = logger.experiment
-            for name, picture in pictures.items():
-                board.add_image(name, _pixels(picture), dataformats="HWC")
-            board.add_pr_curve(split, scores.label, scores.probability)
-            logger.log_hyperparams(config, {f"{split}/auroc": figures["auroc"]["value"]})
+    result = _final_result(context, summary, final)
+    for dashboard in dashboards:
+        dashboard.log_result(result)
 
 
-def _tell_wandb(
-    run: Any, settings: Mapping[str, Any], folder: Path, summary: Mapping[str, Any], split: str, source: PatchSource, scores: Scores,
-    lines: Mapping[str, Curve], pictures: Mapping[str, bytes],
-) -> None:  # fmt: skip
-    import wandb
+def _final_result(
+    context: RunContext, summary: Mapping[str, object], final: "SplitResult"
+) -> FinalResult:
+    from pcam.data.base import describe_source
+    from pcam.evaluation.plots import overview
+    from pcam.runs.folder import network_label
+    from pcam.stats.curves import operating_curves, reliability
+    from pcam.training.results import curves_path
 
-    told: dict[str, Any] = {
-        name: wandb.Image(_pixels(picture)) for name, picture in pictures.items()
-    }
-    for name, (across, up) in {
-        "roc": ("1 - specificity", "sensitivity"),
-        "precision_recall": ("recall", "precision"),
-    }.items():
-        if name in lines:
-            points = np.stack([lines[name].x, lines[name].y], 1).tolist()
-            told[name] = wandb.plot.line(
-                wandb.Table([across, up], points), across, up, title=f"{name}, {split}"
-            )
-    run_name_and_group = (scores.probability >= 0.5).astype(int)
-    told["confusion"] = wandb.plot.confusion_matrix(
-        y_true=scores.label.tolist(),
-        preds=run_name_and_group.tolist(),
-        class_names=CLASSES,
-        title=f"confusion, {split}",
-    )
-    if settings["table"]:
-        some = draw(summary["seed"], Purpose.DASHBOARD).permutation(len(source))[
-            : settings["table"]
-        ]
-        columns = ["id", "slide", "patch", "label", "probability", "called", "right"]
-        slides: Sequence[str | None] = source.groups or [None] * len(source)
-        rows = [
-            [
-                source.ids[i], slides[i], wandb.Image(patch), CLASSES[scores.label[i]], float(scores.probability[i]),
-                CLASSES[run_name_and_group[i]], bool(run_name_and_group[i] == scores.label[i]),
-            ]
-            for i, patch in zip(some.tolist(), source.read(some), strict=True)
-        ]  # fmt: skip
-        told["predictions"] = wandb.Table(columns, rows)
-    run.log(told)
-    if settings["artifact"]:
-        model = wandb.Artifact(
-            f"model-{run.id}", "model", metadata={"auroc": summary[split]["auroc"]["value"]}
-        )
-        model.add_file(str(best_checkpoint(folder)))
-        model.add_file(str(folder / "config.yaml"))
-        run.log_artifact(model)
-    run.summary.update(nan_to_none(summary))
+    figures = {"curves": curves_path(context.folder).read_bytes()}
+    probability, label = final.scores.probability, final.scores.label
+    if not 0 < label.sum() < len(label):
+        return FinalResult(summary, final, figures, {})
+    groups = final.source.groups
+    curves = operating_curves(probability, label, groups)
+    bins = reliability(probability, label, groups)
+    network, data = network_label(context.config), context.config.data.name
+    title = f"{network} on {data}, {final.split}: {describe_source(final.source)}"
+    figures["evaluation"] = overview(title, probability, label, 0.5, final.metrics, curves, bins)
+    return FinalResult(summary, final, figures, curves)
 
 
-def finish_loggers(loggers: Sequence[Logger], status: int) -> None:
-    """Close the dashboards; W&B shows a run that ended with any other status than 0 as failed."""
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            logger.experiment.finish(exit_code=status)
-        elif isinstance(logger, TensorBoardLogger):
-            logger.experiment.close()  # what it writes aside may not be in the file yet
-
-
-def _pixels(picture: bytes) -> Any:
-    from PIL import Image
-
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+def finish_loggers(dashboards: Sequence[Dashboard], status: int) -> None:
+    """Close dashboards; any status but 0 marks a run that failed."""
+    for dashboard in dashboards:
+        dashboard.close(status)

@@ -1,54 +1,79 @@
-"""The figure of training: the study's Figure 2, for any run."""
+"""The figure of a training: the study's Figure 2, for any run."""
 
+import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pcam.runs.figures import BLUE, ORANGE, canvas, clean_axes, png
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def curves(rows: Sequence[Mapping[str, str]], title: str, released: int | None = None) -> bytes:
+Rows = Sequence[Mapping[str, str]]
+
+COLORS = {"training": BLUE, "validation": ORANGE}
+# Label of the y axis, then column of metrics.csv and label of each line.
+PANELS = (
+    ("loss", (("train/loss_epoch", "training"), ("valid/loss", "validation"))),
+    ("accuracy", (("train/accuracy", "training"), ("valid/accuracy", "validation"))),
+    ("AUROC", (("valid/auroc", "validation"),)),
+)
+
+
+def plot_curves(rows: Rows, title: str, unfreeze_epoch: int | None = None) -> bytes:
     """Draw loss, accuracy and AUROC by epoch.
 
     Args:
         rows: of metrics.csv.
         title: of the figure.
-        released: the epoch from which the backbone is trained, marked when it is after the first.
+        unfreeze_epoch: the epoch, from 0, from which the backbone is trained; marked if it is not
+            the first.
 
     Returns:
         A PNG.
     """
-    from matplotlib.ticker import MaxNLocator
-
     figure = canvas(11, 3.6, 130)
     figure.suptitle(title, fontsize=11)
-    panels = (
-        ("loss", [("train/loss_epoch", "training"), ("valid/loss", "validation")]),
-        ("accuracy", [("train/accuracy", "training"), ("valid/accuracy", "validation")]),
-        ("AUROC", [("valid/auroc", "validation")]),
-    )
-    colors = {"training": BLUE, "validation": ORANGE}
-    for axes, (name, lines) in zip(figure.subplots(1, 3), panels, strict=True):
+    for axes, (name, lines) in zip(figure.subplots(1, 3), PANELS, strict=True):
         for column, label in lines:
-            points = [
-                (int(row["epoch"]) + 1, float(row[column])) for row in rows if row.get(column)
-            ]
-            if points:
-                axes.plot(
-                    *zip(*points, strict=True),
-                    marker="o",
-                    markersize=3.5,
-                    color=colors[label],
-                    label=label,
-                )
-        if released:
+            _plot_column(axes, rows, column, label)
+        if unfreeze_epoch:
+            position = unfreeze_epoch + 0.5
             axes.axvline(
-                released + 0.5, color="0.5", linestyle=":", linewidth=1, label="backbone released"
+                position, color="0.5", linestyle=":", linewidth=1, label="backbone unfrozen"
             )
-        axes.set(
-            xlabel="epoch",
-            ylabel=name,
-            xlim=(0.7, max((int(row["epoch"]) + 1 for row in rows), default=1) + 0.3),
-        )
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        clean_axes(axes)
-        axes.legend(frameon=False, fontsize=8)
+        _format_axes(axes, name, count_epochs(rows))
     return png(figure)
+
+
+def count_epochs(rows: Rows) -> int:
+    """Return the number of the last epoch, counted from 1."""
+    return max((int(row["epoch"]) + 1 for row in rows), default=1)
+
+
+def _plot_column(axes: "Axes", rows: Rows, column: str, label: str) -> None:
+    known = [row for row in rows if row.get(column)]
+    if not known:
+        return
+    epochs = [int(row["epoch"]) + 1 for row in known]
+    values = [float(row[column]) for row in known]
+    axes.plot(epochs, values, marker="o", markersize=3.5, color=COLORS[label], label=label)
+
+
+def _format_axes(axes: "Axes", name: str, epochs: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set(xlabel="epoch", ylabel=name, xlim=(0.7, epochs + 0.3))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    clean_axes(axes)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def decode_png(figure: bytes) -> NDArray[np.uint8]:
+    """Return the pixels of a PNG, uint8 (H, W, 3), as dashboards take them."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(figure)).convert("RGB"))

@@ -5,12 +5,19 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+from pcam.config.plugins import import_plugins, imported_plugins
+from pcam.config.sections import TrainerConfig
 from pcam.errors import ConfigError, PcamError
 
-LINE = 2  # exit status of a process that has told what is wrong
-STOPPED = 130  # by ctrl-C
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+EXPECTED_FAILURE = 2  # exit status of a process whose failure has a message
+INTERRUPTED = 130  # exit status after ctrl-C
+FIRST_SLURM_PORT = 15000
+ROOT_LOGGER = "pcam"
 
 
 @dataclass(frozen=True)
@@ -18,9 +25,9 @@ class ProcessGroup:
     """Processes that train together, as many on each node.
 
     Attributes:
-        local: how many there are on this node.
+        local: how many processes this node has.
         nodes: how many nodes there are.
-        node: which this one is, from 0.
+        node: which node this one is, from 0.
         address: of node 0.
         port: that node 0 listens on.
     """
@@ -37,103 +44,67 @@ class ProcessGroup:
         return self.local * self.nodes
 
 
-def node_rank(settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> int:
-    """Return which of ``trainer.num_nodes`` nodes this one is, from 0.
+def node_rank(nodes: int, environment: Mapping[str, str] = os.environ) -> int:
+    """Return which of several nodes this one is, from 0.
+
+    Args:
+        nodes: ``trainer.num_nodes``.
+        environment: NODE_RANK, or what SLURM sets.
 
     Raises:
-        ConfigError: NODE_RANK (or SLURM's own variable) is not set, or is none of them.
+        ConfigError: NODE_RANK (or SLURM's own variable) is not set, or is out of range.
     """
-    nodes = settings["num_nodes"]
     if nodes == 1:
         return 0
-    told = environment.get("NODE_RANK", environment.get("SLURM_NODEID", ""))
-    if not told.isdigit() or int(told) >= nodes:
+    rank = environment.get("NODE_RANK", environment.get("SLURM_NODEID", ""))
+    if not rank.isdigit() or int(rank) >= nodes:
         raise ConfigError(
-            f"trainer.num_nodes={nodes}: NODE_RANK={told} in the environment must be from 0 to {nodes - 1}"
+            f"trainer.num_nodes={nodes}: NODE_RANK={rank} in the environment must be from 0 to "
+            f"{nodes - 1}"
         )
-    return int(told)
+    return int(rank)
 
 
 def process_group(
-    settings: Mapping[str, Any], local: int, environment: Mapping[str, str] = os.environ
+    settings: TrainerConfig, local: int, environment: Mapping[str, str] = os.environ
 ) -> ProcessGroup:
-    """Return the group that ``local`` processes of this node belong to.
+    """Return the group that this node's processes belong to.
 
     Args:
         settings: the config's ``trainer``.
         local: processes of this node.
-        environment: of several nodes, MASTER_ADDR, MASTER_PORT and NODE_RANK, or what SLURM sets.
+        environment: with several nodes, MASTER_ADDR, MASTER_PORT and NODE_RANK, or what SLURM sets.
 
     Raises:
-        ConfigError: a variable is missing or is no address.
+        ConfigError: a variable is missing or is not an address.
     """
-    nodes = settings["num_nodes"]
+    nodes = settings.num_nodes
     if nodes == 1:
-        return ProcessGroup(local, 1, 0, "127.0.0.1", _free_port() if local > 1 else 0)
-    address, port = environment.get("MASTER_ADDR"), environment.get("MASTER_PORT")
-    if "SLURM_JOB_NODELIST" in environment:
+        port = _free_port() if local > 1 else 0
+        return ProcessGroup(local, 1, 0, "127.0.0.1", port)
+    address, port_text = _main_address(environment)
+    if not address or not port_text.isdigit():
+        raise ConfigError(
+            f"trainer.num_nodes={nodes}: MASTER_ADDR={address} and MASTER_PORT={port_text} in the "
+            "environment must be node 0's address and a free port there"
+        )
+    return ProcessGroup(local, nodes, node_rank(nodes, environment), address, int(port_text))
+
+
+def _main_address(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return address and port of node 0 as the environment has them; empty if it does not."""
+    address = environment.get("MASTER_ADDR", "")
+    port = environment.get("MASTER_PORT", "")
+    if "SLURM_JOB_NODELIST" not in environment:
+        return address, port
+    if not address:
         from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-        address = address or SLURMEnvironment.resolve_root_node_address(
-            environment["SLURM_JOB_NODELIST"]
-        )
-        port = port or str(
-            15000 + int(environment["SLURM_JOB_ID"]) % 1000
-        )  # the same on every node of the job
-    if not address or not (port or "").isdigit():
-        raise ConfigError(
-            f"trainer.num_nodes={nodes}: MASTER_ADDR={address or ''} and MASTER_PORT={port or ''} in the environment must be "
-            "node 0's address and a free port there"
-        )
-    return ProcessGroup(local, nodes, node_rank(settings, environment), address, int(port or 0))
-
-
-def launch_processes(group: ProcessGroup, work: Callable[..., Any], *given: Any) -> None:
-    """Do ``work(*given)`` in each of this node's processes, and wait for them.
-
-    They are fresh and told everything. Lightning would run today's command line again instead: in a sweep that starts the
-    sweep once more, and each process makes a folder of its own (hydra #2070, lightning #11300).
-
-    Raises:
-        PcamError: of one of them.
-        SystemExit: they were stopped.
-    """
-    from torch.multiprocessing import get_context
-    from torch.multiprocessing.spawn import ProcessExitedException, spawn
-
-    logging.getLogger("torch.multiprocessing.spawn").setLevel(
-        logging.ERROR
-    )  # it tells of each process that it ends
-    lines = get_context("spawn").SimpleQueue()
-    try:
-        spawn(_worker, (group, lines, work, given), nprocs=group.local)  # type: ignore[no-untyped-call]
-    except ProcessExitedException as error:
-        if error.exit_code == LINE and not lines.empty():
-            raise PcamError(lines.get()) from None
-        if error.exit_code in (1, STOPPED):
-            raise SystemExit(error.exit_code) from None
-        raise
-
-
-def _worker(
-    rank: int, group: ProcessGroup, lines: Any, work: Callable[..., Any], given: tuple[Any, ...]
-) -> None:
-    """Be one of a node's processes."""
-    import torch
-
-    os.environ.update(
-        MASTER_ADDR=group.address, MASTER_PORT=str(group.port), NODE_RANK=str(group.node), LOCAL_RANK=str(rank),
-        WORLD_SIZE=str(group.size),
-    )  # fmt: skip
-    if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or group.local) // group.local))
-    if rank or group.node:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
-    try:
-        work(*given)
-    except PcamError as error:
-        lines.put(str(error))
-        sys.exit(LINE)
+        nodes = environment["SLURM_JOB_NODELIST"]
+        address = SLURMEnvironment.resolve_root_node_address(nodes)
+    if not port:  # the same on every node of the job
+        port = str(FIRST_SLURM_PORT + int(environment["SLURM_JOB_ID"]) % 1000)
+    return address, port
 
 
 def _free_port() -> int:
@@ -143,3 +114,81 @@ def _free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What each process does, and what it takes over from the process that starts it."""
+
+    function: Callable[..., object]
+    arguments: tuple[object, ...]
+    group: ProcessGroup
+    plugins: tuple[str, ...]
+    log_level: int
+
+
+def launch_processes(
+    group: ProcessGroup, function: Callable[..., object], *arguments: object
+) -> None:
+    """Call ``function(*arguments)`` in each of this node's processes, and wait for them.
+
+    The processes are new and are given everything. Lightning would run the command line again
+    instead: in a sweep that starts the sweep once more, and each process makes a folder of its own
+    (hydra #2070, lightning #11300).
+
+    Raises:
+        PcamError: raised by one of them.
+        SystemExit: they were stopped.
+    """
+    from torch.multiprocessing import get_context
+    from torch.multiprocessing.spawn import ProcessExitedException, spawn
+
+    # It would report each process that ends
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
+    level = logging.getLogger(ROOT_LOGGER).getEffectiveLevel()
+    work = _Work(function, arguments, group, tuple(imported_plugins()), level)
+    messages = get_context("spawn").SimpleQueue()
+    try:
+        spawn(_worker, (work, messages), nprocs=group.local)  # type: ignore[no-untyped-call]
+    except ProcessExitedException as error:
+        if error.exit_code == EXPECTED_FAILURE and not messages.empty():
+            raise PcamError(messages.get()) from None
+        if error.exit_code in (1, INTERRUPTED):
+            raise SystemExit(error.exit_code) from None
+        raise
+
+
+def _worker(rank: int, work: _Work, messages: "SimpleQueue[str]") -> None:
+    """Run in one of a node's processes."""
+    _set_environment(rank, work.group)
+    first = rank == 0 and work.group.node == 0
+    _configure_logging(work.log_level if first else logging.WARNING)
+    try:
+        import_plugins(work.plugins)
+        work.function(*work.arguments)
+    except PcamError as error:
+        messages.put(str(error))
+        sys.exit(EXPECTED_FAILURE)
+
+
+def _set_environment(rank: int, group: ProcessGroup) -> None:
+    import torch
+
+    os.environ["MASTER_ADDR"] = group.address
+    os.environ["MASTER_PORT"] = str(group.port)
+    os.environ["NODE_RANK"] = str(group.node)
+    os.environ["LOCAL_RANK"] = str(rank)
+    os.environ["WORLD_SIZE"] = str(group.size)
+    if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
+        cores = os.cpu_count() or group.local
+        torch.set_num_threads(max(1, cores // group.local))
+
+
+def _configure_logging(level: int) -> None:
+    """Show the package's messages on standard output, as the process that started this one does."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger(ROOT_LOGGER)
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False

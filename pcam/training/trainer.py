@@ -1,124 +1,138 @@
-"""Lightning's Trainer, as the config's ``trainer`` asks for it."""
+"""Lightning's Trainer, as the config's ``trainer`` describes it."""
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning import Trainer
+from lightning import Callback, Trainer
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 
-from pcam.config.tables import build, check
+from pcam.config.sections import TrainerConfig
 from pcam.errors import ConfigError
 from pcam.models.freezing import FreezePlan
 from pcam.training.processes import ProcessGroup
 
-# keys of trainer that are not Lightning's, or resolved
-OURS = ("precision", "devices", "early_stopping", "ema", "progress", "prune")
-# Lightning takes less than these need, and then fails or does nothing: counts from 1, amounts above 0.
-POSITIVE: Mapping[str, Any] = {
-    "max_epochs": int,
-    "num_nodes": int,
-    "accumulate_grad_batches": int,
-    "gradient_clip_val": float | None,
-    "limit_train_batches": float | None,
-}
+Devices = int | str | list[int]
+
+# What Lightning and its libraries say about themselves.
+IGNORED_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*tensorboardX.*",
+    ".*sync_dist=True.*",
+    ".*exists and is not empty.*",
+    ".*number of training batches.*",
+    ".*LeafSpec.*",
+    ".*lr_scheduler.step.*",
+)
 
 
-def devices(settings: Mapping[str, Any], job: int | None = None) -> Any:
-    """Return which devices a training takes; of a sweep each job one, GPUs in turn, where the config leaves it open."""
+def choose_devices(settings: TrainerConfig, job: int | None = None) -> Devices:
+    """Return the devices of a training: those of the config, or all if it says auto.
+
+    Args:
+        settings: the config's ``trainer``.
+        job: its number in a sweep, whose jobs take one device each, GPUs in turn.
+    """
+    if settings.devices != "auto":
+        return settings.devices
     gpus = torch.cuda.device_count()
-    if settings["devices"] != "auto":
-        return settings["devices"]
-    if settings["accelerator"] == "cpu" or gpus == 0:
+    if settings.accelerator == "cpu" or gpus == 0:
         return 1
     return gpus if job is None else [job % gpus]
 
 
-def processes(settings: Mapping[str, Any]) -> int:
-    """Return how many processes a training takes on this machine: one per device."""
-    devices, accelerator = settings["devices"], settings["accelerator"]
+def count_processes(settings: TrainerConfig) -> int:
+    """Return how many processes a training takes on this machine: one per device.
+
+    Raises:
+        ConfigError: the machine does not have these devices.
+    """
+    devices = settings.devices
     gpus = torch.cuda.device_count()
-    if accelerator in ("gpu", "cuda") and gpus == 0 and not torch.backends.mps.is_available():
+    needs_gpu = settings.accelerator in ("gpu", "cuda")
+    if needs_gpu and gpus == 0 and not torch.backends.mps.is_available():
         raise ConfigError(
-            f"trainer.accelerator={accelerator}: there is no GPU; use trainer=cpu or trainer=auto"
+            f"trainer.accelerator={settings.accelerator}: this machine has no GPU; "
+            "use trainer=cpu or trainer=auto"
         )
-    count = len(devices) if isinstance(devices, list | tuple) else devices
-    if not isinstance(count, int) or count < 1:
-        raise ConfigError(
-            f"trainer.devices={devices}; it is auto, a count from 1, or a list of GPUs"
-        )
-    if gpus and accelerator != "cpu" and count > gpus:
-        raise ConfigError(f"trainer.devices={devices}: there are {gpus} GPUs")
+    count = len(devices) if isinstance(devices, list) else int(devices)
+    if gpus and settings.accelerator != "cpu" and count > gpus:
+        raise ConfigError(f"trainer.devices={devices}: this machine has {gpus} GPUs")
     return count
 
 
-def precision(setting: str, accelerator: str) -> str:
+def choose_precision(settings: TrainerConfig) -> str:
     """Return Lightning's name of a precision; auto is mixed on a GPU and full on a CPU."""
-    if setting != "auto":
-        return str(setting)
-    if accelerator == "cpu" or not torch.cuda.is_available():
+    if settings.precision != "auto":
+        return settings.precision
+    if settings.accelerator == "cpu" or not torch.cuda.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
 def build_trainer(
-    settings: Mapping[str, Any],
+    settings: TrainerConfig,
     folder: Path,
     group: ProcessGroup,
-    callbacks: list[Any],
+    callbacks: Sequence[Callback],
     plan: FreezePlan,
 ) -> Trainer:
-    """Return Lightning's Trainer for the config's ``trainer``."""
-    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-    from lightning.pytorch.strategies import DDPStrategy
+    """Return Lightning's Trainer.
 
-    for key, kind in POSITIVE.items():
-        check(settings[key], kind, f"trainer.{key}")
-        if settings[key] is not None and settings[key] <= 0:
-            raise ConfigError(
-                f"trainer.{key}={settings[key]} is too small; it is {'at least 1' if kind is int else 'more than 0'}"
-            )
-    if settings["deterministic"] not in (True, False, "warn"):
-        raise ConfigError(
-            f"trainer.deterministic={settings['deterministic']} is not true, false or warn"
-        )
-    given = {key: value for key, value in settings.items() if key not in OURS}
-    strategy: Any = "auto"
-    if group.size > 1:
-        strategy = DDPStrategy(find_unused_parameters=plan.ever_frozen)
+    Args:
+        settings: the config's ``trainer``, with devices that ``choose_devices`` returned.
+        folder: the run's.
+        group: the processes that train together.
+        callbacks: of the training.
+        plan: which epochs train the backbone.
+
+    Raises:
+        ConfigError: Lightning does not take the settings.
+    """
     try:
-        return build(
-            Trainer,
-            given,
-            "trainer",
-            devices=settings["devices"],
-            precision=precision(settings["precision"], settings["accelerator"]),
-            strategy=strategy,
-            plugins=[
-                LightningEnvironment()
-            ],  # a scheduler's is not taken for a start of its own: processes are ours (Group)
-            callbacks=callbacks,
+        return Trainer(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            num_nodes=settings.num_nodes,
+            precision=choose_precision(settings),  # type: ignore[arg-type]
+            max_epochs=settings.max_epochs,
+            limit_train_batches=settings.limit_train_batches,
+            accumulate_grad_batches=settings.accumulate_grad_batches,
+            gradient_clip_val=settings.gradient_clip_val,
+            deterministic=settings.deterministic,
+            strategy=_strategy(group, plan),
+            # A scheduler's environment must not be taken for processes that it started
+            plugins=[LightningEnvironment()],
+            callbacks=list(callbacks),
             logger=False,
             default_root_dir=folder,
-            enable_progress_bar=any("ProgressBar" in type(c).__name__ for c in callbacks),
-            enable_checkpointing=any("Checkpoint" in type(c).__name__ for c in callbacks),
+            enable_progress_bar=_has(callbacks, ProgressBar),
+            enable_checkpointing=_has(callbacks, ModelCheckpoint),
             enable_model_summary=False,
             use_distributed_sampler=False,  # each patch is scored exactly once (PatchOrder)
             num_sanity_val_steps=0,
         )
-    except (
-        ValueError,
-        TypeError,
-    ) as error:  # Lightning's are MisconfigurationException too, a plain Exception
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
 
 
+def _strategy(group: ProcessGroup, plan: FreezePlan) -> Strategy | str:
+    if group.size == 1:
+        return "auto"
+    return DDPStrategy(find_unused_parameters=plan.ever_frozen)
+
+
+def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:
+    return any(isinstance(callback, kind) for callback in callbacks)
+
+
 def silence_lightning() -> None:
-    """Leave out what Lightning says about itself; what matters stands on the screen."""
+    """Leave out what Lightning says about itself."""
     for name in ("lightning.pytorch", "lightning.fabric", "timm"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*tensorboardX.*", ".*sync_dist=True.*", ".*exists and is not empty.*",
-                    ".*number of training batches.*", ".*LeafSpec.*", ".*lr_scheduler.step.*"):  # fmt: skip
+    for message in IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message)

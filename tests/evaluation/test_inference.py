@@ -19,7 +19,7 @@ from pcam.evaluation.inference import (
     predict_probabilities,
     resolve_data,
 )
-from pcam.models.symmetries import rotate
+from pcam.data.symmetries import rotate
 from pcam.runs.folder import read_config
 from tests.conftest import SMALL, TINY, write_folder, write_kaggle
 from tests.run import run_command, train

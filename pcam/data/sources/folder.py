@@ -2,65 +2,41 @@
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from pcam.data.base import Indices, Pixels
-from pcam.data.storage.csv import read_rows
+from pcam.config.base import PathText
+from pcam.config.registry import register_source
+from pcam.config.sections import DataConfig
+from pcam.data.base import Indices, PatchSource, Pixels
+from pcam.data.provider import SPLITS, SourceProvider
+from pcam.data.storage.images import is_image, read_image
 from pcam.errors import DataError, suggest
 
 log = logging.getLogger(__name__)
-ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
-def read_image(path: Path) -> Pixels:
-    """Return an image file as uint8 (H, W, 3); a file that cannot be read is a DataError."""
-    try:
-        with Image.open(path) as image:
-            if image.mode not in (
-                "1",
-                "L",
-                "LA",
-                "P",
-                "PA",
-                "RGB",
-                "RGBA",
-                "RGBX",
-                "CMYK",
-                "YCbCr",
-                "HSV",
-                "LAB",
-            ):
-                raise ValueError(f"mode {image.mode} is not 8 bits a channel")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(
-            f"{path} cannot be read as an image ({error}); replace or remove it"
-        ) from error
+class FolderDataConfig(DataConfig):
+    """Own patches.
 
+    Attributes:
+        root: folder of the splits' folders.
+        positive: class folder of label 1; None for the second in alphabetical order.
+    """
 
-def read_slides(path: Path) -> dict[str, str]:
-    """Return id → slide from a csv with the columns id and wsi (or slide)."""
-    rows = read_rows(
-        path,
-        ("id",),
-        "it is a csv of each patch's slide, columns id and wsi or slide (data.slide_csv)",
-    )
-    slide = next((name for name in ("wsi", "slide") if rows and name in rows[0]), None)
-    if slide is None:
-        raise DataError(
-            f"{path}: columns id and wsi (or slide) are needed, there are {', '.join(rows[0]) if rows else 'no rows'}"
-        )
-    return {row["id"]: row[slide] for row in rows}
+    name: Literal["folder"] = "folder"
+    root: PathText
+    positive: str | int | None = None
 
 
 class FolderSource:
     """One split of a folder of images, of two classes and one size.
 
     Attributes:
-        labels: uint8 (N,), 1 for ``positive``; None where the images lie in the split's folder without classes.
+        labels: uint8 (N,), 1 for the positive class; None where the images are in the split's folder
+            itself, without class folders.
         ids: "SPLIT/CLASS/FILE", or "SPLIT/FILE".
         groups: None.
     """
@@ -68,58 +44,120 @@ class FolderSource:
     groups = None
 
     def __init__(self, split: str, root: str, positive: str | int | None = None) -> None:
-        folder = Path(root) / split
-        layout = f"{root}/{split}/CLASS/*.png|jpg|tif"
-        if not folder.is_dir():
-            raise DataError(f"{folder} is missing; patches lie as {layout} (set data.root)")
-        classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        images = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
-        if images and not classes:
-            self._take(images, [f"{split}/{path.name}" for path in images], None)
-            return
-        known = (
-            sorted(path.name for path in (Path(root) / "train").glob("*") if path.is_dir())
-            or classes
-        )
-        if len(known) != 2:
-            raise DataError(
-                f"{folder} holds {len(known)} class folders ({', '.join(known) or 'none'}); two are needed: {layout}"
-            )
-        if not classes or not set(classes) <= set(known):
-            raise DataError(
-                f"{folder} holds the classes {', '.join(classes) or 'none'}, {root}/train has {', '.join(known)}"
-            )
-        positive = known[1] if positive is None else str(positive)
-        if positive not in known:
-            raise DataError(
-                f"data.positive={positive} is no class folder of {root}/train{suggest(positive, known)}"
-            )
-        if split == "train":
-            log.info("positive class: %s", positive)
-        paths = sorted(
-            p for c in classes for p in (folder / c).iterdir() if p.suffix.lower() in ENDINGS
-        )
-        if not paths:
-            raise DataError(f"{folder} holds no image; patches lie as {layout}")
-        labels = np.array([p.parent.name == positive for p in paths], np.uint8)
-        self._take(paths, [f"{split}/{p.parent.name}/{p.name}" for p in paths], labels)
+        """Find the images of a split.
 
-    def _take(self, paths: list[Path], ids: list[str], labels: NDArray[np.uint8] | None) -> None:
-        self._paths, self.ids, self.labels = paths, ids, labels
-        self._shape = read_image(paths[0]).shape
+        Args:
+            split: name of its folder.
+            root: folder of the splits' folders.
+            positive: class folder of label 1; None for the second in alphabetical order.
+
+        Raises:
+            DataError: folders or images are missing, or there are not two classes.
+        """
+        folder = Path(root) / split
+        if not folder.is_dir():
+            raise DataError(f"{folder} is missing; the layout is {_layout(root, split)}; set data.root")
+        classes = _class_folders(folder)
+        self.labels: NDArray[np.uint8] | None = None
+        if classes:
+            known = _known_classes(root, split, classes)
+            positive = _positive_class(root, known, positive)
+            if split == "train":
+                log.info("positive class: %s", positive)
+            self._paths = sorted(path for name in classes for path in _images(folder / name))
+            is_positive = [path.parent.name == positive for path in self._paths]
+            self.labels = np.array(is_positive, np.uint8)
+        else:
+            self._paths = _images(folder)
+            if not self._paths:
+                _known_classes(root, split, classes)
+        if not self._paths:
+            raise DataError(f"{folder} has no images; the layout is {_layout(root, split)}")
+        self.ids = [f"{split}/{path.relative_to(folder).as_posix()}" for path in self._paths]
+        self._shape = read_image(self._paths[0]).shape
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def read(self, indices: Indices) -> Pixels:
-        """Return the patches, uint8 (n, H, W, 3)."""
+        """Return the patches, uint8 (n, H, W, 3).
+
+        Raises:
+            DataError: a file cannot be read, or has another size than the first.
+        """
         patches = np.empty((len(indices), *self._shape), np.uint8)
         for i, index in enumerate(indices):
             image = read_image(self._paths[index])
             if image.shape != self._shape:
-                (height, width), (h, w) = self._shape[:2], image.shape[:2]
                 raise DataError(
-                    f"{self._paths[index]} is {w}x{h} pixels, {self._paths[0]} is {width}x{height}; all patches have one size"
+                    f"{self._paths[index]} is {_size(image.shape)} pixels, {self._paths[0]} is"
+                    f" {_size(self._shape)}; all patches must have one size"
                 )
             patches[i] = image
         return patches
+
+
+def _layout(root: str, split: str) -> str:
+    return f"{root}/{split}/CLASS/*.png|jpg|tif"
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _class_folders(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*") if path.is_dir())
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if is_image(path))
+
+
+def _known_classes(root: str, split: str, classes: list[str]) -> list[str]:
+    """Return the two classes: those of train, where there is a train folder.
+
+    Raises:
+        DataError: there are not two, or the split has another.
+    """
+    folder = Path(root) / split
+    known = _class_folders(Path(root) / "train") or classes
+    if len(known) != 2:
+        raise DataError(
+            f"{folder} has {len(known)} class folders ({', '.join(known) or 'none'}); two are needed:"
+            f" {_layout(root, split)}"
+        )
+    if not classes or not set(classes) <= set(known):
+        raise DataError(
+            f"{folder} has the classes {', '.join(classes) or 'none'}, {root}/train has"
+            f" {', '.join(known)}"
+        )
+    return known
+
+
+def _positive_class(root: str, known: list[str], positive: str | int | None) -> str:
+    name = known[1] if positive is None else str(positive)
+    if name not in known:
+        raise DataError(
+            f"data.positive={name} is not a class folder of {root}/train{suggest(name, known)}"
+        )
+    return name
+
+
+@register_source("folder", config=FolderDataConfig)
+class FolderData(SourceProvider[FolderDataConfig]):
+    """A user's own patches: ROOT/SPLIT/CLASS/*.png|jpg|tif."""
+
+    def open(self, split: str) -> PatchSource:
+        """Open one split."""
+        return FolderSource(split, self.config.root, self.config.positive)
+
+    @property
+    def published_splits(self) -> tuple[str, ...]:
+        """Train, and the others whose folder exists."""
+        root = Path(self.config.root)
+        others = [split for split in SPLITS[1:] if (root / split).is_dir()]
+        return ("train", *others)
+
+    def opens_alone(self, split: str) -> bool:
+        """Return True for valid and test: patches to evaluate need no patches to train on."""
+        return split != "train" and split in self.published_splits

@@ -1,58 +1,94 @@
-"""Kaggle's histopathologic-cancer-detection: PCam with equal patches kept once, as one tif per patch."""
+"""Kaggle's histopathologic-cancer-detection: PCam without copies, one tif per patch."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.data.base import Indices, Pixels, Subset
-from pcam.data.sources.folder import read_slides
+from pcam.config.base import PathText
+from pcam.config.registry import register_source
+from pcam.config.sections import DataConfig
+from pcam.data.base import Indices, PatchSource, Pixels, Subset
+from pcam.data.provider import SourceProvider, SubmissionRows
 from pcam.data.storage.conversion import convert
-from pcam.data.storage.csv import read_rows
+from pcam.data.storage.csv import read_labels, read_rows, read_slides
 from pcam.data.storage.hdf5 import PatchArray, read_column
-from pcam.errors import ConfigError, DataError
+from pcam.errors import DataError
 
 log = logging.getLogger(__name__)
-MEND = "kaggle competitions download -c histopathologic-cancer-detection, unzip, set data.root"
+HINT = "kaggle competitions download -c histopathologic-cancer-detection, unzip, set data.root"
+Mismatch = Literal["error", "drop", "keep"]
+SubmissionKind = Literal["probability", "class"]
+
+
+class KaggleDataConfig(DataConfig):
+    """Kaggle's histopathologic-cancer-detection.
+
+    Attributes:
+        root: folder of train/, test/ and train_labels.csv.
+        converted: folder of train.h5 and test.h5, which the tifs are converted to at the first use.
+        slide_csv: csv of id → slide.
+        mismatch: what to do with patches whose id is not the SHA-1 of their pixels.
+    """
+
+    name: Literal["kaggle"] = "kaggle"
+    root: PathText
+    converted: PathText
+    slide_csv: PathText | None = None
+    mismatch: Mismatch = "error"
 
 
 class KaggleSource:
     """All patches of Kaggle's train or test folder, read from their conversion to HDF5.
 
     Attributes:
-        labels: uint8 (N,) for train; None for test, whose labels Kaggle keeps.
+        labels: uint8 (N,) for train; None for test, whose labels are not public.
         ids: Kaggle's, the SHA-1 of the pixels.
-        groups: slide names, None unless a csv of them is given.
-        sha1: N digests of the pixels as they are.
-        converted: the HDF5 file; it is made once, and tifs that change later are not looked at again.
+        groups: slide names; None unless a csv of them is given.
+        digests: uint8 (N, 20), the SHA-1 that the pixels really have.
+        converted: the HDF5 file. It is written once; tifs that change later are not read again.
     """
 
-    def __init__(self, kind: str, root: str, converted: str, slide_csv: str | None = None) -> None:
-        folder, target = Path(root) / kind, Path(converted) / f"{kind}.h5"
-        labelled = kind == "train"
+    def __init__(
+        self,
+        folder: Literal["train", "test"],
+        root: str,
+        converted: str,
+        slide_csv: str | None = None,
+    ) -> None:
+        """Open a folder; convert it first if that has not been done.
+
+        Args:
+            folder: train or test.
+            root: folder of train/, test/ and train_labels.csv.
+            converted: folder of the conversion.
+            slide_csv: csv of id → slide.
+
+        Raises:
+            DataError: files and csv contradict each other, or a file cannot be read or written.
+        """
+        images = Path(root) / folder
         table = Path(root) / "train_labels.csv"
-        rows = read_labels(table) if labelled else None
-        if not target.is_file():
-            convert(_files(folder, rows, table), target)
-        self.converted = target
-        mend = f"remove it, and it is made again from {folder}"
-        self._patches = PatchArray(target, "x", mend)
-        self.ids: list[str] = read_column(target, "id", mend).astype(str).tolist()
-        self.sha1: list[str] = read_column(target, "sha1", mend).astype(str).tolist()
-        if rows is not None and set(rows) != set(self.ids):
-            raise DataError(f"{target} was made from other ids than {table} lists; {mend}")
-        self.labels = None if rows is None else np.array([rows[i] for i in self.ids], np.uint8)
+        labels = read_labels(table, HINT) if folder == "train" else None
+        self.converted = Path(converted) / f"{folder}.h5"
+        if not self.converted.is_file():
+            convert(_files_to_convert(images, labels, table), self.converted)
+        hint = f"remove it, and the next command converts {images} again"
+        self._patches = PatchArray(self.converted, "x", hint)
+        self.ids: list[str] = read_column(self.converted, "id", hint).astype(str).tolist()
+        sha1 = read_column(self.converted, "sha1", hint).astype(str).tolist()
+        self.digests = np.frombuffer(bytes.fromhex("".join(sha1)), np.uint8).reshape(-1, 20)
+        self.labels: NDArray[np.uint8] | None = None
+        if labels is not None:
+            if set(labels) != set(self.ids):
+                raise DataError(f"{self.converted} has other ids than {table}; {hint}")
+            self.labels = np.array([labels[name] for name in self.ids], np.uint8)
         self.groups = None
         if slide_csv is not None:
-            names = read_slides(Path(slide_csv))
-            without = [i for i in self.ids if i not in names]
-            if labelled and without:
-                raise DataError(
-                    f"{slide_csv} has no slide for {len(without)} of {len(self.ids)} patches, first {without[0]}"
-                )
-            self.groups = None if without else [names[i] for i in self.ids]
+            self.groups = _slides_of(self.ids, Path(slide_csv), required=folder == "train")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -62,119 +98,152 @@ class KaggleSource:
         return self._patches.read(indices)
 
 
-def kaggle_split(
-    split: str, root: str, converted: str, slide_csv: str | None = None, mismatch: str = "error"
-) -> Subset:
-    """Open the labelled patches (train), or the unlabelled test folder (predict).
+def _slides_of(ids: Sequence[str], path: Path, required: bool) -> list[str] | None:
+    """Return the slide of each patch; None where a patch has none and it is not required."""
+    slides = read_slides(path)
+    without = [name for name in ids if name not in slides]
+    if not without:
+        return [slides[name] for name in ids]
+    if required:
+        raise DataError(
+            f"{path} has no slide for {len(without)} of {len(ids)} patches, first {without[0]}"
+        )
+    return None
 
-    A patch whose id is not the SHA-1 of its pixels is an error, dropped or kept, as ``mismatch`` says.
+
+def _files_to_convert(
+    folder: Path, labels: Mapping[str, int] | None, table: Path
+) -> list[Path]:
+    """Return the tifs of a folder, in the order of the csv of labels where there is one.
 
     Raises:
-        DataError: files and csv do not agree, a tif cannot be read, ids and pixels do not agree.
-        ConfigError: ``mismatch`` is none of the three.
+        DataError: there are none, or folder and csv name different patches.
     """
-    if mismatch not in ("error", "drop", "keep"):
-        raise ConfigError(f"data.mismatch={mismatch}; there is error, drop, keep")
-    whole = KaggleSource("test" if split == "predict" else "train", root, converted, slide_csv)
-    return Subset(whole, _matching(whole, mismatch))
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing; {HINT}")
+    files = {path.stem: path for path in sorted(folder.glob("*.tif"))}
+    if not files:
+        raise DataError(f"{folder} has no tif files; {HINT}")
+    if labels is None:
+        return list(files.values())
+    _require_all(labels, files, f"{len(labels)} ids of {table}", folder)
+    _require_all(files, labels, f"{len(files)} files of {folder}", table)
+    return [files[name] for name in labels]
 
 
-def _matching(whole: KaggleSource, mismatch: str) -> NDArray[np.int64]:
-    """Return the indices to use, by what is to be done with ids that are not their pixels' SHA-1."""
-    wrong = np.array(
-        [
-            i
-            for i, (name, digest) in enumerate(zip(whole.ids, whole.sha1, strict=True))
-            if name != digest
-        ],
-        int,
-    )
-    if len(wrong) == 0 or mismatch == "keep":
-        if len(wrong):
-            log.warning(
-                "%d of %d ids are not the SHA-1 of their pixels; kept (data.mismatch)",
-                len(wrong),
-                len(whole),
-            )
-        return np.arange(len(whole))
-    named = ", ".join(whole.ids[i] for i in wrong[:3]) + (", …" if len(wrong) > 3 else "")
+def _require_all(
+    names: Mapping[str, object], known: Mapping[str, object], what: str, where: Path
+) -> None:
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {what} are not in {where}, first {missing[0]}; {HINT}"
+        )
+
+
+def apply_mismatch(whole: KaggleSource, mismatch: Mismatch) -> Subset:
+    """Return the patches to use, if ids are not the SHA-1 of their pixels.
+
+    Raises:
+        DataError: there are such ids, and ``mismatch`` is "error".
+    """
+    expected = [digest.tobytes().hex() for digest in whole.digests]
+    pairs = enumerate(zip(whole.ids, expected, strict=True))
+    wrong = [i for i, (name, digest) in pairs if name != digest]
+    everything = np.arange(len(whole))
+    if not wrong:
+        return Subset(whole, everything)
+    named = ", ".join(whole.ids[i] for i in wrong[:3])
+    if len(wrong) > 3:
+        named += ", …"
+    fault = f"{len(wrong)} of {len(whole)} ids are not the SHA-1 of their pixels"
     if mismatch == "error":
         raise DataError(
-            f"{len(wrong)} of {len(whole)} ids are not the SHA-1 of their pixels: {named}; get these files again and remove "
-            f"{whole.converted}, so that it is made anew; or set data.mismatch=drop or keep"
+            f"{fault}: {named}; download these files again and remove {whole.converted} to convert"
+            " them again, or set data.mismatch=drop or data.mismatch=keep"
         )
-    log.warning(
-        "%d of %d ids are not the SHA-1 of their pixels; dropped (data.mismatch): %s",
-        len(wrong),
-        len(whole),
-        named,
-    )
-    return np.setdiff1d(np.arange(len(whole)), wrong)
+    if mismatch == "keep":
+        log.warning("%s; kept (data.mismatch): %s", fault, named)
+        return Subset(whole, everything)
+    log.warning("%s; dropped (data.mismatch): %s", fault, named)
+    return Subset(whole, np.setdiff1d(everything, wrong))
 
 
-def read_labels(path: Path, mend: str = MEND) -> dict[str, int]:
-    """Return id → label from a csv such as Kaggle's; ``mend`` is what gets it right, for the message."""
-    rows = [(row["id"], row["label"]) for row in read_rows(path, ("id", "label"), mend)]
-    labels = dict(rows)
-    if len(labels) != len(rows):
-        raise DataError(f"{path}: {len(rows) - len(labels)} ids stand more than once; {mend}")
-    wrong = next(((name, label) for name, label in rows if label not in ("0", "1")), None)
-    if wrong:
-        raise DataError(f"{path}: id {wrong[0]} has label {wrong[1]}; labels are 0 or 1; {mend}")
-    return {name: int(label) for name, label in rows}
-
-
-def submission(
+def submission_rows(
     root: Path, ids: Sequence[str], probability: NDArray[np.float64], kind: str
-) -> list[tuple[str, str]]:
+) -> SubmissionRows:
     """Return the rows (id, label) of a submission, in the order of Kaggle's sample.
 
     Args:
         root: folder of sample_submission.csv.
-        ids: of the patches that were scored.
+        ids: N scored patches.
         probability: (N,), of the positive class.
-        kind: what the label column holds: probability, or class (0 or 1, from 0.5 on).
+        kind: content of the label column: probability, or class (0 or 1, from 0.5).
 
     Raises:
         DataError: the sample is missing, or names other patches than were scored.
-        ConfigError: ``kind`` is neither.
     """
-    if kind not in ("probability", "class"):
-        raise ConfigError(f"submit={kind} is not known; there is probability, class")
     path = root / "sample_submission.csv"
-    wanted = [row["id"] for row in read_rows(path, ("id",), MEND)]
+    wanted = [row["id"] for row in read_rows(path, ("id",), HINT)]
     scored = dict(zip(ids, probability, strict=True))
-    for what, names in (
-        ("lacks", set(wanted) - set(scored)),
-        ("has too", set(scored) - set(wanted)),
-    ):
-        if names:
-            raise DataError(f"the submission {what} {len(names)} ids of {path}, first {min(names)}")
-    if len(set(wanted)) != len(wanted):
-        raise DataError(f"{path} names {len(wanted) - len(set(wanted))} ids more than once; {MEND}")
+    missing = set(wanted) - set(scored)
+    if missing:
+        raise DataError(f"the submission lacks {len(missing)} ids of {path}, first {min(missing)}")
+    extra = set(scored) - set(wanted)
+    if extra:
+        raise DataError(
+            f"the submission has {len(extra)} ids that are not in {path}, first {min(extra)}"
+        )
+    repeated = len(wanted) - len(set(wanted))
+    if repeated:
+        raise DataError(f"{path} lists {repeated} ids more than once; {HINT}")
     if kind == "class":
         log.warning(
-            "submit=class: the board's AUROC of 0 and 1 is balanced accuracy, (sensitivity + specificity) / 2; the ranking is "
-            "thrown away. submit=probability keeps it."
+            "submit=class: the leaderboard's AUROC of 0 and 1 is balanced accuracy,"
+            " (sensitivity + specificity) / 2; the ranking is lost. submit=probability keeps it."
         )
         return [(name, str(int(scored[name] >= 0.5))) for name in wanted]
     return [(name, repr(float(scored[name]))) for name in wanted]
 
 
-def _files(folder: Path, rows: dict[str, int] | None, table: Path) -> list[Path]:
-    """Return the tifs to convert, in the order of the csv; folder and csv must name the same patches."""
-    if not folder.is_dir():
-        raise DataError(f"{folder} is missing; {MEND}")
-    files = {path.stem: path for path in sorted(folder.glob("*.tif"))}
-    if not files:
-        raise DataError(f"{folder} holds no tif; {MEND}")
-    if rows is None:
-        return list(files.values())
-    for present, listed, where, there in (
-        (files, rows, folder, table),
-        (rows, files, table, folder),
-    ):
-        odd = [name for name in listed if name not in present]
-        if odd:
-            raise DataError(f"{len(odd)} ids of {there} are not in {where}, first {odd[0]}; {MEND}")
-    return [files[name] for name in rows]
+@register_source("kaggle", config=KaggleDataConfig)
+class KaggleData(SourceProvider[KaggleDataConfig]):
+    """Kaggle's competition: one labelled folder, and an unlabelled one to predict."""
+
+    patch_size = 96
+    unlabelled_split = "predict"
+    slides_hint = "data.slide_csv"
+
+    def open(self, split: str) -> PatchSource:
+        """Open the labelled patches ("train") or the unlabelled test folder ("predict")."""
+        config = self.config
+        folder: Literal["train", "test"] = "test" if split == "predict" else "train"
+        whole = KaggleSource(folder, config.root, config.converted, config.slide_csv)
+        return apply_mismatch(whole, config.mismatch)
+
+    @property
+    def published_splits(self) -> tuple[str, ...]:
+        """Train alone: the labels of the test folder are not public."""
+        return ("train",)
+
+    @property
+    def centre_labelled(self) -> bool:
+        """True: the label is 1 if and only if the centre 32x32 contains tumour."""
+        return True
+
+    @property
+    def has_unlabelled(self) -> bool:
+        """Whether the test folder is there."""
+        return (Path(self.config.root) / "test").is_dir()
+
+    def prepare(self, address: str | None = None) -> list[str]:
+        """Download the files with Kaggle's own command; see `pcam.data.sources.kaggle_files`."""
+        from pcam.data.sources.kaggle_files import get_kaggle
+
+        return get_kaggle(Path(self.config.root))
+
+    def submission(
+        self, ids: Sequence[str], probability: NDArray[np.float64], kind: str
+    ) -> SubmissionRows:
+        """Return the rows of a submission.csv; see `submission_rows`."""
+        return submission_rows(Path(self.config.root), ids, probability, kind)

@@ -2,54 +2,82 @@
 
 import csv
 import logging
-from collections.abc import Sequence
-from operator import itemgetter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.data.base import Indices, Pixels, validate_labels
+from pcam.config.base import PathText
+from pcam.config.registry import register_source
+from pcam.config.sections import DataConfig
+from pcam.data.base import Indices, PatchSource, Pixels, validate_labels
+from pcam.data.provider import SourceProvider
 from pcam.data.storage.checksums import STEM
 from pcam.data.storage.hdf5 import PatchArray, read_column
 from pcam.errors import DataError
 
-ADDRESS = "https://zenodo.org/records/2546921/files"
-OTHER = {"valid": "test", "test": "valid"}  # the splits whose csv of slides may have changed places
-
-YES = frozenset(("True", "true", "TRUE", "1"))
 log = logging.getLogger(__name__)
+
+ADDRESS = "https://zenodo.org/records/2546921/files"
+SWAPPED = {"valid": "test", "test": "valid"}  # splits whose meta csv may have each other's name
+TRUE = frozenset(("True", "true", "TRUE", "1"))
+
+
+class PCamDataConfig(DataConfig):
+    """PatchCamelyon.
+
+    Attributes:
+        root: folder of camelyonpatch_level_2_split_SPLIT_{x,y}.h5 and, for slide names, ..._meta.csv.
+    """
+
+    name: Literal["pcam"] = "pcam"
+    root: PathText
 
 
 class PCamSource:
     """One split of PatchCamelyon.
 
     Attributes:
-        labels: uint8 (N,), 1 where the centre 32x32 holds tumour.
+        labels: uint8 (N,), 1 if the centre 32x32 contains tumour.
         ids: "SPLIT-ROW", the row in the split's file.
         groups: slide names from the meta csv; None where there is none.
-        files: the files that were read: "x", "y" and, where slides are known, "meta", which is the other split's csv if that
-            is the one that agrees with the labels.
+        files: the files that were read: "x", "y" and, where slides are known, "meta". The last is the
+            other split's csv if that is the one that agrees with the labels.
     """
 
     def __init__(self, split: str, root: str) -> None:
-        x, y = (Path(root) / f"{STEM}{split}_{part}.h5" for part in "xy")
+        """Open the files of a split.
 
-        def mend(path: Path) -> str:
-            return f"get it: curl -L '{ADDRESS}/{path.name}.gz?download=1' | gunzip > {path} (or set data.root)"
+        Args:
+            split: train, valid or test.
+            root: folder of the files.
 
-        self._patches = PatchArray(x, "x", mend(x))
-        labels = read_column(y, "y", mend(y))
+        Raises:
+            DataError: a file is missing, damaged, or contradicts another.
+        """
+        x = Path(root) / f"{STEM}{split}_x.h5"
+        y = Path(root) / f"{STEM}{split}_y.h5"
+        self._patches = PatchArray(x, "x", _download_hint(x))
+        labels = read_column(y, "y", _download_hint(y))
         if len(labels) != len(self._patches):
             raise DataError(
-                f"{x.name} has {len(self._patches)} patches, {y.name} has {len(labels)} labels; {mend(y)}"
+                f"{x.name} has {len(self._patches)} patches, {y.name} has {len(labels)} labels;"
+                f" {_download_hint(y)}"
             )
         if not np.issubdtype(labels.dtype, np.integer) and labels.dtype != np.bool_:
-            raise DataError(f"{y}: 'y' is {labels.dtype}; labels are integers; {mend(y)}")
+            raise DataError(
+                f"{y}: 'y' is {labels.dtype}; labels are integers; {_download_hint(y)}"
+            )
         self.labels = validate_labels(labels, str(y))
         self.ids = [f"{split}-{row:06d}" for row in range(len(labels))]
-        self.groups, meta = _slides(root, split, self.labels)
-        self.files = {"x": x, "y": y} | ({} if meta is None else {"meta": meta})
+        meta = _find_meta(root, split, self.labels)
+        self.files = {"x": x, "y": y}
+        self.groups: list[str] | None = None
+        if meta is not None:
+            self.files["meta"] = meta.path
+            self.groups = meta.slides
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,57 +87,110 @@ class PCamSource:
         return self._patches.read(indices)
 
 
-def _slides(
-    root: str, split: str, labels: NDArray[np.uint8]
-) -> tuple[Sequence[str] | None, Path | None]:
-    """Return the slide of each patch and the csv that says so, or None twice where there is no csv.
+def _download_hint(path: Path) -> str:
+    address = f"{ADDRESS}/{path.name}.gz?download=1"
+    return f"get it: curl -L '{address}' | gunzip > {path} (or set data.root)"
 
-    The official csv of valid and test are reported as swapped: of the two, the one is believed whose length and labels agree.
+
+@dataclass(frozen=True)
+class Meta:
+    """A meta csv.
+
+    Attributes:
+        path: of the file.
+        slides: N slide names.
+        labels: the columns that could be the label, bool (N,) each: tumour in the centre, and tumour
+            anywhere in the patch.
+    """
+
+    path: Path
+    slides: list[str]
+    labels: list[NDArray[np.bool_]]
+
+    def agrees(self, labels: NDArray[np.uint8]) -> bool:
+        """Return whether the csv has as many rows as labels, and a column that is equal to them."""
+        if len(self.slides) != len(labels):
+            return False
+        return any((column == labels).all() for column in self.labels)
+
+
+def _find_meta(root: str, split: str, labels: NDArray[np.uint8]) -> Meta | None:
+    """Return the meta csv of a split; None where there is none.
+
+    The official csv of valid and test are reported as swapped, so the one is taken whose length and
+    labels agree.
 
     Raises:
-        DataError: the split has a csv, and neither agrees; or one lacks its columns.
+        DataError: the split has a csv, but no csv agrees; or one lacks its columns.
     """
-    tried = {}
-    for name in (split, *filter(None, [OTHER.get(split)])):
-        meta = Path(root) / f"{STEM}{name}_meta.csv"
-        if not meta.is_file():
+    names = [split, *([SWAPPED[split]] if split in SWAPPED else [])]
+    tried: dict[str, Meta] = {}
+    for name in names:
+        path = Path(root) / f"{STEM}{name}_meta.csv"
+        if not path.is_file():
             continue
-        slides, columns = _read_meta(meta)
+        meta = read_meta(path)
         tried[name] = meta
-        if len(slides) == len(labels) and any((column == labels).all() for column in columns):
-            if name != split:
-                log.warning(
-                    "%s agrees with the labels of %s: slide names are taken from it (swapped names)",
-                    meta,
-                    split,
-                )
-            return slides, meta
-    if split in tried:
-        also = f" (nor does {tried[OTHER[split]].name})" if len(tried) > 1 else ""
-        raise DataError(
-            f"{tried[split]} does not agree with the {len(labels)} labels of {split}{also}; get it again, or remove it to go "
-            "on without slide names"
-        )
-    return None, None
+        if not meta.agrees(labels):
+            continue
+        if name != split:
+            log.warning(
+                "%s agrees with the labels of %s: slide names are taken from it (swapped names)",
+                path,
+                split,
+            )
+        return meta
+    if split not in tried:
+        return None
+    other = f" (nor does {tried[SWAPPED[split]].path.name})" if len(tried) > 1 else ""
+    raise DataError(
+        f"{tried[split].path} does not agree with the {len(labels)} labels of {split}{other};"
+        " download it again, or remove it to continue without slide names"
+    )
 
 
-def _read_meta(meta: Path) -> tuple[list[str], list[NDArray[np.bool_]]]:
-    """Return each row's slide, and what each column says that could be the label.
+def read_meta(path: Path) -> Meta:
+    """Read a meta csv; rows of another length than the first are skipped.
 
-    The csv tells tumour anywhere in the patch from tumour in its centre; either column may be the label.
+    Raises:
+        DataError: it lacks the columns wsi or tumor_patch.
     """
-    with meta.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.reader(file)
         columns = next(rows, [])
         if "wsi" not in columns or "tumor_patch" not in columns:
             raise DataError(
-                f"{meta}: columns wsi and tumor_patch are needed, there are {', '.join(columns) or 'none'}"
+                f"{path}: columns wsi and tumor_patch are needed,"
+                f" found {', '.join(columns) or 'none'}"
             )
-        told = [
-            columns.index(name) for name in ("center_tumor_patch", "tumor_patch") if name in columns
-        ]
-        pick = itemgetter(columns.index("wsi"), *told)
-        cells = [pick(row) for row in rows if len(row) == len(columns)]
-    return [row[0] for row in cells], [
-        np.array([row[i] in YES for row in cells], bool) for i in range(1, len(told) + 1)
-    ]
+        complete = [row for row in rows if len(row) == len(columns)]
+    wsi = columns.index("wsi")
+    labels = []
+    for name in ("center_tumor_patch", "tumor_patch"):
+        if name in columns:
+            place = columns.index(name)
+            labels.append(np.array([row[place] in TRUE for row in complete], bool))
+    return Meta(path, [row[wsi] for row in complete], labels)
+
+
+@register_source("pcam", config=PCamDataConfig)
+class PCamData(SourceProvider[PCamDataConfig]):
+    """PatchCamelyon, with its published splits."""
+
+    patch_size = 96
+    slides_hint = "the official meta csv in data.root"
+
+    def open(self, split: str) -> PatchSource:
+        """Open one split."""
+        return PCamSource(split, self.config.root)
+
+    @property
+    def centre_labelled(self) -> bool:
+        """True: the label is 1 if and only if the centre 32x32 contains tumour."""
+        return True
+
+    def prepare(self, address: str | None = None) -> list[str]:
+        """Download and check the nine official files; see `pcam.data.sources.pcam_files`."""
+        from pcam.data.sources.pcam_files import get_pcam
+
+        return get_pcam(Path(self.config.root), address or ADDRESS)

@@ -1,7 +1,7 @@
-"""What PatchCamelyon's official files are known by: their MD5.
+"""The MD5 of PatchCamelyon's official files.
 
-The official README lists the checksums of valid and test the wrong way round (basveeling/pcam, issues 1 and 4); here they
-are as the files of Zenodo record 2546921 have them.
+The official README lists the checksums of valid and test in each other's place (basveeling/pcam,
+issues 1 and 4). Here they are as the files of Zenodo record 2546921 have them.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+BLOCK = 1 << 20  # bytes read at a time
 STEM = "camelyonpatch_level_2_split_"
 
 # part of a split → MD5 of its .h5.gz, MD5 of its .h5
@@ -21,27 +22,29 @@ HDF5: Mapping[str, tuple[str, str]] = {
     "test_x": ("d8c2d60d490dbd479f8199bdfa0cf6ec", "2614b2e6717d6356be141d9d6dbfcb7e"),
     "test_y": ("60a7035772fbdb7f34eb86d4420cf66a", "11ed647efe9fe457a4eb45df1dba19ba"),
 }
-# The csv of slide names. Which of the two is valid's and which is test's is reported as swapped too, so no name is given
-# to them here: the labels say which one to believe (`pcam.data.sources.pcam`).
+# The csv of slide names. Which of the two is valid's and which is test's is reported as swapped too,
+# so they are not assigned to a split here: the labels decide (`pcam.data.sources.pcam`).
 TRAIN_META = "5a3dd671e465cfd74b5b822125e65b0a"
 VALID_OR_TEST_META = ("3455fd69135b66734e1008f3af684566", "67589e00a4a37ec317f2d1932c7502ca")
 
 
 def md5(path: Path) -> str:
-    """Return a file's MD5, as 32 hexadecimal digits, with a progress bar for what takes a while."""
+    """Return the MD5 of a file, 32 hexadecimal digits; a progress bar shows on slow ones."""
     digest = hashlib.md5(usedforsecurity=False)
-    size, title = path.stat().st_size, f"checking {path.name}"
-    with (
-        path.open("rb") as file,
-        tqdm(total=size, unit="B", unit_scale=True, desc=title, disable=None, leave=False) as bar,
-    ):
-        while block := file.read(1 << 20):
+    size = path.stat().st_size
+    title = f"checking {path.name}"
+    bar = tqdm(total=size, unit="B", unit_scale=True, desc=title, disable=None, leave=False)
+    with path.open("rb") as file, bar:
+        while block := file.read(BLOCK):
             digest.update(block)
             bar.update(len(block))
     return digest.hexdigest()
 
 
 def official(path: Path) -> str | None:
-    """Return which official .h5 a file is by its content, "valid_y" for one; None for any other file."""
+    """Return the official .h5 that a file's content is, such as "valid_y"; None for other files."""
     digest = md5(path)
-    return next((part for part, (_, known) in HDF5.items() if known == digest), None)
+    for part, (_, known) in HDF5.items():
+        if known == digest:
+            return part
+    return None

@@ -1,4 +1,4 @@
-"""Small tables that people and other programs write: read with their faults named."""
+"""Small csv files that people and other programs write."""
 
 import csv
 from collections.abc import Sequence
@@ -6,34 +6,74 @@ from pathlib import Path
 
 from pcam.errors import DataError
 
+Row = dict[str, str]
 
-def read_rows(path: Path, needed: Sequence[str], mend: str = "") -> list[dict[str, str]]:
-    """Return the rows of a csv, each cell as text; a byte-order mark (Excel's) is borne.
+
+def read_rows(path: Path, columns: Sequence[str], hint: str = "") -> list[Row]:
+    """Return the rows of a csv, each cell as text; a byte-order mark (Excel's) is skipped.
 
     Args:
         path: of the file.
-        needed: columns that it must have.
-        mend: what gets the file right, for the message.
+        columns: columns that it must have.
+        hint: how to get the file right, for the message.
 
     Raises:
-        DataError: it is missing, is no text, lacks a column, or a row is cut short.
+        DataError: the file is missing, is not a csv, lacks a column, or a row is cut short.
     """
-    after = f"; {mend}" if mend else ""
+    ending = f"; {hint}" if hint else ""
     if not path.is_file():
-        raise DataError(f"{path} is missing{after}")
+        raise DataError(f"{path} is missing{ending}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
+            found = reader.fieldnames or []
             rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no csv ({error}){after}") from error
-    if not set(needed) <= set(columns):
-        there = ", ".join(columns) or "none"
+        raise DataError(f"{path} is not a csv ({error}){ending}") from error
+    if not set(columns) <= set(found):
         raise DataError(
-            f"{path}: columns {' and '.join(needed)} are needed, there are {there}{after}"
+            f"{path}: columns {' and '.join(columns)} are needed,"
+            f" found {', '.join(found) or 'none'}{ending}"
         )
-    short = next((line for line, row in enumerate(rows, 2) if None in row.values()), None)
-    if short is not None:
-        raise DataError(f"{path}, line {short}: the row is cut short{after}")
+    for line, row in enumerate(rows, 2):
+        if None in row.values():
+            raise DataError(f"{path}, line {line}: the row is cut short{ending}")
     return rows
+
+
+def read_labels(path: Path, hint: str) -> dict[str, int]:
+    """Return id → label from a csv with the columns id and label.
+
+    Args:
+        path: of the file.
+        hint: how to get the file right, for the message.
+
+    Raises:
+        DataError: as `read_rows`; or an id is listed twice, or a label is neither 0 nor 1.
+    """
+    rows = read_rows(path, ("id", "label"), hint)
+    labels = {row["id"]: row["label"] for row in rows}
+    if len(labels) != len(rows):
+        raise DataError(f"{path}: {len(rows) - len(labels)} ids are listed more than once; {hint}")
+    for name, label in labels.items():
+        if label not in ("0", "1"):
+            raise DataError(f"{path}: id {name} has label {label}; labels are 0 or 1; {hint}")
+    return {name: int(label) for name, label in labels.items()}
+
+
+def read_slides(path: Path) -> dict[str, str]:
+    """Return id → slide from a csv with the columns id and wsi (or slide).
+
+    Raises:
+        DataError: the file is missing or lacks a column.
+    """
+    hint = "data.slide_csv is a csv of each patch's slide, columns id and wsi (or slide)"
+    rows = read_rows(path, ("id",), hint)
+    found = list(rows[0]) if rows else []
+    columns = [name for name in ("wsi", "slide") if name in found]
+    if not columns:
+        raise DataError(
+            f"{path}: columns id and wsi (or slide) are needed,"
+            f" found {', '.join(found) or 'no rows'}"
+        )
+    return {row["id"]: row[columns[0]] for row in rows}

@@ -1,11 +1,10 @@
-"""Files from the network: whole and checked, or not there at all, whatever happens on the way."""
+"""Files from the network: complete and checked, or absent, whatever happens on the way."""
 
 import errno
 import hashlib
 import http.client
 import logging
 import os
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -14,24 +13,27 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, Protocol
 
 from tqdm import tqdm
 
+from pcam.data.storage.space import require_space
 from pcam.errors import DataError
 
 log = logging.getLogger(__name__)
 BLOCK = 1 << 20  # bytes read at a time
 GZIP = b"\x1f\x8b"
-GONE = (400, 401, 403, 404, 410, 451)  # answers that waiting does not change
+GONE = (400, 401, 403, 404, 410, 451)  # HTTP statuses that waiting does not change
+RANGE_NOT_SATISFIABLE = 416
+PARTIAL_CONTENT = 206
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to go on trying.
+    """How long to keep trying.
 
     Attributes:
-        tries: attempts in a row that bring no new byte before giving up.
+        tries: attempts in a row without a new byte before giving up.
         wait: seconds before the second attempt; doubled before each further one.
         timeout: seconds without a byte after which a connection counts as lost.
     """
@@ -41,8 +43,19 @@ class Patience:
     timeout: float = 30.0
 
 
-class _Stale(Exception):
-    """The bytes kept from earlier are not the beginning of what the host serves now."""
+class _StaleError(Exception):
+    """The bytes kept from earlier do not belong to the file that the host serves now."""
+
+
+class _Response(Protocol):
+    """What is used of the response of urllib."""
+
+    status: int
+    headers: http.client.HTTPMessage
+
+    def read(self, size: int = -1, /) -> bytes: ...
+    def read1(self, size: int = -1, /) -> bytes: ...
+    def close(self) -> None: ...
 
 
 def download(
@@ -53,173 +66,256 @@ def download(
     size: int = 0,
     patience: Patience | None = None,
 ) -> str:
-    """Get a file; one that is served gzipped is decompressed as it arrives.
+    """Download a file; one that is served gzipped is decompressed as it arrives.
 
-    What has arrived is kept beside the target (NAME.part) and is not asked for again, in this call or a later one. The
-    target appears only when both checksums hold; bytes that do not hold are asked for once more from the beginning.
+    What has arrived is kept beside the target (NAME.part) and is not requested again, in this call or
+    a later one. The target appears only when both checksums are right. If they are not, the file is
+    requested once more from the beginning.
 
     Args:
         url: http or https.
         target: the file wanted, decompressed.
         served_md5: MD5 of the bytes as served; any of these is right; none: not checked.
         md5: MD5 of the file wanted, likewise.
-        size: of the file wanted, bytes, as far as known; to know before the start whether the disk has room.
-        patience: how long to go on trying.
+        size: of the file wanted in bytes, as far as known, to check the disk's room at the start.
+        patience: how long to keep trying.
 
     Returns:
         The MD5 of the file wanted.
 
     Raises:
-        DataError: the host cannot be reached, does not have it, serves something else; the disk is full.
+        DataError: the host cannot be reached, does not have the file, or serves another one; or the
+            disk is full.
     """
-    part, unpacked = (target.with_name(target.name + ending) for ending in (".part", ".unpacked"))
+    part = target.with_name(target.name + ".part")
+    unpacked = target.with_name(target.name + ".unpacked")
     target.parent.mkdir(parents=True, exist_ok=True)
-    for last in (False, True):
-        try:
-            found = _arrive(url, part, unpacked, size, patience or Patience())
-        except (_Stale, zlib.error):
-            found = ("", "")
-        if (
-            all(
-                not known or md5_ in known
-                for md5_, known in zip(found, (served_md5, md5), strict=True)
-            )
-            and found[0]
-        ):
+    found = None
+    for attempt in (1, 2):
+        found = _fetch(url, part, unpacked, size, patience or Patience())
+        if found is not None and found.matches(served_md5, md5):
             os.replace(unpacked, target)
             part.unlink()
-            return found[1]
+            return found.content
         part.unlink(missing_ok=True)
         unpacked.unlink(missing_ok=True)
-        if not last:
-            log.warning("%s arrived with wrong bytes; once more from the beginning", target.name)
+        if attempt == 1:
+            log.warning("%s has a wrong checksum; downloading it again", target.name)
+    received = "a broken gzip file" if found is None else f"MD5 {found.served}"
+    expected = f", not {' or '.join(served_md5)}" if served_md5 else ""
     raise DataError(
-        f"{url} serves other bytes than the published ones (MD5 {found[0] or 'of no gzip file'}, not "
-        f"{' or '.join(served_md5)}); try later, or get {target} elsewhere"
+        f"{url} serves other bytes than the published ones ({received}{expected}); try later, or get"
+        f" {target} elsewhere"
     )
 
 
-def _arrive(url: str, part: Path, unpacked: Path, size: int, patience: Patience) -> tuple[str, str]:
-    """Fetch and decompress; return the MD5 of what was served and of what was in it."""
-    outer, inner = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
-    gunzip: Any = None
+@dataclass(frozen=True)
+class _Digests:
+    """MD5 of a download: of the bytes as served, and of the decompressed content."""
+
+    served: str
+    content: str
+
+    def matches(self, served_md5: tuple[str, ...], md5: tuple[str, ...]) -> bool:
+        """Return whether both are among the right ones; no right ones: not checked."""
+        served_right = not served_md5 or self.served in served_md5
+        return served_right and (not md5 or self.content in md5)
+
+
+def _fetch(url: str, part: Path, unpacked: Path, size: int, patience: Patience) -> _Digests | None:
+    """Download and decompress; None where the bytes are not a whole gzip file."""
+    served = hashlib.md5(usedforsecurity=False)
+    content = hashlib.md5(usedforsecurity=False)
+    gunzip = None
+    first = True
     try:
         with unpacked.open("wb") as out:
-            for n, block in enumerate(_bytes(url, part, size, patience)):
-                if n == 0 and block[:2] == GZIP:
+            for block in _Transfer(url, part, size, patience).blocks():
+                if first and block[:2] == GZIP:
                     gunzip = zlib.decompressobj(wbits=31)
-                outer.update(block)
+                first = False
+                served.update(block)
                 plain = gunzip.decompress(block) if gunzip else block
-                inner.update(plain)
+                content.update(plain)
                 out.write(plain)
     except OSError as error:
         raise DataError(
             f"{unpacked.parent} cannot be written ({error}); what has arrived is kept; set data.root"
         ) from error
+    except (_StaleError, zlib.error):
+        return None
     if gunzip and not gunzip.eof:
-        raise _Stale
-    return outer.hexdigest(), inner.hexdigest()
+        return None
+    return _Digests(served.hexdigest(), content.hexdigest())
 
 
-def _bytes(url: str, part: Path, size: int, patience: Patience) -> Iterator[bytes]:
-    """Yield a file from its beginning: what ``part`` holds, then what the host sends, kept in ``part`` as it comes."""
-    done, total, idle = 0, None, 0
-    with (
-        part.open("a+b") as kept,
-        tqdm(unit="B", unit_scale=True, desc=part.stem, disable=None, leave=False) as bar,
-    ):
+class _Transfer:
+    """The transfer of one file, continued over lost connections.
+
+    Args:
+        url: of the file.
+        part: where the bytes are kept as they arrive.
+        size: of the decompressed file, as far as known.
+        patience: how long to keep trying.
+    """
+
+    def __init__(self, url: str, part: Path, size: int, patience: Patience) -> None:
+        self.url = url
+        self.part = part
+        self.size = size
+        self.patience = patience
+        self.done = 0  # bytes so far
+        self.total: int | None = None  # bytes of the file, once the host has said it
+        self.complete = False
+        self.bar = tqdm(unit="B", unit_scale=True, desc=part.stem, disable=None, leave=False)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the file from its start: what was kept, then what the host sends.
+
+        Raises:
+            DataError: the host does not have the file, or too many attempts brought nothing.
+            _StaleError: what was kept is not the start of the host's file.
+            OSError: the disk is full.
+        """
+        with self.part.open("a+b") as kept, self.bar:
+            yield from self._kept_blocks(kept)
+            idle = 0
+            while not self.complete:
+                before = self.done
+                reason = "the connection was closed early"
+                try:
+                    yield from self._received_blocks(kept)
+                except urllib.error.HTTPError as error:
+                    reason = self._explain_status(error)
+                except (http.client.HTTPException, OSError) as error:
+                    if _disk_is_full(error):
+                        raise
+                    reason = str(getattr(error, "reason", "") or error or type(error).__name__)
+                self._check_length()
+                if not self.complete:
+                    idle = 0 if self.done > before else idle + 1
+                    self._wait(idle, reason)
+
+    def _kept_blocks(self, kept: BinaryIO) -> Iterator[bytes]:
         kept.seek(0)
         while block := kept.read(BLOCK):
-            done += len(block)
-            bar.update(len(block))
+            self._count(block)
             yield block
-        while total is None or done < total:
-            before, reason = done, "the connection was closed early"
-            try:
-                with closing(_ask(url, done, patience.timeout)) as answer:
-                    skip, total = _place(answer, done, url)
-                    if bar.total is None and total is not None:
-                        _room(part.parent, total - done, max(size, total))
-                    bar.total = total
-                    while block := answer.read1(BLOCK):
-                        fresh, skip = block[skip:], max(0, skip - len(block))
-                        if fresh:
-                            kept.write(fresh)
-                            kept.flush()
-                            done += len(fresh)
-                            bar.update(len(fresh))
-                            yield fresh
-                if total is None:  # the host did not say how long it is; gzip's own end tells
-                    return
-            except urllib.error.HTTPError as error:
-                if error.code == 416:
-                    if error.headers.get("Content-Range", "").rpartition("/")[2] == str(done):
-                        return  # nothing is left to be sent
-                    raise _Stale from error
-                if error.code in GONE:
-                    raise DataError(
-                        f"{url} answers {error.code} {error.reason}; get {part.stem} elsewhere"
-                    ) from error
-                reason = f"the host answers {error.code} {error.reason}"
-            except (http.client.HTTPException, OSError) as error:
-                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                reason = str(getattr(error, "reason", "") or error or type(error).__name__)
-            if total is not None and done > total:
-                raise _Stale
-            if total is None or done < total:
-                idle = 0 if done > before else idle + 1
-                if idle >= patience.tries:
-                    raise DataError(
-                        f"{url} cannot be had ({reason}); the same command goes on from {done / 1e6:,.1f} MB"
-                    )
-                wait = patience.wait * 2 ** max(0, idle - 1)
-                log.warning(
-                    "%s: %s at %.1f MB; again in %.0f s", part.stem, reason, done / 1e6, wait
-                )
-                time.sleep(wait)
+
+    def _received_blocks(self, kept: BinaryIO) -> Iterator[bytes]:
+        """Yield what one connection brings."""
+        with closing(_request(self.url, self.done, self.patience.timeout)) as response:
+            skip, self.total = _interpret_headers(response, self.done, self.url)
+            if self.bar.total is None and self.total is not None:
+                needed = self.total - self.done + max(self.size, self.total)
+                require_space(self.part.parent, needed, "(set data.root)")
+            self.bar.total = self.total
+            while block := response.read1(BLOCK):
+                fresh = block[skip:]
+                skip = max(0, skip - len(block))
+                if fresh:
+                    kept.write(fresh)
+                    kept.flush()
+                    self._count(fresh)
+                    yield fresh
+        if self.total is None:  # the host does not say the length; the end of the gzip file does
+            self.complete = True
+
+    def _count(self, block: bytes) -> None:
+        self.done += len(block)
+        self.bar.update(len(block))
+
+    def _check_length(self) -> None:
+        """Note whether the file is complete.
+
+        Raises:
+            _StaleError: there are more bytes than the file has.
+        """
+        if self.total is None:
+            return
+        if self.done > self.total:
+            raise _StaleError
+        self.complete = self.done == self.total
+
+    def _explain_status(self, error: urllib.error.HTTPError) -> str:
+        """Return the reason to try again that an HTTP status gives.
+
+        Raises:
+            DataError: trying again would not help.
+            _StaleError: the host's file is shorter than what was kept.
+        """
+        if error.code == RANGE_NOT_SATISFIABLE:
+            length = error.headers.get("Content-Range", "").rpartition("/")[2]
+            if length != str(self.done):
+                raise _StaleError from error
+            self.complete = True
+            return "nothing is left to send"
+        if error.code in GONE:
+            raise DataError(
+                f"{self.url} answers {error.code} {error.reason}; get {self.part.stem} elsewhere"
+            ) from error
+        return f"the host answers {error.code} {error.reason}"
+
+    def _wait(self, idle: int, reason: str) -> None:
+        """Wait before the next attempt.
+
+        Raises:
+            DataError: too many attempts brought nothing.
+        """
+        megabytes = self.done / 1e6
+        if idle >= self.patience.tries:
+            raise DataError(
+                f"{self.url} cannot be downloaded ({reason}); the same command continues from"
+                f" {megabytes:,.1f} MB"
+            )
+        wait = self.patience.wait * 2 ** max(0, idle - 1)
+        log.warning(
+            "%s: %s at %.1f MB; next attempt in %.0f s", self.part.stem, reason, megabytes, wait
+        )
+        time.sleep(wait)
 
 
-def _ask(url: str, start: int, timeout: float) -> Any:
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
-    return urllib.request.urlopen(request, timeout=timeout)
+def _disk_is_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def _place(answer: Any, done: int, url: str) -> tuple[int, int | None]:
-    """Return how many bytes of an answer to leave out, and the whole file's length where the host says it."""
-    if "text/html" in answer.headers.get("Content-Type", ""):
-        said = " ".join(answer.read(400).decode(errors="replace").split())[:120]
+def _request(url: str, start: int, timeout: float) -> _Response:
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    request = urllib.request.Request(url, headers=headers)
+    response: _Response = urllib.request.urlopen(request, timeout=timeout)
+    return response
+
+
+def _interpret_headers(response: _Response, done: int, url: str) -> tuple[int, int | None]:
+    """Return how many bytes of a response to skip, and the file's length where the host says it.
+
+    Raises:
+        DataError: the host sends a web page.
+        _StaleError: the host sends another part than the one requested.
+    """
+    if "text/html" in response.headers.get("Content-Type", ""):
+        text = " ".join(response.read(400).decode(errors="replace").split())[:120]
         raise DataError(
-            f"{url} answers with a page in place of the file ({said}); try later, or get it elsewhere"
+            f"{url} answers with a web page instead of the file ({text}); try later, or get it"
+            " elsewhere"
         )
-    length = answer.headers.get("Content-Length")
-    if answer.status == 206:
-        first, _, total = (
-            answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")
-        )
+    if response.status == PARTIAL_CONTENT:
+        content_range = response.headers.get("Content-Range", "").removeprefix("bytes ")
+        first, _, rest = content_range.partition("-")
         if first != str(done):
-            raise _Stale
-        total = total.rpartition("/")[2]
+            raise _StaleError
+        total = rest.rpartition("/")[2]
         return 0, int(total) if total.isdigit() else None
-    return done, int(
-        length
-    ) if length else None  # the host sends all of it again, whatever was asked for
+    # the host sends the whole file, whatever was requested
+    length = response.headers.get("Content-Length")
+    return done, int(length) if length else None
 
 
-def _room(folder: Path, served: int, size: int) -> None:
-    needed, free = served + size, shutil.disk_usage(folder).free
-    if free < needed:
-        raise DataError(
-            f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; set data.root"
-        )
-
-
-def length(url: str, timeout: float = 10.0) -> int:
-    """Return how many bytes a host would send, 0 where it does not say."""
+def content_length(url: str, timeout: float = 10.0) -> int:
+    """Return how many bytes a host would send; 0 where it does not say."""
+    request = urllib.request.Request(url, method="HEAD")
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(url, method="HEAD"), timeout=timeout
-        ) as answer:
-            return int(answer.headers.get("Content-Length") or 0)
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return int(response.headers.get("Content-Length") or 0)
     except (OSError, http.client.HTTPException, ValueError):
         return 0

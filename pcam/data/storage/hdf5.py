@@ -1,7 +1,6 @@
-"""Arrays in HDF5 files: opened with their faults named, read from any storage, safe across processes."""
+"""Arrays in HDF5 files: clear errors, fast reading from any storage, safe across processes."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,183 +10,215 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pcam.data.base import Indices, Pixels
+from pcam.data.storage.space import require_space
 from pcam.errors import DataError
 
+REWRITE_ROWS = 512  # patches rewritten at a time, at least
+HINT = "remove it and run this command again"
 
-def opened(path: Path, key: str, mend: str) -> h5py.Dataset:
+
+def open_dataset(path: Path, key: str, hint: str) -> h5py.Dataset:
     """Open one array of a file.
 
     Args:
         path: the HDF5 file.
         key: name of the array in it.
-        mend: what gets the file again, for the message.
+        hint: how to get the file again, for the message.
 
     Raises:
-        DataError: the file is missing, is no HDF5 file, is cut off, or lacks the key.
+        DataError: the file is missing, is not an HDF5 file, is cut off, or lacks the key.
     """
     if not path.is_file():
-        raise DataError(f"{path} is missing; {mend}")
+        raise DataError(f"{path} is missing; {hint}")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
         reason = "is cut off" if "truncated" in str(error) else "is not an HDF5 file"
-        raise DataError(f"{path} {reason} ({path.stat().st_size:,} bytes); {mend}") from error
+        raise DataError(f"{path} {reason} ({path.stat().st_size:,} bytes); {hint}") from error
     if key not in file or not isinstance(file[key], h5py.Dataset):
-        raise DataError(f"{path} has no array '{key}', only {', '.join(file) or 'nothing'}; {mend}")
+        found = ", ".join(file) or "nothing"
+        raise DataError(f"{path} has no array '{key}', only {found}; {hint}")
     return file[key]
 
 
 class PatchArray:
     """Patches in one HDF5 array, uint8 (N, H, W, 3).
 
-    Uncompressed patches that lie in one piece each (a contiguous array, or chunks of whole patches) are read through a memory
-    map: no handle, no lock, the same in every process. Any other storage is read by h5py in sorted order, through a handle
-    that each process opens for itself (h5py's do not survive a fork).
+    Uncompressed patches that are stored in one piece each (a contiguous array, or chunks of whole
+    patches) are read through a memory map: no handle, no lock, the same in every process. Any other
+    storage is read by h5py in sorted order, through a handle that each process opens for itself,
+    because h5py's handles do not survive a fork.
     """
 
-    def __init__(self, path: Path, key: str, mend: str) -> None:
-        dataset = opened(path, key, mend)
+    def __init__(self, path: Path, key: str, hint: str) -> None:
+        """Open an array.
+
+        Args:
+            path: the HDF5 file.
+            key: name of the array in it.
+            hint: how to get the file again, for messages.
+
+        Raises:
+            DataError: as `open_dataset`; or the array is not of patches.
+        """
+        dataset = open_dataset(path, key, hint)
         if dataset.ndim != 4 or dataset.shape[3] != 3:
             raise DataError(
-                f"{path}: '{key}' has shape {dataset.shape}; patches are (N, height, width, 3); {mend}"
+                f"{path}: '{key}' has shape {dataset.shape}; patches are (N, height, width, 3);"
+                f" {hint}"
             )
         if dataset.dtype != np.uint8:
-            raise DataError(f"{path}: '{key}' is {dataset.dtype}; patches are uint8; {mend}")
-        self.path, self.key, self.mend = path, key, mend
+            raise DataError(f"{path}: '{key}' is {dataset.dtype}; patches are uint8; {hint}")
+        self.path = path
+        self.key = key
+        self.hint = hint
         self.shape: tuple[int, int, int, int] = dataset.shape
-        self._places = _places(dataset)
+        self._offsets = _patch_offsets(dataset)
         dataset.file.close()
         self._open()
 
     def _open(self) -> None:
-        self._handle: tuple[int, Any] | None = None
-        if self._places is not None:
-            size = int(np.prod(self.shape[1:]))
-            self._bytes = np.asarray(np.memmap(self.path, np.uint8, "r"))
-            start = int(self._places[0]) if len(self._places) else 0
-            together = bool((np.diff(self._places) == size).all())
-            self._map = (
-                self._bytes[start : start + size * len(self)].reshape(self.shape)
-                if together
-                else None
-            )
+        self._handle: tuple[int, h5py.Dataset] | None = None
+        self._map: Pixels | None = None
+        if self._offsets is None:
+            return
+        self._bytes = np.asarray(np.memmap(self.path, np.uint8, "r"))
+        size = int(np.prod(self.shape[1:]))
+        contiguous = bool((np.diff(self._offsets) == size).all())
+        if contiguous:
+            start = int(self._offsets[0]) if len(self._offsets) else 0
+            self._map = self._bytes[start : start + size * len(self)].reshape(self.shape)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def read(self, indices: Indices) -> Pixels:
-        """Return the patches at ``indices`` (any order, repeats allowed), uint8 (n, H, W, 3)."""
-        if self._places is None:
-            return self._through_handle(indices)
+        """Return patches, uint8 (n, H, W, 3).
+
+        Args:
+            indices: (n,), in any order, with or without repeats.
+
+        Raises:
+            DataError: a patch cannot be read.
+        """
+        if self._offsets is None:
+            return self._read_with_h5py(indices)
         if self._map is not None:
             return self._map[indices]
-        patches = np.empty((len(indices), int(np.prod(self.shape[1:]))), np.uint8)
-        for i, place in enumerate(self._places[indices].tolist()):
-            patches[i] = self._bytes[place : place + patches.shape[1]]
+        size = int(np.prod(self.shape[1:]))
+        patches = np.empty((len(indices), size), np.uint8)
+        for i, offset in enumerate(self._offsets[indices].tolist()):
+            patches[i] = self._bytes[offset : offset + size]
         return patches.reshape(len(indices), *self.shape[1:])
 
-    def _through_handle(self, indices: Indices) -> Pixels:
+    def _read_with_h5py(self, indices: Indices) -> Pixels:
         if self._handle is None or self._handle[0] != os.getpid():
             self._handle = (os.getpid(), h5py.File(self.path, "r")[self.key])
+        dataset = self._handle[1]
         rows, place = np.unique(indices, return_inverse=True)
         patches = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        try:
-            for i, row in enumerate(rows):
-                self._handle[1].read_direct(patches, np.s_[row], np.s_[i])
-        except OSError as error:
-            raise DataError(
-                f"{self.path}: patch {row} cannot be read ({error}); {self.mend}"
-            ) from error
+        for i, row in enumerate(rows):
+            try:
+                dataset.read_direct(patches, np.s_[row], np.s_[i])
+            except OSError as error:
+                raise DataError(
+                    f"{self.path}: patch {row} cannot be read ({error}); {self.hint}"
+                ) from error
         return patches[place]
 
-    def __getstate__(self) -> dict[str, Any]:
-        # a pickled memory map would carry all of the pixels
-        return {
-            key: value
-            for key, value in self.__dict__.items()
-            if key not in ("_handle", "_bytes", "_map")
-        }
+    def __getstate__(self) -> dict[str, object]:
+        # a pickled memory map would contain all of the pixels
+        dropped = ("_handle", "_bytes", "_map")
+        return {key: value for key, value in self.__dict__.items() if key not in dropped}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open()
 
 
-def _places(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
-    """Return the byte of the file at which each patch begins, int64 (N,); None where patches do not lie there as they are."""
+def _patch_offsets(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
+    """Return the byte of the file at which each patch starts, int64 (N,).
+
+    None where patches are not stored as they are: compressed, in pieces, or not at all.
+    """
     size = int(np.prod(dataset.shape[1:]))
+    rows = np.arange(len(dataset))
     if dataset.chunks is None:
         start = dataset.id.get_offset()
-        return None if start is None else start + size * np.arange(len(dataset))
-    deep = dataset.chunks[0]
+        return None if start is None else start + size * rows
     if dataset.chunks[1:] != dataset.shape[1:] or dataset.id.get_create_plist().get_nfilters():
         return None
-    starts = np.full(-(-len(dataset) // deep), -1, np.int64)
+    depth = dataset.chunks[0]
+    starts = np.full(-(-len(dataset) // depth), -1, np.int64)
 
     def note(chunk: Any) -> None:
-        starts[chunk.chunk_offset[0] // deep] = chunk.byte_offset
+        starts[chunk.chunk_offset[0] // depth] = chunk.byte_offset
 
     dataset.id.chunk_iter(note)
-    if (starts < 0).any():  # a chunk that was never written has no place
+    if (starts < 0).any():  # a chunk that was never written has no offset
         return None
-    rows = np.arange(len(dataset))
-    places: NDArray[np.int64] = starts[rows // deep] + size * (rows % deep)
-    return places
-
-
-AGAIN = "remove it and type this again"
+    offsets: NDArray[np.int64] = starts[rows // depth] + size * (rows % depth)
+    return offsets
 
 
 def is_mapped(path: Path, key: str) -> bool:
-    """Tell whether a file's array can be a memory map."""
-    dataset = opened(path, key, AGAIN)
+    """Return whether an array of a file can be memory mapped."""
+    dataset = open_dataset(path, key, HINT)
     with dataset.file:
-        return _places(dataset) is not None
+        return _patch_offsets(dataset) is not None
 
 
 def rewrite(path: Path, key: str) -> None:
-    """Write a file anew with one array contiguous and uncompressed, so that it can be a memory map.
+    """Rewrite a file with one array contiguous and uncompressed, so that it can be memory mapped.
 
-    A compressed array is slow to read in random order. The file is replaced only once the new one is whole.
+    A compressed array is slow to read in random order. The file is replaced only when the new one is
+    complete.
+
+    Args:
+        path: the HDF5 file.
+        key: name of the array.
 
     Raises:
-        DataError: it cannot be read, or the disk is too small.
+        DataError: it cannot be read or written, or the disk is too small.
     """
-    dataset, partial = opened(path, key, AGAIN), path.with_suffix(".rewritten")
+    dataset = open_dataset(path, key, HINT)
+    partial = path.with_suffix(".rewritten")
     with dataset.file as old:
-        size, free = dataset.size * dataset.dtype.itemsize, shutil.disk_usage(path.parent).free
-        if free < size * 1.01:
-            raise DataError(
-                f"{path.parent} has {free / 1e9:.1f} GB free, {size / 1e9:.1f} GB are needed to rewrite {path.name}"
-            )
-        rows = dataset.chunks[0] if dataset.chunks else 1
-        step = -(-512 // rows) * rows  # whole chunks, each decompressed once
+        size = dataset.size * dataset.dtype.itemsize
+        require_space(path.parent, size * 1.01, f"to rewrite {path.name}")
         try:
-            bar = tqdm(
-                total=len(dataset), unit="patch", desc=f"rewriting {path.name}", disable=None
-            )
-            with h5py.File(partial, "w") as new, bar:
+            with h5py.File(partial, "w") as new:
                 for name in old:
                     if name != key:
                         old.copy(name, new)
-                whole = new.create_dataset(key, dataset.shape, dataset.dtype)
-                for start in range(0, len(dataset), step):
-                    block = dataset[start : start + step]
-                    whole[start : start + step] = block
-                    bar.update(len(block))
+                _copy_uncompressed(dataset, new, key, f"rewriting {path.name}")
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise DataError(f"{path} cannot be rewritten ({error})") from error
     os.replace(partial, path)
 
 
-def read_column(path: Path, key: str, mend: str) -> NDArray[Any]:
-    """Return one array of a file, whole, as a vector (N,)."""
-    dataset = opened(path, key, mend)
-    try:
-        values: NDArray[Any] = dataset[()].reshape(-1)
-    except OSError as error:
-        raise DataError(f"{path}: '{key}' cannot be read ({error}); {mend}") from error
-    finally:
-        dataset.file.close()
+def _copy_uncompressed(dataset: h5py.Dataset, file: h5py.File, key: str, title: str) -> None:
+    rows = dataset.chunks[0] if dataset.chunks else 1
+    step = -(-REWRITE_ROWS // rows) * rows  # whole chunks, so that each is decompressed once
+    copy = file.create_dataset(key, dataset.shape, dataset.dtype)
+    with tqdm(total=len(dataset), unit="patch", desc=title, disable=None) as bar:
+        for start in range(0, len(dataset), step):
+            block = dataset[start : start + step]
+            copy[start : start + step] = block
+            bar.update(len(block))
+
+
+def read_column(path: Path, key: str, hint: str) -> NDArray[Any]:
+    """Return one array of a file, whole, as a vector (N,) of the file's dtype.
+
+    Raises:
+        DataError: as `open_dataset`; or the array cannot be read.
+    """
+    dataset = open_dataset(path, key, hint)
+    with dataset.file:
+        try:
+            values: NDArray[Any] = dataset[()].reshape(-1)
+        except OSError as error:
+            raise DataError(f"{path}: '{key}' cannot be read ({error}); {hint}") from error
     return values

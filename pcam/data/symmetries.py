@@ -1,4 +1,8 @@
-"""The eight symmetries of a square: quarter turns, and whether mirrored left to right afterwards."""
+"""The eight symmetries of a square.
+
+A symmetry is a number of quarter turns, anticlockwise, and whether the image is then mirrored left
+to right.
+"""
 
 import torch
 from torch import Tensor
@@ -11,14 +15,14 @@ D4: tuple[Symmetry, ...] = tuple(
 
 
 def rotate(images: Tensor, symmetry: Symmetry) -> Tensor:
-    """Return (..., H, W) as a symmetry shows it."""
+    """Return images (..., H, W) rotated, then mirrored, by a symmetry."""
     turns, mirrored = symmetry
     view = torch.rot90(images, turns, (-2, -1)) if turns else images
     return view.flip(-1) if mirrored else view
 
 
 def rotate_back(images: Tensor, symmetry: Symmetry) -> Tensor:
-    """Return what ``turned`` was given."""
+    """Return the images that `rotate` was given; the inverse of the symmetry."""
     turns, mirrored = symmetry
     view = images.flip(-1) if mirrored else images
     return torch.rot90(view, -turns, (-2, -1)) if turns else view

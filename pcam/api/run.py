@@ -1,0 +1,227 @@
+"""A finished run in Python: predict, evaluate, explain. Nothing is printed or written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam.api.images import ArraySource, Images, to_patches
+from pcam.config.plugins import import_plugins
+from pcam.config.schema import EvaluateConfig, TrainConfig
+from pcam.config.validation import validate
+from pcam.errors import ConfigError, suggest
+from pcam.evaluation.evaluate import Evaluation, evaluate_run
+from pcam.evaluation.inference import predict_probabilities
+from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run
+
+if TYPE_CHECKING:
+    from pcam.attribution.options import Options
+    from pcam.data.base import Pixels
+
+TestTimeAugmentation = Literal["none", "flips", "d4"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Maps of what decides the network's output.
+
+    Attributes:
+        method: name of the attribution method.
+        images: uint8 (N, H, W, 3), as the network sees them, cropped.
+        maps: float32 (N, H, W), one value per pixel of ``images``.
+        gap: float64 (N,), by how much the sum of a map misses the change of the log-odds, as a
+            share of that change; NaN for methods that make no promise about the sum.
+    """
+
+    method: str
+    images: NDArray[np.uint8]
+    maps: NDArray[np.float32]
+    gap: NDArray[np.float64]
+
+
+class Run:
+    """A finished training, opened for use. ``pcam.load_run`` makes one.
+
+    Attributes:
+        classes: the names of the classes 0 and 1; ``predict`` returns the probability of class 1.
+    """
+
+    classes = ("negative", "positive")
+
+    def __init__(self, saved: SavedRun) -> None:
+        self._saved = saved
+
+    @property
+    def config(self) -> TrainConfig:
+        """The config of the training."""
+        return self._saved.config
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self._saved.folder
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, network={self._saved.label!r})"
+
+    def predict(
+        self, images: Images, tta: TestTimeAugmentation = "none", batch_size: int = 64
+    ) -> NDArray[np.float64]:
+        """Return the probability of the positive class for each image.
+
+        The run's crop is applied, and the network resizes and normalises: pass patches as they are.
+
+        Args:
+            images: a uint8 array (N, H, W, 3); or one image or a list of images of one size, each a
+                uint8 array (H, W, 3), a PIL image or the path of a file.
+            tta: test-time augmentation: none, flips (4 views) or d4 (8 views), whose probabilities
+                are averaged.
+            batch_size: the number of images that the network sees at once.
+
+        Returns:
+            float64 (N,), from 0 to 1.
+
+        Raises:
+            DataError: the images have another dtype or shape, or a file cannot be read.
+        """
+        return predict_probabilities(
+            self._saved.model,
+            ArraySource(to_patches(images)),
+            crop_for_split(self.config, "test"),
+            batch_size,
+            num_workers=0,
+            tta=tta,
+        )
+
+    def evaluate(
+        self,
+        split: Literal["train", "valid", "test"] = "test",
+        *,
+        tta: TestTimeAugmentation = "none",
+        threshold: float | Literal["youden", "sensitivity"] = 0.5,
+        sensitivity: float = 0.95,
+        calibration: Literal["none", "temperature"] = "none",
+        resamples: int = 2000,
+        seed: int = 0,
+        data: dict[str, object] | None = None,
+    ) -> Evaluation:
+        """Return the metrics of one split with 95 % intervals, equal to those of ``pcam.evaluate``.
+
+        Args:
+            split: train, valid or test.
+            tta: test-time augmentation, as in ``predict``.
+            threshold: a patch is predicted positive from this probability on; youden and
+                sensitivity choose it on the run's valid split.
+            sensitivity: the wanted sensitivity for threshold="sensitivity".
+            calibration: temperature divides the log-odds by a number that is fitted on valid.
+            resamples: number of bootstrap resamples, at least 100.
+            seed: of the bootstrap.
+            data: keys of the config's ``data``: overrides such as {"batch_size": 256}, or another
+                source such as {"name": "pcam", "root": "/data/pcam"}; None for the run's own data.
+
+        Returns:
+            An ``Evaluation``: ``.metrics["auroc"]["value"]``, ``.probability``, ``.label``, ...
+
+        Raises:
+            ConfigError: an argument is out of range.
+            DataError: the data is missing or has no labels.
+        """
+        values = {
+            "run": str(self.folder),
+            "split": split,
+            "data": data or {},
+            "splits": {"name": "auto", "share": 0.2, "seed": seed},
+            "tta": tta,
+            "threshold": threshold,
+            "sensitivity": sensitivity,
+            "calibration": calibration,
+            "resamples": resamples,
+            "seed": seed,
+        }
+        return evaluate_run(self._saved, validate(EvaluateConfig, values))
+
+    def explain(
+        self,
+        images: Images,
+        method: str = "integrated_gradients",
+        *,
+        layer: str = "auto",
+        references: Images | None = None,
+        **options: str | int | float,
+    ) -> Explanation:
+        """Return a map for each image: what raises and what lowers the log-odds of "positive".
+
+        Args:
+            images: as in ``predict``; the run's crop is applied.
+            method: name of a registered attribution method, such as integrated_gradients, gradcam,
+                saliency or occlusion.
+            layer: the layer of Grad-CAM and HiResCAM: its name, "first", "last" or "auto".
+            references: other images that gradient_shap compares with.
+            **options: settings of the method: baseline, steps, max_steps, samples, noise, window,
+                stride, batch, seed (see ``pcam.attribution.options.Options``).
+
+        Returns:
+            An ``Explanation``, whose ``.maps`` are float32 (N, H, W).
+
+        Raises:
+            ConfigError: the method, a setting or the layer is unknown, or the method does not apply
+                to the network.
+            DataError: the images have another dtype or shape, or a file cannot be read.
+        """
+        from pcam.attribution.explainer import explain
+
+        shown = self._crop(images)
+        others = None if references is None else self._crop(references)
+        found = explain(self._saved.model, shown, method, _make_options(options), layer, others)
+        return Explanation(
+            method=method,
+            images=shown,
+            maps=found.values.numpy(),
+            gap=found.gap.double().numpy(),
+        )
+
+    def _crop(self, images: Images) -> "Pixels":
+        """Return images as the network sees them: uint8 (N, h, w, 3)."""
+        patches = to_patches(images)
+        crop = crop_for_split(self.config, "test")
+        return crop(patches, np.arange(len(patches)), 0)
+
+
+def _make_options(values: dict[str, str | int | float]) -> "Options":
+    """Return the settings of the attribution methods.
+
+    Raises:
+        ConfigError: a name is unknown, or a value has the wrong type or range.
+    """
+    from pcam.attribution.options import Options
+
+    known = {field.name: type(field.default) for field in fields(Options)}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(f"explain has no option {name}{suggest(name, known)}")
+        expected = (int, float) if known[name] is float else known[name]
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise ConfigError(f"{name}={value!r} is not of type {known[name].__name__}")
+    return Options(**values)  # type: ignore[arg-type]
+
+
+def load_run(folder: str | Path, plugins: Sequence[str] = ()) -> Run:
+    """Open a run folder.
+
+    Args:
+        folder: a run folder, as ``pcam.train`` writes it.
+        plugins: modules that register what the run uses. A run that names plugins is opened only if
+            they are named here or in PCAM_PLUGINS: nothing that a folder names is imported.
+
+    Returns:
+        The run, its network in eval mode on the GPU if there is one.
+
+    Raises:
+        RunError: the folder holds no run, or has no readable checkpoint.
+        ConfigError: the run's config is damaged, or uses a plugin that is not named.
+    """
+    import_plugins(plugins)
+    return Run(open_run(Path(folder).expanduser().absolute()))

@@ -1,0 +1,71 @@
+"""What happens before and after Hydra's jobs. conf/command.yaml names the class here."""
+
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from pcam.cli.errors import Abort
+from pcam.cli.multirun import ensure_no_choices_left, start_multirun
+from pcam.errors import PcamError, RunError
+from pcam.sweeps.state import FailedBefore, plain_override, record_failure
+
+
+class CommandCallback(Callback):
+    """Creates a run's folder; keeps a sweep's state.
+
+    Attributes:
+        sweep: the folder of the sweep that this process started.
+        created: the folders that were created for a single run, innermost first.
+    """
+
+    # Hydra makes the instance itself, so the command reads these from the class.
+    sweep: ClassVar[Path | None] = None
+    created: ClassVar[tuple[Path, ...]] = ()
+
+    @classmethod
+    def reset(cls) -> None:
+        """Clear what is known of an earlier command of the same process."""
+        cls.sweep = None
+        cls.created = ()
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Create the folder of a single run."""
+        folder = Path(config.hydra.run.dir).absolute()
+        try:
+            ensure_no_choices_left(config)
+            missing = [path for path in (folder, *folder.parents) if not path.exists()]
+            CommandCallback.created = tuple(missing)
+            folder.mkdir(parents=True, exist_ok=True)
+        except PcamError as error:
+            raise Abort(error) from error
+        except OSError as error:
+            message = f"cannot create output directory {folder} ({error}); set hydra.run.dir"
+            raise Abort(RunError(message)) from error
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Write the sweep's state."""
+        try:
+            CommandCallback.sweep = start_multirun(config, config.hydra.job.config_name)
+        except PcamError as error:
+            raise Abort(error) from error
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Record why a sweep's job failed, or remove the record of an earlier failure."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
+        folder = Path(config.hydra.runtime.output_dir)
+        if job_return.status == JobStatus.COMPLETED:
+            (folder / "failure.json").unlink(missing_ok=True)
+            return
+        error = job_return._return_value  # the property raises it
+        if isinstance(error, FailedBefore):
+            message = str(error)
+        else:
+            words = [plain_override(word) for word in config.hydra.overrides.task]
+            message = record_failure(folder, error, words)
+        print(f"job {config.hydra.job.num} failed: {message}", file=sys.stderr, flush=True)

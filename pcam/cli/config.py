@@ -1,0 +1,68 @@
+"""From what Hydra composes to the typed config of a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pcam.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pcam.config.schema import CommandConfig
+
+
+def typed_config(composed: DictConfig, command: str) -> CommandConfig:
+    """Return the validated config of a command.
+
+    Args:
+        composed: what Hydra composed, without its own ``hydra`` section.
+        command: the command's name.
+
+    Raises:
+        ConfigError: with one line per fault.
+    """
+    # pydantic takes a moment to import: --help and --cfg do not need it.
+    from pcam.config import schema
+    from pcam.config.validation import validate
+
+    model: type[CommandConfig] = getattr(schema, f"{command.capitalize()}Config")
+    missing = _remove_missing(composed)
+    faults = [f"missing key {key}" for key in missing]
+    try:
+        config = validate(model, plain(composed))
+    except ConfigError as error:
+        faults += str(error).splitlines()
+    if faults:
+        raise ConfigError("\n".join(dict.fromkeys(faults)))
+    return config
+
+
+def plain(composed: DictConfig) -> dict[str, Any]:
+    """Return a composed config as plain values.
+
+    Raises:
+        ConfigError: a value is missing, or an interpolation cannot be resolved.
+    """
+    missing = sorted(OmegaConf.missing_keys(composed))
+    if missing:
+        raise ConfigError("\n".join(f"missing key {key}" for key in missing))
+    try:
+        values = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).splitlines()[0]) from error
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _remove_missing(composed: DictConfig) -> list[str]:
+    """Remove the keys without a value (``???``), so that the others can be checked; return them."""
+    missing = sorted(OmegaConf.missing_keys(composed))
+    OmegaConf.set_struct(composed, False)
+    OmegaConf.set_readonly(composed, False)
+    for key in missing:
+        section, _, name = key.rpartition(".")
+        parent = OmegaConf.select(composed, section) if section else composed
+        del parent[name]
+    return missing

@@ -1,0 +1,80 @@
+"""Errors as a person reads them: one line each, with similar names."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import hydra
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import OmegaConf
+
+from pcam import CONF
+from pcam.errors import PcamError, suggest
+from pcam.runs.overrides import override_key
+
+
+class Abort(BaseException):
+    """Carries an expected failure through Hydra.
+
+    Hydra adds a line of its own to every Exception of a job, and turns those of callbacks into
+    warnings.
+    """
+
+    def __init__(self, error: PcamError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def describe_hydra_error(error: BaseException, command: str, words: Sequence[str]) -> str:
+    """Return an error of Hydra's or OmegaConf's as one line.
+
+    Args:
+        error: Hydra's.
+        command: the command's name.
+        words: of the command line.
+    """
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _describe_missing_choice(error)
+    text = str(error).replace("++", "")
+    found = re.match(r"(?:Error merging override |Could not override ')([^'=\s]+)", text)
+    if found is None or not isinstance(error, ConfigCompositionException):
+        return " ".join(text.split())
+    key = found[1]
+    if "Could not override" in text:
+        return f"unknown key {key}{suggest(key, _known_keys(command, words))}"
+    cause = error.__cause__ or error.__context__ or error
+    return f"{key}: {str(cause).splitlines()[0]}"
+
+
+def _describe_missing_choice(error: MissingConfigException) -> str:
+    group, _, choice = str(error.missing_cfg_file).rpartition("/")
+    options = sorted(option for option in error.options or () if isinstance(option, str))
+    if not options:
+        return " ".join(str(error).split())
+    similar = suggest(choice, options)
+    line = f"{group}={choice} is not available{similar}"
+    if "did you mean" in similar:
+        line += f" (available: {', '.join(options)})"
+    if group.startswith("hydra/"):
+        line += "; more with: pip install 'pcam[sweep]'"
+    return line
+
+
+def _known_keys(command: str, words: Sequence[str]) -> list[str]:
+    """Return the keys that can be set, given the choices of the command line."""
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    chosen = [word for word in words if override_key(word) in groups and "," not in word]
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        try:
+            config = hydra.compose(command, chosen)
+        except HydraException:
+            config = hydra.compose(command)
+    values = OmegaConf.to_container(config)
+    assert isinstance(values, dict)
+    return list(_dotted_keys(values, ""))
+
+
+def _dotted_keys(values: Mapping[object, object], prefix: str) -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _dotted_keys(value, f"{prefix}{name}.")

@@ -1,0 +1,50 @@
+"""The console script: ``pcam train model=resnet50`` is ``python -m pcam.train model=resnet50``."""
+
+import importlib
+import sys
+
+from pcam import __version__
+from pcam.cli.console import print_error
+from pcam.errors import suggest
+
+COMMANDS = (
+    "prepare",
+    "train",
+    "evaluate",
+    "predict",
+    "ensemble",
+    "compare",
+    "attribute",
+    "bias",
+    "report",
+)
+
+
+def main() -> None:
+    """Run the command that the first word names, or list the commands."""
+    words = sys.argv[1:]
+    if not words or words[0] in ("-h", "--help"):
+        print(list_commands())
+        return
+    name = words[0]
+    if name == "--version":
+        print(f"pcam {__version__}")
+        return
+    if name not in COMMANDS:
+        print_error(f"unknown command {name}{suggest(name, COMMANDS)}")
+        sys.exit(2)
+    sys.argv = [f"pcam.{name}", *words[1:]]
+    importlib.import_module(f"pcam.{name}").main()
+
+
+def list_commands() -> str:
+    """Return the commands with one line each."""
+    lines = ["pcam trains, measures and explains patch classifiers for histopathology.", ""]
+    for name in COMMANDS:
+        summary = (importlib.import_module(f"pcam.{name}").__doc__ or "").partition("\n")[0]
+        lines.append(f"  pcam {name:<10} {summary.partition(': ``')[0].rstrip('.')}")
+    lines += [
+        "",
+        "python -m pcam.NAME does the same. Each command explains itself: pcam NAME --help",
+    ]
+    return "\n".join(lines)

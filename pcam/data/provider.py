@@ -1,0 +1,106 @@
+"""What a kind of data answers about itself: the base class of what ``data=NAME`` chooses from.
+
+To add a source: a config class, a class that opens a split, `register_source`, and a YAML.
+
+    class MyDataConfig(DataConfig):
+        name: Literal["mine"] = "mine"
+        root: str
+
+    @register_source("mine", config=MyDataConfig)
+    class MyData(SourceProvider[MyDataConfig]):
+        def open(self, split: str) -> PatchSource:
+            return MySource(f"{self.config.root}/{split}.h5")
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam.config import registry
+from pcam.config.sections import DataConfig
+from pcam.data.base import PatchSource
+
+SPLITS = ("train", "valid", "test")
+ConfigT = TypeVar("ConfigT", bound=DataConfig)
+SubmissionRows = list[tuple[str, str]]
+
+
+class SourceProvider(Generic[ConfigT]):
+    """Opens the splits of one kind of data and answers what is special about it.
+
+    A subclass has to define `open`; everything else has a default.
+
+    Attributes:
+        config: the section ``data``.
+        patch_size: side of the patches in pixels; None where it is known only from the files.
+        unlabelled_split: name of a split without labels, for pcam.predict; None where there is none.
+        slides_hint: how a user gives slide names, for messages; empty where that is not possible.
+    """
+
+    patch_size: ClassVar[int | None] = None
+    unlabelled_split: ClassVar[str | None] = None
+    slides_hint: ClassVar[str] = ""
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    def open(self, split: str) -> PatchSource:
+        """Open one split, whole, as published.
+
+        Raises:
+            DataError: its files are missing or malformed.
+        """
+        raise NotImplementedError
+
+    @property
+    def published_splits(self) -> tuple[str, ...]:
+        """The labelled splits that the data comes with; "train" is always one."""
+        return SPLITS
+
+    @property
+    def centre_labelled(self) -> bool:
+        """Whether the label is 1 if and only if the centre 32x32 contains tumour."""
+        return False
+
+    @property
+    def has_unlabelled(self) -> bool:
+        """Whether the files of the unlabelled split are there."""
+        return False
+
+    def opens_alone(self, split: str) -> bool:
+        """Return whether a split can be opened where there is no train split."""
+        return False
+
+    def prepare(self, address: str | None = None) -> list[str]:
+        """Get what is missing of the files, check it and convert it.
+
+        Args:
+            address: http or https address of a mirror; None for the official one.
+
+        Returns:
+            Notes for the user about files that were there already.
+
+        Raises:
+            DataError: files cannot be downloaded, or the disk is full.
+        """
+        return []
+
+    def submission(
+        self, ids: Sequence[str], probability: NDArray[np.float64], kind: str
+    ) -> SubmissionRows | None:
+        """Return the rows (id, label) of a submission.csv; None for data without a leaderboard.
+
+        Args:
+            ids: N patches of the unlabelled split.
+            probability: (N,), of the positive class.
+            kind: content of the label column: probability, or class (0 or 1, from 0.5).
+        """
+        return None
+
+
+def source_provider(config: DataConfig) -> SourceProvider[DataConfig]:
+    """Return the provider of the data that a config chooses by ``data.name``."""
+    provider: SourceProvider[DataConfig] = registry.sources.get(config.name).target(config)
+    return provider

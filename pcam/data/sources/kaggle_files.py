@@ -1,0 +1,66 @@
+"""Kaggle's files, downloaded with Kaggle's own command."""
+
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+from pcam.data.sources.kaggle import HINT
+from pcam.data.storage.folders import make_root
+from pcam.data.storage.space import require_space
+from pcam.errors import DataError
+
+COMPETITION = "histopathologic-cancer-detection"
+
+
+def get_kaggle(root: Path) -> list[str]:
+    """Download and unpack Kaggle's files, unless they are there.
+
+    Kaggle requires an account, so its own command is used, where it is installed.
+
+    Args:
+        root: folder of the files.
+
+    Returns:
+        Notes for the user: none.
+
+    Raises:
+        DataError: the command is not installed, or fails, or the archive cannot be unpacked.
+    """
+    if (root / "train_labels.csv").is_file() and (root / "train").is_dir():
+        return []
+    archive = root / f"{COMPETITION}.zip"
+    if not archive.is_file():
+        _download(root, archive)
+    _unpack(root, archive)
+    return []
+
+
+def _download(root: Path, archive: Path) -> None:
+    if shutil.which("kaggle") is None:
+        raise DataError(
+            f"{root} lacks train_labels.csv and train/. Kaggle requires an account: accept the rules"
+            f" of the competition {COMPETITION} there, pip install kaggle, and run this command"
+            f" again; or, by hand: {HINT}"
+        )
+    make_root(root)
+    command = ["kaggle", "competitions", "download", "-c", COMPETITION, "-p", str(root)]
+    status = subprocess.run(command, check=False).returncode
+    if status or not archive.is_file():
+        raise DataError(f"the command failed: {' '.join(command)}; see its own message above")
+
+
+def _unpack(root: Path, archive: Path) -> None:
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            entries = packed.infolist()
+            size = sum(entry.file_size for entry in entries)
+            require_space(root, size, f"to unpack {archive.name}")
+            # the table of labels last: its presence means that everything is there
+            entries.sort(key=lambda entry: entry.filename == "train_labels.csv")
+            for entry in entries:
+                packed.extract(entry, root)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(
+            f"{archive} cannot be unpacked ({error}); remove it and run this command again"
+        ) from error

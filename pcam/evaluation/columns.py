@@ -1,0 +1,81 @@
+"""The columns of a csv of predictions, with their faults named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcam.errors import DataError
+
+Row = dict[str, str]
+
+
+def read_ids(rows: Sequence[Row], path: Path) -> list[str]:
+    """Return the ids.
+
+    Raises:
+        DataError: an id occurs twice.
+    """
+    ids = [row["id"] for row in rows]
+    _validate_unique(ids, path)
+    return ids
+
+
+def _validate_unique(ids: Sequence[str], path: Path) -> None:
+    count = len(ids) - len(set(ids))
+    if count == 0:
+        return
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise DataError(f"{path} names {count} patches more than once, first {name}")
+        seen.add(name)
+
+
+def read_probabilities(rows: Sequence[Row], path: Path) -> NDArray[np.float64]:
+    """Return the probabilities, float64 (N,).
+
+    Raises:
+        DataError: a value is not a number from 0 to 1.
+    """
+    probability = np.array([_parse_number(row["probability"]) for row in rows])
+    valid = (probability >= 0) & (probability <= 1)
+    if not valid.all():
+        wrong = np.flatnonzero(~valid)
+        first = rows[wrong[0]]
+        raise DataError(
+            f"{path}: {first['id']} has the probability '{first['probability']}', "
+            f"not 0 to 1 ({len(wrong)} are not)"
+        )
+    return probability
+
+
+def _parse_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def read_labels(rows: Sequence[Row], path: Path) -> NDArray[np.uint8] | None:
+    """Return the labels, uint8 (N,); None without a column of labels.
+
+    Raises:
+        DataError: a label is not 0 or 1.
+    """
+    if "label" not in rows[0]:
+        return None
+    for row in rows:
+        if row["label"] not in ("0", "1"):
+            raise DataError(
+                f"{path}: {row['id']} has the label '{row['label']}'; labels are 0 or 1"
+            )
+    return np.array([row["label"] == "1" for row in rows], np.uint8)
+
+
+def read_slides(rows: Sequence[Row]) -> list[str] | None:
+    """Return the slide names; None without a column of slides."""
+    if "slide" not in rows[0]:
+        return None
+    return [row["slide"] for row in rows]

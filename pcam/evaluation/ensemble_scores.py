@@ -1,0 +1,128 @@
+"""The members of an ensemble and its rules, compared with the best member."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcam.evaluation.compare import COMPARED_METRICS
+from pcam.evaluation.predictions import AlignedPredictions
+from pcam.stats.compare import holm, paired_difference
+from pcam.stats.intervals import Interval, bootstrap_metrics, unit
+from pcam.stats.metrics import Floats, Labels, classification_metrics
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """The metrics of one member, or of the ensemble by one rule.
+
+    Attributes:
+        metrics: "auroc" and "accuracy" at threshold 0.5, with intervals.
+        auroc_of_hard_labels: AUROC of the predictions 0 and 1, which is balanced accuracy.
+        difference: AUROC minus the best member's, with "p", and for rules "p_holm"; None for the
+            best member itself.
+    """
+
+    metrics: dict[str, Interval]
+    auroc_of_hard_labels: float
+    difference: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class EnsembleScores:
+    """Members and rules on labelled patches.
+
+    Attributes:
+        rows: the members by name, then the rules by name.
+        best_member: the member with the highest AUROC on ``best_by``.
+        best_by: "valid", so that the choice does not favour it, or "this split" without valid.
+        unit: what the bootstrap resamples: "slides" or "patches".
+    """
+
+    rows: dict[str, ScoreRow]
+    best_member: str
+    best_by: str
+    unit: str
+
+
+def score_ensemble(
+    found: AlignedPredictions,
+    combined: dict[str, Floats],
+    valid: AlignedPredictions | None,
+    resamples: int,
+    seed: int,
+) -> EnsembleScores:
+    """Return the metrics of members and rules, and their differences from the best member.
+
+    Args:
+        found: the labelled predictions of the members.
+        combined: rule to probabilities (N,).
+        valid: the members' predictions of valid, to choose the best member on; None if unknown.
+        resamples: number of bootstrap resamples.
+        seed: of the bootstrap.
+    """
+    has_valid = valid is not None and valid.label is not None
+    best = _best_member(valid if valid is not None and has_valid else found)
+    rows = {}
+    named = dict(zip(found.names, found.probability, strict=True)) | combined
+    for name, probability in named.items():
+        reference = None if name == found.names[best] else found.probability[best]
+        rows[name] = _score_row(found, probability, reference, resamples, seed)
+    _correct_p_values([rows[name] for name in combined])
+    return EnsembleScores(
+        rows=rows,
+        best_member=found.names[best],
+        best_by="valid" if has_valid else "this split",
+        unit=unit(found.slides),
+    )
+
+
+def _best_member(predictions: AlignedPredictions) -> int:
+    """Return the position of the member with the highest AUROC; 0 if none has one."""
+    assert predictions.label is not None
+    aurocs = [_auroc(row, predictions.label) for row in predictions.probability]
+    return 0 if np.isnan(aurocs).all() else int(np.nanargmax(aurocs))
+
+
+def _score_row(
+    found: AlignedPredictions,
+    probability: Floats,
+    reference: Floats | None,
+    resamples: int,
+    seed: int,
+) -> ScoreRow:
+    assert found.label is not None
+    metrics = bootstrap_metrics(
+        probability,
+        found.label,
+        found.slides,
+        metrics=COMPARED_METRICS,
+        resamples=resamples,
+        seed=seed,
+    )
+    hard_labels = (probability >= 0.5).astype(np.float64)
+    difference = None
+    if reference is not None:
+        differences = paired_difference(
+            probability,
+            reference,
+            found.label,
+            found.slides,
+            metrics=["auroc"],
+            resamples=resamples,
+            seed=seed,
+        )
+        difference = differences["auroc"]
+    return ScoreRow(metrics, _auroc(hard_labels, found.label), difference)
+
+
+def _auroc(score: Floats, label: Labels) -> float:
+    return classification_metrics(score, label, metrics=["auroc"])["auroc"]
+
+
+def _correct_p_values(rows: Sequence[ScoreRow]) -> None:
+    """Add "p_holm" to the differences of the rules: p corrected for their number."""
+    differences = [row.difference for row in rows if row.difference is not None]
+    corrected = holm([difference["p"] for difference in differences])
+    for difference, p in zip(differences, corrected, strict=True):
+        difference["p_holm"] = p

@@ -1,0 +1,106 @@
+"""Probabilities for patches, labelled or not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pcam.config.schema import PredictConfig
+from pcam.data.base import PatchSource
+from pcam.data.provider import source_provider
+from pcam.data.storage.csv import read_labels
+from pcam.errors import DataError
+from pcam.evaluation.inference import predict_probabilities
+from pcam.evaluation.saved_run import crop_for_split, open_run, open_split, resolve_data
+from pcam.stats.intervals import Interval, bootstrap_metrics
+from pcam.stats.metrics import Floats, Labels
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The predictions of a run for some patches.
+
+    Attributes:
+        run: the run folder.
+        network: the network's name in tables.
+        scale: the scale of the training.
+        data: name of the source.
+        split: name of the split.
+        tta: the test-time augmentation.
+        source: the patches, with ids and slides.
+        label: uint8 (N,), or None if unknown.
+        probability: float64 (N,), of the positive class.
+        metrics: name to {"value", "low", "high"}; None without labels.
+        submission: rows (id, value) of a submission file; None if the source asks for none.
+    """
+
+    run: Path
+    network: str
+    scale: str
+    data: str
+    split: str
+    tta: str
+    source: PatchSource
+    label: Labels | None
+    probability: Floats
+    metrics: dict[str, Interval] | None
+    submission: list[tuple[str, str]] | None
+
+
+def predict(config: PredictConfig) -> Prediction:
+    """Return the probabilities of a run for one split.
+
+    Args:
+        config: the config of ``pcam.predict``.
+
+    Raises:
+        RunError: the folder holds no run.
+        DataError: the data is missing, or the csv of labels lacks a patch.
+        ConfigError: the source has no such split.
+    """
+    run = open_run(Path(config.run))
+    data, splits = resolve_data(run.config, config)
+    provider = source_provider(data)
+    split = config.split or provider.unlabelled_split or "test"
+    source = open_split(data, splits, config.seed, split)
+    label = source.labels
+    if config.labels is not None:
+        label = _read_labels(Path(config.labels), source)
+    probability = predict_probabilities(
+        run.model,
+        source,
+        crop_for_split(run.config, split),
+        data.batch_size,
+        data.num_workers,
+        config.tta,
+    )
+    metrics = None
+    if label is not None:
+        metrics = bootstrap_metrics(probability, label, source.groups)
+    rows = None
+    if split == provider.unlabelled_split:
+        rows = provider.submission(source.ids, probability, config.submit)
+    return Prediction(
+        run=run.folder,
+        network=run.label,
+        scale=run.config.scale,
+        data=data.name,
+        split=split,
+        tta=config.tta,
+        source=source,
+        label=label,
+        probability=probability,
+        metrics=metrics,
+        submission=rows,
+    )
+
+
+def _read_labels(path: Path, source: PatchSource) -> Labels:
+    """Return the labels of a source's patches from a csv with the columns id and label."""
+    known = read_labels(path, "it is a csv of id and label (labels)")
+    missing = [name for name in source.ids if name not in known]
+    if missing:
+        raise DataError(
+            f"labels={path} lacks {len(missing)} of {len(source)} patches, first {missing[0]}"
+        )
+    return np.array([known[name] for name in source.ids], np.uint8)

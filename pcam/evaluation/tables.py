@@ -1,0 +1,188 @@
+"""Text for evaluations, predictions, comparisons and ensembles."""
+
+from collections.abc import Sequence
+
+from pcam.data.base import describe_source
+from pcam.evaluation.compare import COMPARED_METRICS, Comparison, TestedPair
+from pcam.evaluation.ensemble import Ensemble
+from pcam.evaluation.ensemble_scores import EnsembleScores, ScoreRow
+from pcam.evaluation.evaluate import Evaluation
+from pcam.evaluation.predict import Prediction
+from pcam.stats.formatting import (
+    format_difference,
+    format_facts,
+    format_interval,
+    format_metrics,
+    format_number,
+    format_p_value,
+    format_table,
+)
+from pcam.stats.intervals import unit
+
+METRIC_HEAD = ["", "AUROC", "accuracy"]
+PAIR_HEAD = ["first", "second", "AUROC", "p (Holm)", "accuracy", "p (Holm)"]
+OVER_PATCHES_HEAD = ["DeLong p (Holm)", "McNemar p (Holm)"]
+
+
+def format_evaluation(evaluation: Evaluation) -> str:
+    """Return what was evaluated, and the table of metrics."""
+    rule = evaluation.rule
+    facts = [
+        ("run", f"{evaluation.run}: {evaluation.network}, weights {evaluation.weights}"),
+        (evaluation.split, f"{evaluation.data}: {describe_source(evaluation.source)}"),
+        ("tta", evaluation.tta),
+    ]
+    table = format_metrics(
+        evaluation.split,
+        describe_source(evaluation.source, evaluation.scale),
+        evaluation.metrics,
+        unit(evaluation.source.groups),
+        rule.description,
+    )
+    lines = [format_facts(facts), "", table]
+    if rule.temperature != 1:
+        note = f" ({rule.note})" if rule.note else ""
+        lines.append(f"  logits divided by {rule.temperature:.3f}, fitted on valid{note}")
+    if not evaluation.has_both_classes:
+        lines.append("  these patches are of one class only: no curves are drawn")
+    return "\n".join(lines)
+
+
+def format_prediction(prediction: Prediction) -> str:
+    """Return what was predicted, and the table of metrics if labels are known."""
+    facts = [
+        ("run", f"{prediction.run}: {prediction.network}"),
+        (prediction.split, f"{prediction.data}: {describe_source(prediction.source)}"),
+        ("tta", prediction.tta),
+    ]
+    text = format_facts(facts)
+    if prediction.metrics is None:
+        return text
+    table = format_metrics(
+        prediction.split,
+        describe_source(prediction.source, prediction.scale),
+        prediction.metrics,
+        unit(prediction.source.groups),
+    )
+    return f"{text}\n\n{table}"
+
+
+# Comparisons --------------------------------------------------------------------------------------
+
+
+def format_comparison(comparison: Comparison) -> str:
+    """Return the tables of a comparison: networks, pairs, and groups of seeds if there are any."""
+    parts = [
+        f"{comparison.split}: {comparison.patches:,} patches",
+        format_table(METRIC_HEAD, _run_rows(comparison)),
+        "",
+        f"differences, paired bootstrap over {comparison.unit}; accuracy at threshold 0.5",
+        _format_pairs(comparison.pairs),
+    ]
+    if comparison.groups:
+        parts += ["", *_format_groups(comparison)]
+    return "\n".join(parts)
+
+
+def _run_rows(comparison: Comparison) -> list[list[str]]:
+    rows = []
+    for name, metrics in comparison.runs.items():
+        cells = [format_interval(metrics[metric]) for metric in COMPARED_METRICS]
+        rows.append([name, *cells])
+    return rows
+
+
+def _format_pairs(pairs: Sequence[TestedPair]) -> str:
+    """Return the table of pairs; with DeLong and McNemar if they are tested."""
+    over_patches = "delong" in pairs[0].tests
+    rows = []
+    for pair in pairs:
+        row = [pair.first, pair.second]
+        for metric in COMPARED_METRICS:
+            test = pair.tests[metric]
+            row += [format_difference(test), format_p_value(test["p_holm"])]
+        if over_patches:
+            row.append(format_p_value(pair.tests["delong"]["p_holm"]))
+            row.append(format_p_value(pair.tests["mcnemar"]["p_holm"]))
+        rows.append(row)
+    head = PAIR_HEAD + OVER_PATCHES_HEAD if over_patches else PAIR_HEAD
+    return format_table(head, rows)
+
+
+def _format_groups(comparison: Comparison) -> list[str]:
+    rows = []
+    for group, metrics in comparison.group_metrics.items():
+        row = [group]
+        for metric in COMPARED_METRICS:
+            row.append(f"{metrics[metric]['mean']:.4f} ± {metrics[metric]['sd']:.4f}")
+        rows.append(row)
+    title = "over seeds: mean ± sd"
+    if not comparison.group_pairs:
+        return [title, format_table(METRIC_HEAD, rows)]
+    title += "; differences by Welch's t (would other seeds reverse the order?)"
+    return [title, format_table(METRIC_HEAD, rows), _format_pairs(comparison.group_pairs)]
+
+
+# Ensembles ----------------------------------------------------------------------------------------
+
+
+def format_ensemble(result: Ensemble) -> str:
+    """Return the table of members and rules; without labels only what could not be fitted."""
+    lines = [result.note] if result.note else []
+    if result.scores is not None:
+        lines.append(_format_scores(result, result.scores))
+    return "\n".join(lines)
+
+
+def _format_scores(result: Ensemble, scores: EnsembleScores) -> str:
+    head = [
+        "",
+        "AUROC",
+        "accuracy",
+        "AUROC of 0/1",
+        "difference of AUROC",
+        "p (Holm)",
+    ]
+    rows = []
+    for name, row in scores.rows.items():
+        rows.append(_score_cells(name, row, is_member=name in result.members))
+    notes = [f"  {note}" for note in _score_notes(result, scores)]
+    return "\n".join([format_table(head, rows), *notes])
+
+
+def _score_cells(name: str, row: ScoreRow, is_member: bool) -> list[str]:
+    difference, p = "the best member", ""
+    if row.difference is not None:
+        difference = format_difference(row.difference)
+        p = format_p_value(row.difference.get("p_holm", row.difference["p"]))
+    if p and is_member:
+        p += " *"
+    return [
+        name if is_member else name.replace("_", " "),
+        format_interval(row.metrics["auroc"]),
+        format_interval(row.metrics["accuracy"]),
+        format_number(row.auroc_of_hard_labels),
+        difference,
+        p,
+    ]
+
+
+def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
+    best = f"the best member is the one with the highest AUROC on {scores.best_by}"
+    if scores.best_by != "valid":
+        best += ", which is slightly too favourable to it"
+    notes = [
+        f"{result.split}: {len(result.predictions.ids):,} patches; threshold 0.5",
+        f"95 % intervals and p: paired bootstrap over {scores.unit}",
+        best,
+        f"difference: AUROC minus that of the best member, {scores.best_member}",
+        "rank mean is not a probability: its accuracy counts the upper half as positive",
+        "AUROC of 0/1: the score of hard labels on a leaderboard, which is balanced accuracy; "
+        "the ranking is lost",
+    ]
+    if any(scores.rows[name].difference is not None for name in result.members):
+        notes.append("* not corrected for the number of members; python -m pcam.compare does so")
+    if result.weights is not None:
+        weights = [f"{name} {weight:.2f}" for name, weight in result.weights.items()]
+        notes.append(f"weights fitted on valid: {', '.join(weights)}")
+    return notes

@@ -1,0 +1,110 @@
+"""Optimizers by name.
+
+A registered optimizer is a function ``(groups, config) -> Optimizer``: the parameter groups "backbone"
+and "head", each with its learning rate, and its section of the config. Every name that is not
+registered is one of timm's.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypedDict
+
+from pcam.config import registry
+from pcam.config.registry import register_optimizer
+from pcam.config.sections import OptimizerConfig
+from pcam.errors import ConfigError, suggest
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+
+class ParameterGroup(TypedDict):
+    """Parameters with a learning rate of their own."""
+
+    params: "list[nn.Parameter]"
+    lr: float
+    name: str
+
+
+Groups = list[ParameterGroup]
+
+
+def build_optimizer(
+    backbone: "Iterable[nn.Parameter]",
+    head: "Iterable[nn.Parameter]",
+    config: OptimizerConfig,
+) -> "Optimizer":
+    """Return an optimizer of two groups, backbone and head, from the first step on.
+
+    A frozen backbone gets no gradient, and an optimizer does not change parameters without one,
+    weight decay included. Adding the group later instead breaks schedulers and resumption
+    (pytorch-lightning #8720, #21901).
+
+    Args:
+        backbone: its parameters.
+        head: its parameters.
+        config: the config's ``optimizer``.
+
+    Raises:
+        ConfigError: the optimizer does not take its settings.
+    """
+    groups: Groups = [
+        {"params": list(backbone), "lr": config.lr, "name": "backbone"},
+        {"params": list(head), "lr": config.head_lr, "name": "head"},
+    ]
+    groups = [group for group in groups if group["params"]]
+    build = registry.optimizers.get(config.name).target
+    try:
+        optimizer: Optimizer = build(groups, config)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer.name={config.name}: {error}") from error
+    return optimizer
+
+
+@register_optimizer("adam", config=OptimizerConfig)
+def adam(groups: Groups, config: OptimizerConfig) -> "Optimizer":
+    """Return torch's Adam; weight decay is added to the gradient."""
+    from torch.optim import Adam
+
+    return Adam(groups, lr=config.lr, weight_decay=config.weight_decay, **config.kwargs)
+
+
+@register_optimizer("adamw", config=OptimizerConfig)
+def adamw(groups: Groups, config: OptimizerConfig) -> "Optimizer":
+    """Return torch's AdamW; weight decay is decoupled."""
+    from torch.optim import AdamW
+
+    return AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, **config.kwargs)
+
+
+@register_optimizer("sgd", config=OptimizerConfig)
+def sgd(groups: Groups, config: OptimizerConfig) -> "Optimizer":
+    """Return torch's SGD."""
+    from torch.optim import SGD
+
+    return SGD(groups, lr=config.lr, weight_decay=config.weight_decay, **config.kwargs)
+
+
+def check_timm_optimizer(name: str) -> None:
+    """Make sure that timm has an optimizer of this name.
+
+    Raises:
+        ConfigError: it has none; the message suggests similar names.
+    """
+    from timm.optim import list_optimizers
+
+    timm_names = list_optimizers()
+    if name not in timm_names:
+        known = [*registry.optimizers.names(), *timm_names]
+        raise ConfigError(f"optimizer.name={name} is not available{suggest(name, known)}")
+
+
+@registry.optimizers.register_fallback(check=check_timm_optimizer, config=OptimizerConfig)
+def timm_optimizer(groups: Groups, config: OptimizerConfig) -> "Optimizer":
+    """Return one of timm's optimizers."""
+    from timm.optim import create_optimizer_v2
+
+    check_timm_optimizer(config.name)
+    return create_optimizer_v2(
+        groups, opt=config.name, lr=config.lr, weight_decay=config.weight_decay, **config.kwargs
+    )

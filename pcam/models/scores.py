@@ -1,0 +1,124 @@
+"""The scores of a split, each patch once, and torchmetrics' metrics over them."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.utilities import dim_zero_cat
+
+from pcam.config import registry
+from pcam.models.metrics import MetricFunction
+
+LOSS = "loss"  # name of the mean loss among the metrics
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A network's scores of a split, each patch once, in the source's order.
+
+    Attributes:
+        index: int64 (N,).
+        label: uint8 (N,).
+        probability: float64 (N,), of the positive class.
+        loss: float64 (N,).
+    """
+
+    index: NDArray[np.int64]
+    label: NDArray[np.uint8]
+    probability: NDArray[np.float64]
+    loss: NDArray[np.float64]
+
+
+class PatchMetric(Metric):
+    """A metric of every patch of a split, each counted once.
+
+    Processes that share a split score as many patches each; where the count does not divide, some
+    patches are scored twice. So the state keeps each patch's index, and after the processes' states
+    are gathered each index counts once. The state is float64, as the figures of a run are.
+    torchmetrics' own classification metrics convert scores to float32, in which distinct scores
+    become ties.
+    """
+
+    full_state_update = False
+    rows: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("rows", default=[], dist_reduce_fx="cat")
+
+    @abstractmethod
+    def value(self, scores: Scores) -> float:
+        """Return the metric of some scores."""
+
+    def update(self, index: Tensor, label: Tensor, logit: Tensor, loss: Tensor) -> None:
+        """Add a batch.
+
+        Args:
+            index: int64 (B,), of the patches in their source.
+            label: 0 or 1, (B,).
+            logit: log-odds, float64 (B,).
+            loss: float64 (B,).
+        """
+        columns = [index.double(), label.double(), logit.double(), loss.double()]
+        self.rows.append(torch.stack(columns, dim=1))
+
+    def scores(self) -> Scores:
+        """Return the scores in the state, each patch once, sorted by index."""
+        rows = dim_zero_cat(self.rows).cpu().numpy()
+        columns = np.ascontiguousarray(rows.T)
+        index, first = np.unique(columns[0].astype(np.int64), return_index=True)
+        label, logit, loss = columns[1:, first]
+        probability = 1 / (1 + np.exp(-logit))
+        return Scores(index, label.astype(np.uint8), probability, loss)
+
+    def gather(self) -> Scores:
+        """Return the scores of all processes, each patch once, sorted by index."""
+        with self.sync_context():
+            return self.scores()
+
+    def compute(self) -> Tensor:
+        """Return the metric of all patches in the state, float64 ()."""
+        return torch.tensor(self.value(self.scores()), dtype=torch.float64)
+
+
+class MeanLoss(PatchMetric):
+    """The mean loss over all patches of a split."""
+
+    def value(self, scores: Scores) -> float:
+        """Return the mean loss."""
+        return float(scores.loss.mean())
+
+
+class FunctionMetric(PatchMetric):
+    """A registered metric.
+
+    Args:
+        function: probabilities and labels to a number.
+    """
+
+    def __init__(self, function: MetricFunction) -> None:
+        super().__init__()
+        self.function = function
+
+    def value(self, scores: Scores) -> float:
+        """Return the function's number."""
+        return self.function(scores.probability, scores.label)
+
+
+def build_metrics() -> MetricCollection:
+    """Return the mean loss and every registered metric; they share one state."""
+    metrics: dict[str, Metric | MetricCollection] = {LOSS: MeanLoss()}
+    for name in registry.metrics.names():
+        metrics[name] = FunctionMetric(registry.metrics.get(name).target)
+    return MetricCollection(metrics, compute_groups=[list(metrics)])
+
+
+def gather_scores(metrics: MetricCollection) -> Scores:
+    """Return the scores of all processes, each patch once, in the source's order."""
+    metric = next(iter(metrics.values(copy_state=False)))  # they share one state
+    assert isinstance(metric, PatchMetric)
+    return metric.gather()

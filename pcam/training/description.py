@@ -1,0 +1,96 @@
+"""What is trained, on what, and how: the lines before a training."""
+
+from pathlib import Path
+
+from pcam.config.sections import FullFinetune, FrozenThenUnfrozenFinetune
+from pcam.config.schema import TrainConfig
+from pcam.data.base import describe_source
+from pcam.data.datamodule import PatchDataModule
+from pcam.data.loading import describe_splits
+from pcam.models.classifier import PatchClassifier
+from pcam.models.freezing import FreezePlan
+from pcam.runs.folder import network_label
+from pcam.stats.formatting import format_parameters
+
+Fact = tuple[str, str]
+
+
+def facts(
+    config: TrainConfig, folder: Path, data: PatchDataModule, model: PatchClassifier, resume: bool
+) -> list[Fact]:
+    """Return what is trained, on what, and how: a label and its text per line."""
+    action = "resuming" if resume else "training into"
+    lines = [("pcam", f"{action} {folder}")]
+    for split, source in data.sources.items():
+        lines.append((split, f"{config.data.name}: {describe_source(source)}"))
+    return [
+        *lines,
+        ("splits", describe_splits(data.opened)),
+        ("crop", _describe_crop(config, list(data.sources))),
+        ("augmentation", config.aug.name),
+        ("network", _describe_network(config, model)),
+        ("weights", model.describe_weights()),
+        ("trained", _describe_training(config, model)),
+        ("loss", _describe_loss(config)),
+        ("optimizer", _describe_optimizer(config)),
+        ("epochs", f"{config.trainer.max_epochs}, batches of {config.data.batch_size}"),
+        ("seed", str(config.seed)),
+    ]
+
+
+def describe_device(name: str, processes: int, precision: str) -> Fact:
+    """Return the line of the device."""
+    count = "1 process" if processes == 1 else f"{processes} processes"
+    return ("device", f"{name}, {count}, precision {precision}")
+
+
+def _describe_crop(config: TrainConfig, splits: list[str]) -> str:
+    modes = {split: getattr(config.crop, split) for split in splits}
+    if set(modes.values()) == {"none"}:
+        return "whole patch"
+    listed = ", ".join(f"{split} {mode}" for split, mode in modes.items())
+    return f"{config.crop.size} px: {listed}"
+
+
+def _describe_network(config: TrainConfig, model: PatchClassifier) -> str:
+    size = model.network.input_size
+    shown = "not resized" if size is None else f"{size} px ({config.crop.interpolation})"
+    counts = format_parameters(model.network.count_parameters())
+    return f"{network_label(config)}, input {shown}, {counts}"
+
+
+def _describe_training(config: TrainConfig, model: PatchClassifier) -> str:
+    counts = model.network.count_parameters()
+    layers = _describe_layers(model.plan)
+    if model.plan.always_frozen:
+        return f"{layers}; {counts['head']:,} parameters trained, {counts['backbone']:,} frozen"
+    trained = f"{layers}; {sum(counts.values()):,} parameters trained"
+    if isinstance(config.finetune, FullFinetune | FrozenThenUnfrozenFinetune):
+        trained += f"; BatchNorm statistics {config.finetune.batchnorm}"
+    return trained
+
+
+def _describe_layers(plan: FreezePlan) -> str:
+    if not plan.ever_frozen:
+        return "all layers"
+    if plan.unfreeze_epoch is None:
+        return "head only"
+    epoch = plan.unfreeze_epoch
+    return f"head only up to epoch {epoch}, all layers from epoch {epoch + 1}"
+
+
+def _describe_loss(config: TrainConfig) -> str:
+    return _with_settings(config.loss.name, config.loss.model_dump(exclude={"name"}))
+
+
+def _describe_optimizer(config: TrainConfig) -> str:
+    rates = config.optimizer.model_dump(include={"lr", "head_lr", "weight_decay"})
+    return f"{_with_settings(config.optimizer.name, rates)}, scheduler {config.scheduler.name}"
+
+
+def _with_settings(name: str, settings: dict[str, object]) -> str:
+    parts = [name]
+    for key, value in settings.items():
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        parts.append(f"{key}={shown}")
+    return " ".join(parts)

@@ -1,0 +1,61 @@
+"""What dashboards call a run, and the group of a sweep's runs."""
+
+from pathlib import Path
+
+from pcam.runs.folder import network_label
+from pcam.sweeps.grouping import format_value, varied_values
+from pcam.sweeps.jobs import Job
+from pcam.sweeps.state import SweepRecord, find_sweep, read_sweep
+from pcam.training.context import RunContext
+
+EXPERIMENT = "experiment="
+
+
+def run_name(context: RunContext) -> str:
+    """Return the name of a run: the network and its folder; in a sweep, what varies there."""
+    sweep = find_sweep(context.folder)
+    if sweep is None:
+        return f"{network_label(context.config)} {context.folder.name}"
+    record = read_sweep(sweep)
+    number = context.folder.absolute().relative_to(sweep).parts[0]
+    jobs = record.get("jobs")
+    if jobs:
+        varied = _varied_overrides(jobs, number)
+    else:
+        varied = _trial_values(context, record, number)
+    return " ".join(varied) or f"job {number}"
+
+
+def _varied_overrides(jobs: list[list[str]], number: str) -> list[str]:
+    """Return the overrides of a job that not every job has."""
+    if not number.isdigit() or int(number) >= len(jobs):
+        return []
+    varied = []
+    for word in jobs[int(number)]:
+        if not all(word in job for job in jobs):
+            varied.append(word)
+    return varied
+
+
+def _trial_values(context: RunContext, record: SweepRecord, number: str) -> list[str]:
+    """Return the values that a search tries in this run."""
+    trial = Job(context.folder, "", "", sweep=record, config=context.config)
+    values = [f"{key}={format_value(value)}" for key, value in varied_values(trial).items()]
+    return [f"trial {number}:", *values]
+
+
+def run_group(context: RunContext) -> str | None:
+    """Return the group of a run: its experiment and its sweep's folder; None without a sweep."""
+    sweep = find_sweep(context.folder)
+    if sweep is None:
+        return None
+    words = read_sweep(sweep)["words"]
+    experiments = [word.removeprefix(EXPERIMENT) for word in words if word.startswith(EXPERIMENT)]
+    return " ".join([*experiments, _sweep_label(sweep)])
+
+
+def _sweep_label(sweep: Path) -> str:
+    parts = sweep.parts
+    if "multirun" in parts:
+        return "/".join(parts[parts.index("multirun") + 1 :])
+    return sweep.name

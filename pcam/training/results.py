@@ -1,0 +1,170 @@
+"""The results of a training: scores of its best checkpoint, and what summary.json holds."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pcam.config.schema import TrainConfig
+from pcam.data.base import PatchSource, describe_source
+from pcam.models.scores import Scores
+from pcam.models.weights import WeightsOrigin
+from pcam.runs.files import read_metrics, write_file, write_json
+from pcam.runs.folder import network_label
+from pcam.runs.predictions import write_predictions
+from pcam.runs.provenance import code_commit, library_versions
+from pcam.stats.formatting import format_metrics
+from pcam.stats.intervals import METHOD, RESAMPLES, Interval, bootstrap_metrics, unit
+from pcam.training.plots import plot_curves
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """The scores of a split by the best checkpoint.
+
+    Attributes:
+        split: its name.
+        source: its patches.
+        scores: of each patch, in the source's order.
+        metrics: each with its interval.
+    """
+
+    split: str
+    source: PatchSource
+    scores: Scores
+    metrics: dict[str, Interval]
+
+    @property
+    def unit(self) -> str:
+        """What the bootstrap draws: slides or patches."""
+        return unit(self.source.groups)
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """What identifies the patches of a split.
+
+    Attributes:
+        patches: how many.
+        positive: how many of them are positive.
+        sha256: of ids, labels and some patches' pixels.
+    """
+
+    patches: int
+    positive: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What summary.json holds beside the metrics of each split.
+
+    Attributes:
+        intervals: how the intervals are calculated.
+        epochs: how many epochs were trained.
+        best_epoch: the epoch of the best checkpoint, from 0.
+        pruned: why the median rule ended the training; None if it did not.
+        seed: of the run.
+        scale: at which the run was trained.
+        weights: what the network was initialised with.
+        parameters: of backbone and head.
+        splits: how the patches were split, and how many were left out.
+        data: per split.
+        device: name of the GPU, or cpu.
+        processes: how many trained together.
+        precision: Lightning's name of it.
+        versions: of the libraries.
+        commit: of the code.
+    """
+
+    intervals: dict[str, str | float | int]
+    epochs: int
+    best_epoch: int
+    pruned: dict[str, float] | None
+    seed: int
+    scale: str
+    weights: WeightsOrigin
+    parameters: dict[str, int]
+    splits: dict[str, str | dict[str, int]]
+    data: dict[str, SplitData]
+    device: str
+    processes: int
+    precision: str
+    versions: dict[str, str]
+    commit: str | None
+
+    def to_json(self, results: Mapping[str, SplitResult]) -> dict[str, object]:
+        """Return the content of summary.json."""
+        metrics = {split: result.metrics for split, result in results.items()}
+        return {**metrics, **asdict(self)}
+
+
+def measure(split: str, source: PatchSource, scores: Scores) -> SplitResult:
+    """Return the metrics of a split with their intervals."""
+    metrics = bootstrap_metrics(
+        scores.probability, scores.label, source.groups, means={"loss": scores.loss}
+    )
+    return SplitResult(split, source, scores, metrics)
+
+
+def describe_intervals(unit_name: str) -> dict[str, str | float | int]:
+    """Return how the intervals of a summary are calculated."""
+    return {"level": LEVEL, "over": unit_name, "method": METHOD, "resamples": RESAMPLES}
+
+
+def describe_data(
+    sources: Mapping[str, PatchSource], fingerprints: Mapping[str, str]
+) -> dict[str, SplitData]:
+    """Return what identifies the patches of each split."""
+    described = {}
+    for split, source in sources.items():
+        assert source.labels is not None
+        positive = int(source.labels.sum())
+        described[split] = SplitData(len(source), positive, fingerprints[split])
+    return described
+
+
+def environment() -> tuple[dict[str, str], str | None]:
+    """Return the versions of the libraries, and the commit of the code."""
+    return library_versions(), code_commit()
+
+
+def write_results(
+    folder: Path,
+    config: TrainConfig,
+    summary: Mapping[str, object],
+    results: Mapping[str, SplitResult],
+    unfreeze_epoch: int | None,
+) -> None:
+    """Write predictions, the figure of the training, and summary.json."""
+    for result in results.values():
+        write_predictions(
+            folder,
+            result.split,
+            result.source.ids,
+            result.scores.label,
+            result.scores.probability,
+            result.source.groups,
+        )
+    title = f"{network_label(config)} on {config.data.name}"
+    curves = plot_curves(read_metrics(folder / "metrics.csv"), title, unfreeze_epoch)
+    write_file(curves_path(folder), curves)
+    write_json(folder / "summary.json", summary)
+
+
+def curves_path(folder: Path) -> Path:
+    """Return where the figure of a training is."""
+    return folder / "figures" / "curves.png"
+
+
+def format_result(config: TrainConfig, result: SplitResult) -> str:
+    """Return the final table."""
+    count = describe_source(result.source, config.scale)
+    table = format_metrics(result.split, count, result.metrics, result.unit)
+    if result.split == "valid":
+        table += (
+            f"\n  {config.data.name} has no labelled test split: "
+            "these metrics are of valid, which chose the checkpoint"
+        )
+    return table
