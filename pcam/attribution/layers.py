@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pcam.attribution.scorer import Scorer
 from pcam.errors import ConfigError, suggest
+from pcam.models.backbones import get_backbone
 from pcam.models.network import Network
 
 Shape = tuple[int, ...]
@@ -29,7 +30,7 @@ def named_layers(network: Network) -> dict[str, nn.Module]:
 
 def default_layer(network_name: str) -> str:
     """Return the layer that ``layer=auto`` stands for."""
-    return "inception5b" if network_name == "googlenet" else "last"
+    return get_backbone(network_name).gradcam_layer or "last"
 
 
 def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tuple[str, nn.Module]:

@@ -17,7 +17,9 @@ def test_over_random_networks_a_map_lies_where_its_factor_does(
 ) -> None:
     network, x, references = linear_network(), random_patches(1), random_patches(1, seed=5)
     x[:, :, :4] *= 4
-    explainer = make_explainer(network, references=references, window=window, stride=stride)
+    explainer = make_explainer(
+        network, references=references, window=window, stride=stride, steps=2
+    )
     weight = explainer.scorer.network.backbone.weight
     total = torch.zeros(1, 16, 16)
     for seed in range(300):

@@ -91,7 +91,7 @@ def test_hirescam_and_not_gradcam_explains_a_head_that_weighs_places() -> None:
 
 
 def test_hirescam_is_gradcam_if_the_head_sees_the_mean_over_places() -> None:
-    explainer, x = make_explainer(make_network(), "layer3"), random_patches(2, 64)
+    explainer, x = make_explainer(make_network(), "layer4"), random_patches(2, 64)
     hirescam, gradcam = (make_maps(explainer, name, x) for name in ("hirescam", "gradcam"))
     torch.testing.assert_close(hirescam, gradcam)
 

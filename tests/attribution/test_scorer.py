@@ -15,7 +15,7 @@ def test_lower_precision_gives_similar_maps() -> None:
         maps = []
         for scorer in (Scorer(network), Scorer(network, "bf16-mixed")):
             layer = named_layers(scorer.network)["layer3"]
-            explainer = Explainer(scorer, layer, Options(max_steps=50), x)
+            explainer = Explainer(scorer, layer, Options(steps=8, max_steps=8), x)
             maps.append(explainer.maps(method, x, torch.arange(2)).values.flatten(1))
         exact, mixed = maps
         assert mixed.dtype == torch.float32
