@@ -4,8 +4,11 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pcam.data.sources.kaggle import submission_rows
+from pcam.errors import DataError
 from tests.conftest import write_folder, write_kaggle
 from tests.run import run_command
 
@@ -74,3 +77,18 @@ def test_own_patches_need_neither_labels_nor_a_train_folder(
     with pytest.raises(SystemExit):
         run_command(monkeypatch, tmp_path, "evaluate", *words, "hydra.run.dir=evaluated")
     assert "these patches have no labels" in capsys.readouterr().err
+
+
+def test_a_submission_that_does_not_fit_the_sample_is_an_error(tmp_path: Path) -> None:
+    probability = np.full(3, 0.5)
+    with pytest.raises(DataError, match=r"sample_submission\.csv is missing"):
+        submission_rows(tmp_path, list("abc"), probability, "probability")
+    for listed, message in (
+        ("abcd", "lacks 1 ids of .* first d"),
+        ("ab", "has 1 ids that are not in .* first c"),
+        ("abcc", "1 ids more than once"),
+    ):
+        rows = "".join(f"{name},0\n" for name in listed)
+        (tmp_path / "sample_submission.csv").write_text(f"id,label\n{rows}")
+        with pytest.raises(DataError, match=message):
+            submission_rows(tmp_path, list("abc"), probability, "probability")
