@@ -39,9 +39,7 @@ def no_layer_map(context: AttributionContext, x: Tensor) -> str | None:
     from torch import Tensor
 
     if context.layer is None:
-        return (
-            "no convolution's map is the network's last; choose another layer with layer=NAME"
-        )
+        return "no convolution's map is the network's last; choose another layer with layer=NAME"
     calls = _record_calls(context.layer, context.scorer, x)
     if not calls:
         return "the layer does not run"

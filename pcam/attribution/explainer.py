@@ -30,9 +30,7 @@ class Progress(Protocol):
 class Explainer(AttributionContext):
     """Makes maps of a network."""
 
-    def maps(
-        self, method: str, x: Tensor, index: Tensor, progress: Progress | None = None
-    ) -> Maps:
+    def maps(self, method: str, x: Tensor, index: Tensor, progress: Progress | None = None) -> Maps:
         """Return the maps of normalised patches, on the CPU.
 
         Args:
@@ -131,9 +129,7 @@ def explain(
     with torch.inference_mode(False), torch.enable_grad():
         x = scorer.normalised(_channels_first(images))
         others = x[:1] if references is None else scorer.normalised(_channels_first(references))
-        _, explainer = build_explainer(
-            scorer, layer, network_name, x, options or Options(), others
-        )
+        _, explainer = build_explainer(scorer, layer, network_name, x, options or Options(), others)
         reason = explainer.reason_not_applicable(method, x)
         if reason is not None:
             raise ConfigError(f"{method} does not apply to {network_name}: {reason}")

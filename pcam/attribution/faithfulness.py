@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from pcam.attribution.localisation import Floats, to_array
 from pcam.attribution.randomness import Stream, draw
 from pcam.attribution.scorer import Scorer
-from pcam.models.symmetries import D4, rotate, rotate_back
+from pcam.data.symmetries import D4, rotate, rotate_back
 
 # Normalised patches (B, 3, H, W) and indices (B,) to maps (B, H, W).
 Explain = Callable[[Tensor, Tensor], Tensor]

@@ -3,12 +3,11 @@
 A method is a function of a context, normalised patches (B, 3, H, W) and their indices (B,). It
 returns maps (B, H, W), or ``Maps`` if it also knows how complete they are::
 
-    @register_method("absolute_input")
-    @describe_method(title="absolute input", unit="normalised input", signed=False)
+    @register_method("absolute_input", title="absolute input", unit="input", signed=False)
     def absolute_input(context, x, index):
         return x.abs().sum(1)
 
-``describe_method`` may be left out; then the title is the name and the maps are signed.
+The keywords are the attributes of ``Method``; all of them may be left out.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pcam.config import registry
+from pcam.config.registry import methods
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +35,7 @@ class Method:
 
     Attributes:
         attribute: the function that makes them.
-        title: for tables and figures.
+        title: for tables and figures; the name if it is left out.
         unit: of a map's values.
         signed: whether values below zero have a meaning.
         batched: several patches are passed at once; otherwise one by one, and the method fills a
@@ -66,44 +65,11 @@ class Method:
         return self.attribute(context, x, index)
 
 
-def describe_method(
-    title: str,
-    unit: str = "arbitrary units",
-    *,
-    signed: bool = True,
-    batched: bool = True,
-    uses_baseline: bool = False,
-    uses_layer: bool = False,
-    uses_references: bool = False,
-    factor: Factor | None = None,
-    reason_not_applicable: Applicability | None = None,
-) -> Callable[[Attribute], Method]:
-    """Return a decorator that makes a ``Method`` of a function; see there for the arguments."""
-
-    def decorate(attribute: Attribute) -> Method:
-        return Method(
-            attribute=attribute,
-            title=title,
-            unit=unit,
-            signed=signed,
-            batched=batched,
-            uses_baseline=uses_baseline,
-            uses_layer=uses_layer,
-            uses_references=uses_references,
-            factor=factor,
-            reason_not_applicable=reason_not_applicable,
-        )
-
-    return decorate
-
-
 def find_method(name: str) -> Method:
     """Return a registered method.
 
     Raises:
         ConfigError: no method has this name.
     """
-    target = registry.methods.get(name).target
-    if isinstance(target, Method):
-        return target
-    return Method(target, title=name)
+    entry = methods.get(name)
+    return Method(attribute=entry.target, **{"title": name, **entry.details})

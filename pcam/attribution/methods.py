@@ -24,7 +24,6 @@ from pcam.attribution.distances import (
     window_distance,
 )
 from pcam.attribution.maps import TOLERANCE, Maps
-from pcam.attribution.method import describe_method
 from pcam.attribution.randomness import Stream, draw
 from pcam.config.registry import register_method
 
@@ -37,8 +36,7 @@ LOG_ODDS = "log-odds"
 GRADIENT = "log-odds per unit of normalised input"
 
 
-@register_method("saliency")
-@describe_method("saliency", GRADIENT, signed=False)
+@register_method("saliency", title="saliency", unit=GRADIENT, signed=False)
 def saliency(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """The largest absolute gradient over the channels (Simonyan et al. 2014, section 3.1)."""
     from captum.attr import Saliency
@@ -47,8 +45,7 @@ def saliency(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     return gradients.abs().amax(1)
 
 
-@register_method("input_x_gradient")
-@describe_method("input × gradient", LOG_ODDS, factor=input_norm)
+@register_method("input_x_gradient", title="input × gradient", unit=LOG_ODDS, factor=input_norm)
 def input_x_gradient(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """The gradient times the normalised input, summed over channels (Shrikumar et al. 2016)."""
     from captum.attr import InputXGradient
@@ -57,10 +54,10 @@ def input_x_gradient(context: AttributionContext, x: Tensor, index: Tensor) -> T
     return products.sum(1)
 
 
-@register_method("integrated_gradients")
-@describe_method(
-    "integrated gradients",
-    LOG_ODDS,
+@register_method(
+    "integrated_gradients",
+    title="integrated gradients",
+    unit=LOG_ODDS,
     batched=False,
     uses_baseline=True,
     factor=baseline_distance,
@@ -92,8 +89,7 @@ def integrated_gradients(context: AttributionContext, x: Tensor, index: Tensor) 
         steps = min(2 * steps, options.max_steps)
 
 
-@register_method("smoothgrad")
-@describe_method("SmoothGrad", GRADIENT, signed=False, batched=False)
+@register_method("smoothgrad", title="SmoothGrad", unit=GRADIENT, signed=False, batched=False)
 def smoothgrad(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """Saliency of the mean gradient of noisy copies of the patch (Smilkov et al. 2017)."""
     import torch
@@ -106,9 +102,13 @@ def smoothgrad(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     return gradients.mean(0, keepdim=True).abs().amax(1)
 
 
-@register_method("gradient_shap")
-@describe_method(
-    "gradient SHAP", LOG_ODDS, batched=False, uses_references=True, factor=reference_distance
+@register_method(
+    "gradient_shap",
+    title="gradient SHAP",
+    unit=LOG_ODDS,
+    batched=False,
+    uses_references=True,
+    factor=reference_distance,
 )
 def gradient_shap(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """The expected gradient between the patch and other patches, times their difference.
@@ -128,10 +128,10 @@ def gradient_shap(context: AttributionContext, x: Tensor, index: Tensor) -> Tens
     return (gradients * difference).mean(0, keepdim=True).sum(1)
 
 
-@register_method("deeplift")
-@describe_method(
-    "DeepLIFT",
-    LOG_ODDS,
+@register_method(
+    "deeplift",
+    title="DeepLIFT",
+    unit=LOG_ODDS,
     uses_baseline=True,
     factor=baseline_distance,
     reason_not_applicable=applicability.incomplete_deeplift,
@@ -152,79 +152,13 @@ def deeplift(context: AttributionContext, x: Tensor, index: Tensor) -> Maps:
     return Maps(attributions.sum(1), gap, torch.zeros(len(x), dtype=torch.int64))
 
 
-@register_method("gradcam")
-@describe_method(
-    "Grad-CAM",
-    "log-odds, weighted",
-    signed=False,
-    uses_layer=True,
-    reason_not_applicable=applicability.no_layer_map,
-)
-def gradcam(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
-    """A layer's maps weighted by their mean gradients, clipped at zero.
-
-    Selvaraju et al. 2017, equation 2.
-    """
-    from captum.attr import LayerGradCam
-
-    layer_map = LayerGradCam(context.scorer, context.layer).attribute(
-        x.requires_grad_(), relu_attributions=True
-    )
-    return _resize(layer_map, x)
-
-
-@register_method("hirescam")
-@describe_method(
-    "HiResCAM",
-    LOG_ODDS,
-    signed=False,
-    uses_layer=True,
-    reason_not_applicable=applicability.no_layer_map,
-)
-def hirescam(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
-    """Grad-CAM with the gradient of each place instead of the mean (Draelos & Carin 2020)."""
-    from captum.attr import LayerGradientXActivation
-
-    products = LayerGradientXActivation(context.scorer, context.layer).attribute(x.requires_grad_())
-    return _resize(products.sum(1, keepdim=True).relu(), x)
-
-
-@register_method("guided_backprop")
-@describe_method(
-    "guided backpropagation",
-    GRADIENT,
-    signed=False,
-    reason_not_applicable=applicability.unguided_activations,
-)
-def guided_backprop(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
-    """Saliency of gradients that pass a ReLU only if above zero (Springenberg et al. 2015)."""
-    from captum.attr import GuidedBackprop
-
-    gradients: Tensor = GuidedBackprop(context.scorer).attribute(x)
-    return gradients.abs().amax(1)
-
-
-@register_method("guided_gradcam")
-@describe_method(
-    "guided Grad-CAM",
-    "product",
-    signed=False,
-    uses_layer=True,
-    reason_not_applicable=applicability.unguided_activations_or_no_layer_map,
-)
-def guided_gradcam(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
-    """Guided backpropagation times Grad-CAM (Selvaraju et al. 2017, section 3.2)."""
-    from captum.attr import GuidedGradCam
-
-    products: Tensor = GuidedGradCam(context.scorer, context.layer).attribute(
-        x.requires_grad_(), interpolate_mode="bilinear"
-    )
-    return products.abs().amax(1)
-
-
-@register_method("occlusion")
-@describe_method(
-    "occlusion", LOG_ODDS, batched=False, uses_baseline=True, factor=window_distance
+@register_method(
+    "occlusion",
+    title="occlusion",
+    unit=LOG_ODDS,
+    batched=False,
+    uses_baseline=True,
+    factor=window_distance,
 )
 def occlusion(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """The drop of the log-odds when a square is replaced by the baseline, mean over squares.
@@ -263,11 +197,3 @@ def _gradients(context: AttributionContext, points: Tensor) -> Tensor:
     for batch in torch.split(points, context.options.batch):
         gradients.append(saliency_of.attribute(batch, abs=False))
     return torch.cat(gradients)
-
-
-def _resize(layer_map: Tensor, x: Tensor) -> Tensor:
-    """Return a layer's map (B, 1, h, w) at the patches' size, (B, H, W)."""
-    from captum.attr import LayerAttribution
-
-    resized: Tensor = LayerAttribution.interpolate(layer_map, tuple(x.shape[-2:]), "bilinear")
-    return resized.sum(1)

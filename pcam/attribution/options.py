@@ -46,7 +46,9 @@ class Options:
     def __post_init__(self) -> None:
         """Check values that are passed from Python; a command's config has its own schema."""
         if self.baseline not in BASELINES:
-            raise ConfigError(f"baseline={self.baseline} is unknown{suggest(self.baseline, BASELINES)}")
+            raise ConfigError(
+                f"baseline={self.baseline} is unknown{suggest(self.baseline, BASELINES)}"
+            )
         for key in COUNTS:
             value = getattr(self, key)
             if value < 1:
@@ -59,6 +61,8 @@ class Options:
                 "squares would never be covered"
             )
         if not self.noise > 0:
-            raise ConfigError(f"noise={self.noise} must be above 0; it is a share of the patch's range")
+            raise ConfigError(
+                f"noise={self.noise} must be above 0; it is a share of the patch's range"
+            )
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed} must be at least 0")

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from pcam.attribution.randomness import Stream, draw
 from pcam.data.base import Indices, MaskedPatchSource, PatchSource
-from pcam.data.crop import Crop, centre
+from pcam.data.crop import Crop, centre_square
 from pcam.errors import DataError, suggest
 
 Probabilities = NDArray[np.float64]
 
 CENTRE = 32  # pixels: side of the square that PatchCamelyon's label depends on
+REFERENCES = 16  # patches that gradient SHAP compares with
 THRESHOLD = 0.5  # of the probability, for captions and outcomes
 
 
@@ -90,11 +91,6 @@ class Split:
         return read_patches(self.source, indices, self.crop, self.centre_labelled)
 
 
-def is_centre_labelled(data_name: str) -> bool:
-    """Whether the labels of a data source depend on the centre of a patch alone."""
-    return data_name in ("pcam", "kaggle", "synthetic")
-
-
 def read_patches(
     source: PatchSource, indices: Indices, crop: Crop, centre_labelled: bool
 ) -> Patches:
@@ -109,7 +105,7 @@ def read_patches(
     whole = source.read(indices)
     regions = {}
     if centre_labelled:
-        square = centre(CENTRE, *whole.shape[1:3])
+        square = centre_square(CENTRE, *whole.shape[1:3])
         regions["centre"] = _crop_region(np.broadcast_to(square, whole.shape[:3]), indices, crop)
     if isinstance(source, MaskedPatchSource):
         regions["tumour"] = _crop_region(source.masks(indices), indices, crop)
@@ -184,6 +180,12 @@ def _choose_outcomes(
         drawn = rng.choice(candidates, min(n, len(candidates)), replace=False)
         parts.append(np.sort(drawn))
     return np.concatenate(parts)
+
+
+def draw_references(size: int, seed: int) -> Indices:
+    """Return the patches of a split that gradient SHAP compares with, drawn by the seed."""
+    count = min(REFERENCES, size)
+    return draw(seed, Stream.REFERENCES).choice(size, count, replace=False)
 
 
 def caption(source: PatchSource, index: int, probability: float) -> str:

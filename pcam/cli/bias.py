@@ -47,6 +47,6 @@ def _measure_several(config: BiasConfig, folder: Path) -> str:
         # Each is written as soon as it is measured: the next may fail.
         write_bias(result, folder / f"{number}-{Path(result.facts.run).name}")
         results.append(result)
-    comparison = compare_runs(results)
+    comparison = compare_runs(results, folder)
     write_comparison(comparison, folder)
     return format_comparison(comparison)

@@ -1,240 +1,142 @@
-"""What becomes of a network's answers when what it sees is moved, turned, disturbed or mixed (the study's 3.7)."""
+"""How a network's predictions change when its view of a patch is shifted, rotated or disturbed by noise (section 3.7)."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 from tqdm import tqdm
 
-from pcam.data.base import Indices, MaskedPatchSource, PatchSource, Pixels
-from pcam.data.crop import centre_square as centre_of
-from pcam.models.classifier import PatchClassifier
+from pcam.data.base import MaskedPatchSource, PatchSource
+from pcam.data.crop import centre_square
 from pcam.position_bias import views
-from pcam.position_bias.views import Offsets, View
-from pcam.stats.agreement import Change, change
+from pcam.position_bias.probe import MIDDLE, Probe
+from pcam.position_bias.results import LabellingRule, MapRow
+from pcam.position_bias.views import Offsets
+from pcam.stats.agreement import Change
 from pcam.stats.compare import paired_difference
-from pcam.stats.intervals import bootstrap_mean
-from pcam.stats.metrics import Floats, Labels, classification_metrics
+from pcam.stats.intervals import Interval, bootstrap_mean
+from pcam.stats.metrics import Floats, classification_metrics
 
-AS_TRAINED = np.zeros(2, np.int64)  # the offset of what a network sees of a patch by itself
-
-
-class Probe:
-    """A network and the patches that it is asked about, again and again.
-
-    Args:
-        model: in eval mode.
-        patches: uint8 (N, H, W, 3), whole.
-        indices: (N,) in their source, to which all draws belong.
-        labels: (N,), 0 or 1.
-        groups: N slide names, or None.
-        view: what the network sees of a patch.
-        batch: patches that it sees at once.
-        seed: of the draws.
-
-    Attributes:
-        as_trained: what it sees of them by itself.
-        before: (N,), its log-odds of that.
-    """
-
-    def __init__(
-        self, model: PatchClassifier, patches: Pixels, indices: Indices, labels: Labels, groups: list[str] | None,
-        view: View, batch: int, seed: int,
-    ) -> None:  # fmt: skip
-        self.model, self.patches, self.indices, self.labels, self.groups = (
-            model,
-            patches,
-            indices,
-            labels,
-            groups,
-        )
-        self.view, self.batch, self.seed = view, batch, seed
-        self.as_trained = self.seen(patches)
-        self.before = logodds(model, self.as_trained, batch)
-
-    def seen(self, patches: Pixels) -> Pixels:
-        """Return what the network sees of patches as it was trained."""
-        return self.view.at(patches, AS_TRAINED)
-
-    def logodds(self, shown: Pixels) -> Floats:
-        """Return the log-odds (n,) of views (n, h, w, 3)."""
-        return logodds(self.model, shown, self.batch)
-
-    def change(
-        self, after: Floats, drawn: Mapping[str, Any], floor: Floats | None = None
-    ) -> Change:
-        """Compare log-odds (N,) with those of the patches as they are; see ``stats.agreement.change``."""
-        return change(self.before, after, self.labels, self.groups, floor=floor, **drawn)
+MAP_STEPS = 8  # steps from one side of the shift map to the other, if no step is set
 
 
-def logodds(model: PatchClassifier, shown: Pixels, batch: int) -> Floats:
-    """Return a network's log-odds (n,) of what it is shown (n, h, w, 3), in full precision, ``batch`` at once."""
-    with torch.inference_mode():
-        parts = [
-            model(
-                torch.from_numpy(shown[i : i + batch])
-                .permute(0, 3, 1, 2)
-                .contiguous()
-                .to(model.device)
-            )
-            for i in range(0, len(shown), batch)
-        ]
-    return np.asarray(torch.cat(parts).double().cpu().numpy())
-
-
-def answers(asked: Probe, offsets: Offsets) -> dict[str, Floats]:
-    """Return the log-odds (N,) by view: with noise that nobody sees, turned, seen from offsets (N, 2), and both."""
-    elsewhere = asked.view.at(asked.patches, offsets)
+def view_logodds(probe: Probe, offsets: Offsets) -> dict[str, Floats]:
+    """Return the log-odds (N,) of each kind of view: with noise, rotated, shifted to offsets (N, 2), and both."""
+    shifted = probe.view.crop_at(probe.patches, offsets)
+    noisy = views.add_noise(probe.unshifted, probe.indices, probe.seed)
     return {
-        "noise": asked.logodds(views.add_noise(asked.as_trained, asked.indices, asked.seed)),
-        "turn": asked.logodds(views.rotate_views(asked.as_trained)),
-        "shift": asked.logodds(elsewhere),
-        "shift_turn": asked.logodds(views.rotate_views(elsewhere)),
+        "noise": probe.logodds(noisy),
+        "turn": probe.logodds(views.rotate_views(probe.unshifted)),
+        "shift": probe.logodds(shifted),
+        "shift_turn": probe.logodds(views.rotate_views(shifted)),
     }
 
 
-def changes(asked: Probe, after: Mapping[str, Floats], drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure the study's experiment and its parts, those beside noise also beyond it."""
-    return {
-        name: asked.change(one, drawn, None if name == "noise" else after["noise"])
-        for name, one in after.items()
-    }
+def view_changes(probe: Probe, logodds: Mapping[str, Floats]) -> dict[str, Change]:
+    """Compare each kind of view with the view of training; all but noise also with noise."""
+    changes = {}
+    for name, values in logodds.items():
+        noise = None if name == "noise" else logodds["noise"]
+        changes[name] = probe.change(values, noise)
+    return changes
 
 
-def by_law(
-    asked: Probe,
-    source: PatchSource,
-    offsets: Offsets,
-    centre: int,
-    after: Floats,
-    drawn: Mapping[str, Any],
-) -> dict[str, Any] | None:
-    """Tell, where tumour is known, what moving the view changes for networks that need no training.
+def apply_labelling_rule(
+    probe: Probe, source: PatchSource, offsets: Offsets, side: int, shifted: Floats
+) -> LabellingRule | None:
+    """Measure what a shift changes for two readers of the true tumour masks, which need no training.
 
-    One has learned the law and looks at the view's own centre: it is right to change its mind. One counts tumour wherever it
-    lies in the view: place is nothing to it.
+    One applies the labelling rule to the centre of the view; it is right to change its prediction. One counts the
+    tumour pixels in the whole view; the position of the tumour has no effect on it.
 
     Args:
-        asked: the network and its patches.
+        probe: the network and its patches.
         source: of the patches.
-        offsets: (N, 2), of the moved views.
-        centre: side of the square, pixels.
-        after: (N,), log-odds of the moved views.
-        drawn: resamples and seed of the bootstrap.
+        offsets: (N, 2), of the shifted views.
+        side: of the centre square that decides the label, pixels.
+        shifted: (N,), log-odds of the shifted views.
 
     Returns:
-        Shares with intervals, and "law" and "count": the change of these networks' AUROC (of the patches' labels, as all
-        others). None where tumour is not known or the view is smaller than the square.
+        Figures with intervals; None if the source has no masks or the view is smaller than the square.
     """
-    if not isinstance(source, MaskedPatchSource) or min(asked.view.shape) < centre:
+    if not isinstance(source, MaskedPatchSource) or min(probe.view.shape) < side:
         return None
-    masks = source.masks(asked.indices)[..., None].astype(np.uint8)
-    middle = centre_of(centre, *asked.view.shape)
-    seen, moved = (asked.view.at(masks, offset)[..., 0] for offset in (AS_TRAINED, offsets))
-    right, now = (shown[:, middle].any(1) for shown in (seen, moved))
-    stays = right == now
-    same = (asked.before >= 0) == (after >= 0)
-
-    def share(values: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
-        return bootstrap_mean(np.where(among, values, np.nan), asked.groups, bounded=True, **drawn)
-
-    def auroc(first: NDArray[Any], second: NDArray[Any]) -> dict[str, float]:
-        pair = (first.astype(np.float64), second.astype(np.float64))
-        return paired_difference(*pair, asked.labels, asked.groups, metrics=("auroc",), **drawn)[
-            "auroc"
-        ]
-
-    return {
-        "law": auroc(np.asarray(now), np.asarray(right)),
-        "count": auroc(moved.mean((1, 2)), seen.mean((1, 2))),
-        "stays": share(stays, np.ones_like(stays)),
-        "agreement_where_it_stays": share(same, stays),
-        "agreement_where_it_changes": share(same, ~stays),
-    }
+    masks = source.masks(probe.indices)[..., None].astype(np.uint8)
+    mask_before = probe.view.crop_at(masks, MIDDLE)[..., 0]
+    mask_after = probe.view.crop_at(masks, offsets)[..., 0]
+    middle = centre_square(side, *probe.view.shape)
+    rule_before = np.asarray(mask_before[:, middle].max(1), np.float64)
+    rule_after = np.asarray(mask_after[:, middle].max(1), np.float64)
+    unchanged = rule_before == rule_after
+    agrees = (probe.reference >= 0) == (shifted >= 0)
+    return LabellingRule(
+        centre_only=_auroc_change(probe, rule_after, rule_before),
+        tumour_share=_auroc_change(probe, mask_after.mean((1, 2)), mask_before.mean((1, 2))),
+        unchanged=_share(probe, unchanged, np.ones_like(unchanged)),
+        agreement_where_unchanged=_share(probe, agrees, unchanged),
+        agreement_where_changed=_share(probe, agrees, ~unchanged),
+    )
 
 
-def parts(asked: Probe, centre: int) -> dict[tuple[str, str], Pixels]:
-    """Return the patches, whole, with their ring or their centre another patch's, blurred or of one colour.
-
-    Returns:
-        Patches by (which part, what is in its place); none where the network sees no ring.
-    """
-    if asked.view.size is not None and asked.view.size <= centre:
-        return {}
-    square = centre_of(centre, *asked.patches.shape[1:3])
-    made: dict[tuple[str, str], Pixels] = {}
-    for name, region in (("ring", ~square), ("centre", square)):
-        for label, called in ((0, "negative"), (1, "positive")):
-            others = views.partners(asked.labels, asked.indices, label, asked.seed)
-            if len(others):
-                made[name, called] = views.exchange_region(
-                    asked.patches, asked.patches[others], region
-                )
-        made[name, "blurred"] = views.blur_region(asked.patches, region)
-        made[name, "filled"] = views.fill_region(asked.patches, region)
-    return made
+def _share(probe: Probe, values: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval:
+    """Return the share of true values among some patches, with its interval."""
+    return bootstrap_mean(
+        np.where(among, values, np.nan),
+        probe.slides,
+        bounded=True,
+        resamples=probe.resamples,
+        seed=probe.seed,
+    )
 
 
-def swapped(
-    asked: Probe, made: Mapping[tuple[str, str], Pixels], drawn: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Measure what becomes of the answers to what ``parts`` made.
-
-    Returns:
-        A row for each, and for each region another positive's less another negative's: the cut, which both have, cancels.
-    """
-    after = {key: asked.logodds(asked.seen(patches)) for key, patches in made.items()}
-    rows: list[dict[str, Any]] = [
-        {"region": region, "given": given, **asked.change(one, drawn)}
-        for (region, given), one in after.items()
-    ]
-    for region in ("ring", "centre"):
-        if (region, "positive") in after and (region, "negative") in after:
-            less = after[region, "positive"] - after[region, "negative"]
-            sides = {
-                side: bootstrap_mean(
-                    np.where(asked.labels == label, less, np.nan), asked.groups, **drawn
-                )
-                for label, side in ((1, "positive"), (0, "negative"))
-            }
-            rows.append({"region": region, "given": "contrast", "logodds": sides})
-    return rows
+def _auroc_change(probe: Probe, after: Floats, before: Floats) -> Interval:
+    """Return the difference of the AUROC of two scores (N,) of the patches, with its interval."""
+    difference = paired_difference(
+        after,
+        before,
+        probe.labels,
+        probe.slides,
+        metrics=("auroc",),
+        resamples=probe.resamples,
+        seed=probe.seed,
+    )
+    return difference["auroc"]
 
 
-def from_offsets(asked: Probe, count: int, step: int | None, centre: int) -> list[dict[str, float]]:
-    """Measure the answers to the first patches from every offset.
+def map_shifts(probe: Probe, count: int, step: int | None, side: int) -> list[MapRow]:
+    """Measure the predictions of the first patches at each offset of a grid.
 
     Args:
-        asked: the network and its patches.
-        count: of the patches; 0: nothing is measured.
-        step: pixels between offsets; None: so many that there are about nine a side.
-        centre: side of the square that the label depends on, pixels.
+        probe: the network and its patches.
+        count: how many of the patches; 0: an empty map.
+        step: pixels between offsets; None: about nine offsets a side.
+        side: of the centre square that decides the label, pixels.
     """
     if count == 0:
         return []
-    patches, labels, before = asked.patches[:count], asked.labels[:count], asked.before[:count]
-    widest = int((asked.view.high - asked.view.low).max())
-    rows, columns = asked.view.grid(step or max(1, -(-widest // 8)))
-    places = np.array([(row, column) for row in rows for column in columns])
-    holds = asked.view.holds(centre, places)
-    found = []
-    for place, held in zip(
-        tqdm(places, unit="offset", desc="shift map", disable=None, leave=False), holds, strict=True
+    patches = probe.patches[:count]
+    labels = probe.labels[:count]
+    reference = probe.reference[:count] >= 0
+    widest = int((probe.view.high - probe.view.low).max())
+    offsets = probe.view.grid(step or max(1, -(-widest // MAP_STEPS)))
+    contained = probe.view.contains_centre(side, offsets)
+    rows: list[MapRow] = []
+    for number in tqdm(
+        range(len(offsets)), unit="offset", desc="shift map", disable=None, leave=False
     ):
-        after = asked.logodds(asked.view.at(patches, place))
-        probability = expit(after)
-        found.append(
+        logodds = probe.logodds(probe.view.crop_at(patches, offsets[number]))
+        probability = expit(logodds)
+        figures = classification_metrics(probability, labels, metrics=("auroc",))
+        rows.append(
             {
-                "row": int(place[0]),
-                "column": int(place[1]),
-                "holds_centre": bool(held),
-                "agreement": float(((after >= 0) == (before >= 0)).mean()),
-                "auroc": classification_metrics(probability, labels, metrics=("auroc",))["auroc"],
+                "row": int(offsets[number, 0]),
+                "column": int(offsets[number, 1]),
+                "holds_centre": bool(contained[number]),
+                "agreement": float(((logodds >= 0) == reference).mean()),
+                "auroc": figures["auroc"],
                 "positives": float(probability[labels == 1].mean()),
                 "negatives": float(probability[labels == 0].mean()),
             }
         )
-    return found
+    return rows

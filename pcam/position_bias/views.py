@@ -1,6 +1,6 @@
-"""Views of patches, moved, turned, disturbed, or with a part of another patch: uint8 in, uint8 out.
+"""Views of patches: shifted, with noise, or with a region of another patch. uint8 in, uint8 out.
 
-Every draw is a function of (seed, patch), as everywhere.
+Each random draw is a function of the seed and the patch.
 """
 
 from dataclasses import dataclass
@@ -10,23 +10,25 @@ from numpy.typing import NDArray
 
 from pcam.data.base import Indices, Pixels
 from pcam.data.crop import Region, mean_colour
-from pcam.data.randomness import Purpose, draw
+from pcam.data.randomness import PositionStream, Purpose, draw
 from pcam.errors import ConfigError
 
 Offsets = NDArray[np.int64]
 
-BLUR = 8.0  # pixels: deviation of the Gaussian that takes a region's structure away
+BLUR_SIGMA = 8.0  # pixels: standard deviation of the Gaussian that removes a region's structure
+PARTNER_STREAMS = (PositionStream.NEGATIVE_PARTNER, PositionStream.POSITIVE_PARTNER)  # by label
 
 
 @dataclass(frozen=True)
 class View:
-    """What a network sees of a patch, and how far that can be moved.
+    """The part of a patch that a network sees, and how far it can be shifted.
 
     Attributes:
         height: of the patches, pixels.
         width: of the patches, pixels.
-        size: side of the square that is seen; None: the whole patch, beyond whose edges it goes on mirrored.
-        reach: how far a whole patch can be moved, pixels; without effect on a square, which can go wherever it fits.
+        size: side of the square that is seen; None: the whole patch, which is mirrored at its edges when shifted.
+        reach: the largest shift of a whole patch, pixels. It has no effect on a square, which can be at any
+            place where it fits.
     """
 
     height: int
@@ -35,141 +37,165 @@ class View:
     reach: int
 
     def __post_init__(self) -> None:
-        most = min(self.height, self.width)
-        if self.size is not None and self.size > most:
+        side = min(self.height, self.width)
+        if self.size is not None and self.size > side:
             raise ConfigError(
                 f"crop.size={self.size} is larger than the patches ({self.width}x{self.height} pixels)"
             )
-        if not 0 < self.reach < most:
+        if not 0 < self.reach < side:
             raise ConfigError(
-                f"reach={self.reach}; it is from 1 to {most - 1}, less than the patches' side"
+                f"reach={self.reach} is not from 1 to {side - 1}, less than the side of the patches"
             )
 
     @property
     def low(self) -> Offsets:
-        """The least offset from the middle, rows and columns."""
-        return -np.array([self.reach] * 2 if self.size is None else self._corner, np.int64)
+        """Smallest offset of rows and columns from the middle, (2,)."""
+        if self.size is None:
+            return np.array([-self.reach, -self.reach], np.int64)
+        return -self._corner
 
     @property
     def high(self) -> Offsets:
-        """The largest."""
+        """Largest offset of rows and columns from the middle, (2,)."""
         if self.size is None:
-            return np.array([self.reach] * 2, np.int64)
+            return np.array([self.reach, self.reach], np.int64)
         return np.array([self.height, self.width], np.int64) - self.size - self._corner
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width of what is seen."""
-        return (self.height, self.width) if self.size is None else (self.size, self.size)
+        """Height and width of the view, pixels."""
+        if self.size is None:
+            return self.height, self.width
+        return self.size, self.size
 
     @property
     def _corner(self) -> Offsets:
+        """Top left corner of the view in the middle of the patch, (2,)."""
         return (np.array([self.height, self.width], np.int64) - self.shape) // 2
 
-    def drawn(self, indices: Indices, seed: int) -> Offsets:
-        """Draw where patches are seen from, every place as likely: (n, 2), rows and columns from the middle."""
-        places = [
-            draw(seed, Purpose.POSITION, 0, int(i)).integers(self.low, self.high + 1)
-            for i in indices
-        ]
-        return np.array(places, np.int64).reshape(-1, 2)
+    def draw_offsets(self, indices: Indices, seed: int) -> Offsets:
+        """Draw an offset for each patch, all offsets with the same probability.
 
-    def grid(self, step: int) -> tuple[Offsets, Offsets]:
-        """Return the offsets of rows and of columns, ``step`` apart, the middle among them."""
+        Args:
+            indices: (n,), of the patches in their source.
+            seed: of the draws.
+
+        Returns:
+            (n, 2), rows and columns from the middle.
+        """
+        offsets = np.empty((len(indices), 2), np.int64)
+        for row, index in enumerate(indices):
+            generator = draw(seed, Purpose.POSITION, PositionStream.OFFSET, int(index))
+            offsets[row] = generator.integers(self.low, self.high + 1)
+        return offsets
+
+    def grid(self, step: int) -> Offsets:
+        """Return a grid of offsets with a distance of ``step`` pixels that includes the middle, (k, 2)."""
         rows, columns = (
             np.arange(-(-low // step), high // step + 1) * step
             for low, high in zip(self.low.tolist(), self.high.tolist(), strict=True)
         )
-        return rows, columns
+        return np.array([(row, column) for row in rows for column in columns])
 
-    def at(self, patches: NDArray[np.uint8], offsets: Offsets) -> NDArray[np.uint8]:
-        """Return what is seen of patches (n, H, W, C), each from its offset (n, 2) or all from one (2,): (n, h, w, C)."""
+    def crop_at(self, patches: NDArray[np.uint8], offsets: Offsets) -> NDArray[np.uint8]:
+        """Cut the view out of patches at some offsets.
+
+        Args:
+            patches: (n, H, W, C).
+            offsets: (n, 2), one of each patch, or (2,), one of all.
+
+        Returns:
+            (n, h, w, C).
+        """
         height, width = self.shape
-        edge = self.reach if self.size is None else 0
-        padded = (
-            np.pad(patches, ((0, 0), (edge, edge), (edge, edge), (0, 0)), mode="reflect")
-            if edge
-            else patches
-        )
-        corners = np.broadcast_to(offsets, (len(patches), 2)) + self._corner + edge
-        seen = np.empty((len(patches), height, width, patches.shape[-1]), np.uint8)
-        for one, patch, (top, left) in zip(seen, padded, corners, strict=True):
-            one[:] = patch[top : top + height, left : left + width]
-        return seen
+        margin = self.reach if self.size is None else 0
+        if margin:
+            edges = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+            patches = np.pad(patches, edges, mode="reflect")
+        corners = np.broadcast_to(offsets, (len(patches), 2)) + self._corner + margin
+        views = np.empty((len(patches), height, width, patches.shape[-1]), np.uint8)
+        for number, (top, left) in enumerate(corners):
+            views[number] = patches[number, top : top + height, left : left + width]
+        return views
 
-    def holds(self, side: int, offsets: Offsets) -> NDArray[np.bool_]:
-        """Tell, for offsets (n, 2), whether the patch's centre square lies wholly in what is seen."""
+    def contains_centre(self, side: int, offsets: Offsets) -> NDArray[np.bool_]:
+        """Return whether the view at each offset contains the whole centre square of its patch.
+
+        Args:
+            side: of the centre square, pixels.
+            offsets: (n, 2).
+
+        Returns:
+            (n,).
+        """
         start = (np.array([self.height, self.width]) - side) // 2 - self._corner - offsets
-        return np.asarray(((start >= 0) & (start + side <= self.shape)).all(1))
+        inside = (start >= 0) & (start + side <= self.shape)
+        return np.asarray(inside.all(1))
 
 
 def rotate_views(views: Pixels) -> Pixels:
-    """Turn by 90 degrees, (n, h, w, 3)."""
+    """Rotate views (n, h, w, 3) by 90 degrees."""
     return np.ascontiguousarray(np.rot90(views, 1, (1, 2)))
 
 
 def add_noise(views: Pixels, indices: Indices, seed: int) -> Pixels:
-    """Change every value by -1, 0 or 1, as likely: less than any eye or scanner would see."""
-    changed = np.empty_like(views)
-    for one, view, index in zip(changed, views, indices, strict=True):
-        noise = draw(seed, Purpose.POSITION, 1, int(index)).integers(-1, 2, view.shape)
-        one[:] = np.clip(view.astype(np.int16) + noise, 0, 255)
-    return changed
+    """Change each value by -1, 0 or 1 with the same probability: too little to be visible."""
+    noisy = np.empty_like(views)
+    for number, (view, index) in enumerate(zip(views, indices, strict=True)):
+        generator = draw(seed, Purpose.POSITION, PositionStream.NOISE, int(index))
+        noise = generator.integers(-1, 2, view.shape)
+        noisy[number] = np.clip(view.astype(np.int16) + noise, 0, 255)
+    return noisy
 
 
 def exchange_region(patches: Pixels, others: Pixels, region: Region) -> Pixels:
-    """Put a region of other patches, each its own, into patches (n, H, W, 3)."""
+    """Replace a region of patches (n, H, W, 3) by the same region of other patches."""
     return np.where(region[..., None], others, patches)
 
 
 def blur_region(patches: Pixels, region: Region) -> Pixels:
-    """Take a region's structure away and leave its colours: blurred by itself, nothing of what is around it flows in."""
+    """Remove the structure of a region and keep its colours.
+
+    The region is blurred by itself: no colour from outside flows in.
+    """
     import cv2
 
-    weight = cv2.GaussianBlur(
-        region.astype(np.float32), (0, 0), BLUR, borderType=cv2.BORDER_CONSTANT
-    )[..., None]
-    smooth = [
-        cv2.GaussianBlur(
-            patch.astype(np.float32) * region[..., None],
-            (0, 0),
-            BLUR,
-            borderType=cv2.BORDER_CONSTANT,
-        )
-        for patch in patches
-    ]
-    soft = np.rint(np.stack(smooth) / np.maximum(weight, 1e-6)).clip(0, 255).astype(np.uint8)
-    return exchange_region(patches, soft, region)
+    def blur(image: NDArray[np.float32]) -> NDArray[np.float32]:
+        blurred = cv2.GaussianBlur(image, (0, 0), BLUR_SIGMA, borderType=cv2.BORDER_CONSTANT)
+        return np.asarray(blurred, np.float32)
+
+    inside = region.astype(np.float32)
+    weight = blur(inside)[..., None]
+    sums = np.stack([blur(patch.astype(np.float32) * region[..., None]) for patch in patches])
+    smooth = np.rint(sums / np.maximum(weight, 1e-6)).clip(0, 255).astype(np.uint8)
+    return exchange_region(patches, smooth, region)
 
 
 def fill_region(patches: Pixels, region: Region) -> Pixels:
-    """Leave of a region its mean colour alone."""
+    """Replace a region by its mean colour."""
     return exchange_region(patches, mean_colour(patches, region), region)
 
 
-def partners(
+def draw_partners(
     labels: NDArray[np.uint8], indices: Indices, label: int, seed: int
 ) -> NDArray[np.int64]:
-    """Draw for each patch another one of a label, whose part it is given.
+    """Draw another patch of a label for each patch.
 
     Args:
         labels: (n,).
-        indices: (n,) of the patches in their source, to which the draws belong.
+        indices: (n,) of the patches in their source, which the draws depend on.
         label: of the partners.
         seed: of the draws.
 
     Returns:
-        (n,), places in ``labels``; never the patch itself. Empty where there are no two such patches.
+        (n,), positions in ``labels``, never the patch itself. Empty if fewer than two patches have the label.
     """
-    some = np.flatnonzero(labels == label)
-    if len(some) < 2:
+    candidates = np.flatnonzero(labels == label)
+    if len(candidates) < 2:
         return np.empty(0, np.int64)
-    found = np.empty(len(labels), np.int64)
-    for i, index in enumerate(indices):
-        pick = int(
-            draw(seed, Purpose.POSITION, 2 + label, int(index)).integers(
-                len(some) - int(labels[i] == label)
-            )
-        )
-        found[i] = some[pick] if labels[i] != label or some[pick] < i else some[pick + 1]
-    return found
+    partners = np.empty(len(labels), np.int64)
+    for position, index in enumerate(indices):
+        others = candidates[candidates != position]
+        generator = draw(seed, Purpose.POSITION, PARTNER_STREAMS[label], int(index))
+        partners[position] = others[int(generator.integers(len(others)))]
+    return partners

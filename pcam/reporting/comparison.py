@@ -1,165 +1,237 @@
-"""Jobs side by side: their predictions of the same patches, and what differs between groups of them."""
+"""Jobs side by side: their predictions of the same patches, and differences between groups of them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from pcam.errors import DataError
-from pcam.evaluation.predictions import read_predictions
-from pcam.stats.compare import paired_difference
-from pcam.stats.metrics import Floats, Labels
+from pcam.evaluation.predictions import (
+    AlignedPredictions,
+    Predictions,
+    align_predictions,
+    read_predictions,
+)
+from pcam.stats.compare import holm, paired_difference
+from pcam.stats.metrics import Labels
 from pcam.stats.seeds import paired_t
 from pcam.sweeps.jobs import Job
 
+Estimate = dict[str, float]  # "value", "low", "high", "p"
+
 
 @dataclass(frozen=True)
-class Scores:
-    """What one job, or several side by side, said of a split's patches.
+class Difference:
+    """The difference of the mean AUROCs of two groups of jobs.
 
     Attributes:
-        patches: a number, the same where patches and labels are; then their order is too.
-        label: (N,), 0 or 1, both there.
-        probability: (N,), or (K, N) of K jobs.
-        slides: N names, or None.
+        patches: by the paired bootstrap: other patches, the same runs.
+        seeds: by the paired t-test: the same patches, other seeds; None with fewer than two seeds in common.
+        p: of ``patches``, corrected where the difference is one of several.
+        seeds_p: of ``seeds``, likewise; NaN without.
+        only_shared_seeds: whether runs were left out because the other group has no run of their seed.
     """
 
-    patches: int
-    label: Labels
-    probability: Floats
-    slides: list[str] | None
+    patches: Estimate
+    seeds: Estimate | None
+    p: float
+    seeds_p: float
+    only_shared_seeds: bool
+
+
+@dataclass(frozen=True)
+class StudyPredictions:
+    """The predictions of a study's jobs, by their folders.
+
+    Attributes:
+        predictions: of the jobs that can be compared; those of the same patches are in the same order.
+        group: number of their patches, equal for the same patches.
+        problem: why the others cannot be compared.
+    """
+
+    predictions: dict[Path, Predictions]
+    group: dict[Path, int]
+    problem: dict[Path, str]
 
 
 @dataclass(frozen=True)
 class Study:
-    """Jobs, and the predictions of those that ended.
+    """Jobs and their predictions of one split.
 
     Attributes:
         jobs: all of them.
-        split: which the figures are of.
-        drawn: resamples and seed of the bootstrap.
+        split: name of the split.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
     """
 
     jobs: list[Job]
     split: str
-    drawn: Mapping[str, Any]
+    resamples: int
+    seed: int
+
+    def with_split(self, split: str) -> "Study":
+        """Return the same jobs with another split."""
+        return self if split == self.split else replace(self, split=split)
 
     @cached_property
-    def ended(self) -> list[Job]:
-        """Those that have figures."""
+    def scored(self) -> list[Job]:
+        """The jobs with figures of the split."""
         return [job for job in self.jobs if job.summary is not None and self.split in job.summary]
 
     @cached_property
-    def _read(self) -> dict[Path, Scores | str]:
-        """Each job's predictions, by its folder, or why there are none to compare by."""
-        found: dict[Path, Scores | str] = {}
-        orders: dict[Any, list[str]] = {}  # of the first job with these patches
-        for job in self.ended:
-            assert job.summary is not None
-            path = job.folder / "predictions" / f"{self.split}.csv"
-            try:
-                one = read_predictions(path) if path.is_file() else None
-            except DataError as error:
-                found[job.folder] = str(error)
-                continue
-            if one is None:
-                found[job.folder] = f"no predictions/{self.split}.csv"
-            elif one.label is None or not 0 < one.label.sum() < len(one.label):
-                found[job.folder] = "patches without labels, or of one class"
-            else:
-                sha = job.summary["data"].get(self.split, {}).get("sha256")
-                key = (sha, frozenset(zip(one.ids, one.label.tolist(), strict=True)))
-                place = {name: i for i, name in enumerate(one.ids)}
-                order = [place[name] for name in orders.setdefault(key, one.ids)]
-                slides = None if one.slides is None else [one.slides[i] for i in order]
-                found[job.folder] = Scores(
-                    list(orders).index(key), one.label[order], one.probability[order], slides
-                )
-        return found
-
-    def scores(self, job: Job) -> Scores | None:
-        """Return a job's predictions; None where there are none to compare by."""
-        found = self._read.get(job.folder)
-        return None if isinstance(found, str) else found
-
-    def together(self, jobs: Sequence[Job]) -> list[Job]:
-        """Return those that can be laid side by side: the most that are of the same patches."""
-        groups: dict[int, list[Job]] = {}
-        for job in jobs:
-            if (found := self.scores(job)) is not None:
-                groups.setdefault(found.patches, []).append(job)
-        return max(groups.values(), key=len, default=[])
-
-    def side_by_side(self, jobs: Sequence[Job]) -> Scores:
-        """Lay jobs of the same patches side by side."""
-        each = [found for job in jobs if (found := self.scores(job)) is not None]
-        slides = next((one.slides for one in each if one.slides is not None), None)
-        return Scores(
-            each[0].patches, each[0].label, np.stack([one.probability for one in each]), slides
-        )
+    def finished(self) -> list[Job]:
+        """The scored jobs that were not pruned."""
+        return [job for job in self.scored if job.state == "finished"]
 
     @cached_property
-    def apart(self) -> dict[str, list[str]]:
-        """Jobs that cannot be compared with the others, by why."""
-        compared = {job.folder for job in self.together(self.ended)}
-        why: dict[str, list[str]] = {}
-        for job in self.ended:
-            if job.folder not in compared:
-                found = self._read[job.folder]
-                why.setdefault(
-                    found if isinstance(found, str) else f"other patches of {self.split}", []
-                ).append(job.told)
-        return why
+    def _found(self) -> StudyPredictions:
+        found = StudyPredictions({}, {}, {})
+        first: dict[tuple[object, frozenset[tuple[str, int]]], Path] = {}
+        for job in self.scored:
+            predictions = read_labelled(job.folder / "predictions" / f"{self.split}.csv")
+            if isinstance(predictions, str):
+                found.problem[job.folder] = predictions
+                continue
+            key = (self._fingerprint(job), predictions.labelled_patches)
+            reference = first.setdefault(key, job.folder)
+            if reference != job.folder:
+                predictions = predictions.reorder(found.predictions[reference].ids)
+            found.predictions[job.folder] = predictions
+            found.group[job.folder] = list(first).index(key)
+        return found
 
-    def paired(
+    def _fingerprint(self, job: Job) -> object:
+        """Return the checksum of the split's images, None if it is unknown."""
+        assert job.summary is not None
+        return job.summary["data"].get(self.split, {}).get("sha256")
+
+    def predictions(self, job: Job) -> Predictions | None:
+        """Return a job's predictions; None if it has none to compare."""
+        return self._found.predictions.get(job.folder)
+
+    def comparable(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the largest set of jobs with predictions of the same patches."""
+        sets: dict[int, list[Job]] = {}
+        for job in jobs:
+            number = self._found.group.get(job.folder)
+            if number is not None:
+                sets.setdefault(number, []).append(job)
+        return max(sets.values(), key=len, default=[])
+
+    def align(self, jobs: Sequence[Job]) -> AlignedPredictions:
+        """Return the predictions of jobs with the same patches."""
+        found = [self.predictions(job) for job in jobs]
+        return align_predictions([one for one in found if one is not None])
+
+    @cached_property
+    def excluded(self) -> dict[str, list[str]]:
+        """Labels of the scored jobs that cannot be compared with the others, by the reason."""
+        compared = {job.folder for job in self.comparable(self.scored)}
+        reasons: dict[str, list[str]] = {}
+        for job in self.scored:
+            if job.folder not in compared:
+                reason = self._found.problem.get(job.folder, f"other patches of {self.split}")
+                reasons.setdefault(reason, []).append(job.label)
+        return reasons
+
+    def comparable_sides(
         self, first: Sequence[Job], second: Sequence[Job]
     ) -> tuple[list[Job], list[Job]] | None:
-        """Return those of two groups that can be compared; None where they are of different patches, or nothing is known."""
-        one, other = self.together(first), self.together(second)
-        return (
-            (one, other) if one and other and len(self.together([one[0], other[0]])) == 2 else None
-        )
+        """Return the jobs of two groups that can be compared; None if there are none or their patches differ."""
+        one, other = self.comparable(first), self.comparable(second)
+        if not one or not other:
+            return None
+        group = self._found.group
+        return (one, other) if group[one[0].folder] == group[other[0].folder] else None
 
-    def difference(self, first: Sequence[Job], second: Sequence[Job]) -> dict[str, Any] | None:
-        """Compare the mean AUROCs of two groups of jobs, paired by patch; with seeds in common, over these, and also by seed.
+    def difference(self, first: Sequence[Job], second: Sequence[Job]) -> Difference | None:
+        """Compare the mean AUROCs of two groups of jobs, paired by patch.
+
+        If the groups have seeds in common, only these are compared, by patch and by seed.
 
         Returns:
-            {"value", "low", "high", "p", "seeds": {...} or None, "common": whether runs were left out whose seed the other
-            group lacks}; None where there is nothing to compare by.
+            first minus second; None if nothing can be compared.
         """
-        pair = self.paired(first, second)
-        if pair is None:
+        sides = self.comparable_sides(first, second)
+        if sides is None:
             return None
-        one, other = ({job.config["seed"]: job for job in side if job.config} for side in pair)
-        once = (len(one), len(other)) == (len(pair[0]), len(pair[1]))
-        common = [seed for seed in one if seed in other] if once else []
-        sides = (
-            ([one[seed] for seed in common], [other[seed] for seed in common]) if common else pair
+        one, other = by_seed(sides[0]), by_seed(sides[1])
+        shared = [seed for seed in one or {} if seed in (other or {})]
+        seeds = None
+        if one and other and shared:
+            sides = [one[seed] for seed in shared], [other[seed] for seed in shared]
+            if len(shared) > 1:
+                seeds = paired_t(
+                    [self.auroc(one[seed]) - self.auroc(other[seed]) for seed in shared]
+                )
+        patches = self._bootstrap_difference(*sides)
+        return Difference(
+            patches=patches,
+            seeds=seeds,
+            p=patches["p"],
+            seeds_p=float("nan") if seeds is None else seeds["p"],
+            only_shared_seeds=bool(shared) and 2 * len(shared) < len(one or {}) + len(other or {}),
         )
-        left, right = map(self.side_by_side, sides)
-        slides = left.slides if left.slides is not None else right.slides
-        told: dict[str, Any] = paired_difference(
+
+    def _bootstrap_difference(self, first: Sequence[Job], second: Sequence[Job]) -> Estimate:
+        left, right = self.align(first), self.align(second)
+        return paired_difference(
             left.probability,
             right.probability,
-            left.label,
-            slides,
+            known_labels(left),
+            right.slides if left.slides is None else left.slides,
             metrics=("auroc",),
-            **self.drawn,
+            resamples=self.resamples,
+            seed=self.seed,
         )["auroc"]
-        seeds = [self.auroc(one[seed]) - self.auroc(other[seed]) for seed in common]
-        fewer = bool(common) and 2 * len(common) < len(one) + len(other)
-        return {**told, "seeds": paired_t(seeds) if len(seeds) > 1 else None, "common": fewer}
 
     def auroc(self, job: Job) -> float:
-        """Return a job's AUROC, NaN where it has none."""
-        return auroc(job, self.split)
+        """Return a job's AUROC of the split, NaN if it has none."""
+        return auroc_of(job, self.split)
 
 
-def auroc(job: Job, split: str) -> float:
-    """Return a job's AUROC of a split, NaN where it has none."""
+def read_labelled(path: Path) -> Predictions | str:
+    """Return predictions with labels of both classes, or why they cannot be compared."""
+    if not path.is_file():
+        return f"no predictions/{path.name}"
+    try:
+        found = read_predictions(path)
+    except DataError as error:
+        return str(error)
+    if found.label is None or len(set(found.label.tolist())) < 2:
+        return "patches without labels, or of one class only"
+    return found
+
+
+def by_seed(jobs: Sequence[Job]) -> dict[int, Job] | None:
+    """Return jobs by their seed; None if two have the same."""
+    seeds = {job.config.seed: job for job in jobs if job.config is not None}
+    return seeds if len(seeds) == len(jobs) else None
+
+
+def known_labels(found: AlignedPredictions) -> Labels:
+    """Return the labels (N,) of predictions that have them."""
+    assert found.label is not None
+    return found.label
+
+
+def auroc_of(job: Job, split: str) -> float:
+    """Return a job's AUROC of a split, NaN if it has none."""
     assert job.summary is not None
     value = job.summary[split]["auroc"]["value"]
     return float("nan") if value is None else float(value)
+
+
+def correct_p_values(differences: Sequence[Difference | None]) -> list[Difference | None]:
+    """Return differences with p corrected by Holm's method: those by patches and those by seeds separately."""
+    known = [one for one in differences if one is not None]
+    patches = iter(holm([one.p for one in known]))
+    seeds = iter(holm([one.seeds_p for one in known if one.seeds is not None]))
+    corrected: list[Difference | None] = []
+    for one in differences:
+        if one is not None:
+            seeds_p = one.seeds_p if one.seeds is None else next(seeds)
+            one = replace(one, p=next(patches), seeds_p=seeds_p)
+        corrected.append(one)
+    return corrected

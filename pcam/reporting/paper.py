@@ -1,9 +1,9 @@
-"""What the study reports, to stand beside our figures. Its AUROCs are of Kaggle's test set unless said otherwise."""
+"""The figures of the study, for comparison. Its AUROCs are of Kaggle's test set unless a comment says otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
-# Table 1: VGG-16 on its validation patches. Which split the AUROC belongs to is not said; one column of the table has an
-# accuracy of 0.9145, the other 0.8891.
+# Table 1: VGG-16 on its validation patches. The study does not say which split the AUROC belongs to.
+# One column of the table has an accuracy of 0.9145, the other 0.8891.
 TABLE1 = {
     "nll": 0.5159,
     "accuracy": 0.8891,
@@ -12,11 +12,11 @@ TABLE1 = {
     "sensitivity": 0.8221,
 }
 TABLE1_NOTE = (
-    "The study's Table 1 has an accuracy of 0.9145 in one column and 0.8891 in the other, and does not say of which split its "
-    "AUROC is."
+    "The study's Table 1 has an accuracy of 0.9145 in one column and 0.8891 in the other, "
+    "and does not say which split its AUROC is of."
 )
 
-# Validation accuracy by what was trained.
+# Validation accuracy by network and by what was trained.
 FROZEN = {("vgg16", "frozen"): 0.81, ("vgg16", "full"): 0.91, ("densenet201", "full"): 0.9052}
 
 # Table 2: with and without augmentation.
@@ -35,14 +35,19 @@ TABLE3 = {
     "vgg16": 0.8549,
     "densenet201": 0.8219,
 }
-VOTE = 0.89
-SOURCE = "The study's figures are of Kaggle's test set: they do not compare with figures on other patches."
-TWICE = (
-    'The study contradicts itself: its Table 3 gives ResNet-50 "w/ transforms" 0.836, which its Table 2 gives for no '
-    "augmentation (0.8977 with)."
+VOTE = 0.89  # majority vote
+
+TEST_SET_NOTE = "The study's figures are of Kaggle's test set: they cannot be compared with figures of other patches."
+RESNET50_NOTE = (
+    'The study contradicts itself: its Table 3 gives ResNet-50 "w/ transforms" 0.836, '
+    "which its Table 2 gives without augmentation (0.8977 with)."
 )
 
 
-def beside(networks: Sequence[str]) -> str:
-    """Return what is to be known where the study's AUROCs of some networks are shown; nothing where none is."""
-    return " ".join([SOURCE, *([TWICE] if "resnet50" in networks else [])]) if networks else ""
+def study_notes(networks: Collection[str]) -> str:
+    """Return what to know about the study's AUROCs of some networks; "" if none is shown."""
+    if not networks:
+        return ""
+    if "resnet50" in networks:
+        return f"{TEST_SET_NOTE} {RESNET50_NOTE}"
+    return TEST_SET_NOTE

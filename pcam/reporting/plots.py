@@ -1,65 +1,141 @@
-"""Pictures of several runs at once: curves of training, ROC, calibration, and what was tried against what came of it."""
+"""Figures of several runs: curves of training, ROC, calibration, and the trials of a search."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
 from pcam.stats.curves import Curve, Reliability
 
-COLORS = (
-    BLUE,
-    ORANGE,
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#E69F00",
-    "#000000",
-    "#F0E442",
-)  # Okabe & Ito
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+# the palette of Okabe & Ito
+COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 DASHES = ("-", "--", ":", "-.")
-NAMED = 24  # lines that a legend can tell apart
+MAX_NAMES = 24  # lines that a legend can distinguish
+MAX_NAME = 140  # characters of a name in a legend
+PANELS = {
+    "train/loss_epoch": "training loss",
+    "valid/loss": "validation loss",
+    "valid/auroc": "validation AUROC",
+}
 
 
-def _line(number: int, several: bool) -> dict[str, Any]:
-    dashes = DASHES[number // len(COLORS) % len(DASHES)]
-    return {
-        "color": COLORS[number % len(COLORS)],
-        "linestyle": dashes,
-        "linewidth": 1.1 if several else 1.5,
-    }
+@dataclass(frozen=True)
+class TrainingLines:
+    """Repeats of one training: the number of their colour, and each run's rows of metrics.csv."""
+
+    colour: int
+    runs: Sequence[Sequence[Mapping[str, str]]]
 
 
-def _columns(names: Collection[str]) -> int:
-    return max(1, min(len(names), 150 // (max(map(len, names)) + 8)))
+@dataclass(frozen=True)
+class OperatingLines:
+    """Repeats of one training: the number of their colour, and each run's ROC and reliability."""
+
+    colour: int
+    runs: Sequence[tuple[Curve, Reliability]]
 
 
-def _below(names: Collection[str]) -> float:
-    """Return the height that a legend takes, in inches."""
-    return 0.16 * -(-len(names) // _columns(names)) + 0.15 if len(names) <= NAMED else 0
+@dataclass(frozen=True)
+class Trials:
+    """The trials of a search.
+
+    Attributes:
+        numbers: of the trials.
+        values: each varied key with its value in each trial.
+        score: valid AUROC of each trial, NaN if it has none.
+        finished: whether each trial ran to its end.
+        best: position of the best trial; None without scores.
+    """
+
+    numbers: Sequence[int]
+    values: Mapping[str, Sequence[object]]
+    score: Floats
+    finished: Sequence[bool]
+    best: int | None
 
 
-def _legend(figure: Any, handles: Sequence[Any], names: Collection[str]) -> None:
-    if len(names) <= NAMED:
-        short = [name if len(name) <= 140 else f"{name[:138]}…" for name in names]
-        figure.legend(
-            handles,
-            short,
-            loc="outside lower center",
-            ncols=_columns(names),
-            frameon=False,
-            fontsize=8,
+@dataclass(frozen=True)
+class LineStyle:
+    """Colour, dashes and width of a group's lines."""
+
+    color: str
+    dashes: str
+    width: float
+
+    def draw(self, axes: "Axes", x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> None:
+        """Draw a line."""
+        axes.plot(x, y, color=self.color, linestyle=self.dashes, linewidth=self.width)
+
+    def draw_points(
+        self, axes: "Axes", x: Sequence[float] | Floats, y: Sequence[float] | Floats
+    ) -> "Artist":
+        """Draw a line with a point at each value, and return it."""
+        (line,) = axes.plot(
+            x,
+            y,
+            color=self.color,
+            linestyle=self.dashes,
+            linewidth=self.width,
+            marker="o",
+            markersize=3,
         )
+        return line
 
 
-def training(
-    groups: Mapping[str, tuple[int, Sequence[Sequence[Mapping[str, str]]]]], title: str
-) -> bytes:
-    """Draw runs' losses and valid AUROC by epoch; those of one group have one colour.
+def line_style(colour: int, repeated: bool) -> LineStyle:
+    """Return the style of a group's lines.
 
     Args:
-        groups: name to the number of its colour and the rows of each run's metrics.csv.
+        colour: number of the group.
+        repeated: whether it has several lines, which are thinner.
+    """
+    dashes = DASHES[colour // len(COLORS) % len(DASHES)]
+    return LineStyle(COLORS[colour % len(COLORS)], dashes, 1.1 if repeated else 1.5)
+
+
+def legend_columns(names: Collection[str]) -> int:
+    """Return the number of columns of the legend below a figure."""
+    longest = max(len(name) for name in names)
+    return max(1, min(len(names), 150 // (longest + 8)))
+
+
+def legend_height(names: Collection[str]) -> float:
+    """Return the height of the legend, inches; 0 for too many names."""
+    if len(names) > MAX_NAMES:
+        return 0
+    rows = -(-len(names) // legend_columns(names))
+    return 0.16 * rows + 0.15
+
+
+def add_legend(figure: "Figure", handles: Sequence["Artist"], names: Collection[str]) -> None:
+    """Add a legend below the panels; none for too many names."""
+    if len(names) > MAX_NAMES:
+        return
+    short = [name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 2]}…" for name in names]
+    figure.legend(
+        handles,
+        short,
+        loc="outside lower center",
+        ncols=legend_columns(names),
+        frameon=False,
+        fontsize=8,
+    )
+
+
+def plot_training(groups: Mapping[str, TrainingLines], title: str) -> bytes:
+    """Draw the losses and the valid AUROC by epoch.
+
+    Args:
+        groups: lines by the group's name.
         title: of the figure.
 
     Returns:
@@ -67,134 +143,114 @@ def training(
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = canvas(11, 3.4 + _below(groups), 130)
+    figure = canvas(11, 3.4 + legend_height(groups), 130)
     figure.suptitle(title, fontsize=11)
-    handles: list[Any] = []
-    panels = (
-        ("train/loss_epoch", "training loss"),
-        ("valid/loss", "validation loss"),
-        ("valid/auroc", "validation AUROC"),
-    )
-    for axes, (column, told) in zip(figure.subplots(1, 3), panels, strict=True):
-        handles = []
-        for number, runs in groups.values():
-            style: dict[str, Any] = {"marker": "o", "markersize": 3, **_line(number, len(runs) > 1)}
-            for rows in runs:
-                points = [
-                    (int(row["epoch"]) + 1, float(row[column])) for row in rows if row.get(column)
-                ]
-                handle = axes.plot(*(zip(*points, strict=True) if points else ([], [])), **style)
-            handles += handle
-        axes.set(xlabel="epoch", ylabel=told)
+    panels = figure.subplots(1, len(PANELS))
+    handles: list[Artist] = []
+    for axes, (column, label) in zip(panels, PANELS.items(), strict=True):
+        handles = [_plot_column(axes, group, column) for group in groups.values()]
+        axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         clean_axes(axes)
-    _legend(figure, handles, groups)
+    add_legend(figure, handles, groups)
     return png(figure)
 
 
-def operating(
-    groups: Mapping[str, tuple[int, Sequence[tuple[Curve, Reliability]]]], title: str
-) -> bytes:
-    """Draw runs' ROC and reliability; those of one group have one colour.
+def _plot_column(axes: "Axes", group: TrainingLines, column: str) -> "Artist":
+    """Draw a column of each run's rows; return the last line."""
+    style = line_style(group.colour, len(group.runs) > 1)
+    for rows in group.runs:
+        known = [row for row in rows if row.get(column)]
+        epochs = [int(row["epoch"]) + 1 for row in known]
+        line = style.draw_points(axes, epochs, [float(row[column]) for row in known])
+    return line
+
+
+def plot_operating(groups: Mapping[str, OperatingLines], title: str) -> bytes:
+    """Draw ROC and reliability.
 
     Args:
-        groups: name to the number of its colour and each run's ROC and bins.
+        groups: curves by the group's name.
         title: of the figure.
 
     Returns:
         A PNG.
     """
-    figure = canvas(9.5, 4.2 + _below(groups), 130)
+    figure = canvas(9.5, 4.2 + legend_height(groups), 130)
     figure.suptitle(title, fontsize=11)
     left, right = figure.subplots(1, 2)
-    handles: list[Any] = []
-    for number, runs in groups.values():
-        style = _line(number, len(runs) > 1)
-        for curve, bins in runs:
-            handle = left.plot(curve.x, curve.y, **style)
-            some = bins.patches > 0
-            right.plot(
-                bins.probability[some], bins.observed[some], marker="o", markersize=3, **style
-            )
-        handles += handle
+    handles = []
+    for group in groups.values():
+        style = line_style(group.colour, len(group.runs) > 1)
+        for curve, bins in group.runs:
+            style.draw(left, curve.x, curve.y)
+            filled = bins.patches > 0
+            line = style.draw_points(right, bins.probability[filled], bins.observed[filled])
+        handles.append(line)
     for axes in (left, right):
         axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         clean_axes(axes)
     left.set(xlabel="1 - specificity", ylabel="sensitivity")
-    right.set(xlabel="mean probability of a bin", ylabel="share of positives in it")
-    _legend(figure, handles, groups)
+    right.set(xlabel="mean probability of a bin", ylabel="share of positives in the bin")
+    add_legend(figure, handles, groups)
     return png(figure)
 
 
-def trials(
-    trial: Sequence[int],
-    values: Mapping[str, Sequence[Any]],
-    score: Sequence[float],
-    ended: Sequence[bool],
-    best: int | None,
-) -> bytes:
-    """Draw what a search tried against the valid AUROC that it is judged by, key by key, and its best so far.
-
-    Args:
-        trial: their numbers.
-        values: key to its value in each trial.
-        score: valid AUROC of each trial, NaN where it has none.
-        ended: whether it ran to its end; a pruned one is drawn hollow.
-        best: the best trial's place, ringed.
+def plot_trials(trials: Trials) -> bytes:
+    """Draw the valid AUROC of a search's trials: by trial with the best so far, and by each varied key.
 
     Returns:
         A PNG.
     """
     from matplotlib.ticker import MaxNLocator
 
-    across, rows = min(len(values) + 1, 3), -(-(len(values) + 1) // 3)
-    figure = canvas(3.6 * across, 3.1 * rows, 130)
+    count = len(trials.values) + 1
+    columns, rows = min(count, 3), -(-count // 3)
+    figure = canvas(3.6 * columns, 3.1 * rows, 130)
     figure.suptitle(
-        "trials by valid AUROC: filled, ran to its end; hollow, pruned; ringed, the best",
-        fontsize=10,
+        "trials by valid AUROC: filled, finished; hollow, pruned; ringed, the best", fontsize=10
     )
-    places = figure.subplots(rows, across, squeeze=False).ravel()
-    y = np.asarray(score, float)
-    faces = [BLUE if whole else "none" for whole in ended]
-
-    def dots(axes: Any, x: Any) -> None:
-        axes.scatter(x, y, s=28, facecolors=faces, edgecolors=BLUE, linewidths=1.2, zorder=3)
-        if best is not None:
-            axes.scatter(
-                [x[best]],
-                [y[best]],
-                s=150,
-                facecolors="none",
-                edgecolors=ORANGE,
-                linewidths=1.6,
-                zorder=4,
-            )
-        axes.set(ylabel="valid AUROC")
-        clean_axes(axes)
-
-    order = np.asarray(trial)
-    dots(places[0], order)
-    known = np.fmax.accumulate(y)
-    places[0].step(order, known, where="post", color=GREY, linewidth=1)
-    places[0].set(xlabel="trial")
-    places[0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axes, (key, tried) in zip(places[1:], values.items(), strict=False):
-        numbers = [
-            value
-            for value in tried
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        ]
-        if len(numbers) == len(tried):
-            dots(axes, np.asarray(tried, float))
-            if min(numbers) > 0 and max(numbers) / min(numbers) > 20:
-                axes.set_xscale("log")
-        else:
-            names = sorted({str(value) for value in tried})
-            dots(axes, np.array([names.index(str(value)) for value in tried]))
-            axes.set_xticks(range(len(names)), names, fontsize=8)
-            axes.set_xlim(-0.5, len(names) - 0.5)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    numbers = np.asarray(trials.numbers, float)
+    _plot_dots(panels[0], numbers, trials)
+    panels[0].step(numbers, np.fmax.accumulate(trials.score), where="post", color=GREY, linewidth=1)
+    panels[0].set(xlabel="trial")
+    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes, (key, values) in zip(panels[1:], trials.values.items(), strict=False):
+        _plot_key(axes, values, trials)
         axes.set(xlabel=key)
-    for axes in places[len(values) + 1 :]:
+    for axes in panels[count:]:
         axes.set_visible(False)
     return png(figure)
+
+
+def _plot_key(axes: "Axes", values: Sequence[object], trials: Trials) -> None:
+    """Draw the scores by a key's values: numbers to scale, others by name."""
+    numbers = [value for value in values if _is_number(value)]
+    if len(numbers) < len(values):
+        names = sorted({str(value) for value in values})
+        places = np.array([names.index(str(value)) for value in values], float)
+        _plot_dots(axes, places, trials)
+        axes.set_xticks(range(len(names)), names, fontsize=8)
+        axes.set_xlim(-0.5, len(names) - 0.5)
+        return
+    places = np.asarray(numbers, float)
+    _plot_dots(axes, places, trials)
+    if places.min() > 0 and places.max() / places.min() > 20:
+        axes.set_xscale("log")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _plot_dots(axes: "Axes", x: Floats, trials: Trials) -> None:
+    """Draw a point for each trial and a ring around the best."""
+    faces = [BLUE if finished else "none" for finished in trials.finished]
+    axes.scatter(x, trials.score, s=28, facecolors=faces, edgecolors=BLUE, linewidths=1.2, zorder=3)
+    if trials.best is not None:
+        place = x[[trials.best]], trials.score[[trials.best]]
+        axes.scatter(*place, s=150, facecolors="none", edgecolors=ORANGE, linewidths=1.6, zorder=4)
+    axes.set(ylabel="valid AUROC")
+    clean_axes(axes)

@@ -1,0 +1,102 @@
+"""What the tables of the report share: names of networks, figures with intervals, differences and their notes."""
+
+from collections.abc import Mapping, Sequence
+
+from pcam.reporting.comparison import Difference
+from pcam.reporting.page import Table
+from pcam.stats.formatting import format_difference, format_interval, format_p_value
+from pcam.stats.seeds import over_seeds
+from pcam.sweeps.jobs import Job
+
+NETWORKS = {
+    "efficientnet_b0": "EfficientNet-B0",
+    "tf_efficientnet_b7": "EfficientNet-B7",
+    "resnet50": "ResNet-50",
+    "legacy_xception": "Xception",
+    "googlenet": "GoogLeNet",
+    "vgg16": "VGG-16",
+    "densenet201": "DenseNet201",
+}
+DIFFERENCE_HEAD = ("p (Holm)", "over seeds", "p (Holm), seeds")  # after the difference itself
+
+
+def network_name(network: str) -> str:
+    """Return a network's name in tables."""
+    return NETWORKS.get(network, network)
+
+
+def describe_network(job: Job, *details: str) -> str:
+    """Return a job's network as tables show it.
+
+    Args:
+        job: whose configuration can be read.
+        details: what distinguishes it from others with the same network.
+
+    Returns:
+        "ResNet-50", "ResNet-50 (smoke: test_resnet), aug=none".
+    """
+    assert job.config is not None
+    name = network_name(job.network)
+    trained = job.config.model.name
+    if trained != job.network:
+        name += f" ({job.scale}: {trained})"
+    elif job.scale != "full":
+        name += f" ({job.scale})"
+    return ", ".join([name, *(detail for detail in details if detail)])
+
+
+def count_jobs(count: int) -> str:
+    """Return "1 job", "2 jobs"."""
+    return f"{count} job" if count == 1 else f"{count} jobs"
+
+
+def figure_cell(figure: Mapping[str, float | None]) -> str:
+    """Return "0.925 [0.907, 0.940]"."""
+    known = {}
+    for key in ("value", "low", "high"):
+        value = figure.get(key)
+        known[key] = float("nan") if value is None else value
+    return format_interval(known, form=".3f")
+
+
+def figures_cell(figures: Sequence[Mapping[str, float | None]]) -> str:
+    """Return one run's figure with its interval, or the mean and standard deviation of several runs."""
+    if len(figures) == 1:
+        return figure_cell(figures[0])
+    known = [figure["value"] for figure in figures if figure["value"] is not None]
+    if not known:
+        return "not defined"
+    runs = over_seeds([value for value in known if value is not None])
+    return f"{runs['mean']:.3f} ± {runs['sd']:.3f} ({len(known)} runs)"
+
+
+def split_figures(jobs: Sequence[Job], split: str, name: str) -> list[Mapping[str, float | None]]:
+    """Return a figure of each job's split."""
+    return [job.summary[split][name] for job in jobs if job.summary is not None]
+
+
+def difference_cells(difference: Difference | None) -> list[str]:
+    """Return the difference and the cells of ``DIFFERENCE_HEAD``."""
+    if difference is None:
+        return ["", "", "", ""]
+    cells = [format_difference(difference.patches), format_p_value(difference.p)]
+    if difference.seeds is None:
+        return [*cells, "", ""]
+    return [*cells, format_difference(difference.seeds), format_p_value(difference.seeds_p)]
+
+
+def difference_note(table: Table, differences: Sequence[Difference | None]) -> str:
+    """Return how the differences in a table were tested; "" if it has none."""
+    sentences = []
+    if "p (Holm)" in table.head:
+        bootstrap = (
+            "The difference is of the mean AUROCs; its interval and p are from the paired bootstrap "
+            "(other patches, the same runs)"
+        )
+        if "over seeds" in table.head:
+            bootstrap += ", over seeds from the paired t-test (the same patches, other seeds)"
+        sentences.append(f"{bootstrap}.")
+        sentences.append("p is corrected for the number of differences by Holm's method.")
+    if any(one is not None and one.only_shared_seeds for one in differences):
+        sentences.append("Differences are over the seeds that both groups have.")
+    return " ".join(sentences)

@@ -1,0 +1,55 @@
+"""The files of a report, and its text for the terminal."""
+
+from pathlib import Path
+
+from pcam.reporting.cells import count_jobs
+from pcam.reporting.html import render_html
+from pcam.reporting.markdown import render_markdown
+from pcam.reporting.page import Picture, Table, unfold
+from pcam.reporting.report import Report
+from pcam.reporting.sections.jobs import FIGURES_HEAD
+from pcam.runs.files import write_csv, write_file
+
+# What an earlier report may have left in the same folder.
+TABLES = ("jobs", "table1", "frozen", "table2", "table3", "differences", "unfinished", "figures")
+PICTURES = ("training", "operating", "search-*", "maps-*", "also-*")
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write report.html, report.md, figures and csv files; those of an earlier report are deleted.
+
+    Returns:
+        The HTML page.
+    """
+    page = folder / "report.html"
+    if page.is_file():
+        delete_results(folder)
+    write_file(page, render_html(report.title, report.lead, report.sections))
+    markdown = render_markdown(report.title, report.lead, report.sections)
+    write_file(folder / "report.md", markdown)
+    for section in report.sections:
+        for part in unfold(section.parts):
+            if isinstance(part, Picture):
+                write_file(folder / "figures" / part.name, part.content)
+            elif isinstance(part, Table) and part.name:
+                write_csv(folder / f"{part.name}.csv", part.head, part.rows)
+    write_csv(folder / "figures.csv", FIGURES_HEAD, report.figures)
+    return page
+
+
+def delete_results(folder: Path) -> None:
+    """Delete the tables and pictures of an earlier report."""
+    patterns = [f"{name}.csv" for name in TABLES]
+    patterns += [f"figures/{name}.png" for name in PICTURES]
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def format_report(report: Report) -> str:
+    """Return the jobs and the study's tables as Markdown, and which jobs did not finish."""
+    text = render_markdown(report.title, report.lead, report.tables)
+    if not report.unfinished:
+        return text
+    count = f"{len(report.unfinished)} of {count_jobs(report.jobs)} did not finish"
+    return f"{text}\n{count}: {', '.join(report.unfinished)}\n"

@@ -1,0 +1,67 @@
+"""Curves of training, ROC and calibration; a run has one colour in all of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pcam.reporting import plots
+from pcam.reporting.comparison import Study
+from pcam.reporting.page import Part, Picture, Section
+from pcam.reporting.plots import OperatingLines, TrainingLines
+from pcam.stats.curves import Curve, Reliability, operating_curves, reliability
+from pcam.sweeps.grouping import group_repeats
+from pcam.sweeps.jobs import Job
+
+RESAMPLES = 100  # the bands of the curves are not drawn, so few are enough
+
+
+def build_curves(study: Study) -> Section:
+    """Return the figures of training and of ROC and calibration, as far as there are runs for them."""
+    trained = [job for job in study.jobs if job.rows]
+    predicted = [job for job in study.jobs if study.predictions(job) is not None]
+    shown = {job.folder for job in (*trained, *predicted)}
+    colours = _colours([job for job in study.jobs if job.folder in shown])
+    parts: list[Part] = []
+    training = _training_lines(trained, colours)
+    if training:
+        content = plots.plot_training(training, "training")
+        parts.append(Picture("training.png", content, "losses and valid AUROC by epoch"))
+    operating = _operating_lines(study, colours)
+    if operating:
+        content = plots.plot_operating(operating, study.split)
+        parts.append(Picture("operating.png", content, f"ROC and calibration, {study.split}"))
+    return Section("Curves", parts)
+
+
+def _colours(jobs: Sequence[Job]) -> dict[Path, int]:
+    """Return the number of each job's colour, by its folder; repeats have the same."""
+    colours = {}
+    for number, repeats in enumerate(group_repeats(jobs).values()):
+        for job in repeats:
+            colours[job.folder] = number
+    return colours
+
+
+def _training_lines(jobs: Sequence[Job], colours: Mapping[Path, int]) -> dict[str, TrainingLines]:
+    lines = {}
+    for name, repeats in group_repeats(jobs).items():
+        lines[name] = TrainingLines(colours[repeats[0].folder], [job.rows for job in repeats])
+    return lines
+
+
+def _operating_lines(study: Study, colours: Mapping[Path, int]) -> dict[str, OperatingLines]:
+    predicted = [job for job in study.finished if study.predictions(job) is not None]
+    lines = {}
+    for name, repeats in group_repeats(predicted).items():
+        curves = [_curves(study, job) for job in repeats]
+        lines[name] = OperatingLines(colours[repeats[0].folder], curves)
+    return lines
+
+
+def _curves(study: Study, job: Job) -> tuple[Curve, Reliability]:
+    """Return a job's ROC and reliability."""
+    found = study.predictions(job)
+    assert found is not None
+    assert found.label is not None
+    data = (found.probability, found.label, found.slides)
+    roc = operating_curves(*data, resamples=RESAMPLES, seed=study.seed)["roc"]
+    return roc, reliability(*data, resamples=RESAMPLES, seed=study.seed)

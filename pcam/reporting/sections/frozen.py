@@ -1,0 +1,109 @@
+"""Frozen backbones against training of all layers, on valid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pcam.reporting import paper
+from pcam.reporting.cells import (
+    DIFFERENCE_HEAD,
+    describe_network,
+    difference_cells,
+    difference_note,
+    figures_cell,
+    split_figures,
+)
+from pcam.reporting.comparison import Difference, Study, correct_p_values
+from pcam.reporting.page import Section, Table, Text, drop_empty_columns
+from pcam.runs.identity import SEEDS
+from pcam.sweeps.grouping import group_by_config
+from pcam.sweeps.jobs import Job
+
+TITLE = "Frozen against all layers"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Repeats of one way of fine-tuning.
+
+    Attributes:
+        details: what distinguishes them from others with the same network.
+        finetune: name of the way.
+        jobs: the repeats.
+        difference: from training of all layers with the same settings; None where there is none.
+    """
+
+    details: str
+    finetune: str
+    jobs: list[Job]
+    difference: Difference | None
+
+
+def build_frozen(study: Study, jobs: Sequence[Job]) -> Section:
+    """Return each way of fine-tuning beside training of all layers.
+
+    Args:
+        study: of the jobs.
+        jobs: finished.
+    """
+    valid = study.with_split("valid")
+    rows = []
+    for details, similar in group_by_config(jobs, {*SEEDS, "finetune"}):
+        rows += _rows(valid, details, similar)
+    if not rows:
+        return Section(TITLE)
+    differences = correct_p_values([row.difference for row in rows])
+    cells = [_cells(row, difference) for row, difference in zip(rows, differences, strict=True)]
+    head = [
+        "network",
+        "trained",
+        "accuracy",
+        "AUROC",
+        "AUROC minus full's",
+        *DIFFERENCE_HEAD,
+        "the study's accuracy",
+    ]
+    table = drop_empty_columns(Table(head, cells, "frozen"))
+    note = f"On valid. {difference_note(table, differences)}".strip()
+    return Section(TITLE, [table, Text(note, "soft")])
+
+
+def _rows(valid: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
+    """Return the rows of jobs that differ in nothing but the fine-tuning and the seed."""
+    by_name: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.config is not None:
+            by_name.setdefault(job.config.finetune.name, []).append(job)
+    if len(by_name) < 2:
+        return []
+    groups = {name: group_by_config(those, SEEDS) for name, those in by_name.items()}
+    full = dict(groups.get("full", ()))
+    rows = []
+    for name, settings in groups.items():
+        for own_details, repeats in settings:
+            reference = _reference(full, own_details) if name != "full" else None
+            difference = None if reference is None else valid.difference(repeats, reference)
+            both = ", ".join(text for text in (details, own_details) if text)
+            rows.append(Row(both, name, repeats, difference))
+    return rows
+
+
+def _reference(full: dict[str, list[Job]], details: str) -> list[Job] | None:
+    """Return the runs with all layers trained to compare with: the only ones, or those with the same details."""
+    if len(full) == 1:
+        return next(iter(full.values()))
+    return full.get(details)
+
+
+def _cells(row: Row, difference: Difference | None) -> list[str]:
+    first = row.jobs[0]
+    figures = [
+        figures_cell(split_figures(row.jobs, "valid", name)) for name in ("accuracy", "auroc")
+    ]
+    study = paper.FROZEN.get((first.network, row.finetune))
+    return [
+        describe_network(first, row.details),
+        row.finetune.replace("_", " "),
+        *figures,
+        *difference_cells(difference),
+        "" if study is None else f"{study}",
+    ]

@@ -1,0 +1,160 @@
+"""The jobs: what was run, on what, with what result."""
+
+from collections.abc import Mapping, Sequence
+
+from pcam.reporting.cells import describe_network, figure_cell
+from pcam.reporting.page import Fold, Part, Section, Table, Text, drop_empty_columns
+from pcam.sweeps.jobs import Job
+
+HEAD = [
+    "",
+    "state",
+    "network",
+    "weights",
+    "augmentation",
+    "trained",
+    "seed",
+    "epochs",
+    "AUROC",
+    "accuracy",
+    "minutes",
+]
+SETTINGS = range(3, 8)  # columns that are shown once below the table if all jobs agree
+
+FIGURES_HEAD = [
+    "job",
+    "network",
+    "weights",
+    "augmentation",
+    "finetune",
+    "seed",
+    "scale",
+    "split",
+    "figure",
+    "value",
+    "low",
+    "high",
+]
+
+Figure = Mapping[str, float | None]  # "value", "low", "high"
+
+
+def build_jobs(jobs: Sequence[Job], split: str) -> Section:
+    """Return the table of all jobs and, folded, the code, versions, data and weights."""
+    rows = [_row(job, split) for job in jobs]
+    shared = [column for column in SETTINGS if _agree(rows, column)]
+    kept = [column for column in range(len(HEAD)) if column not in shared]
+    table = Table(
+        [HEAD[column] for column in kept],
+        [[row[column] for column in kept] for row in rows],
+        "jobs",
+    )
+    parts: list[Part] = [drop_empty_columns(table, 2)]
+    if shared:
+        settings = [f"{HEAD[column]} {_first(rows, column)}" for column in shared]
+        parts.append(Text(f"All jobs that started: {', '.join(settings)}.", "soft"))
+    parts.append(Fold("code, versions, data, weights", _facts(jobs)))
+    return Section("What was run", parts)
+
+
+def _row(job: Job, split: str) -> list[str]:
+    if job.config is None:
+        return [job.label, job.state, *[""] * (len(HEAD) - 2)]
+    config, summary = job.config, job.summary
+    weights = "" if summary is None else str(summary["weights"]["origin"])
+    epochs = config.trainer.max_epochs if summary is None else summary["epochs"]
+    settings = [job.augmentation, config.finetune.name, str(config.seed), str(epochs)]
+    seconds = sum(float(row["seconds"]) for row in job.rows)
+    return [
+        job.label,
+        job.state,
+        describe_network(job),
+        weights,
+        *settings,
+        _figure(job, split, "auroc"),
+        _figure(job, split, "accuracy"),
+        f"{seconds / 60:.1f}",
+    ]
+
+
+def _figure(job: Job, split: str, name: str) -> str:
+    figures = {} if job.summary is None else job.summary.get(split, {})
+    return figure_cell(figures[name]) if name in figures else ""
+
+
+def _agree(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Return whether the jobs that started have one value in a column."""
+    values = {row[column] for row in rows if row[2]} - {""}
+    return len(values) == 1
+
+
+def _first(rows: Sequence[Sequence[str]], column: int) -> str:
+    return next(row[column] for row in rows if row[column])
+
+
+def _facts(jobs: Sequence[Job]) -> list[Part]:
+    """Return each distinct code, device, versions, data and weights of the jobs with a summary."""
+    facts: dict[str, list[str]] = {
+        "code": [],
+        "device": [],
+        "versions": [],
+        "data": [],  # with data.limit, train differs by seed
+        "weights": [],
+    }
+    for job in jobs:
+        if job.summary is not None:
+            summary = job.summary
+            facts["code"].append(str(summary["commit"]))
+            facts["device"].append(f"{summary['device']}, {summary['precision']}")
+            facts["versions"].append(_describe_versions(summary["versions"]))
+            facts["data"].append(_describe_data(summary["data"]))
+            facts["weights"].append(_describe_weights(summary["weights"]))
+    lines: list[Part] = []
+    for name, values in facts.items():
+        lines += [Text(f"{name}: {value}", "soft") for value in dict.fromkeys(values)]
+    return lines
+
+
+def _describe_versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _describe_weights(weights: Mapping[str, str]) -> str:
+    detail = weights.get("detail")
+    return f"{weights['origin']} ({detail})" if detail else weights["origin"]
+
+
+def _describe_data(splits: Mapping[str, Mapping[str, int | str]]) -> str:
+    parts = []
+    for split, facts in splits.items():
+        counts = f"{facts['patches']:,} patches, {facts['positive']:,} positive"
+        parts.append(f"{split}: {counts}, sha256 {str(facts['sha256'])[:12]}…")
+    return "; ".join(parts)
+
+
+def list_figures(jobs: Sequence[Job], split: str) -> list[list[object]]:
+    """Return a row of figures.csv, as ``FIGURES_HEAD`` names its cells, for each figure of the finished jobs.
+
+    Args:
+        jobs: those that count.
+        split: the final split, whose figures follow those of valid.
+    """
+    rows: list[list[object]] = []
+    for job in jobs:
+        if job.state != "finished" or job.config is None or job.summary is None:
+            continue
+        start = [
+            job.label,
+            job.network,
+            job.summary["weights"]["origin"],
+            job.augmentation,
+            job.config.finetune.name,
+            job.config.seed,
+            job.scale,
+        ]
+        for part in dict.fromkeys(("valid", split)):
+            figures: Mapping[str, Figure] = job.summary.get(part, {})
+            for name, figure in figures.items():
+                values = [figure.get(key) for key in ("value", "low", "high")]
+                rows.append([*start, part, name, *values])
+    return rows

@@ -1,0 +1,58 @@
+"""The trials of each search; its best is chosen by valid only."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pcam.reporting.cells import figure_cell
+from pcam.reporting.comparison import auroc_of
+from pcam.reporting.page import Fold, Part, Picture, Section, Table, Text
+from pcam.reporting.plots import Trials, plot_trials
+from pcam.sweeps.grouping import varied_values
+from pcam.sweeps.jobs import Job
+
+
+def build_searches(jobs: Sequence[Job]) -> list[Section]:
+    """Return a section for each search with at least two trials that have a summary."""
+    folders = dict.fromkeys(job.folder.parent for job in jobs if job.from_search)
+    sections: list[Section] = []
+    for folder in folders:
+        trials = [job for job in jobs if job.folder.parent == folder and job.summary is not None]
+        if len(trials) > 1:
+            sections.append(_build_search(folder.name, trials, len(sections)))
+    return sections
+
+
+def _build_search(name: str, jobs: Sequence[Job], number: int) -> Section:
+    trials = _trials(jobs)
+    parts: list[Part] = []
+    if trials.best is not None:
+        parts.append(Text(_describe_best(jobs[trials.best])))
+    picture = Picture(f"search-{number}.png", plot_trials(trials), "trials by valid AUROC")
+    parts.append(picture)
+    pruned = [[job.label, job.reason] for job in jobs if job.state == "pruned"]
+    if pruned:
+        parts.append(Fold(f"{len(pruned)} pruned", [Table(["", "why"], pruned)]))
+    return Section(f"Search: {name}", parts)
+
+
+def _trials(jobs: Sequence[Job]) -> Trials:
+    score = np.array([auroc_of(job, "valid") for job in jobs])
+    varied = [varied_values(job) for job in jobs]
+    return Trials(
+        numbers=[int(job.folder.name) for job in jobs],
+        values={key: [values.get(key) for values in varied] for key in varied[0]},
+        score=score,
+        finished=[job.state == "finished" for job in jobs],
+        best=None if np.isnan(score).all() else int(np.nanargmax(score)),
+    )
+
+
+def _describe_best(job: Job) -> str:
+    assert job.summary is not None
+    valid = figure_cell(job.summary["valid"]["auroc"])
+    text = f"Best by valid AUROC, {valid}: {job.label}."
+    if "test" in job.summary:
+        test = figure_cell(job.summary["test"]["auroc"])
+        text += f" Its test AUROC, which did not decide: {test}."
+    return text

@@ -1,0 +1,110 @@
+"""Table 2 of the study: with and without augmentation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pcam.reporting import paper
+from pcam.reporting.cells import (
+    DIFFERENCE_HEAD,
+    describe_network,
+    difference_cells,
+    difference_note,
+    figures_cell,
+    split_figures,
+)
+from pcam.reporting.comparison import Difference, Study, correct_p_values
+from pcam.reporting.page import Part, Section, Table, Text, drop_empty_columns
+from pcam.runs.identity import SEEDS
+from pcam.sweeps.grouping import group_by_config
+from pcam.sweeps.jobs import Job
+
+HEAD = [
+    "network",
+    "with augmentation",
+    "the study, with",
+    "without",
+    "the study, without",
+    "difference",
+    *DIFFERENCE_HEAD,
+    "the study, difference",
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Repeats with an augmentation and without, otherwise equal.
+
+    Attributes:
+        details: what distinguishes them from others with the same network.
+        augmented: runs with the augmentation.
+        plain: runs without.
+        difference: of the first and the second.
+    """
+
+    details: str
+    augmented: list[Job]
+    plain: list[Job]
+    difference: Difference | None
+
+
+def build_table2(study: Study, jobs: Sequence[Job]) -> Section:
+    """Return each augmentation of a network beside none, where nothing else but the seed differs.
+
+    Args:
+        study: of the jobs.
+        jobs: finished.
+    """
+    rows = []
+    for details, similar in group_by_config(jobs, {*SEEDS, "aug"}):
+        rows += _rows(study, details, similar)
+    if not rows:
+        return Section("Table 2")
+    differences = correct_p_values([row.difference for row in rows])
+    name_augmentation = len({row.augmented[0].augmentation for row in rows}) > 1
+    cells = [
+        _cells(row, difference, study.split, name_augmentation)
+        for row, difference in zip(rows, differences, strict=True)
+    ]
+    table = drop_empty_columns(Table(HEAD, cells, "table2"))
+    note = f"AUROC, {study.split}. {difference_note(table, differences)}".strip()
+    parts: list[Part] = [table, Text(note, "soft")]
+    networks = [row.augmented[0].network for row in rows]
+    notes = paper.study_notes([network for network in networks if network in paper.TABLE2])
+    if notes:
+        parts.append(Text(notes, "soft"))
+    return Section("Table 2: the effect of augmentation", parts)
+
+
+def _rows(study: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
+    """Return the rows of jobs that differ in nothing but the augmentation and the seed."""
+    plain = [job for job in jobs if not job.augmented]
+    if not plain:
+        return []
+    rows = []
+    names = dict.fromkeys(job.augmentation for job in jobs if job.augmented)
+    for name in names:
+        augmented = [job for job in jobs if job.augmentation == name]
+        for own_details, repeats in group_by_config(augmented, SEEDS):
+            both = ", ".join(text for text in (details, own_details) if text)
+            rows.append(Row(both, repeats, plain, study.difference(repeats, plain)))
+    return rows
+
+
+def _cells(
+    row: Row, difference: Difference | None, split: str, name_augmentation: bool
+) -> list[str]:
+    first = row.augmented[0]
+    augmentation = first.augmentation if name_augmentation else ""
+    known = paper.TABLE2.get(first.network)
+    study = ["", "", ""]
+    if known is not None:
+        study = [f"{known[0]}", f"{known[1]}", f"{known[0] - known[1]:+.4f}"]
+    return [
+        describe_network(first, augmentation, row.details),
+        figures_cell(split_figures(row.augmented, split, "auroc")),
+        study[0],
+        figures_cell(split_figures(row.plain, split, "auroc")),
+        study[1],
+        *difference_cells(difference),
+        study[2],
+    ]

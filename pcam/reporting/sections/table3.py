@@ -1,0 +1,187 @@
+"""Table 3 of the study: the networks and their vote."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcam.reporting import paper
+from pcam.reporting.cells import (
+    describe_network,
+    difference_cells,
+    figure_cell,
+    network_name,
+)
+from pcam.reporting.comparison import (
+    Difference,
+    Estimate,
+    Study,
+    auroc_of,
+    correct_p_values,
+    known_labels,
+)
+from pcam.reporting.page import Section, Table, Text, drop_empty_columns
+from pcam.stats import votes
+from pcam.stats.compare import paired_difference
+from pcam.stats.intervals import bootstrap_metrics
+from pcam.stats.metrics import Floats, Labels, classification_metrics
+from pcam.sweeps.jobs import Job
+
+RULES = {
+    "majority_vote": "majority vote of hard labels",
+    "mean_probability": "mean probability",
+    "mean_logit": "mean logit",
+    "rank_mean": "mean rank",
+}
+CHOICE_NOTE = "one run of each network: augmented if there is one, not frozen if there is one, with the smallest seed."
+VOTE_NOTE = (
+    "A vote of hard labels loses the ranking: what remains is balanced accuracy. The differences are from the "
+    "paired bootstrap; p is corrected for the number of rules by Holm's method."
+)
+
+
+@dataclass(frozen=True)
+class Vote:
+    """The networks' votes by one rule.
+
+    Attributes:
+        rule: its name.
+        auroc: with its interval.
+        hard: AUROC of the votes as 0 or 1; None if the rule gives no probability.
+        difference: from the AUROC of the best network.
+    """
+
+    rule: str
+    auroc: Estimate
+    hard: float | None
+    difference: Difference | None
+
+
+def build_table3(study: Study, jobs: Sequence[Job]) -> Section:
+    """Return one run of each network, and their votes.
+
+    Args:
+        study: of the jobs.
+        jobs: finished.
+    """
+    chosen = _choose_runs(jobs)
+    if len({job.network for job in chosen}) < 2:
+        return Section("Table 3")
+    voters = study.comparable(chosen)
+    best, cast = None, []
+    if len(voters) > 1:
+        best = _best_by_valid(voters)
+        cast = _vote(study, voters, best)
+    rows = [_network_cells(study, job, chosen) for job in chosen]
+    known = [job.network for job in chosen if job.network in paper.TABLE3]
+    differences = correct_p_values([vote.difference for vote in cast])
+    for vote, difference in zip(cast, differences, strict=True):
+        rows.append(_vote_cells(vote, difference, bool(known)))
+    baseline = ""
+    if best is not None:
+        baseline = f" minus {network_name(best.network)}'s, the best by valid"
+    head = ["", "AUROC", "the study", "AUROC of 0/1 labels", f"AUROC{baseline}", "p (Holm)", "run"]
+    table = drop_empty_columns(Table(head, rows, "table3"))
+    note = " ".join(_notes(study.split, chosen, voters if cast else [], known))
+    return Section("Table 3: the networks and their vote", [table, Text(note, "soft")])
+
+
+def _choose_runs(jobs: Sequence[Job]) -> list[Job]:
+    """Return one run of each network, scale and data, in the order of the jobs."""
+    chosen: dict[tuple[str, str, str], Job] = {}
+    for job in sorted(jobs, key=_preference):
+        chosen.setdefault((job.network, job.scale, job.data), job)
+    folders = {job.folder for job in chosen.values()}
+    return [job for job in jobs if job.folder in folders]
+
+
+def _preference(job: Job) -> tuple[bool, bool, int]:
+    """Return a key that sorts first what the study has: augmented, and not only the head trained."""
+    assert job.config is not None
+    return not job.augmented, job.config.finetune.name == "frozen", job.config.seed
+
+
+def _best_by_valid(jobs: Sequence[Job]) -> Job:
+    valid = [auroc_of(job, "valid") for job in jobs]
+    return jobs[0] if np.isnan(valid).all() else jobs[int(np.nanargmax(valid))]
+
+
+def _vote(study: Study, voters: Sequence[Job], best: Job) -> list[Vote]:
+    """Return the result of each rule."""
+    members = study.align(voters)
+    label, slides = known_labels(members), members.slides
+    reference = members.probability[list(voters).index(best)]
+    cast = []
+    for rule, combine in votes.RULES.items():
+        score = combine(members.probability)
+        figures = bootstrap_metrics(
+            score,
+            label,
+            slides,
+            metrics=("auroc",),
+            resamples=study.resamples,
+            seed=study.seed,
+        )
+        tested = paired_difference(
+            score,
+            reference,
+            label,
+            slides,
+            metrics=("auroc",),
+            resamples=study.resamples,
+            seed=study.seed,
+        )["auroc"]
+        difference = Difference(tested, None, tested["p"], float("nan"), False)
+        # a mean rank is not a probability that 0.5 could divide
+        hard = None if rule == "rank_mean" else _hard_auroc(score, label)
+        cast.append(Vote(rule, figures["auroc"], hard, difference))
+    return cast
+
+
+def _hard_auroc(score: Floats, label: Labels) -> float:
+    """Return the AUROC of a score as 0 or 1, which is balanced accuracy."""
+    hard = (score >= 0.5).astype(np.float64)
+    return classification_metrics(hard, label, metrics=["auroc"])["auroc"]
+
+
+def _network_cells(study: Study, job: Job, chosen: Sequence[Job]) -> list[str]:
+    assert job.summary is not None
+    data = job.data if len({other.data for other in chosen}) > 1 else ""
+    predictions = study.predictions(job)
+    hard = None
+    if predictions is not None and predictions.label is not None:
+        hard = _hard_auroc(predictions.probability, predictions.label)
+    return [
+        describe_network(job, data),
+        figure_cell(job.summary[study.split]["auroc"]),
+        f"{paper.TABLE3.get(job.network, '')}",
+        _number(hard),
+        "",
+        "",
+        job.label,
+    ]
+
+
+def _vote_cells(vote: Vote, difference: Difference | None, beside_study: bool) -> list[str]:
+    name = RULES.get(vote.rule, vote.rule.replace("_", " "))
+    study = f"{paper.VOTE}" if vote.rule == "majority_vote" and beside_study else ""
+    value, p, *_ = difference_cells(difference)
+    return [name, figure_cell(vote.auroc), study, _number(vote.hard), value, p, ""]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _notes(
+    split: str, chosen: Sequence[Job], voters: Sequence[Job], known: Sequence[str]
+) -> list[str]:
+    notes = [f"{split}; {CHOICE_NOTE}"]
+    if voters:
+        notes.append(VOTE_NOTE)
+    if 0 < len(voters) < len(chosen):
+        labels = ", ".join(job.label for job in voters)
+        notes.append(f"Votes are of the networks on the same patches: {labels}.")
+    if known:
+        notes.append(paper.study_notes(known))
+    return notes
