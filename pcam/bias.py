@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from pcam.cli.command import Invocation, command
 from pcam.cli.bias import run_bias
+from pcam.cli.command import Invocation, command
 
 if TYPE_CHECKING:
     from pcam.config.schema import BiasConfig

@@ -1,4 +1,4 @@
-"""Test which differences between networks are more than chance: ``python -m pcam.compare runs=[A,B]``."""
+"""Test whether networks differ by more than chance: ``python -m pcam.compare runs=[A,B]``."""
 
 from typing import TYPE_CHECKING
 

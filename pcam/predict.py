@@ -1,4 +1,4 @@
-"""Predict patches, labelled or not: ``python -m pcam.predict run=FOLDER data=kaggle data.root=DIR``."""
+"""Predict patches, labelled or not: ``python -m pcam.predict run=FOLDER data=kaggle``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

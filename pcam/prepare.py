@@ -1,4 +1,4 @@
-"""Get data, check it and audit it: ``python -m pcam.prepare data=pcam data.root=DIR audit=true``."""
+"""Get data, check it and audit it: ``python -m pcam.prepare data=pcam data.root=DIR``."""
 
 from typing import TYPE_CHECKING
 

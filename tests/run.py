@@ -10,16 +10,22 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from pcam import CONF
-from pcam.cli.command import plain
+from pcam.cli.config import plain
+from pcam.config.schema import TrainConfig
+from pcam.config.validation import validate
 from pcam.models.classifier import PatchClassifier
-from pcam.runs.folder import SUMMARY_METRICS, make_paths_absolute, start_run
+from pcam.runs.folder import SUMMARY_METRICS, start_run
 
 
-def composed(*overrides: str) -> dict[str, Any]:
+def composed_values(*overrides: str, command: str = "train") -> dict[str, Any]:
+    """Return what Hydra composes for a command line, as plain values, without checking them."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = make_paths_absolute(plain(compose("train", list(overrides))))
-    config.pop("resume")
-    return config
+        return plain(compose(command, list(overrides)))
+
+
+def composed(*overrides: str) -> TrainConfig:
+    """Return the config of a training's command line."""
+    return validate(TrainConfig, composed_values(*overrides))
 
 
 def train(folder: Path, *overrides: str, resume: bool = False) -> dict[str, Any]:
@@ -50,7 +56,7 @@ class Killed(BaseException):
 def killed_after(
     monkeypatch: pytest.MonkeyPatch, epochs: int, folder: Path, *overrides: str
 ) -> None:
-    """Begin a run and end it abruptly in the middle of an epoch."""
+    """Start a run and end it abruptly in the middle of an epoch."""
     step = PatchClassifier.training_step
 
     def dying(
@@ -67,7 +73,7 @@ def killed_after(
 
 
 def run_command(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, *words: str) -> None:
-    """Type a command in a folder, in this process: without a new process's twenty seconds of imports."""
+    """Run a command line in a folder, in this process, which saves the time of the imports."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", [f"pcam.{name}", *words])
     importlib.import_module(f"pcam.{name}").main()

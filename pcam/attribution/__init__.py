@@ -1,1 +1,1 @@
-"""Where in a patch a network finds its answer, and how far that can be believed."""
+"""Attribution: maps of what decides a network's output, and how faithful these maps are."""

@@ -1,108 +1,168 @@
-"""Why a method does not hold for a network, tried on a few patches (B, 3, H, W); None where it does."""
+"""Whether a method applies to a network.
+
+Each function tries a network on a few normalised patches (B, 3, H, W). It returns the reason why
+the method does not apply, or None if it does.
+"""
+
+from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from pcam.attribution.methods import change, deeplift
-from pcam.attribution.options import TOLERANCE, AttributionContext
-from pcam.attribution.scorer import Scorer
+from pcam.attribution.maps import TOLERANCE
 from pcam.errors import describe_error
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
-def no_map(e: AttributionContext, x: Tensor) -> str | None:
-    """Grad-CAM and HiResCAM need a layer whose output is channels of a map."""
-    if e.layer is None:
-        return "the network has no convolution after which its map ends; layer=NAME names another layer"
-    seen: list[tuple[object, object]] = []
-    handle = e.layer.register_forward_hook(
-        lambda module, inputs, out: seen.append((inputs[0] if inputs else None, out))
-    )
-    with torch.no_grad():
-        e.scorer(x)
-    handle.remove()
-    if not seen:
+    from pcam.attribution.context import AttributionContext
+    from pcam.attribution.scorer import Scorer
+
+# Activations for which guided backpropagation has no rule: name of the backward step to title.
+OTHER_ACTIVATIONS = {
+    "Silu": "SiLU",
+    "Gelu": "GELU",
+    "Hardtanh": "ReLU6",
+    "Hardswish": "hard swish",
+    "Hardsigmoid": "hard sigmoid",
+    "LeakyRelu": "leaky ReLU",
+    "Elu": "ELU",
+    "Mish": "Mish",
+    "Sigmoid": "sigmoid",
+    "Softplus": "softplus",
+    "Prelu": "PReLU",
+}
+
+
+def no_layer_map(context: AttributionContext, x: Tensor) -> str | None:
+    """Grad-CAM and HiResCAM need a layer whose output is the channels of a map."""
+    from torch import Tensor
+
+    if context.layer is None:
+        return "no convolution's map is the network's last; choose another layer with layer=NAME"
+    calls = _record_calls(context.layer, context.scorer, x)
+    if not calls:
         return "the layer does not run"
-    given, out = seen[0]
-    if out is given:
-        return "the layer hands on what it is given"
-    if not isinstance(out, Tensor) or out.ndim != 4 or min(out.shape[-2:]) < 2:
-        told = "x".join(map(str, out.shape[1:])) if isinstance(out, Tensor) else type(out).__name__
-        return f"the layer gives {told}, not channels of a map"
+    first_input, output = calls[0]
+    if output is first_input:
+        return "the layer returns its input unchanged"
+    if not isinstance(output, Tensor):
+        return f"the layer returns {type(output).__name__}, not the channels of a map"
+    if output.ndim != 4 or min(output.shape[-2:]) < 2:
+        shape = "x".join(map(str, output.shape[1:]))
+        return f"the layer returns {shape}, not the channels of a map"
     return None
 
 
-# Names of backward steps to what they are of.
-OTHERS = {
-    "Silu": "SiLU", "Gelu": "GELU", "Hardtanh": "ReLU6", "Hardswish": "hard swish", "Hardsigmoid": "hard sigmoid",
-    "LeakyRelu": "leaky ReLU", "Elu": "ELU", "Mish": "Mish", "Sigmoid": "sigmoid", "Softplus": "softplus", "Prelu": "PReLU",
-}  # fmt: skip
+def _record_calls(layer: nn.Module, scorer: Scorer, x: Tensor) -> list[tuple[object, object]]:
+    """Return the first input and the output of each call of a layer in one forward pass."""
+    import torch
+
+    calls: list[tuple[object, object]] = []
+
+    def record(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        calls.append((inputs[0] if inputs else None, output))
+
+    handle = layer.register_forward_hook(record)
+    with torch.no_grad():
+        scorer(x)
+    handle.remove()
+    return calls
 
 
-def unguided(e: AttributionContext, x: Tensor) -> str | None:
-    """Compare the ReLUs in the graph of a backward pass with those that are modules, which alone Captum can guide."""
-    runs = [0]
+def unguided_activations(context: AttributionContext, x: Tensor) -> str | None:
+    """Guided backpropagation needs ReLUs, all of them modules, because Captum guides no others.
 
-    def told(module: nn.Module, inputs: object, out: object) -> None:
-        runs[0] += 1
-
-    handles = [
-        module.register_forward_hook(told)
-        for module in e.scorer.modules()
-        if isinstance(module, nn.ReLU)
-    ]
-    names = _graph(e.scorer(x.requires_grad_()))
-    for handle in handles:
-        handle.remove()
-    relus = sum(name.startswith("ReluBackward") for name in names)
-    others = sorted(
-        {
-            told
-            for step, told in OTHERS.items()
-            for name in names
-            if name.startswith(f"{step}Backward")
-        }
-    )
+    The ReLUs in the graph of a backward pass are compared with those that are modules.
+    """
+    module_calls, output = _count_relu_calls(context.scorer, x)
+    steps = _backward_steps(output)
+    relus = sum(step.startswith("ReluBackward") for step in steps)
+    others = set()
+    for prefix, title in OTHER_ACTIVATIONS.items():
+        if any(step.startswith(f"{prefix}Backward") for step in steps):
+            others.add(title)
     if others:
-        return f"its rule is for ReLU alone, and the network has {' and '.join(others)}"
-    if relus > runs[0]:
-        return f"{relus - runs[0]} of the network's {relus} ReLUs are functions, not modules, and would go unguided"
+        names = " and ".join(sorted(others))
+        return f"its rule is for ReLU only, and the network has {names}"
+    if relus > module_calls:
+        return (
+            f"{relus - module_calls} of the network's {relus} ReLUs are functions, not modules, "
+            "and would not be guided"
+        )
     return None if relus else "the network has no ReLU"
 
 
-def _graph(out: Tensor) -> list[str]:
+def _count_relu_calls(scorer: Scorer, x: Tensor) -> tuple[int, Tensor]:
+    """Return how often ReLU modules run in one forward pass, and its output."""
+    from torch import nn
+
+    calls = 0
+
+    def count(module: nn.Module, inputs: object, output: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    relus = [module for module in scorer.modules() if isinstance(module, nn.ReLU)]
+    handles = [module.register_forward_hook(count) for module in relus]
+    output: Tensor = scorer(x.requires_grad_())
+    for handle in handles:
+        handle.remove()
+    return calls, output
+
+
+def _backward_steps(output: Tensor) -> list[str]:
     """Return the names of all steps of a backward pass."""
-    seen, left, names = set(), [out.grad_fn], []
-    while left:
-        step = left.pop()
+    seen = set()
+    names = []
+    remaining = [output.grad_fn]
+    while remaining:
+        step = remaining.pop()
         if step is None or step in seen:
             continue
         seen.add(step)
         names.append(type(step).__name__)
-        left += [before for before, _ in step.next_functions]
+        remaining += [previous for previous, _ in step.next_functions]
     return names
 
 
-def misses(e: AttributionContext, x: Tensor) -> str | None:
-    """Try it: where a non-linearity goes without its rule, the sum of the map misses the change of the log-odds.
+def incomplete_deeplift(context: AttributionContext, x: Tensor) -> str | None:
+    """DeepLIFT needs a rule for each non-linearity; without one its map is not complete.
 
-    In full precision: in bfloat16 rounding alone would miss it. Over all patches at once: one that is the baseline changes
-    nothing, and any rounding is much of that.
+    Tried in full precision, because bfloat16 alone is not exact enough for a complete map. Over
+    all patches at once, because rounding is a large share of the change of a patch that equals its
+    baseline.
     """
-    e = AttributionContext(Scorer(e.scorer.network), e.layer, e.options, e.references)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            size = change(e, x, e.baseline(x))
-            gap = float((deeplift(e, x, torch.arange(len(x))).gap * size).sum() / size.sum())
+        gap = _deeplift_gap(context, x)
     except (RuntimeError, AssertionError, AttributeError) as error:
-        return f"Captum cannot follow the network ({describe_error(error)})"
+        return f"Captum does not support the network ({describe_error(error)})"
     if gap <= TOLERANCE:
         return None
-    return f"its map misses the change of the log-odds by {100 * gap:.3g} %: a non-linearity has no rule"
+    return (
+        f"its map misses the change of the log-odds by {100 * gap:.3g} %: a non-linearity has no "
+        "rule"
+    )
 
 
-def unguided_or_no_map(e: AttributionContext, x: Tensor) -> str | None:
-    """Guided Grad-CAM needs both."""
-    return unguided(e, x) or no_map(e, x)
+def _deeplift_gap(context: AttributionContext, x: Tensor) -> float:
+    """Return DeepLIFT's gap over all patches, as a share of the change of the log-odds."""
+    import torch
+
+    from pcam.attribution.context import AttributionContext
+    from pcam.attribution.methods import deeplift
+    from pcam.attribution.scorer import Scorer
+
+    exact = AttributionContext(
+        Scorer(context.scorer.network), context.layer, context.options, context.references
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        change = exact.log_odds_change(x, exact.baseline(x))
+        maps = deeplift(exact, x, torch.arange(len(x)))
+    return float((maps.gap * change).sum() / change.sum())
+
+
+def unguided_activations_or_no_layer_map(context: AttributionContext, x: Tensor) -> str | None:
+    """Guided Grad-CAM needs what guided backpropagation and Grad-CAM need."""
+    return unguided_activations(context, x) or no_layer_map(context, x)

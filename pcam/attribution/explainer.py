@@ -1,160 +1,141 @@
-"""The methods by name, and what makes maps by them."""
+"""Making maps of a network, method by method."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pcam.attribution import applicability, methods
-from pcam.attribution.options import AttributionContext, Maps
-from pcam.config.tables import look_up, once
+from pcam.attribution.context import AttributionContext
+from pcam.attribution.layers import default_layer, find_layer
+from pcam.attribution.maps import Maps, concatenate_maps, maps_of_values
+from pcam.attribution.method import find_method
+from pcam.attribution.options import Options
+from pcam.attribution.scorer import Scorer
+from pcam.errors import ConfigError
+from pcam.models.classifier import PatchClassifier
 
-TRIED = 4  # patches on which it is tried whether a method holds
-
-Attribute = Callable[[AttributionContext, Tensor, Tensor], Maps]
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way to make maps.
-
-    Attributes:
-        title: for a person.
-        unit: of a map's values.
-        signed: whether values below zero have a meaning.
-        attribute: normalised patches and their indices to maps.
-        batched: patches are worked on together; else one by one, the batch being filled with steps, samples or windows.
-        baseline: whether it compares a patch with the baseline.
-        of_layer: whether it is made of a layer's maps.
-        factor: what it multiplies gradients with, normalised patches to (B, H, W); None where they stand alone.
-        refusal: why it does not hold for a network.
-    """
-
-    title: str
-    unit: str
-    signed: bool
-    attribute: Attribute
-    batched: bool = True
-    baseline: bool = False
-    of_layer: bool = False
-    factor: Callable[[AttributionContext, Tensor], Tensor] | None = None
-    refusal: Callable[[AttributionContext, Tensor], str | None] | None = None
+TRIAL_PATCHES = 4  # number of patches on which a method's applicability is tried
 
 
-GRADIENT, LOGODDS = "log-odds per unit of normalised input", "log-odds"
+class Progress(Protocol):
+    """A progress bar, as tqdm's."""
 
-METHODS: Mapping[str, Method] = {
-    "saliency": Method("saliency", GRADIENT, False, methods.saliency),
-    "input_x_gradient": Method(
-        "input × gradient", LOGODDS, True, methods.input_x_gradient, factor=methods.input_itself
-    ),
-    "integrated_gradients": Method(
-        "integrated gradients",
-        LOGODDS,
-        True,
-        methods.integrated_gradients,
-        batched=False,
-        baseline=True,
-        factor=methods.baseline_distance,
-    ),
-    "smoothgrad": Method("SmoothGrad", GRADIENT, False, methods.smoothgrad, batched=False),
-    "gradcam": Method(
-        "Grad-CAM",
-        "log-odds, weighted",
-        False,
-        methods.gradcam,
-        of_layer=True,
-        refusal=applicability.no_map,
-    ),
-    "hirescam": Method(
-        "HiResCAM", LOGODDS, False, methods.hirescam, of_layer=True, refusal=applicability.no_map
-    ),
-    "guided_gradcam": Method(
-        "guided Grad-CAM",
-        "product",
-        False,
-        methods.guided_gradcam,
-        of_layer=True,
-        refusal=applicability.unguided_or_no_map,
-    ),
-    "guided_backprop": Method(
-        "guided backpropagation",
-        GRADIENT,
-        False,
-        methods.guided_backprop,
-        refusal=applicability.unguided,
-    ),
-    "occlusion": Method(
-        "occlusion",
-        LOGODDS,
-        True,
-        methods.occlusion,
-        batched=False,
-        baseline=True,
-        factor=methods.window_distance,
-    ),
-    "gradient_shap": Method(
-        "gradient SHAP",
-        LOGODDS,
-        True,
-        methods.gradient_shap,
-        batched=False,
-        factor=methods.reference_distance,
-    ),
-    "deeplift": Method(
-        "DeepLIFT",
-        LOGODDS,
-        True,
-        methods.deeplift,
-        baseline=True,
-        factor=methods.baseline_distance,
-        refusal=applicability.misses,
-    ),
-}
-
-
-def validate_methods(names: Sequence[str], key: str) -> None:
-    """Raise a ConfigError where the config's ``key`` does not list methods, each once."""
-    for name in names:
-        look_up(METHODS, name, key)
-    once(names, key)
+    def update(self, n: float | None = 1) -> bool | None:
+        """Add n patches."""
 
 
 class Explainer(AttributionContext):
     """Makes maps of a network."""
 
-    def maps(self, method: str, x: Tensor, index: Tensor, bar: Any = None) -> Maps:
+    def maps(self, method: str, x: Tensor, index: Tensor, progress: Progress | None = None) -> Maps:
         """Return the maps of normalised patches, on the CPU.
 
         Args:
-            method: one of ``METHODS``.
+            method: name of a registered method.
             x: (B, 3, H, W), on the network's device.
-            index: (B,), what the draws of each patch belong to.
-            bar: tqdm's, to move on, a patch at a time.
+            index: (B,), the patches that the random draws belong to.
+            progress: a bar that is moved by the number of finished patches.
         """
-        parts, size = [], self.options.batch if METHODS[method].batched else 1
-        for few, which in zip(torch.split(x, size), torch.split(index, size), strict=True):
+        entry = find_method(method)
+        size = self.options.batch if entry.batched else 1
+        parts = []
+        for batch, which in zip(torch.split(x, size), torch.split(index, size), strict=True):
             with warnings.catch_warnings():
-                warnings.filterwarnings(
-                    "ignore", "(Setting .*hooks|Input Tensor)"
-                )  # what it does and undoes
-                found = METHODS[method].attribute(self, few.detach(), which)
-            parts.append(
-                Maps(found.values.detach().float().cpu(), found.gap.cpu(), found.steps.cpu())
-            )
-            if bar is not None:
-                bar.update(len(few))
-        return Maps(
-            *(
-                torch.cat([getattr(part, key) for part in parts])
-                for key in ("values", "gap", "steps")
-            )
-        )
+                # Captum announces hooks and gradients that it sets and removes.
+                warnings.filterwarnings("ignore", "(Setting .*hooks|Input Tensor)")
+                result = entry(self, batch.detach(), which)
+            parts.append(_on_cpu(result))
+            if progress is not None:
+                progress.update(len(batch))
+        return concatenate_maps(parts)
 
-    def refused(self, method: str, x: Tensor) -> str | None:
-        """Return why a method does not hold for this network, None where it does; tried on a few of ``x``."""
-        check = METHODS[method].refusal
-        return None if check is None else check(self, x[:TRIED].detach())
+    def reason_not_applicable(self, method: str, x: Tensor) -> str | None:
+        """Return why a method does not apply to this network, None if it does.
+
+        Args:
+            method: name of a registered method.
+            x: normalised patches (B, 3, H, W); a few of them are tried.
+        """
+        reason = find_method(method).reason_not_applicable
+        if reason is None:
+            return None
+        return reason(self, x[:TRIAL_PATCHES].detach())
+
+
+def _on_cpu(result: Tensor | Maps) -> Maps:
+    maps = result if isinstance(result, Maps) else maps_of_values(result)
+    return Maps(maps.values.detach().float().cpu(), maps.gap.cpu(), maps.steps.cpu())
+
+
+def build_explainer(
+    scorer: Scorer, layer: str, network_name: str, x: Tensor, options: Options, references: Tensor
+) -> tuple[str | None, Explainer]:
+    """Return the name of the layer that Grad-CAM looks at, and the explainer.
+
+    Args:
+        scorer: the network.
+        layer: a layer's name, ``first``, ``last``, or ``auto`` for the network's default.
+        network_name: name of the backbone.
+        x: normalised patches (B, 3, H, W), to try the layers on.
+        options: settings of the methods.
+        references: normalised patches (R, 3, H, W) that gradient SHAP compares with.
+
+    Returns:
+        The layer's name is None if ``auto`` finds no layer.
+
+    Raises:
+        ConfigError: the network has no layer of this name.
+    """
+    automatic = layer == "auto"
+    try:
+        name, module = find_layer(scorer, default_layer(network_name) if automatic else layer, x)
+    except ConfigError:
+        if not automatic:
+            raise
+        return None, Explainer(scorer, None, options, references)
+    return name, Explainer(scorer, module, options, references)
+
+
+def explain(
+    model: PatchClassifier,
+    images: NDArray[np.uint8],
+    method: str = "integrated_gradients",
+    options: Options | None = None,
+    layer: str = "auto",
+    references: NDArray[np.uint8] | None = None,
+) -> Maps:
+    """Return the maps of patches by one method. Nothing is printed or written.
+
+    Args:
+        model: a trained classifier.
+        images: uint8 (N, H, W, 3), cropped as the network expects them.
+        method: name of a registered method.
+        options: settings of the methods.
+        layer: that Grad-CAM and HiResCAM look at: a name, ``first``, ``last`` or ``auto``.
+        references: uint8 (R, H, W, 3), other patches that gradient SHAP compares with.
+
+    Raises:
+        ConfigError: the method or the layer is unknown, the method does not apply to the network,
+            or references are missing.
+    """
+    entry = find_method(method)
+    if entry.uses_references and references is None:
+        raise ConfigError(f"{method} compares with other patches: pass references=IMAGES")
+    network_name = str(model.hparams["network"]["name"])
+    scorer = Scorer(model.network)
+    with torch.inference_mode(False), torch.enable_grad():
+        x = scorer.normalised(_channels_first(images))
+        others = x[:1] if references is None else scorer.normalised(_channels_first(references))
+        _, explainer = build_explainer(scorer, layer, network_name, x, options or Options(), others)
+        reason = explainer.reason_not_applicable(method, x)
+        if reason is not None:
+            raise ConfigError(f"{method} does not apply to {network_name}: {reason}")
+        return explainer.maps(method, x, torch.arange(len(x)))
+
+
+def _channels_first(images: NDArray[np.uint8]) -> Tensor:
+    """Return uint8 (N, 3, H, W) of (N, H, W, 3)."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)

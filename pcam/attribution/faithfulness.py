@@ -1,96 +1,32 @@
-"""How far a map can be believed: measures of maps, one number per patch.
+"""Measures of a map's faithfulness to the network, one number per patch.
 
-Where a map lies is compared with where the answer is known to lie; what it ranks high is taken away and put back; and it is
-asked whether it is about this network at all, about this patch, and the same when the question is.
+What a map ranks high is removed and put back; its sums are compared with what a removal costs; it
+should not change under symmetries and noise, and should change with the network.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.stats import rankdata
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from pcam.attribution.scorer import Scorer, body, shapes
-from pcam.data.randomness import Purpose, draw
-from pcam.models.network import Network
+from pcam.attribution.localisation import Floats, to_array
+from pcam.attribution.randomness import Stream, draw
+from pcam.attribution.scorer import Scorer
 from pcam.data.symmetries import D4, rotate, rotate_back
 
-Floats = NDArray[np.float64]
-Explain = Callable[
-    [Tensor, Tensor], Tensor
-]  # normalised patches (B, 3, H, W) and indices (B,) to maps (B, H, W)
+# Normalised patches (B, 3, H, W) and indices (B,) to maps (B, H, W).
+Explain = Callable[[Tensor, Tensor], Tensor]
 
 SQUARES = 32  # of infidelity, per patch
-NOISY = 4  # copies of a patch, of sensitivity
+NOISY_COPIES = 4  # of sensitivity, per patch
 RADIUS = 0.02  # of sensitivity's noise, in normalised input: about one grey level
 
 
-# Where the map lies --------------------------------------------------------------------------------------------------
-
-
-def share(maps: Tensor, region: Tensor) -> Floats:
-    """Return the share of each map's absolute values (N, H, W) that lies in a region, bool (N, H, W); NaN of an empty map."""
-    mass = maps.abs().double()
-    return _array((mass * region).sum((1, 2)) / mass.sum((1, 2)))
-
-
-def pointing(maps: Tensor, region: Tensor) -> Floats:
-    """Return whether each map's largest absolute value lies in a region (Zhang et al. 2018), ties as the share that does."""
-    mass = maps.abs()
-    most = (mass == mass.amax((1, 2), keepdim=True)) & (mass > 0)
-    return _array((most & region).sum((1, 2)).double() / most.sum((1, 2)))
-
-
-def area(region: Tensor) -> Floats:
-    """Return the share of each patch that a region covers: what ``share`` and ``pointing`` give by chance."""
-    return _array(region.double().mean((1, 2)))
-
-
-def square(size: int, height: int, width: int) -> Tensor:
-    """Return bool (H, W), True in the square of the centre."""
-    region = torch.zeros(height, width, dtype=torch.bool)
-    top, left = (height - size) // 2, (width - size) // 2
-    region[max(top, 0) : top + size, max(left, 0) : left + size] = True
-    return region
-
-
-# Maps that know nothing of the network -------------------------------------------------------------------------------
-
-
-def centre_gaussian(x: Tensor, index: Tensor) -> Tensor:
-    """Return a bell over the centre, standard deviation a sixth of the patch, (B, H, W): the same for every patch."""
-    height, width = x.shape[-2:]
-    rows, columns = (
-        torch.arange(n, dtype=torch.float32, device=x.device) - (n - 1) / 2 for n in (height, width)
-    )
-    bell = torch.exp(-18 * ((rows[:, None] / height) ** 2 + (columns / width) ** 2))
-    return bell.expand(len(x), -1, -1)
-
-
-def edges(x: Tensor, index: Tensor) -> Tensor:
-    """Return the strength of edges, (B, H, W): Sobel's two filters on the mean of the channels."""
-    filters = x.new_tensor(
-        [[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]]
-    )[:, None]
-    grey = F.pad(x.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
-    strength: Tensor = torch.linalg.vector_norm(F.conv2d(grey, filters), dim=1)
-    return strength
-
-
-# Taking away and putting back ----------------------------------------------------------------------------------------
-
-
-def random_ranks(shape: Sequence[int], seed: int, index: NDArray[np.int64]) -> Tensor:
-    """Return maps (N, H, W) of an order drawn by (seed, patch)."""
-    ranks = [
-        draw(seed, Purpose.ATTRIBUTION, 1, int(i)).permutation(int(np.prod(shape))).reshape(shape)
-        for i in index
-    ]
-    return torch.from_numpy(np.stack(ranks)).float()
+# Deletion and insertion
 
 
 def deletion_and_insertion(
@@ -103,188 +39,181 @@ def deletion_and_insertion(
     steps: int,
     batch: int,
 ) -> tuple[Floats, Floats]:
-    """Replace a patch by its baseline, and the baseline by the patch, cells of the largest mean first (Petsiuk et al. 2018).
+    """Replace a patch by its baseline and the baseline by the patch (Petsiuk et al. 2018).
 
-    Of signed maps the values count with their sign. Cells, not single pixels: a patch strewn with single foreign pixels
-    shows how the network takes noise.
+    Cells with the largest mean are replaced first; values of signed maps count with their sign.
+    Cells are used because a patch with single replaced pixels shows how a network handles noise.
 
     Args:
         scorer: the network.
         x: normalised patches (N, 3, H, W).
-        baseline: of their shape.
+        baseline: of the same shape.
         maps: (N, H, W).
-        ties: (N, H, W), by which cells of equal value go: so an empty map goes by these alone.
+        ties: (N, H, W), the order of cells of equal value, and so of all cells of an empty map.
         cell: side of a cell, pixels.
-        steps: into which the way is cut.
-        batch: patches that the network sees at once.
+        steps: number of steps from the patch to the baseline.
+        batch: number of patches in one forward pass.
 
     Returns:
-        Areas (N,) under the probability along the way, from 0 to 1: of deletion, small where the map is right, and of
-        insertion, large where it is.
+        The areas (N,) under the probability, from 0 to 1. Of deletion, which is small if the map
+        is right, and of insertion, which is large if it is.
     """
-    height, width = x.shape[-2:]
-    values, random = (
-        F.avg_pool2d(one[:, None].float().to(x.device), cell, ceil_mode=True)[:, 0]
-        for one in (maps, ties)
-    )
-    shuffled = random.flatten(1).argsort(dim=1)
-    order = shuffled.gather(
-        1, values.flatten(1).gather(1, shuffled).argsort(dim=1, descending=True, stable=True)
-    )
+    place = _removal_order(maps.to(x.device), ties.to(x.device), cell)
+    deletion = _area_under_curve(scorer, x, baseline, place, steps, batch)
+    insertion = _area_under_curve(scorer, baseline, x, place, steps, batch)
+    return deletion, insertion
+
+
+def _removal_order(maps: Tensor, ties: Tensor, cell: int) -> Tensor:
+    """Return the place of each pixel's cell in the order of removal, (N, 1, H, W) in [0, 1)."""
+    height, width = maps.shape[-2:]
+    values = F.avg_pool2d(maps[:, None].float(), cell, ceil_mode=True)[:, 0]
+    ties = F.avg_pool2d(ties[:, None].float(), cell, ceil_mode=True)[:, 0]
+    shuffled = ties.flatten(1).argsort(dim=1)
+    sorted_values = values.flatten(1).gather(1, shuffled)
+    order = shuffled.gather(1, sorted_values.argsort(dim=1, descending=True, stable=True))
     place = order.argsort(dim=1).view_as(values) / values[0].numel()
-    place = place.repeat_interleave(cell, 1).repeat_interleave(cell, 2)[:, None, :height, :width]
-    areas = []
-    for start, end in ((x, baseline), (baseline, x)):
-        curve = []
-        for taken in np.linspace(0, 1, steps + 1):
-            mixed = torch.where(place < taken - 1e-9, end, start)
-            with torch.no_grad():
-                curve.append(
-                    torch.cat(
-                        [torch.sigmoid(scorer(few).double()) for few in torch.split(mixed, batch)]
-                    )
-                )
-        areas.append(_array(torch.trapezoid(torch.stack(curve), dx=1 / steps, dim=0)))
-    return areas[0], areas[1]
+    pixels = place.repeat_interleave(cell, 1).repeat_interleave(cell, 2)
+    return pixels[:, None, :height, :width]
 
 
-# Is it about this network, and the same when the question is ----------------------------------------------------------
+def _area_under_curve(
+    scorer: Scorer, start: Tensor, end: Tensor, place: Tensor, steps: int, batch: int
+) -> Floats:
+    """Return the area under the probability while ``start`` is replaced by ``end``, (N,)."""
+    curve = []
+    for replaced in np.linspace(0, 1, steps + 1):
+        mixed = torch.where(place < replaced - 1e-9, end, start)
+        log_odds = _score(scorer, mixed, batch)
+        curve.append(torch.sigmoid(log_odds.double()))
+    return to_array(torch.trapezoid(torch.stack(curve), dx=1 / steps, dim=0))
 
 
-def similarity(one: Tensor, other: Tensor) -> Floats:
-    """Return Spearman's correlation of the absolute values of maps (N, H, W), pixel by pixel; NaN where one is constant."""
-    ranks = [rankdata(maps.abs().flatten(1).double().numpy(), axis=1) for maps in (one, other)]
-    centred = [rank - rank.mean(1, keepdims=True) for rank in ranks]
-    norm = np.sqrt((centred[0] ** 2).sum(1) * (centred[1] ** 2).sum(1))
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(norm > 0, (centred[0] * centred[1]).sum(1) / norm, np.nan))
+def _score(scorer: Scorer, x: Tensor, batch: int) -> Tensor:
+    """Return the log-odds of normalised patches, (N,), in batches, without a gradient."""
+    with torch.no_grad():
+        return torch.cat([scorer(few) for few in torch.split(x, batch)])
 
 
-def symmetry(explain: Explain, x: Tensor, index: Tensor, maps: Tensor) -> Floats:
-    """Return the mean similarity (N,) of a patch's map with those of its seven other symmetries, turned back."""
-    others = [rotate_back(explain(rotate(x, one), index), one) for one in D4[1:]]
-    return np.asarray(np.mean([similarity(maps, other) for other in others], axis=0))
-
-
-def cascade(network: Network, untrained: Network, x: Tensor, stages: int) -> Iterator[Network]:
-    """Yield a network, ever more of which is untrained, from the head down (Adebayo et al. 2018, section 3.1).
-
-    Args:
-        network: trained; it is left as it is.
-        untrained: of the same build.
-        x: normalised patches, to see in which order the layers run.
-        stages: equal parts of the backbone's layers.
-
-    Yields:
-        The network, the same object each time: first with a random head, then with one more part of the backbone.
-    """
-    import copy
-
-    mixed = copy.deepcopy(network)
-    mixed.head.load_state_dict(untrained.head.state_dict())
-    yield mixed
-    own, fresh = dict(body(mixed).named_modules()), dict(body(untrained).named_modules())
-    # a layer's own tensors, not its parts'; those that do not tell when they run go with the first
-    ran = list(shapes(Scorer(network), x))
-    held = sorted(
-        (name for name in own if _own(own[name])),
-        key=lambda name: ran.index(name) if name in ran else -1,
-    )
-    for few in reversed(np.array_split(np.array(held, dtype=object), stages)):
-        for name in few:
-            for key, tensor in _own(own[name]).items():
-                tensor.data.copy_(_own(fresh[name])[key])
-        yield mixed
-
-
-def _own(module: nn.Module) -> dict[str, Tensor]:
-    return {
-        **dict(module.named_parameters(recurse=False)),
-        **dict(module.named_buffers(recurse=False)),
-    }
+# Infidelity
 
 
 @dataclass(frozen=True)
 class Removals:
-    """What the log-odds of patches lose when squares of them are replaced by the baseline.
+    """How much the log-odds of patches drop when squares are replaced by the baseline.
 
     Attributes:
         squares: bool (N, SQUARES, H, W), True where the patch is replaced.
-        losses: (N, SQUARES).
+        drops: (N, SQUARES).
     """
 
     squares: Tensor
-    losses: Floats
+    drops: Floats
 
 
-def removals(
+def remove_squares(
     scorer: Scorer, x: Tensor, baseline: Tensor, index: Tensor, seed: int, batch: int
 ) -> Removals:
-    """Replace ``SQUARES`` squares of each patch, an eighth to a half of its side, drawn by (seed, patch)."""
-    squares = torch.stack(
-        [_squares(SQUARES, x.shape[-2:], seed, which) for which in index.tolist()]
-    )
-    losses = []
-    with torch.no_grad():
-        for one, start, removed in zip(x, baseline, squares.to(x.device), strict=True):
-            without = torch.where(removed[:, None], start, one)
-            losses.append(
-                scorer(one[None]) - torch.cat([scorer(few) for few in torch.split(without, batch)])
-            )
-    return Removals(squares, _array(torch.stack(losses)))
+    """Replace ``SQUARES`` squares of each patch, drawn by (seed, patch)."""
+    drawn = [_draw_squares(SQUARES, x.shape[-2:], seed, patch) for patch in index.tolist()]
+    squares = torch.stack(drawn)
+    drops = []
+    for patch, replacement, removed in zip(x, baseline, squares.to(x.device), strict=True):
+        without = torch.where(removed[:, None], replacement, patch)
+        drops.append(_score(scorer, patch[None], 1) - _score(scorer, without, batch))
+    return Removals(squares, to_array(torch.stack(drops)))
 
 
-def infidelity(maps: Tensor, removed: Removals) -> Floats:
-    """Measure how well a map's sum over a square says what the log-odds lose without it (Yeh et al. 2019, equation 1).
+def _draw_squares(count: int, shape: Sequence[int], seed: int, patch: int) -> Tensor:
+    """Return bool (count, H, W), each with a rectangle an eighth to a half of the patch's sides."""
+    rng = draw(seed, Stream.REMOVED_SQUARES, patch)
+    height, width = shape
+    squares = torch.zeros(count, height, width, dtype=torch.bool)
+    for square in squares:
+        rows = int(rng.integers(max(1, height // 8), height // 2 + 1))
+        columns = int(rng.integers(max(1, width // 8), width // 2 + 1))
+        top = int(rng.integers(height - rows + 1))
+        left = int(rng.integers(width - columns + 1))
+        square[top : top + rows, left : left + columns] = True
+    return squares
 
-    Captum's, with a scale of the map's own that fits best, but not below zero: a map of the wrong sign says nothing.
+
+def infidelity(maps: Tensor, removals: Removals) -> Floats:
+    """Measure how well a map's sum over a square predicts the drop of the log-odds.
+
+    Yeh et al. 2019, equation 1, as in Captum, with the scale of each map that fits best. The scale
+    is not negative, so a map of the wrong sign predicts nothing.
 
     Args:
         maps: (N, H, W).
-        removed: of the same patches.
+        removals: of the same patches.
 
     Returns:
-        (N,), the mean square error as a share of that of a map of zeros: 0 says it all; NaN where nothing is ever lost.
+        (N,), the mean square error as a share of that of a map of zeros. 0 is a perfect
+        prediction; NaN if the log-odds never drop.
     """
-    sums = _array((maps.cpu().double()[:, None] * removed.squares).sum((-2, -1)))
+    drops = removals.drops
+    sums = to_array((maps.cpu().double()[:, None] * removals.squares).sum((-2, -1)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        scale = np.nan_to_num(np.maximum((sums * removed.losses).sum(1) / (sums**2).sum(1), 0))
-        error = ((removed.losses - scale[:, None] * sums) ** 2).mean(1)
-        return np.asarray(error / (removed.losses**2).mean(1))
+        fit = (sums * drops).sum(1) / (sums**2).sum(1)
+        scale = np.nan_to_num(np.maximum(fit, 0))
+        error = ((drops - scale[:, None] * sums) ** 2).mean(1)
+        return np.asarray(error / (drops**2).mean(1))
 
 
-def _squares(count: int, shape: Sequence[int], seed: int, index: int) -> Tensor:
-    rng = draw(seed, Purpose.ATTRIBUTION, 2, index)
-    removed = torch.zeros(count, *shape, dtype=torch.bool)
-    for one in removed:
-        side = [int(rng.integers(max(1, n // 8), n // 2 + 1)) for n in shape]
-        top, left = (int(rng.integers(n - s + 1)) for n, s in zip(shape, side, strict=True))
-        one[top : top + side[0], left : left + side[1]] = True
-    return removed
+# Similarity of maps, and what a map should or should not change with
+
+
+def similarity(maps: Tensor, others: Tensor) -> Floats:
+    """Return Spearman's correlation of the absolute values of maps (N, H, W), pixel by pixel.
+
+    NaN if one of the two maps is constant.
+    """
+    ranks = _centred_ranks(maps)
+    other_ranks = _centred_ranks(others)
+    covariance = (ranks * other_ranks).sum(1)
+    norm = np.sqrt((ranks**2).sum(1) * (other_ranks**2).sum(1))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(norm > 0, covariance / norm, np.nan))
+
+
+def _centred_ranks(maps: Tensor) -> Floats:
+    ranks = rankdata(maps.abs().flatten(1).double().numpy(), axis=1)
+    return np.asarray(ranks - ranks.mean(1, keepdims=True))
+
+
+def symmetry(explain: Explain, x: Tensor, index: Tensor, maps: Tensor) -> Floats:
+    """Return the mean similarity (N,) of a map with those of the seven other symmetries.
+
+    Maps of rotated and mirrored patches are rotated and mirrored back.
+    """
+    similarities = []
+    for element in D4[1:]:
+        rotated = explain(rotate(x, element), index)
+        similarities.append(similarity(maps, rotate_back(rotated, element)))
+    return np.asarray(np.mean(similarities, axis=0))
 
 
 def sensitivity(explain: Explain, x: Tensor, index: Tensor, seed: int) -> Floats:
-    """Return the largest relative change (N,) of a map under noise of about one grey level (Yeh et al. 2019), by Captum.
+    """Return the largest relative change (N,) of a map under noise of about one grey level.
 
-    NaN where the map is empty.
+    Yeh et al. 2019, by Captum; NaN if the map is empty.
     """
+    patches = zip(x[:, None], index[:, None], strict=True)
+    return np.array([_patch_sensitivity(explain, patch, which, seed) for patch, which in patches])
+
+
+def _patch_sensitivity(explain: Explain, patch: Tensor, which: Tensor, seed: int) -> float:
+    """Return the sensitivity of one patch, (1, 3, H, W)."""
     from captum.metrics import sensitivity_max
 
-    found = []
-    for one, which in zip(x[:, None], index[:, None], strict=True):
+    def add_noise(copies: Tensor, radius: float = RADIUS) -> Tensor:
+        rng = draw(seed, Stream.NOISE, int(which))
+        return copies + torch.from_numpy(rng.uniform(-radius, radius, copies.shape)).to(copies)
 
-        def noisy(many: Tensor, radius: float = RADIUS, which: Tensor = which) -> Tensor:
-            stream = draw(seed, Purpose.ATTRIBUTION, 3, int(which))
-            return many + torch.from_numpy(stream.uniform(-radius, radius, many.shape)).to(many)
+    def maps_of(inputs: tuple[Tensor, ...] | Tensor) -> Tensor:
+        copies = inputs if isinstance(inputs, Tensor) else inputs[0]
+        return explain(copies, which.expand(len(copies)))[:, None]
 
-        def maps(many: tuple[Tensor, ...] | Tensor, which: Tensor = which) -> Tensor:
-            few = many if isinstance(many, Tensor) else many[0]
-            return explain(few, which.expand(len(few)))[:, None]
-
-        change = float(sensitivity_max(maps, one, perturb_func=noisy, n_perturb_samples=NOISY))
-        found.append(change if bool(maps(one).any()) else float("nan"))
-    return np.array(found)
-
-
-def _array(values: Tensor) -> Floats:
-    return np.asarray(values.double().cpu().numpy())
+    change = sensitivity_max(maps_of, patch, perturb_func=add_noise, n_perturb_samples=NOISY_COPIES)
+    return float(change) if bool(maps_of(patch).any()) else float("nan")

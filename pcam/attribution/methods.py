@@ -1,199 +1,199 @@
-"""Maps of what a network's log-odds owe to each pixel, by Captum.
+"""The attribution methods, most of them by Captum.
 
-What is explained is the log-odds of the positive class, whichever class is called: above zero a pixel speaks for it, below
-zero against it. Inputs are normalised patches at their own size, so a map has the patch's pixels, whatever size the network
-resizes them to. Where a method draws at random, the draws belong to (seed, patch).
+The explained output is the log-odds of the positive class, whichever class is predicted: a pixel
+above zero speaks for that class, a pixel below zero against it. Inputs are normalised patches at
+their own size, so a map has the patch's pixels, whatever size the network resizes them to. Random
+draws belong to (seed, patch).
+
+This module names the methods for the config's validation, so it imports neither torch nor Captum
+until a method runs.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import Tensor
 
-from pcam.attribution.options import SMALLEST, TOLERANCE, AttributionContext, Maps
-from pcam.data.randomness import Purpose, draw
+from pcam.attribution import applicability
+from pcam.attribution.distances import (
+    baseline_distance,
+    input_norm,
+    occlusion_window,
+    reference_distance,
+    window_distance,
+)
+from pcam.attribution.maps import TOLERANCE, Maps
+from pcam.attribution.randomness import Stream, draw
+from pcam.config.registry import register_method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pcam.attribution.context import AttributionContext
+
+LOG_ODDS = "log-odds"
+GRADIENT = "log-odds per unit of normalised input"
 
 
-def saliency(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
+@register_method("saliency", title="saliency", unit=GRADIENT, signed=False)
+def saliency(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """The largest absolute gradient over the channels (Simonyan et al. 2014, section 3.1)."""
     from captum.attr import Saliency
 
-    return _maps(Saliency(e.scorer).attribute(x, abs=False).abs().amax(1))
+    gradients: Tensor = Saliency(context.scorer).attribute(x, abs=False)
+    return gradients.abs().amax(1)
 
 
-def input_x_gradient(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """The gradient times the normalised input, summed over the channels (Shrikumar et al. 2016)."""
+@register_method("input_x_gradient", title="input × gradient", unit=LOG_ODDS, factor=input_norm)
+def input_x_gradient(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
+    """The gradient times the normalised input, summed over channels (Shrikumar et al. 2016)."""
     from captum.attr import InputXGradient
 
-    return _maps(InputXGradient(e.scorer).attribute(x).sum(1))
+    products: Tensor = InputXGradient(context.scorer).attribute(x)
+    return products.sum(1)
 
 
-def integrated_gradients(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """The gradient along the way from the baseline, times that way (Sundararajan et al. 2017, equation 1)."""
+@register_method(
+    "integrated_gradients",
+    title="integrated gradients",
+    unit=LOG_ODDS,
+    batched=False,
+    uses_baseline=True,
+    factor=baseline_distance,
+)
+def integrated_gradients(context: AttributionContext, x: Tensor, index: Tensor) -> Maps:
+    """The mean gradient on the line from the baseline to the patch, times their difference.
+
+    Sundararajan et al. 2017, equation 1. The number of steps is doubled until the map is complete.
+    """
+    import torch
     from captum.attr import IntegratedGradients
 
-    baseline, steps = e.baseline(x), e.options.steps
-    size = change(e, x, baseline)
+    options = context.options
+    baseline = context.baseline(x)
+    change = context.log_odds_change(x, baseline)
+    steps = options.steps
     while True:
-        found, miss = IntegratedGradients(e.scorer).attribute(
+        attributions, error = IntegratedGradients(context.scorer).attribute(
             x,
             baseline,
             n_steps=steps,
-            internal_batch_size=e.options.batch,
+            internal_batch_size=options.batch,
             return_convergence_delta=True,
         )
-        gap = miss.abs().float() / size
-        if bool((gap <= TOLERANCE).all()) or steps == e.options.max_steps:
-            return Maps(found.sum(1), gap, torch.full((len(x),), steps))
-        steps = min(2 * steps, e.options.max_steps)
+        gap = error.abs().float() / change
+        complete = bool((gap <= TOLERANCE).all())
+        if complete or steps == options.max_steps:
+            return Maps(attributions.sum(1), gap, torch.full((len(x),), steps))
+        steps = min(2 * steps, options.max_steps)
 
 
-def smoothgrad(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
+@register_method("smoothgrad", title="SmoothGrad", unit=GRADIENT, signed=False, batched=False)
+def smoothgrad(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """Saliency of the mean gradient of noisy copies of the patch (Smilkov et al. 2017)."""
-    rng = _of_patch(e, index)
-    noise = rng.standard_normal((e.options.samples, *x.shape[1:]), np.float32) * (
-        e.options.noise * float(x.max() - x.min())
-    )
-    return _maps(
-        _gradients(e, x + torch.from_numpy(noise).to(x)).mean(0, keepdim=True).abs().amax(1)
-    )
+    import torch
+
+    options = context.options
+    rng = _patch_generator(context, index)
+    deviation = options.noise * float(x.max() - x.min())
+    noise = rng.standard_normal((options.samples, *x.shape[1:]), np.float32) * deviation
+    gradients = _gradients(context, x + torch.from_numpy(noise).to(x))
+    return gradients.mean(0, keepdim=True).abs().amax(1)
 
 
-def gradient_shap(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """The expected gradient between the patch and other patches, times their difference (Erion et al. 2021, equation 3)."""
-    references, rng, count = e.references, _of_patch(e, index), e.options.samples
-    if references.shape[-2:] != x.shape[-2:]:  # the patch is shown turned, and is not square
+@register_method(
+    "gradient_shap",
+    title="gradient SHAP",
+    unit=LOG_ODDS,
+    batched=False,
+    uses_references=True,
+    factor=reference_distance,
+)
+def gradient_shap(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
+    """The expected gradient between the patch and other patches, times their difference.
+
+    Erion et al. 2021, equation 3.
+    """
+    import torch
+
+    references, samples = context.references, context.options.samples
+    if references.shape[-2:] != x.shape[-2:]:
+        # The patch is shown by a quarter turn and is not square.
         references = torch.rot90(references, 1, (-2, -1))
-    way = x - references[rng.integers(len(references), size=count)]
-    left = torch.from_numpy(rng.random(count, np.float32)).to(x)[:, None, None, None]
-    return _maps((_gradients(e, x - left * way) * way).mean(0, keepdim=True).sum(1))
+    rng = _patch_generator(context, index)
+    difference = x - references[rng.integers(len(references), size=samples)]
+    share = torch.from_numpy(rng.random(samples, np.float32)).to(x)[:, None, None, None]
+    gradients = _gradients(context, x - share * difference)
+    return (gradients * difference).mean(0, keepdim=True).sum(1)
 
 
-def deeplift(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """What each pixel adds to the difference from the baseline, by the rescale rule (Shrikumar et al. 2017, section 3.5.1)."""
+@register_method(
+    "deeplift",
+    title="DeepLIFT",
+    unit=LOG_ODDS,
+    uses_baseline=True,
+    factor=baseline_distance,
+    reason_not_applicable=applicability.incomplete_deeplift,
+)
+def deeplift(context: AttributionContext, x: Tensor, index: Tensor) -> Maps:
+    """What each pixel adds to the difference from the baseline, by the rescale rule.
+
+    Shrikumar et al. 2017, section 3.5.1.
+    """
+    import torch
     from captum.attr import DeepLift
 
-    baseline = e.baseline(x)
-    found, miss = DeepLift(e.pooled_by_relus).attribute(x, baseline, return_convergence_delta=True)
-    return Maps(
-        found.sum(1), miss.abs() / change(e, x, baseline), torch.zeros(len(x), dtype=torch.int64)
+    baseline = context.baseline(x)
+    attributions, error = DeepLift(context.scorer_without_max_pooling).attribute(
+        x, baseline, return_convergence_delta=True
     )
+    gap = error.abs() / context.log_odds_change(x, baseline)
+    return Maps(attributions.sum(1), gap, torch.zeros(len(x), dtype=torch.int64))
 
 
-def gradcam(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """A layer's maps weighted by their mean gradients, what lies below zero cut off (Selvaraju et al. 2017, equation 2)."""
-    from captum.attr import LayerAttribution, LayerGradCam
+@register_method(
+    "occlusion",
+    title="occlusion",
+    unit=LOG_ODDS,
+    batched=False,
+    uses_baseline=True,
+    factor=window_distance,
+)
+def occlusion(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
+    """The drop of the log-odds when a square is replaced by the baseline, mean over squares.
 
-    found = LayerGradCam(e.scorer, e.layer).attribute(x.requires_grad_(), relu_attributions=True)
-    return _maps(LayerAttribution.interpolate(found, tuple(x.shape[-2:]), "bilinear").sum(1))
-
-
-def hirescam(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """Grad-CAM with each place's own gradient in place of the mean over places (Draelos & Carin 2020)."""
-    from captum.attr import LayerAttribution, LayerGradientXActivation
-
-    found = (
-        LayerGradientXActivation(e.scorer, e.layer)
-        .attribute(x.requires_grad_())
-        .sum(1, keepdim=True)
-        .relu()
-    )
-    return _maps(LayerAttribution.interpolate(found, tuple(x.shape[-2:]), "bilinear").sum(1))
-
-
-def guided_backprop(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """Saliency of gradients that pass a ReLU only where they are above zero (Springenberg et al. 2015)."""
-    from captum.attr import GuidedBackprop
-
-    return _maps(GuidedBackprop(e.scorer).attribute(x).abs().amax(1))
-
-
-def guided_gradcam(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """Guided backpropagation times Grad-CAM (Selvaraju et al. 2017, section 3.2)."""
-    from captum.attr import GuidedGradCam
-
-    return _maps(
-        GuidedGradCam(e.scorer, e.layer)
-        .attribute(x.requires_grad_(), interpolate_mode="bilinear")
-        .abs()
-        .amax(1)
-    )
-
-
-def occlusion(e: AttributionContext, x: Tensor, index: Tensor) -> Maps:
-    """What the log-odds lose when a square is replaced by the baseline (Zeiler & Fergus 2014), mean over the squares."""
+    Zeiler & Fergus 2014.
+    """
     from captum.attr import Occlusion
 
-    window, stride = _square(e, x)
-    found = Occlusion(e.scorer).attribute(
-        x, sliding_window_shapes=(3, window, window), strides=(3, stride, stride),
-        baselines=e.baseline(x), perturbations_per_eval=e.options.batch,
-    )  # fmt: skip
-    return _maps(found.mean(1))
+    window, stride = occlusion_window(context, x)
+    drops: Tensor = Occlusion(context.scorer).attribute(
+        x,
+        sliding_window_shapes=(3, window, window),
+        strides=(3, stride, stride),
+        baselines=context.baseline(x),
+        perturbations_per_eval=context.options.batch,
+    )
+    return drops.mean(1)
 
 
-# What gradients are multiplied with, (B, H, W): where a network that knows nothing would have its map lie ------------------
+def _patch_generator(context: AttributionContext, index: Tensor) -> np.random.Generator:
+    """Return the random numbers of one patch.
+
+    Captum's own draws would depend on the batch size and the device.
+    """
+    (patch,) = index.tolist()
+    return draw(context.options.seed, Stream.METHOD, patch)
 
 
-def input_itself(e: AttributionContext, x: Tensor) -> Tensor:
-    """How far each pixel is from the network's zero."""
-    size: Tensor = torch.linalg.vector_norm(x, dim=1)
-    return size
-
-
-def baseline_distance(e: AttributionContext, x: Tensor) -> Tensor:
-    """How far each pixel is from the baseline."""
-    return input_itself(e, x - e.baseline(x))
-
-
-def reference_distance(e: AttributionContext, x: Tensor) -> Tensor:
-    """How far each pixel is from those of the references, their root mean square: each has gradients of its own."""
-    return torch.stack([input_itself(e, x - one) ** 2 for one in e.references]).mean(0).sqrt()
-
-
-def window_distance(e: AttributionContext, x: Tensor) -> Tensor:
-    """How far what occlusion replaces is from the baseline: a pixel's value is the mean over the squares that cover it."""
-    rows, columns = (_shared(size, *_square(e, x)).to(x) for size in x.shape[-2:])
-    return torch.einsum("hi,bij,wj->bhw", rows**2, baseline_distance(e, x) ** 2, columns**2).sqrt()
-
-
-def _square(e: AttributionContext, x: Tensor) -> tuple[int, int]:
-    """Return the side of occlusion's square and by how much it moves."""
-    window = min(e.options.window, *x.shape[-2:])
-    return window, min(e.options.stride, window)
-
-
-def _shared(size: int, window: int, stride: int) -> Tensor:
-    """Return (size, size): of the squares that cover one place along a side, the share that cover another too."""
-    starts = torch.arange(-(-(size - window) // stride) + 1)[:, None] * stride
-    places = torch.arange(size)
-    covered = ((places >= starts) & (places < starts + window)).float()
-    return covered.T @ covered / covered.sum(0)[:, None]
-
-
-def _maps(values: Tensor) -> Maps:
-    size = len(values)
-    return Maps(values, torch.full((size,), torch.nan), torch.zeros(size, dtype=torch.int64))
-
-
-def change(e: AttributionContext, x: Tensor, baseline: Tensor) -> Tensor:
-    """Return by how much the log-odds differ from the baseline's, (B,), at least ``SMALLEST``."""
-    with torch.no_grad():
-        size: Tensor = (e.scorer(x) - e.scorer(baseline)).abs().clamp(min=SMALLEST)
-    return size
-
-
-def _of_patch(e: AttributionContext, index: Tensor) -> np.random.Generator:
-    """Return the random numbers of one patch: Captum's own draws would change with the batch size and the device."""
-    (one,) = index.tolist()
-    return draw(e.options.seed, Purpose.ATTRIBUTION, patch=one)
-
-
-def _gradients(e: AttributionContext, points: Tensor) -> Tensor:
+def _gradients(context: AttributionContext, points: Tensor) -> Tensor:
+    """Return the gradients of the log-odds at points (S, 3, H, W)."""
+    import torch
     from captum.attr import Saliency
 
-    return torch.cat(
-        [
-            Saliency(e.scorer).attribute(few, abs=False)
-            for few in torch.split(points, e.options.batch)
-        ]
-    )
+    saliency_of = Saliency(context.scorer)
+    gradients = []
+    for batch in torch.split(points, context.options.batch):
+        gradients.append(saliency_of.attribute(batch, abs=False))
+    return torch.cat(gradients)

@@ -1,4 +1,4 @@
-"""Maps as they are left in a folder: raw in one file, drawn in sheets and panels."""
+"""Writing an attribution: its maps in one file, figures, the table of measures, the summary."""
 
 import io
 import re
@@ -6,124 +6,156 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import h5py
 import numpy as np
-import torch
-from torch import Tensor, nn
 from tqdm import tqdm
 
-from pcam.attribution import plots as pictures
-from pcam.attribution.explainer import METHODS
-from pcam.attribution.options import Maps, Options
-from pcam.attribution.patches import Patches, Split, caption
-from pcam.attribution.scorer import Scorer
-from pcam.data.base import Indices
-from pcam.runs.files import write_file
+from pcam.attribution import plots
+from pcam.attribution.faithfulness_plot import plot_faithfulness
+from pcam.attribution.feature_maps_plot import plot_feature_maps
+from pcam.attribution.maps import Maps
+from pcam.attribution.measures import COLUMNS, Row
+from pcam.attribution.method import Method, find_method
+from pcam.attribution.results import Attribution
+from pcam.config.sections import MAPS_PER_SHEET
+from pcam.runs.files import write_csv, write_file, write_json
+from pcam.runs.provenance import code_commit, library_versions
 
-PAGE = 24  # patches of a sheet
-FEATURED = 8  # patches whose feature maps are drawn
+
+def write_attribution(folder: Path, attribution: Attribution) -> None:
+    """Write maps.h5, figures, faithfulness.csv and summary.json."""
+    write_maps(folder / "maps.h5", attribution)
+    figures = folder / "figures"
+    write_sheets(figures, attribution)
+    write_panels(figures / "panels", attribution)
+    features = attribution.feature_maps
+    if features is not None:
+        title = f"{attribution.subject.title}: feature maps of {features.layer}"
+        picture = plot_feature_maps(title, features.pictures, features.values, features.captions)
+        write_file(figures / "feature_maps.png", picture)
+    faithfulness = attribution.faithfulness
+    if faithfulness is not None:
+        write_rows(folder / "faithfulness.csv", list(faithfulness.rows))
+        picture = plot_faithfulness(faithfulness.title, faithfulness.rows)
+        write_file(figures / "faithfulness.png", picture)
+    write_json(folder / "summary.json", summarise(attribution))
 
 
-def keep(
-    folder: Path, about: Mapping[str, str], split: Split, chosen: Indices, patches: Patches, found: Mapping[str, Maps],
-    layer: str | None, options: Options,
-) -> None:  # fmt: skip
-    """Write maps.h5: the patches, what is known of them, and each method's maps as they are, float32 (N, H, W).
+def write_maps(path: Path, attribution: Attribution) -> None:
+    """Write the patches, what is known of them, and each method's maps, float32 (N, H, W).
 
-    The file's own attributes are ``about``, which says what was explained, and all of ``options``.
+    The file's attributes say what was explained and with which settings.
     """
-    import h5py
-
+    explained = attribution.explained
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        file.attrs.update({**about, **asdict(options)})
-        file["patches"] = patches.shown
-        file["id"] = np.array([split.source.ids[i] for i in chosen], h5py.string_dtype())
-        file["probability"] = split.probability[chosen]
-        if split.source.labels is not None:
-            file["label"] = split.source.labels[chosen]
-        for name, region in patches.regions.items():
+        file.attrs.update({**asdict(attribution.subject), **asdict(attribution.options)})
+        file["patches"] = explained.patches.pictures
+        file["id"] = np.array(explained.ids, h5py.string_dtype())
+        file["probability"] = explained.probability
+        if explained.labels is not None:
+            file["label"] = explained.labels
+        for name, region in explained.patches.regions.items():
             file[f"regions/{name}"] = region.numpy()
-        for name, maps in found.items():
-            held = file.create_dataset(f"maps/{name}", data=maps.values.numpy(), compression="gzip")
-            held.attrs.update(unit=METHODS[name].unit, signed=METHODS[name].signed)
-            if METHODS[name].baseline:
-                held.attrs["baseline"] = options.baseline
-            if METHODS[name].of_layer and layer is not None:
-                held.attrs["layer"] = layer
-            if maps.complete:
-                held.attrs["completeness_gap"], held.attrs["steps"] = (
-                    maps.gap.numpy(),
-                    maps.steps.numpy(),
-                )
-    write_file(folder / "maps.h5", buffer.getvalue())
+        for name, maps in attribution.maps.items():
+            values = maps.values.numpy()
+            dataset = file.create_dataset(f"maps/{name}", data=values, compression="gzip")
+            dataset.attrs.update(_map_attributes(find_method(name), maps, attribution))
+    write_file(path, buffer.getvalue())
 
 
-def draw(
-    folder: Path,
-    title: str,
-    split: Split,
-    chosen: Indices,
-    patches: Patches,
-    found: Mapping[str, Maps],
-) -> None:
-    """Draw the sheet of all patches and a panel of each."""
-    captions = [caption(split.source, int(i), split.probability[i]) for i in chosen]
-    maps, squares = drawable(found), patches.squares
-    for first in range(0, len(chosen), PAGE):
-        page = slice(first, first + PAGE)
-        picture = pictures.sheet(title, patches.shown, maps, captions, squares, page)
-        write_file(
-            folder / "figures" / (f"sheet-{first // PAGE + 1}.png" if first else "sheet.png"),
-            picture,
+def _map_attributes(method: Method, maps: Maps, attribution: Attribution) -> dict[str, object]:
+    """Return what maps.h5 says of one method's maps."""
+    attributes: dict[str, object] = {"unit": method.unit, "signed": method.signed}
+    if method.uses_baseline:
+        attributes["baseline"] = attribution.options.baseline
+    if method.uses_layer and attribution.layer is not None:
+        attributes["layer"] = attribution.layer
+    if maps.complete:
+        attributes["completeness_gap"] = maps.gap.numpy()
+        attributes["steps"] = maps.steps.numpy()
+    return attributes
+
+
+def write_sheets(figures: Path, attribution: Attribution) -> None:
+    """Draw all patches in sheets of a limited number of rows."""
+    explained = attribution.explained
+    maps = drawn_maps(attribution.maps)
+    for first in range(0, len(explained.ids), MAPS_PER_SHEET):
+        number = first // MAPS_PER_SHEET + 1
+        picture = plots.plot_sheet(
+            attribution.subject.title,
+            explained.patches.pictures,
+            maps,
+            explained.captions,
+            explained.patches.squares,
+            slice(first, first + MAPS_PER_SHEET),
         )
-    for i, patch in enumerate(
-        tqdm(patches.shown, unit="panel", desc="drawing", disable=None, leave=False)
-    ):
-        lines = [" · ".join(captions[i].split("\n"))]
-        lines += [
-            f"{METHODS[name].title}: {100 * float(one.gap[i]):.2f} % from complete"
-            + (f" in {int(one.steps[i])} steps" if one.steps[i] else "")
-            for name, one in found.items()
-            if one.complete
-        ]
-        picture = pictures.panel(
-            patch, maps, i, "\n".join(lines), None if squares is None else squares[i]
-        )
-        name = re.sub(r"[^\w-]+", "_", split.source.ids[chosen[i]])
-        write_file(folder / "figures" / "panels" / f"{i + 1:03}-{name}.png", picture)
+        name = "sheet.png" if number == 1 else f"sheet-{number}.png"
+        write_file(figures / name, picture)
 
 
-def draw_features(
-    folder: Path,
-    title: str,
-    scorer: Scorer,
-    name: str,
-    module: nn.Module,
-    split: Split,
-    chosen: Indices,
-) -> None:
-    """Draw the feature maps of a layer."""
-    patches = split.read(chosen)
-    x = scorer.normalised(patches.images)
-    outputs: list[Tensor] = []
-    handle = module.register_forward_hook(
-        lambda layer, inputs, out: outputs.append(out.detach().float().cpu())
+def write_panels(folder: Path, attribution: Attribution) -> None:
+    """Draw each patch in a panel of its own."""
+    explained = attribution.explained
+    maps = drawn_maps(attribution.maps)
+    squares = explained.patches.squares
+    pictures = tqdm(
+        explained.patches.pictures, unit="panel", desc="drawing", disable=None, leave=False
     )
-    with torch.no_grad():
-        scorer(x)
-    handle.remove()
-    captions = [caption(split.source, int(i), split.probability[i]) for i in chosen]
-    picture = pictures.features(
-        f"{title}: feature maps of {name}", patches.shown, outputs[0].numpy(), captions
-    )
-    write_file(folder / "figures" / "feature_maps.png", picture)
+    for i, patch in enumerate(pictures):
+        square = None if squares is None else squares[i]
+        picture = plots.plot_panel(patch, maps, i, _panel_caption(attribution, i), square)
+        name = re.sub(r"[^\w-]+", "_", explained.ids[i])
+        write_file(folder / f"{i + 1:03}-{name}.png", picture)
 
 
-def drawable(found: Mapping[str, Maps]) -> list[pictures.Drawn]:
-    """Return maps as they are drawn."""
-    return [
-        pictures.Drawn(
-            METHODS[name].title, METHODS[name].unit, METHODS[name].signed, maps.values.numpy()
-        )
-        for name, maps in found.items()
-    ]
+def _panel_caption(attribution: Attribution, which: int) -> str:
+    """Return a patch's caption and how complete its maps are."""
+    lines = [attribution.explained.captions[which].replace("\n", " · ")]
+    for name, maps in attribution.maps.items():
+        if not maps.complete:
+            continue
+        steps = int(maps.steps[which])
+        line = f"{find_method(name).title}: completeness gap {100 * float(maps.gap[which]):.2f} %"
+        lines.append(f"{line} in {steps} steps" if steps else line)
+    return "\n".join(lines)
+
+
+def drawn_maps(maps: Mapping[str, Maps]) -> list[plots.DrawnMaps]:
+    """Return maps as figures need them."""
+    drawn = []
+    for name, one in maps.items():
+        method = find_method(name)
+        drawn.append(plots.DrawnMaps(method.title, method.unit, method.signed, one.values.numpy()))
+    return drawn
+
+
+def write_rows(path: Path, rows: list[Row]) -> None:
+    """Write the table of measures; a number that is not known is empty."""
+    table = []
+    for row in rows:
+        values = asdict(row).values()
+        table.append(["" if value is None or value != value else value for value in values])
+    write_csv(path, COLUMNS, table)
+
+
+def summarise(attribution: Attribution) -> dict[str, object]:
+    """Return the content of summary.json."""
+    faithfulness = attribution.faithfulness
+    rows = [] if faithfulness is None else faithfulness.rows
+    completeness = {name: asdict(one) for name, one in attribution.completeness.items()}
+    return {
+        **asdict(attribution.subject),
+        "scale": attribution.scale,
+        "layer": attribution.layer,
+        "methods": list(attribution.maps),
+        "not_applicable": dict(attribution.not_applicable),
+        "patches": list(attribution.explained.ids),
+        "completeness": completeness,
+        "faithfulness": [asdict(row) for row in rows],
+        "over": attribution.unit,
+        "seed": attribution.options.seed,
+        "versions": library_versions(),
+        "commit": code_commit(),
+    }

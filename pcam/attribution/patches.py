@@ -1,25 +1,42 @@
-"""Which patches are explained, and where their answer is known to lie."""
+"""Which patches are explained, and the regions where their answer is known to be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pcam.attribution.faithfulness import square
+from pcam.attribution.randomness import Stream, draw
 from pcam.data.base import Indices, MaskedPatchSource, PatchSource
-from pcam.data.crop import Crop
-from pcam.data.randomness import Purpose, draw
+from pcam.data.crop import Crop, centre_square
 from pcam.errors import DataError, suggest
 
 Probabilities = NDArray[np.float64]
 
 CENTRE = 32  # pixels: side of the square that PatchCamelyon's label depends on
-CENTRE_LABELLED = ("pcam", "kaggle", "synthetic")  # sources under that law
-PICKS = ("outcomes", "certain", "uncertain", "random")
+REFERENCES = 16  # patches that gradient SHAP compares with
+THRESHOLD = 0.5  # of the probability, for captions and outcomes
+
+
+class PickConfig(Protocol):
+    """How patches are picked: the config's ``patches``.
+
+    Attributes:
+        pick: outcomes (n of each of true and false positives and negatives), certain, uncertain
+            or random.
+        n: number of patches, of outcomes of each.
+    """
+
+    @property
+    def pick(self) -> str: ...  # noqa: D102
+    @property
+    def n(self) -> int: ...  # noqa: D102
+
+
+# (label, predicted class) to its name, in the order of figures.
 OUTCOMES = {
     (1, 1): "true positive",
     (0, 1): "false positive",
@@ -34,129 +51,147 @@ class Patches:
 
     Attributes:
         images: uint8 (N, 3, H, W), cropped.
-        regions: "centre", "tumour" and "deciding" (tumour in the centre), where they are known, to bool (N, H, W).
+        regions: "centre", "tumour" and "deciding" (tumour in the centre), if known, to bool
+            (N, H, W).
     """
 
     images: Tensor
     regions: Mapping[str, Tensor]
 
     @property
-    def shown(self) -> NDArray[np.uint8]:
-        """The patches as pictures, (N, H, W, 3)."""
+    def pictures(self) -> NDArray[np.uint8]:
+        """The patches as pictures, uint8 (N, H, W, 3)."""
         return np.asarray(self.images.permute(0, 2, 3, 1).numpy())
 
     @property
     def squares(self) -> NDArray[np.bool_] | None:
-        """Where the label is decided, (N, H, W), if that is known."""
-        centre = self.regions.get("centre")
-        return None if centre is None else np.asarray(centre.numpy())
-
-
-def read(source: PatchSource, indices: Indices, crop: Crop, name: str) -> Patches:
-    """Read patches, and where their answer is known to lie.
-
-    Args:
-        source: of the patches.
-        indices: (N,).
-        crop: which square of a patch the network sees.
-        name: of the source: some are under PatchCamelyon's law.
-    """
-    whole = source.read(indices)
-
-    def cropped(region: NDArray[np.bool_]) -> Tensor:
-        if crop.mode == "ring":  # hides the centre and moves nothing
-            return torch.from_numpy(np.ascontiguousarray(region))
-        return torch.from_numpy(
-            crop(region[..., None].repeat(3, -1).astype(np.uint8), indices, 0)[..., 0] > 0
-        )
-
-    regions = {}
-    if name in CENTRE_LABELLED:
-        law = square(CENTRE, *whole.shape[1:3]).numpy()
-        regions["centre"] = cropped(np.broadcast_to(law, whole.shape[:3]))
-    if isinstance(source, MaskedPatchSource):
-        regions["tumour"] = cropped(source.masks(indices))
-    if len(regions) == 2:
-        regions["deciding"] = regions["centre"] & regions["tumour"]
-    images = torch.from_numpy(np.ascontiguousarray(crop(whole, indices, 0))).permute(0, 3, 1, 2)
-    return Patches(images, regions)
+        """The centre that decides the label, bool (N, H, W), if the label depends on it."""
+        region = self.regions.get("centre")
+        return None if region is None else np.asarray(region.numpy())
 
 
 @dataclass(frozen=True)
 class Split:
-    """A split of patches and what the network says of them.
+    """A split of patches and what the network predicts for them.
 
     Attributes:
         source: of the patches.
         probability: (N,), of the positive class.
         crop: which square of a patch the network sees.
-        data: name of the data.
+        centre_labelled: the label depends on the centre of a patch alone.
     """
 
     source: PatchSource
     probability: Probabilities
     crop: Crop
-    data: str
+    centre_labelled: bool
 
     def read(self, indices: Indices) -> Patches:
-        """Read patches as the network sees them."""
-        return read(self.source, indices, self.crop, self.data)
+        """Read patches as the network sees them, and their regions."""
+        return read_patches(self.source, indices, self.crop, self.centre_labelled)
 
 
-def indices_of_ids(ids: Sequence[object], source: PatchSource) -> Indices:
+def read_patches(
+    source: PatchSource, indices: Indices, crop: Crop, centre_labelled: bool
+) -> Patches:
+    """Read patches and the regions where their answer is known to be.
+
+    Args:
+        source: of the patches.
+        indices: (N,).
+        crop: which square of a patch the network sees.
+        centre_labelled: the label depends on the centre of a patch alone.
+    """
+    whole = source.read(indices)
+    regions = {}
+    if centre_labelled:
+        square = centre_square(CENTRE, *whole.shape[1:3])
+        regions["centre"] = _crop_region(np.broadcast_to(square, whole.shape[:3]), indices, crop)
+    if isinstance(source, MaskedPatchSource):
+        regions["tumour"] = _crop_region(source.masks(indices), indices, crop)
+    if len(regions) == 2:
+        regions["deciding"] = regions["centre"] & regions["tumour"]
+    cropped = np.ascontiguousarray(crop(whole, indices, 0))
+    return Patches(torch.from_numpy(cropped).permute(0, 3, 1, 2), regions)
+
+
+def _crop_region(region: NDArray[np.bool_], indices: Indices, crop: Crop) -> Tensor:
+    """Return a region, bool (N, H, W), cropped as the patches are."""
+    if crop.mode == "ring":  # it hides the centre and moves nothing
+        return torch.from_numpy(np.ascontiguousarray(region))
+    pixels = region[..., None].repeat(3, -1).astype(np.uint8)
+    return torch.from_numpy(crop(pixels, indices, 0)[..., 0] > 0)
+
+
+def find_ids(ids: Sequence[str], source: PatchSource) -> Indices:
     """Return the indices of patches by their ids.
 
     Raises:
-        DataError: an id is not there.
+        DataError: the source has no such id.
     """
-    place = {name: i for i, name in enumerate(source.ids)}
-    for name in map(str, ids):
-        if name not in place:
+    places = {name: place for place, name in enumerate(source.ids)}
+    for name in ids:
+        if name not in places:
             raise DataError(
-                f"patches.ids: {name} is none of this split's {len(source):,} patches{suggest(name, source.ids)}"
+                f"patches.ids: {name} is not among this split's {len(source):,} patches"
+                f"{suggest(name, source.ids)}"
             )
-    return np.array([place[str(name)] for name in ids], np.int64)
+    return np.array([places[name] for name in ids], np.int64)
 
 
-def choose(
-    asked: Mapping[str, Any], source: PatchSource, probability: Probabilities, seed: int
+def choose_patches(
+    config: PickConfig, source: PatchSource, probability: Probabilities, seed: int
 ) -> Indices:
-    """Return the indices of the patches that a person asked for.
+    """Return the indices of the patches to explain.
 
     Args:
-        asked: ``pick``, one of ``PICKS``, and ``n``.
+        config: how many and which.
         source: of the patches.
         probability: (N,), of the positive class.
         seed: of the draws.
 
     Raises:
-        DataError: labels are needed that are not there.
+        DataError: labels are needed and the source has none.
     """
-    n, pick, rng = asked["n"], asked["pick"], draw(seed, Purpose.ATTRIBUTION, 4)
-    if pick == "random":
-        return np.sort(rng.choice(len(source), min(n, len(source)), replace=False))
-    certainty = np.abs(probability - 0.5)
-    if pick in ("certain", "uncertain"):
-        return np.argsort(-certainty if pick == "certain" else certainty, kind="stable")[:n]
+    rng = draw(seed, Stream.CHOSEN_PATCHES)
+    if config.pick == "random":
+        count = min(config.n, len(source))
+        return np.sort(rng.choice(len(source), count, replace=False))
+    certainty = np.abs(probability - THRESHOLD)
+    if config.pick == "certain":
+        return np.argsort(-certainty, kind="stable")[: config.n]
+    if config.pick == "uncertain":
+        return np.argsort(certainty, kind="stable")[: config.n]
     if source.labels is None:
         raise DataError(
-            "patches.pick=outcomes needs labels; patches.pick=certain, uncertain or random does not"
+            "patches.pick=outcomes needs labels; use patches.pick=certain, uncertain or random"
         )
+    return _choose_outcomes(config.n, source.labels, probability, rng)
+
+
+def _choose_outcomes(
+    n: int, labels: NDArray[np.uint8], probability: Probabilities, rng: np.random.Generator
+) -> Indices:
+    """Return n patches of each outcome, at random."""
+    predicted = probability >= THRESHOLD
     parts = []
-    for label, called in OUTCOMES:
-        some = np.flatnonzero((source.labels == label) & ((probability >= 0.5) == bool(called)))
-        parts.append(np.sort(rng.choice(some, min(n, len(some)), replace=False)))
+    for label, prediction in OUTCOMES:
+        candidates = np.flatnonzero((labels == label) & (predicted == bool(prediction)))
+        drawn = rng.choice(candidates, min(n, len(candidates)), replace=False)
+        parts.append(np.sort(drawn))
     return np.concatenate(parts)
 
 
-def outcome(label: int, probability: float) -> str:
-    """Return "true positive" and the like, at a threshold of 0.5."""
-    return OUTCOMES[label, int(probability >= 0.5)]
+def draw_references(size: int, seed: int) -> Indices:
+    """Return the patches of a split that gradient SHAP compares with, drawn by the seed."""
+    count = min(REFERENCES, size)
+    return draw(seed, Stream.REFERENCES).choice(size, count, replace=False)
 
 
 def caption(source: PatchSource, index: int, probability: float) -> str:
-    """Return what a person reads beside a patch, in three lines or two."""
+    """Return a patch's id, outcome, label and probability, on three lines or two."""
     if source.labels is None:
         return f"{source.ids[index]}\nprobability {probability:.3f}"
     label = int(source.labels[index])
-    return f"{source.ids[index]}\n{outcome(label, probability)}\nlabel {label}, probability {probability:.3f}"
+    outcome = OUTCOMES[label, int(probability >= THRESHOLD)]
+    return f"{source.ids[index]}\n{outcome}\nlabel {label}, probability {probability:.3f}"

@@ -1,24 +1,15 @@
-"""How far maps can be believed, for a person: tables, a csv and a figure."""
+"""An attribution as text: how complete and how faithful the maps are."""
 
+import math
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
-from pcam.attribution import plots as pictures
-from pcam.attribution.evaluator import COMPARED_WITH_GAUSSIAN, MEASURES, NAIVE, RANDOM, TRAINED, Row
-from pcam.attribution.explainer import METHODS
-from pcam.runs.files import write_csv, write_file
-from pcam.stats.formatting import format_interval, format_table
+from pcam.attribution.measures import MEASURES, NO_NETWORK, RANDOM, TRAINED, NetworkKind, Row
+from pcam.attribution.results import Attribution, Completeness, Faithfulness
+from pcam.attribution.titles import method_title
+from pcam.stats.formatting import format_interval, format_table, pluralize
 
-TITLES = {name: method.title for name, method in METHODS.items()} | {
-    "centre_gaussian": "bell over the centre",
-    "edges": "edges",
-}
-# Measure to whether more than chance (1) or less is better (-1).
-BETTER = {
-    "centre_share": 1, "centre_pointing": 1, "tumour_share": 1, "tumour_pointing": 1, "deciding_share": 1,
-    "deciding_pointing": 1, "deletion": -1, "insertion": 1, "infidelity": -1,
-}  # fmt: skip
+WIDTH = 118  # characters of a line
 TABLES = (
     ("centre_share", "centre_pointing"),
     ("tumour_share", "tumour_pointing", "deciding_share", "deciding_pointing"),
@@ -27,141 +18,187 @@ TABLES = (
     ("sensitivity", "completeness_gap"),
 )
 
+# The side of chance, or of the Gaussian, that an interval lies on.
+BETTER, NOT_DIFFERENT, WORSE = 1, 0, -1
 
-def write_faithfulness(folder: Path, title: str, rows: Sequence[Row], patches: int) -> str:
-    """Write faithfulness.csv and its figure; return the tables.
 
-    Args:
-        folder: to write into.
-        title: of the figure, and over the tables.
-        rows: of ``measure``.
-        patches: that were measured on.
-    """
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = [
-        ["" if row.get(key) is None or row[key] != row[key] else row[key] for key in columns]
-        for row in rows
-    ]
-    write_csv(folder / "faithfulness.csv", columns, table)
-    names = {name: told for name, (told, *_) in MEASURES.items()}
-    correlations = [name for name, (_, least, _) in MEASURES.items() if least < 0]
-    write_file(
-        folder / "figures" / "faithfulness.png",
-        pictures.faithfulness_plot(title, rows, names, TITLES, correlations),
-    )
-    notes = [
-        f"  {TITLES[row['method']]}, {row['network']}: {patches - row['patches']} of {patches} maps are empty and left out"
-        for row in rows
-        if row["measure"] == "centre_share" and row["patches"] < patches
-    ]
-    return "\n\n".join(
-        [title, *_tables(rows), "\n".join([*against_chance(rows), *against_the_bell(rows), *notes])]
+def format_attribution(attribution: Attribution) -> str:
+    """Return what is known of the maps: incomplete maps, and the tables of measures."""
+    parts = []
+    for name, one in attribution.completeness.items():
+        if one.short:
+            parts.append(_describe_incomplete(name, one, attribution.subject.precision))
+    if attribution.faithfulness is not None:
+        parts.append(format_faithfulness(attribution.faithfulness))
+    return "\n\n".join(parts)
+
+
+def _describe_incomplete(name: str, completeness: Completeness, precision: str) -> str:
+    """Return how many of a method's maps are not complete, and what helps."""
+    hint = ""
+    if precision != "32-true":  # more steps do not help against rounding
+        hint = f"; {precision} is not exact enough, use precision=32-true"
+    elif completeness.most_steps:
+        hint = "; raise max_steps"
+    return (
+        f"  {name}: {completeness.short} of {pluralize(completeness.patches, 'map')} miss the "
+        f"change of the log-odds by more than 1 %, at most {completeness.largest_gap:.1%}{hint}"
     )
 
 
-def against_chance(rows: Sequence[Row]) -> list[str]:
-    """Say of each measure which methods do not beat chance, and which do without a trained network, a line per measure.
+def format_faithfulness(faithfulness: Faithfulness) -> str:
+    """Return the tables of measures, and which methods beat chance and the Gaussian baseline."""
+    rows = faithfulness.rows
+    notes = [*compare_with_chance(rows), *compare_with_gaussian(rows)]
+    notes += _describe_empty_maps(faithfulness)
+    return "\n\n".join([faithfulness.title, *_format_tables(rows), "\n".join(notes)])
 
-    A method beats chance where the interval of its difference from chance lies wholly on the better side of zero.
+
+def compare_with_chance(rows: Sequence[Row]) -> list[str]:
+    """Return a line per measure: which methods do not beat chance, and which do untrained.
+
+    A method beats chance if the interval of its difference from chance is wholly on the better
+    side of zero.
     """
-    lines = ["against chance, by the interval of the difference:"]
-    for measure, sign in BETTER.items():
-        stands: dict[tuple[str, int], list[str]] = {}
-        for row in rows:
-            if (
-                row["measure"] != measure
-                or row["network"] == NAIVE
-                or row["less_chance_low"] != row["less_chance_low"]
-            ):
-                continue
-            side = sign * (int(row["less_chance_low"] > 0) - int(row["less_chance_high"] < 0))
-            stands.setdefault((row["network"], side), []).append(TITLES[row["method"]])
-        told = [
-            f"{words} {', '.join(stands[key])}"
-            for words, key in (
-                ("worse:", (TRAINED, -1)),
-                ("not told from it:", (TRAINED, 0)),
-                ("better on random weights too:", (RANDOM, 1)),
-            )
-            if key in stands
-        ]
-        if stands:
-            line = f"  {MEASURES[measure][0]}: " + (
-                "; ".join(told) or "all are better, and none on random weights"
-            )
-            lines.append(_filled(line))
-    return lines if len(lines) > 1 else []
-
-
-def against_the_bell(rows: Sequence[Row]) -> list[str]:
-    """Say how methods do beside a bell over the centre, which has not seen the network, a line per measure."""
     lines = []
-    for measure in COMPARED_WITH_GAUSSIAN:
-        stands: dict[int, list[str]] = {}
+    for measure, definition in MEASURES.items():
+        if not definition.better:
+            continue
+        compared = [row for row in rows if row.measure == measure and _is_compared(row)]
+        if not compared:
+            continue
+        worse = _methods_on_side(compared, TRAINED, WORSE)
+        not_different = _methods_on_side(compared, TRAINED, NOT_DIFFERENT)
+        untrained = _methods_on_side(compared, RANDOM, BETTER)
+        groups = [
+            _join("worse", worse),
+            _join("not different", not_different),
+            _join("better on random weights too", untrained),
+        ]
+        text = "; ".join(group for group in groups if group)
+        if not text:
+            text = "all are better, and none on random weights"
+        lines.append(_wrap(f"  {definition.title}: {text}"))
+    if not lines:
+        return []
+    return ["compared with chance, by the interval of the difference:", *lines]
+
+
+def compare_with_gaussian(rows: Sequence[Row]) -> list[str]:
+    """Return a line per measure: which methods beat the Gaussian baseline."""
+    lines = []
+    for measure, definition in MEASURES.items():
+        sides: dict[int, list[str]] = {BETTER: [], NOT_DIFFERENT: [], WORSE: []}
         for row in rows:
             if (
-                row["measure"] == measure
-                and row["network"] == TRAINED
-                and row["less_bell_low"] == row["less_bell_low"]
+                row.measure == measure
+                and row.network == TRAINED
+                and _is_known(row.less_gaussian_low)
             ):
-                side = BETTER[measure] * (
-                    int(row["less_bell_low"] > 0) - int(row["less_bell_high"] < 0)
-                )
-                stands.setdefault(side, []).append(TITLES[row["method"]])
-        words = (("better:", 1), ("not told from it:", 0), ("worse:", -1))
-        told = "; ".join(
-            f"{word} {', '.join(stands[side])}" for word, side in words if side in stands
-        )
-        if told:
-            lines.append(_filled(f"  {MEASURES[measure][0]}: {told}"))
-    return ["against a bell over the centre, which needs no network:", *lines] if lines else []
+                side = _side(row.less_gaussian_low, row.less_gaussian_high, definition.better)
+                sides[side].append(method_title(row.method))
+        groups = [
+            _join("better", sides[BETTER]),
+            _join("not different", sides[NOT_DIFFERENT]),
+            _join("worse", sides[WORSE]),
+        ]
+        text = "; ".join(group for group in groups if group)
+        if text:
+            lines.append(_wrap(f"  {definition.title}: {text}"))
+    if not lines:
+        return []
+    return ["compared with a Gaussian over the centre, which needs no network:", *lines]
 
 
-def _filled(line: str) -> str:
-    return textwrap.fill(line, 118, subsequent_indent="    ", break_on_hyphens=False)
-
-
-def _tables(rows: Sequence[Row]) -> list[str]:
-    """Return the tables of the measures, trained networks' and random ones' rows in turn.
-
-    Chance stands at the foot; of shares it is the method's own and stands beside each.
-    """
-    tables = []
-    each = list(dict.fromkeys((row["method"], row["network"]) for row in rows))
-    for group in TABLES:
-        shown = [name for name in group if any(row["measure"] == name for row in rows)]
-        if not shown:
+def _methods_on_side(rows: Sequence[Row], network: NetworkKind, side: int) -> list[str]:
+    """Return the titles of the methods whose difference from chance is on one side."""
+    titles = []
+    for row in rows:
+        better = MEASURES[row.measure].better
+        if row.network != network:
             continue
-        lines = []
-        for method, network in each:
-            mine = {
-                row["measure"]: row
-                for row in rows
-                if (row["method"], row["network"]) == (method, network)
-            }
-            cells = [_cell(mine[name]) if name in mine else "" for name in shown]
-            if any(cells):
-                lines.append(
-                    [TITLES[method] + (", random weights" if network == RANDOM else ""), *cells]
-                )
-        chances = {
-            row["measure"]: row["chance"]
-            for row in rows
-            if row["chance"] is not None and not _own_chance(row)
-        }
-        if not chances.keys().isdisjoint(shown):
-            lines.append(
-                ["chance", *(f"{chances[name]:.3f}" if name in chances else "" for name in shown)]
-            )
-        tables.append(format_table(["", *(MEASURES[name][0] for name in shown)], lines))
+        if _side(row.less_chance_low, row.less_chance_high, better) == side:
+            titles.append(method_title(row.method))
+    return titles
+
+
+def _side(low: float | None, high: float | None, better: int) -> int:
+    """Return on which side of zero an interval lies: better, not different or worse."""
+    if low is not None and low > 0:
+        return better
+    if high is not None and high < 0:
+        return -better
+    return NOT_DIFFERENT
+
+
+def _is_compared(row: Row) -> bool:
+    """Whether a row of a network has an interval of its difference from chance."""
+    return row.network != NO_NETWORK and _is_known(row.less_chance_low)
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def _join(label: str, titles: list[str]) -> str:
+    return f"{label}: {', '.join(titles)}" if titles else ""
+
+
+def _wrap(line: str) -> str:
+    return textwrap.fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _describe_empty_maps(faithfulness: Faithfulness) -> list[str]:
+    """Return a line per method some of whose maps are empty."""
+    lines = []
+    total = faithfulness.patches
+    for row in faithfulness.rows:
+        if row.measure == "centre_share" and row.patches < total:
+            empty = total - row.patches
+            title = method_title(row.method)
+            lines.append(f"  {title}, {row.network}: {empty} of {total} maps are empty, left out")
+    return lines
+
+
+def _format_tables(rows: Sequence[Row]) -> list[str]:
+    """Return the tables of the measures that are there."""
+    tables = []
+    present = {row.measure for row in rows}
+    for group in TABLES:
+        shown = [name for name in group if name in present]
+        if shown:
+            tables.append(_format_group([row for row in rows if row.measure in shown], shown))
     return tables
 
 
-def _own_chance(row: Row) -> bool:
-    return str(row["measure"]).endswith("_share")
+def _format_group(rows: Sequence[Row], shown: list[str]) -> str:
+    """Return one table: a line per method and network, and chance at the foot."""
+    by_candidate: dict[tuple[str, NetworkKind], dict[str, str]] = {}
+    chances: dict[str, str] = {}
+    for row in rows:
+        cells = by_candidate.setdefault((row.method, row.network), {})
+        cells[row.measure] = _format_cell(row)
+        if row.chance is not None and not _has_own_chance(row):
+            chances[row.measure] = f"{row.chance:.3f}"
+    lines = []
+    for (method, network), cells in by_candidate.items():
+        title = method_title(method)
+        if network == RANDOM:
+            title += ", random weights"
+        lines.append([title, *(cells.get(name, "") for name in shown)])
+    if chances:
+        lines.append(["chance", *(chances.get(name, "") for name in shown)])
+    return format_table(["", *(MEASURES[name].title for name in shown)], lines)
 
 
-def _cell(row: Row) -> str:
-    told = format_interval(row, form=".3f")
-    known = _own_chance(row) and row["value"] == row["value"]
-    return f"{told} of {row['chance']:.3f}" if known else told
+def _has_own_chance(row: Row) -> bool:
+    """Whether chance depends on the method, and so is shown beside each value."""
+    return row.measure.endswith("_share")
+
+
+def _format_cell(row: Row) -> str:
+    interval = {"value": row.value, "low": row.low, "high": row.high}
+    text = format_interval(interval, form=".3f")
+    if _has_own_chance(row) and not math.isnan(row.value):
+        return f"{text} (chance {row.chance:.3f})"
+    return text

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from pcam.cli.errors import Abort
 from pcam.cli.multirun import ensure_no_choices_left, start_multirun
-from pcam.errors import PcamError, RunError
+from pcam.errors import RunError
 from pcam.sweeps.state import FailedBefore, plain_override, record_failure
 
 
@@ -41,17 +41,17 @@ class CommandCallback(Callback):
             missing = [path for path in (folder, *folder.parents) if not path.exists()]
             CommandCallback.created = tuple(missing)
             folder.mkdir(parents=True, exist_ok=True)
-        except PcamError as error:
-            raise Abort(error) from error
         except OSError as error:
             message = f"cannot create output directory {folder} ({error}); set hydra.run.dir"
             raise Abort(RunError(message)) from error
+        except Exception as error:
+            raise Abort(error) from error
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the sweep's state."""
         try:
             CommandCallback.sweep = start_multirun(config, config.hydra.job.config_name)
-        except PcamError as error:
+        except Exception as error:
             raise Abort(error) from error
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:

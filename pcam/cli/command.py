@@ -133,7 +133,7 @@ def _run_command(name: str, task: Callable[[DictConfig], float | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Abort as abort:
-        if show_traceback:
+        if show_traceback or not isinstance(abort.error, PcamError):
             raise abort.error from None
         _fail(str(abort.error))
     except PcamError as error:

@@ -2,24 +2,25 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import hydra
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import OmegaConf
 
 from pcam import CONF
-from pcam.errors import PcamError, suggest
+from pcam.errors import suggest
 from pcam.runs.overrides import override_key
 
 
 class Abort(BaseException):
-    """Carries an expected failure through Hydra.
+    """Carries a failure through Hydra.
 
     Hydra adds a line of its own to every Exception of a job, and turns those of callbacks into
     warnings.
     """
 
-    def __init__(self, error: PcamError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -73,7 +74,7 @@ def _known_keys(command: str, words: Sequence[str]) -> list[str]:
     return list(_dotted_keys(values, ""))
 
 
-def _dotted_keys(values: Mapping[object, object], prefix: str) -> Iterator[str]:
+def _dotted_keys(values: Mapping[Any, Any], prefix: str) -> Iterator[str]:
     for name, value in values.items():
         yield f"{prefix}{name}"
         if isinstance(value, dict):

@@ -11,7 +11,7 @@ from pcam.cli.console import progress_bar
 if TYPE_CHECKING:
     from pcam.cli.command import Invocation
     from pcam.config.schema import PrepareConfig
-    from pcam.data.splits import Splits
+    from pcam.data.loading import Splits
 
 TRAINING_KEYS = ("data.", "splits", "seed")  # overrides that a training takes over
 

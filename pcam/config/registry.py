@@ -163,7 +163,9 @@ augmentations = Registry("augmentation", "aug.name", ("pcam.data.augment.recipes
 losses = Registry("loss", "loss.name", ("pcam.models.losses",))
 optimizers = Registry("optimizer", "optimizer.name", ("pcam.models.optimizers",))
 schedulers = Registry("scheduler", "scheduler.name", ("pcam.models.schedules",))
-methods = Registry("attribution method", "methods", ("pcam.attribution.methods",))
+methods = Registry(
+    "attribution method", "methods", ("pcam.attribution.methods", "pcam.attribution.layer_methods")
+)
 callbacks = Registry(
     "callback", "callbacks", ("pcam.training.callbacks", "pcam.attribution.callback")
 )

@@ -284,10 +284,12 @@ class PruneConfig(Section):
     Attributes:
         after: epochs that each job is given; None to end none.
         jobs: how many jobs must have finished.
+        at_scale: ``after`` at each scale, for experiments to choose from.
     """
 
     after: PositiveInt | None
     jobs: PositiveInt
+    at_scale: dict[str, int] = Field(default_factory=dict)
 
 
 class TrainerConfig(Section):

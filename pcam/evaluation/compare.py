@@ -18,8 +18,8 @@ from pcam.runs.files import read_json
 from pcam.runs.folder import read_config
 from pcam.runs.identity import repeat_key
 from pcam.stats.compare import delong, holm, mcnemar, paired_difference
-from pcam.stats.intervals import Interval, bootstrap_metrics, unit
 from pcam.stats.seeds import over_seeds, welch
+from pcam.stats.intervals import Interval, bootstrap_metrics, unit
 
 COMPARED_METRICS = ("auroc", "accuracy")
 OVER_PATCHES = ("delong", "mcnemar")  # tests that treat patches as independent

@@ -119,7 +119,7 @@ def _draw_reliability(axes: "Axes", bins: Reliability, ece: Interval) -> None:
         xlim=LIMITS,
         ylim=LIMITS,
     )
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
 def _draw_confusion(axes: "Axes", predicted: NDArray[np.bool_], label: Labels) -> None:
@@ -130,7 +130,7 @@ def _draw_confusion(axes: "Axes", predicted: NDArray[np.bool_], label: Labels) -
     for actual, guess in np.ndindex(2, 2):
         share = shares[actual, guess]
         text = f"{counts[actual, guess]:,}\n{100 * share:.1f} %"
-        color = "white" if share > 0.6 else "black"
+        color = "white" if share > 0.5 else "black"
         axes.text(guess, actual, text, ha="center", va="center", color=color)
     axes.set(
         title="Confusion matrix",
@@ -153,6 +153,7 @@ def _draw_scores(axes: "Axes", probability: Floats, label: Labels, threshold: fl
         threshold, color="0.2", linestyle=":", linewidth=1, label=f"threshold {threshold:.3g}"
     )
     axes.set(title="Predicted probabilities", xlabel="probability of positive", ylabel="patches")
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False, fontsize=8, loc="best")
 
 
@@ -192,23 +193,19 @@ def draw_errors(evaluation: Evaluation) -> bytes:
     for i in indices:
         actual = CLASSES[evaluation.label[i]]
         probability = evaluation.probability[i]
-        captions.append(f"{evaluation.source.ids[i]}\n{actual}, predicted {probability:.3f}")
+        captions.append(f"{evaluation.source.ids[i]}\n{actual}, probability {probability:.3f}")
     square = SQUARE if evaluation.centre_labelled else None
-    return draw_patches(evaluation.source.read(indices), captions, square)
+    title = f"{evaluation.network} on {evaluation.data}, {evaluation.split}: the largest errors"
+    return _draw_patches(evaluation.source.read(indices), captions, title, square)
 
 
-def draw_patches(
-    patches: NDArray[np.uint8], captions: Sequence[str], square: int | None = None
+def _draw_patches(
+    patches: NDArray[np.uint8], captions: Sequence[str], title: str, square: int | None
 ) -> bytes:
-    """Draw patches below their captions as a PNG.
-
-    Args:
-        patches: uint8 (n, H, W, 3).
-        captions: n texts.
-        square: side in pixels of a central square to outline; None for no outline.
-    """
+    """Draw patches (n, H, W, 3) below their captions, with an outline ``square`` pixels wide."""
     rows = -(-len(patches) // ERROR_COLUMNS)
-    figure = canvas(9, 2.55 * rows, 120)
+    figure = canvas(9, 2.55 * rows + 0.3, 120)
+    figure.suptitle(title, fontsize=9)
     panels = figure.subplots(rows, ERROR_COLUMNS, squeeze=False).ravel()
     for axes in panels:
         axes.set_axis_off()

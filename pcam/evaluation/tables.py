@@ -140,7 +140,7 @@ def _format_scores(result: Ensemble, scores: EnsembleScores) -> str:
         "AUROC",
         "accuracy",
         "AUROC of 0/1",
-        f"AUROC minus that of {scores.best_member}",
+        "difference of AUROC",
         "p (Holm)",
     ]
     rows = []
@@ -175,6 +175,7 @@ def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
         f"{result.split}: {len(result.predictions.ids):,} patches; threshold 0.5",
         f"95 % intervals and p: paired bootstrap over {scores.unit}",
         best,
+        f"difference: AUROC minus that of the best member, {scores.best_member}",
         "rank mean is not a probability: its accuracy counts the upper half as positive",
         "AUROC of 0/1: the score of hard labels on a leaderboard, which is balanced accuracy; "
         "the ranking is lost",

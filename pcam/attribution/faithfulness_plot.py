@@ -1,0 +1,79 @@
+"""The figure of all measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pcam.attribution.measures import MEASURES, NO_NETWORK, RANDOM, TRAINED, Row
+from pcam.attribution.titles import method_title
+from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
+from pcam.stats.formatting import pluralize
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 4
+COLOURS = {TRAINED: BLUE, RANDOM: ORANGE, NO_NETWORK: "0.25"}
+SHIFTS = {TRAINED: -0.14, RANDOM: 0.14, NO_NETWORK: 0.0}  # of a method's markers
+LABELS = {TRAINED: "trained network", RANDOM: "random weights", NO_NETWORK: "no network"}
+
+
+def plot_faithfulness(title: str, rows: Sequence[Row]) -> bytes:
+    """Draw each measure of each method with its interval, beside random weights and chance.
+
+    Returns:
+        A PNG.
+    """
+    shown = [name for name in MEASURES if any(row.measure == name for row in rows)]
+    methods = list(dict.fromkeys(row.method for row in rows))
+    down = -(-len(shown) // COLUMNS)
+    figure = canvas(15, down * (0.24 * len(methods) + 1.3) + 0.6, 110)
+    figure.suptitle(title, fontsize=11)
+    axes = figure.subplots(down, COLUMNS, squeeze=False, sharey=True).ravel()
+    for place, name in zip(axes, shown, strict=False):
+        _draw_measure(place, name, [row for row in rows if row.measure == name], methods)
+    for place in axes[len(shown) :]:
+        place.set_axis_off()
+    _draw_legend(figure, axes[0])
+    return png(figure)
+
+
+def _draw_measure(place: Axes, name: str, rows: Sequence[Row], methods: list[str]) -> None:
+    """Draw one measure: a line per method."""
+    from matplotlib.ticker import MaxNLocator
+
+    for row in rows:
+        if not math.isnan(row.value):
+            _draw_row(place, row, methods.index(row.method) + SHIFTS[row.network])
+    measure = MEASURES[name]
+    count = max(row.patches for row in rows)
+    place.set_title(f"{measure.title} ({pluralize(count, 'patch')})", fontsize=9)
+    if measure.is_correlation:
+        place.set_xlim(-1.05, 1.05)
+    place.xaxis.set_major_locator(MaxNLocator(5))
+    place.set(yticks=range(len(methods)), ylim=(len(methods) - 0.5, -0.5))
+    place.set_yticklabels([method_title(method) for method in methods], fontsize=8)
+    clean_axes(place)
+
+
+def _draw_row(place: Axes, row: Row, level: float) -> None:
+    """Draw a value, its interval and chance at one height."""
+    colour = COLOURS[row.network]
+    if not math.isnan(row.low):
+        place.plot([row.low, row.high], [level, level], color=colour, linewidth=2, alpha=0.45)
+    place.plot(row.value, level, marker="o", markersize=4, color=colour)
+    if row.chance is not None:
+        place.plot([row.chance] * 2, [level - 0.3, level + 0.3], color=GREY, linewidth=1.4)
+
+
+def _draw_legend(figure: Figure, place: Axes) -> None:
+    """Draw the legend below all axes."""
+    handles = []
+    for network, colour in COLOURS.items():
+        label = LABELS[network]
+        handles += place.plot([], [], marker="o", linestyle="none", color=colour, label=label)
+    handles += place.plot([], [], color=GREY, label="chance")
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)

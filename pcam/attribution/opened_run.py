@@ -1,0 +1,92 @@
+"""A run that is opened to explain its patches."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from pcam.attribution.patches import Split, caption
+from pcam.attribution.results import ExplainedPatches, Subject
+from pcam.attribution.scorer import Scorer
+from pcam.config.schema import AttributeConfig
+from pcam.config.sections import DataConfig
+from pcam.data.base import Indices, describe_source
+from pcam.data.provider import source_provider
+from pcam.evaluation.inference import Probabilities, predict_probabilities
+from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run, open_split, resolve_data
+from pcam.stats.formatting import format_facts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run and the split of patches to explain.
+
+    Attributes:
+        saved: the run.
+        subject: what is explained.
+        scorer: the network as the methods need it.
+        data: the config of the data.
+        split: the patches; without probabilities until they are predicted.
+    """
+
+    saved: SavedRun
+    subject: Subject
+    scorer: Scorer
+    data: DataConfig
+    split: Split
+
+    @property
+    def backbone_name(self) -> str:
+        """The name of the run's backbone."""
+        return self.saved.config.model.name
+
+    def normalised(self, indices: Indices) -> Tensor:
+        """Return patches of the split, normalised, on the network's device."""
+        return self.scorer.normalised(self.split.read(indices).images)
+
+
+def open_explained_run(config: AttributeConfig) -> OpenedRun:
+    """Open a run and the split of patches to explain."""
+    saved = open_run(Path(config.run))
+    data, splits = resolve_data(saved.config, config)
+    source = open_split(data, splits, config.seed, config.split)
+    output = f"baseline {config.baseline}, precision {config.precision}"
+    facts = [
+        ("run", saved.describe()),
+        (config.split, f"{data.name}: {describe_source(source)}"),
+        ("explained", f"log-odds of the positive class; {output}"),
+    ]
+    log.info(format_facts(facts))
+    crop = crop_for_split(saved.config, config.split)
+    return OpenedRun(
+        saved=saved,
+        subject=Subject(config.run, config.split, saved.label, data.name, config.precision),
+        scorer=Scorer(saved.model.network, config.precision),
+        data=data,
+        split=Split(source, np.empty(0), crop, source_provider(data).centre_labelled),
+    )
+
+
+def predict_split(run: OpenedRun, split: str) -> Probabilities:
+    """Return the probability of each patch of the split, in full precision."""
+    crop = crop_for_split(run.saved.config, split)
+    return predict_probabilities(
+        run.saved.model, run.split.source, crop, run.data.batch_size, run.data.num_workers
+    )
+
+
+def read_explained(split: Split, chosen: Indices) -> ExplainedPatches:
+    """Return the chosen patches and what is known of them."""
+    source = split.source
+    captions = [caption(source, int(i), float(split.probability[i])) for i in chosen]
+    return ExplainedPatches(
+        patches=split.read(chosen),
+        ids=[source.ids[i] for i in chosen],
+        labels=None if source.labels is None else source.labels[chosen],
+        probability=split.probability[chosen],
+        captions=captions,
+    )

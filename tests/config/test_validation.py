@@ -1,0 +1,128 @@
+"""Faulty command lines: all faults in one answer, exit status 2, no folder left."""
+
+from pathlib import Path
+
+import pytest
+
+from pcam.config.schema import TrainConfig
+from pcam.config.validation import read_train_config, validate
+from pcam.errors import ConfigError
+from tests.run import composed_values, run_command
+
+RUN = "run=somewhere"
+
+# command, overrides, what the answer names
+FAULTY = [
+    (
+        "train",
+        ["optimizer.lr=-1", "crop=center", "crop.size=200", "trainer.max_epochs=0",
+         "model.name=resnt50"],
+        ["optimizer.lr=-1 must be at least 0", "crop.size=200", "trainer.max_epochs=0",
+         "model.name=resnt50", "resnet50"],
+    ),
+    ("train", ["lr=-1", "crop.sise=3"], ["lr", "optimizer.lr", "crop.sise", "crop.size"]),
+    ("train", ["+optimzer.lr=3", "+nonsense=1"], ["optimzer.lr", "optimizer.lr", "nonsense"]),
+    ("train", ["+trainer.limit_val_batches=1", "seed=-1"], ["trainer.limit_val_batches", "seed=-1"]),
+    (
+        "train",
+        ["data.batch_size=true", "data.num_workers=-1", "data.limit=0.5"],
+        ["data.batch_size=true must be an integer", "data.num_workers=-1", "data.limit=0.5"],
+    ),
+    ("train", ["data.limit=0", "data.duplicates=remove"], ["data.limit=0", "keep, group, drop"]),
+    (
+        "train",
+        ["crop.train=centre", "crop.interpolation=linear"],
+        ["did you mean center?", "did you mean bilinear?"],
+    ),
+    ("train", ["crop=center", "crop.size=null", "seed=x"], ["crop.size", "seed=x"]),
+    ("train", ["aug=keras", "aug.batched=true", "aug.zoom=wide"], ["aug.zoom=wide"]),
+    ("train", ["aug=keras", "aug.batched=true", "trainer.ema=1.5"], ["aug.batched", "trainer.ema=1.5"]),
+    ("train", ["aug.name=diheral", "loss.name=mse"], ["dihedral", "loss.name=mse", "bce"]),
+    ("train", ["loss.label_smoothing=1", "optimizer.head_lr=nan"], ["label_smoothing", "head_lr"]),
+    ("train", ["optimizer.weight_decay=inf", "optimizer.kwargs=3"], ["weight_decay", "kwargs"]),
+    ("train", ["optimizer.name=adma", "scheduler.name=onecycel"], ["adam", "onecycle"]),
+    ("train", ["scheduler.warmup=1", "scheduler.start=-1"], ["warmup=1", "start=-1"]),
+    ("train", ["finetune.name=ful", "finetune.batchnorm=kep"], ["finetune.name=ful", "full"]),
+    (
+        "train",
+        ["finetune=frozen_then_unfrozen", "finetune.unfreeze_epoch=5", "trainer.devices=[]"],
+        ["trainer.devices=[]"],
+    ),
+    (
+        "train",
+        ["finetune=frozen_then_unfrozen", "finetune.unfreeze_epoch=5", "seed=1.5"],
+        ["unfreeze_epoch=5 must be from 0 to 4", "seed=1.5"],
+    ),
+    ("train", ["trainer.precision=fp16", "trainer.accelerator=tpu"], ["16-mixed", "tpu", "cpu"]),
+    ("train", ["trainer.prune.after=9", "logger.names=[tensorbord]"], ["prune.after=9", "tensorboard"]),
+    ("train", ["+logger.project=3", "logger.names=wandb"], ["logger.names=wandb must be a list"]),
+    (
+        "train",
+        ["attribution.methods=[salency]", "attribution.patches=25"],
+        ["attribution.patches=25 must be at most 24"],
+    ),
+    ("train", ["attribution.methods=[salency]", "attribution.every=0"], ["attribution.every=0"]),
+    ("train", ["model.head.dropout=1", "model.head.pool=max"], ["dropout=1", "avg, flatten"]),
+    ("train", ["model.mean=[0.5,0.5]", "model.input_size=0"], ["input_size=0"]),
+    ("train", ["+callbacks.x.y=1", "data.train=null"], ["callbacks.x", "data.train=null"]),
+    ("evaluate", [RUN, "split=tset", "tta=d8", "resamples=10"], ["train, valid, test", "d4", "100"]),
+    (
+        "attribute",
+        [RUN, "methods=[salency]", "steps=0", "patches.pick=best", "+layers=3"],
+        ["salency", "saliency", "steps=0", "patches.pick=best", "layers", "layer"],
+    ),
+    ("bias", ["patches=1", "reach=0", "map.step=0"], ["patches=1", "reach=0", "map.step=0"]),
+    ("compare", ["runs=3", "against=0"], ["runs=3", "against=0"]),
+    ("report", ["split=train", "resamples=x"], ["runs", "split=train", "resamples=x"]),
+    ("prepare", ["audit=maybe", "data.limit=-1", "+adress=x"], ["audit=maybe", "limit=-1", "address"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "overrides", "named"), FAULTY)
+def test_all_faults_of_a_command_line_are_in_one_answer(
+    command: str,
+    overrides: list[str],
+    named: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run_command(monkeypatch, tmp_path, command, *overrides)
+    assert stop.value.code == 2
+    answer = capsys.readouterr().err
+    for part in named:
+        assert part in answer
+    assert all(line.startswith("error: ") for line in answer.splitlines())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_valid_config_reads_back_equal() -> None:
+    config = validate(TrainConfig, composed_values())
+    assert read_train_config(config.model_dump(mode="json"), "config.yaml") == config
+
+
+def test_a_config_of_version_0_1_0_is_read() -> None:
+    values = validate(TrainConfig, composed_values()).model_dump(mode="json")
+    del values["callbacks"], values["plugins"]
+    values["data"]["place"] = "law"
+    assert read_train_config(values, "config.yaml").callbacks == {}
+
+
+def test_a_damaged_config_names_its_file_and_keys() -> None:
+    values = validate(TrainConfig, composed_values()).model_dump(mode="json")
+    del values["loss"]
+    values["seed"] = "x"
+    with pytest.raises(ConfigError, match=r"F/config.yaml is damaged: .*missing key loss"):
+        read_train_config(values, "F/config.yaml")
+
+
+def test_a_plugin_of_a_run_is_not_imported_unless_the_user_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "planted_plugin.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    values = validate(TrainConfig, composed_values()).model_dump(mode="json")
+    values["plugins"] = ["planted_plugin"]
+    with pytest.raises(ConfigError, match=r"add plugins=\[planted_plugin\]"):
+        read_train_config(values, "F/config.yaml")
