@@ -1,4 +1,4 @@
-"""Run folders as trainings leave them, without training: scores are drawn, figures are computed from them."""
+"""Run folders as trainings write them, without training: scores are drawn, figures follow from them."""
 
 import csv
 import json

@@ -233,7 +233,7 @@ def test_without_labels_of_test_the_figures_are_of_valid(sweep: Path, tmp_path: 
 def test_a_run_has_one_colour_in_all_figures(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first group has no figures here, so ROC has a group less; of the second one seed has none."""
+    """Here the first group has no figures, so ROC has a group less; one of the second has none."""
     other = copy_sweep(sweep, tmp_path / "s")
     for number in (0, 1, 3):
         (other / str(number) / "summary.json").unlink()

@@ -38,7 +38,7 @@ def test_each_way_is_compared_with_all_layers(sweep: Path, tmp_path: Path) -> No
 def test_settings_of_one_way_are_not_pooled(sweep: Path, tmp_path: Path) -> None:
     other = copy_sweep(sweep, tmp_path / "s")
     for number in (6, 7):
-        finetune = {"name": "frozen_then_unfrozen", "unfreeze_epoch": number, "batchnorm": "frozen"}
+        finetune = {"name": "frozen_then_unfrozen", "unfreeze_epoch": number, "batchnorm": "moving"}
         augmentation = {"name": "dihedral", "batched": False}
         changes = {"aug": augmentation, "finetune": finetune, "seed": 0}
         change_config(other / str(number), changes)
