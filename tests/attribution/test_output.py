@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pcam.attribution import output
 from pcam.attribution.output import write_attribution
 from pcam.attribution.results import Attribution
 from pcam.attribution.tables import format_attribution
@@ -104,6 +105,17 @@ def test_figures(written: Written) -> None:
         assert min(Image.open(figures / f"{name}.png").size) > 200, name
 
 
+def test_many_patches_are_several_sheets(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "MAPS_PER_SHEET", 1)
+    output.write_sheets(tmp_path, written.attribution)
+    sheets = sorted(path.name for path in tmp_path.iterdir())
+    assert sheets == ["sheet-2.png", "sheet.png"]
+    whole = Image.open(written.folder / "figures" / "sheet.png").size
+    assert Image.open(tmp_path / "sheet-2.png").size[1] < whole[1]
+
+
 def test_table_of_measures(written: Written) -> None:
     rows = written.rows
     assert {row["network"] for row in rows} == {"trained", "random weights", "none"}
@@ -136,14 +148,11 @@ def test_the_command_writes_and_prints(
         f"run={trained_run}",
         "methods=[saliency]",
         "patches.pick=random",
-        "patches.n=30",
+        "patches.n=2",
         "faithfulness.patches=0",
         "hydra.run.dir=out",
     ]
     run_command(monkeypatch, tmp_path, "attribute", *words)
     assert "log-odds of the positive class; baseline white" in capsys.readouterr().out
-    figures = tmp_path / "out" / "figures"
+    assert (tmp_path / "out" / "figures" / "sheet.png").is_file()
     assert not (tmp_path / "out" / "faithfulness.csv").exists()
-    # 30 patches are a sheet of 24 rows and one of 6.
-    first, second = (Image.open(figures / name).size for name in ("sheet.png", "sheet-2.png"))
-    assert second[1] < first[1] / 2
