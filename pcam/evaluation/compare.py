@@ -109,9 +109,9 @@ def compare_predictions(
     if against is not None and against > len(paths):
         raise ConfigError(f"against={against}: the runs are 1 to {len(paths)}")
     found = align_predictions([read_predictions(path) for path in paths])
-    warn_about_equal_members(found)
     if found.label is None:
         raise DataError(f"split={split}: these predictions have no labels, so no test is possible")
+    warn_about_equal_members(found)
     runs = {}
     for name, probability in zip(found.names, found.probability, strict=True):
         runs[name] = bootstrap_metrics(
