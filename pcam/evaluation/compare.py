@@ -18,8 +18,8 @@ from pcam.runs.files import read_json
 from pcam.runs.folder import read_config
 from pcam.runs.identity import repeat_key
 from pcam.stats.compare import delong, holm, mcnemar, paired_difference
-from pcam.stats.seeds import over_seeds, welch
 from pcam.stats.intervals import Interval, bootstrap_metrics, unit
+from pcam.stats.seeds import over_seeds, welch
 
 COMPARED_METRICS = ("auroc", "accuracy")
 OVER_PATCHES = ("delong", "mcnemar")  # tests that treat patches as independent
@@ -35,11 +35,13 @@ class TestedPair:
         second: name of the other.
         tests: "auroc" and "accuracy" (value: first minus second), and for patches without slides
             "delong" and "mcnemar"; each with "p", and "p_holm" corrected for the number of pairs.
+        mcnemar_method: "exact" or "chi-square"; None without this test.
     """
 
     first: str
     second: str
     tests: dict[str, Test]
+    mcnemar_method: str | None = None
 
 
 @dataclass(frozen=True)
@@ -175,10 +177,14 @@ def _test_pair(
         resamples=resamples,
         seed=seed,
     )
-    if found.slides is None:
-        tests["delong"] = delong(one, other, found.label)
-        tests["mcnemar"] = mcnemar(one >= 0.5, other >= 0.5, found.label)
-    return TestedPair(found.names[first], found.names[second], tests)
+    names = found.names[first], found.names[second]
+    if found.slides is not None:
+        return TestedPair(*names, tests)
+    tests["delong"] = delong(one, other, found.label)
+    counted = mcnemar(one >= 0.5, other >= 0.5, found.label)
+    numbers = {key: value for key, value in counted.items() if not isinstance(value, str)}
+    tests["mcnemar"] = numbers
+    return TestedPair(*names, tests, str(counted["method"]))
 
 
 def _correct_p_values(pairs: Sequence[TestedPair], name: str) -> None:
