@@ -14,6 +14,7 @@ from pcam.config.registry import (
     callbacks,
     loggers,
     methods,
+    optimizers,
     sources,
 )
 from pcam.errors import PcamError, suggest
