@@ -34,9 +34,8 @@ def paired_difference(
 ) -> dict[str, dict[str, float]]:
     """Compare two classifiers by the paired bootstrap: both are evaluated on the same resamples.
 
-    Each side may be several runs, such as several seeds: then their mean metrics are compared. The
-    test is Student's t with the effective number of units (see ``intervals``), so p is below
-    1 - level where the interval excludes 0.
+    Several runs per side, such as seeds, are compared by their mean metrics. The test is Student's
+    t with the effective number of units, so p is below 1 - level where the interval excludes 0.
 
     Args:
         first: (N,), probabilities of one; or (K, N), of K runs.
