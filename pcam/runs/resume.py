@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pcam.errors import RunError, format_override
 from pcam.runs.files import read_json
@@ -132,7 +132,7 @@ def finished_objective(folder: Path, config: TrainConfig) -> float | None:
     return sweep_objective(summary)
 
 
-def sweep_objective(summary: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> float:
+def sweep_objective(summary: Mapping[str, Any]) -> float:
     """Return what a sweep maximises: the AUROC of valid, never of test."""
     value = summary["valid"]["auroc"]["value"]
     return float("nan") if value is None else float(value)
