@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pcam.errors import RunError, format_override
 from pcam.runs.files import read_json
-from pcam.runs.folder import last_checkpoint, read_config, validate_summary
+from pcam.runs.folder import last_checkpoint, read_config
 from pcam.runs.identity import (
     CHANGEABLE,
     KeyClass,
@@ -20,6 +20,7 @@ from pcam.runs.identity import (
     listed_key,
 )
 from pcam.runs.overrides import override_key
+from pcam.runs.summary import validate_summary
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
