@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pcam.errors import ConfigError, PcamError
 from pcam.runs.folder import discard_run, read_config, start_run
@@ -24,6 +25,8 @@ from pcam.training.processes import node_rank
 if TYPE_CHECKING:
     from pcam.cli.command import Invocation
     from pcam.config.schema import TrainConfig
+
+    Summary = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
 log = logging.getLogger(__name__)
 OUTPUTS = "outputs"  # where single runs are by default
@@ -64,7 +67,7 @@ def run_training(invocation: Invocation[TrainConfig]) -> float:
             return objective
     run = _plan_run(invocation)
     if run.writes and not run.resumed:
-        start_run(run.folder, run.config, anew=_resume(invocation) == "auto")
+        start_run(run.folder, run.config, restart=_resume(invocation) == "auto")
     try:
         objective = _train(run, invocation.job)
     except (PcamError, SystemExit, KeyboardInterrupt):
@@ -94,7 +97,7 @@ def _plan_run(invocation: Invocation[TrainConfig]) -> PlannedRun:
             f"trainer.num_nodes={nodes}: all nodes write into one folder, so hydra.run.dir=FOLDER "
             "must be given; a sweep cannot use several nodes"
         )
-    run = PlannedRun(config, folder, resumed=False, writes=node_rank(config.trainer) == 0)
+    run = PlannedRun(config, folder, resumed=False, writes=node_rank(nodes) == 0)
     if not resume:
         return run
     outputs = None if invocation.job is not None or nodes > 1 else Path(OUTPUTS)
@@ -113,7 +116,9 @@ def _train(run: PlannedRun, job: int | None) -> float:
     lock = lock_run(run.folder) if run.writes else contextlib.nullcontext()
     with lock:
         summary = train(run.config, run.folder, resume=run.resumed, job=job)
-    return sweep_objective(summary) if run.writes else float("nan")
+    if not run.writes:
+        return float("nan")
+    return sweep_objective(cast("Summary", summary))
 
 
 def _next_steps(invocation: Invocation[TrainConfig], run: PlannedRun) -> str:
