@@ -20,7 +20,6 @@ from pcam.runs.resume import (
     resume_config,
     sweep_objective,
 )
-from pcam.training.processes import node_rank
 
 if TYPE_CHECKING:
     from pcam.cli.command import Invocation
@@ -88,6 +87,8 @@ def _resume(invocation: Invocation[TrainConfig]) -> str:
 
 def _plan_run(invocation: Invocation[TrainConfig]) -> PlannedRun:
     """Find the run to resume, or plan a new one."""
+    from pcam.training.processes import node_rank
+
     config, folder = invocation.config, invocation.folder
     resume = _resume(invocation)
     nodes = config.trainer.num_nodes
