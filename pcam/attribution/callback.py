@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.config.registry import register_callback
 from pcam.config.sections import AttributionConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pcam.attribution.training_maps import AttributionMaps
     from pcam.config.schema import TrainConfig
 
@@ -17,13 +18,7 @@ if TYPE_CHECKING:
 def build_attribution_maps(
     settings: AttributionConfig, config: TrainConfig, folder: Path
 ) -> AttributionMaps | None:
-    """Return the callback that draws maps during a training; None if ``every`` is None.
-
-    Args:
-        settings: its own section.
-        config: of the training.
-        folder: the run folder.
-    """
+    """Return the callback that draws maps during a training; None if ``every`` is None."""
     if settings.every is None:
         return None
     from pcam.attribution.training_maps import AttributionMaps

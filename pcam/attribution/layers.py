@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from pcam.attribution.scorer import Scorer
 from pcam.errors import ConfigError, suggest
+from pcam.models.backbones import get_backbone
 from pcam.models.network import Network
+from pcam.models.pooling import PooledBackbone
 
 Shape = tuple[int, ...]
 ALIASES = ("first", "last")
@@ -16,8 +18,7 @@ ALIASES = ("first", "last")
 def get_body(network: Network) -> nn.Module:
     """Return the backbone as its library built it."""
     backbone = network.backbone
-    # With head.pool=flatten the backbone is followed by a flattening layer.
-    if isinstance(backbone, nn.Sequential) and isinstance(backbone[-1], nn.Flatten):
+    if isinstance(backbone, PooledBackbone):
         return backbone[0]
     return backbone
 
@@ -29,7 +30,7 @@ def named_layers(network: Network) -> dict[str, nn.Module]:
 
 def default_layer(network_name: str) -> str:
     """Return the layer that ``layer=auto`` stands for."""
-    return "inception5b" if network_name == "googlenet" else "last"
+    return get_backbone(network_name).gradcam_layer or "last"
 
 
 def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tuple[str, nn.Module]:

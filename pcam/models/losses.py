@@ -1,8 +1,8 @@
 """Losses by name.
 
-A registered loss is a function ``(logit, label, config) -> Tensor``: log-odds (B,), labels 0 or 1 (B,)
-and its section of the config to each patch's loss (B,). ``outputs`` of its config class says how many
-outputs the network has: 1, the log-odds, or 2, whose difference is the log-odds::
+A registered loss is a function ``(logit, label, config) -> Tensor``: log-odds (B,), labels 0 or 1
+(B,) and its section of the config to each patch's loss (B,). ``outputs`` of its config class says
+how many outputs the network has: 1, the log-odds, or 2, whose difference is the log-odds::
 
     class FocalConfig(LossConfig):
         gamma: float = 2.0

@@ -1,8 +1,8 @@
 """Metrics of valid and test by name.
 
 A registered metric is a function ``(probability, label) -> float``: the probability of the positive
-class, float64 (N,), and the label, uint8 (N,), of every patch of a split, each once. It is logged after
-every epoch as ``valid/NAME`` and is a column of metrics.csv::
+class, float64 (N,), and the label, uint8 (N,), of every patch of a split, each once. It is logged
+after every epoch as ``valid/NAME`` and is a column of metrics.csv::
 
     @register_metric("brier_skill")
     def brier_skill(probability, label): ...

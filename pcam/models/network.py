@@ -10,7 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from pcam.config.sections import HeadConfig
 from pcam.errors import ConfigError
-from pcam.models.backbones import Kwargs, build_backbone, get_backbone
+from pcam.models.backbones import build_backbone, get_backbone
+from pcam.models.base import Kwargs
 
 PROBE_SIZE = 96  # pixels; to find the width of the features of a network that takes any size
 

@@ -1,12 +1,12 @@
 """Optimizers by name.
 
-A registered optimizer is a function ``(groups, config) -> Optimizer``: the parameter groups "backbone"
-and "head", each with its learning rate, and its section of the config. Every name that is not
-registered is one of timm's.
+A registered optimizer is a function ``(groups, config) -> Optimizer``: the parameter groups
+"backbone" and "head", each with its learning rate, and its section of the config. Every name that
+is not registered is one of timm's.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from pcam.config import registry
 from pcam.config.registry import register_optimizer
@@ -18,15 +18,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-class ParameterGroup(TypedDict):
-    """Parameters with a learning rate of their own."""
-
-    params: "list[nn.Parameter]"
-    lr: float
-    name: str
-
-
-Groups = list[ParameterGroup]
+Groups = list[dict[str, Any]]  # torch's parameter groups: params, lr and name
 
 
 def build_optimizer(
@@ -105,6 +97,7 @@ def timm_optimizer(groups: Groups, config: OptimizerConfig) -> "Optimizer":
     from timm.optim import create_optimizer_v2
 
     check_timm_optimizer(config.name)
-    return create_optimizer_v2(
+    optimizer: Optimizer = create_optimizer_v2(
         groups, opt=config.name, lr=config.lr, weight_decay=config.weight_decay, **config.kwargs
     )
+    return optimizer

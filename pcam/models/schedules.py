@@ -112,14 +112,10 @@ def build_plateau_watcher(
 
     if not isinstance(config, PlateauConfig):
         return None
-    return ReduceLROnPlateau(
-        optimizer, "max", factor=config.factor, patience=config.patience
-    )
+    return ReduceLROnPlateau(optimizer, "max", factor=config.factor, patience=config.patience)
 
 
-def reduce_on_plateau(
-    scheduler: "LambdaLR", watcher: "ReduceLROnPlateau", value: float
-) -> None:
+def reduce_on_plateau(scheduler: "LambdaLR", watcher: "ReduceLROnPlateau", value: float) -> None:
     """Show the watcher an epoch's value; if it reduces the rates, reduce the highest rates too."""
     groups = watcher.optimizer.param_groups
     before = [group["lr"] for group in groups]

@@ -33,7 +33,7 @@ class Scores:
     loss: NDArray[np.float64]
 
 
-class PatchMetric(Metric):
+class PatchMetric(Metric):  # type: ignore[misc] # torchmetrics has no types
     """A metric of every patch of a split, each counted once.
 
     Processes that share a split score as many patches each; where the count does not divide, some

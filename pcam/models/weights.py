@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pcam.errors import WeightsError, describe_error
-from pcam.models.backbones import Kwargs, get_backbone
+from pcam.models.backbones import get_backbone
+from pcam.models.base import Kwargs
 from pcam.models.pooling import PooledBackbone
 
 State = dict[str, Tensor]
@@ -65,9 +66,7 @@ def load_initial_weights(
     return WeightsOrigin(asked, "imagenet", get_backbone(name).weights_label())
 
 
-def _load_imagenet(
-    backbone: nn.Module, name: str, kwargs: Kwargs, input_size: int | None
-) -> None:
+def _load_imagenet(backbone: nn.Module, name: str, kwargs: Kwargs, input_size: int | None) -> None:
     known = get_backbone(name)
     state = known.imagenet_weights(kwargs, input_size)
     load_state(backbone, state, known.classifier_prefixes, "ImageNet weights")

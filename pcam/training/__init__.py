@@ -1,1 +1,1 @@
-"""One training, from a plain config into a run folder: in one process or several, watched and told of."""
+"""One training, from a config to a run folder, in one process or several."""

@@ -1,13 +1,14 @@
 """The callbacks of a training, in their order.
 
-A registered callback is a function ``(section, context) -> lightning.Callback``. It is used if the
-config's ``callbacks`` has its name, with the settings there::
+A registered callback is a function ``(settings, config, folder) -> Callback | None``: its own
+section, the run's config and the run folder to Lightning's callback, or None if the settings turn it
+off. It is used if the config's ``callbacks`` has its name::
 
     class NoiseConfig(Section):
         scale: float = 0.1
 
     @register_callback("noise", config=NoiseConfig)
-    def noise(config: NoiseConfig, context: RunContext) -> Callback: ...
+    def noise(settings: NoiseConfig, config: TrainConfig, folder: Path) -> Callback: ...
 """
 
 import sys
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.config import registry
-from pcam.config.base import Section
+from pcam.config.schema import TrainConfig
 from pcam.config.sections import TrainerConfig
 from pcam.errors import ConfigError
 from pcam.sweeps.state import find_sweep
-from pcam.training.context import RunContext
+from pcam.training.settings import NoSettings, read_section
 
 if TYPE_CHECKING:
     from lightning import Callback
@@ -29,15 +30,12 @@ if TYPE_CHECKING:
 ATTRIBUTION = "attribution"  # the registered callback that the section of the same name configures
 
 
-class NoSettings(Section):
-    """The section of a callback without settings."""
-
-
-def build_callbacks(context: RunContext, plan: "FreezePlan") -> "list[Callback]":
+def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "list[Callback]":
     """Return the callbacks of a training.
 
     Args:
-        context: the run.
+        config: the run's.
+        folder: the run's.
         plan: which epochs train the backbone.
 
     Raises:
@@ -46,27 +44,26 @@ def build_callbacks(context: RunContext, plan: "FreezePlan") -> "list[Callback]"
     from pcam.training.checkpoints import build_checkpoints
     from pcam.training.epochs import EpochTable, FiniteLoss, FreezeBackbone, LearningRates
 
-    settings = context.config.trainer
+    settings = config.trainer
     terminal = settings.progress and sys.stderr.isatty()
     return [
         # before the moving average, which swaps its weights in for validation
-        *_attribution_callbacks(context),
+        *_attribution_callbacks(config, folder),
         FreezeBackbone(plan),
         LearningRates(plan),
-        EpochTable(context.folder / "metrics.csv", lines=not terminal),
+        EpochTable(folder / "metrics.csv", lines=not terminal),
         FiniteLoss(),
         *_optional_callbacks(settings, terminal),
-        *build_checkpoints(context.folder),
-        *_pruning_callbacks(settings, context.folder),
-        *_user_callbacks(context),
+        *build_checkpoints(folder),
+        *_pruning_callbacks(settings, folder),
+        *_user_callbacks(config, folder),
     ]
 
 
-def _attribution_callbacks(context: RunContext) -> "list[Callback]":
-    section = context.config.attribution
-    if section.every is None:
-        return []
-    return [registry.callbacks.get(ATTRIBUTION).target(section, context)]
+def _attribution_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
+    builder = registry.callbacks.get(ATTRIBUTION).target
+    callback = builder(config.attribution, config, folder)
+    return [] if callback is None else [callback]
 
 
 def _optional_callbacks(settings: TrainerConfig, terminal: bool) -> "list[Callback]":
@@ -105,10 +102,12 @@ def _pruning_callbacks(settings: TrainerConfig, folder: Path) -> "list[Callback]
     return [MedianRule(folder, sweep, after, settings.prune.jobs)]
 
 
-def _user_callbacks(context: RunContext) -> "list[Callback]":
+def _user_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
     callbacks: list[Callback] = []
-    for name, settings in context.config.callbacks.items():
+    for name, values in config.callbacks.items():
         entry = registry.callbacks.get(name)
-        section = (entry.config or NoSettings).model_validate(settings or {})
-        callbacks.append(entry.target(section, context))
+        settings = read_section(entry.config or NoSettings, f"callbacks.{name}", values or {})
+        callback = entry.target(settings, config, folder)
+        if callback is not None:
+            callbacks.append(callback)
     return callbacks

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pcam.config.sections import FullFinetune, FrozenThenUnfrozenFinetune
 from pcam.config.schema import TrainConfig
+from pcam.config.sections import FrozenThenUnfrozenFinetune, FullFinetune
 from pcam.data.base import describe_source
 from pcam.data.datamodule import PatchDataModule
 from pcam.data.loading import describe_splits

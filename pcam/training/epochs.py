@@ -25,8 +25,8 @@ DUPLICATES = ("train/loss_step", "train/loss")
 class FreezeBackbone(Callback):
     """Freezes and unfreezes the backbone.
 
-    What is frozen depends on the epoch alone, so a resumed training needs no state, and the optimizer
-    has the backbone's parameters from the start (pytorch-lightning #8720, #21901).
+    What is frozen depends on the epoch alone, so a resumed training needs no state, and the
+    optimizer has the backbone's parameters from the start (pytorch-lightning #8720, #21901).
 
     Args:
         plan: which epochs train the backbone.
@@ -59,7 +59,7 @@ class LearningRates(Callback):
             rate = group["lr"]
             if group["name"] == "backbone" and backbone_frozen:
                 rate = 0.0
-            self.log(f"lr/{group['name']}", rate)
+            pl_module.log(f"lr/{group['name']}", rate)
 
 
 class EpochTable(Callback):
@@ -152,8 +152,8 @@ class MedianRule(Callback):
         jobs: how many other jobs must have finished.
 
     Attributes:
-        verdict: why the training ended (``pruning.judge``); None if it did not. Checkpoints keep it,
-            so that a job which is resumed stays ended.
+        verdict: why the training ended (``pruning.judge``); None if it did not. Checkpoints keep
+            it, so that a job which is resumed stays ended.
     """
 
     def __init__(self, folder: Path, sweep: Path, after: int, jobs: int) -> None:

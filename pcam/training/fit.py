@@ -2,25 +2,17 @@
 
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from lightning import Trainer, seed_everything
+from lightning import Trainer
 
 from pcam.config.schema import TrainConfig
-from pcam.data.datamodule import PatchDataModule
-from pcam.errors import RunError, describe_error, format_override
-from pcam.models.classifier import PatchClassifier, read_origin
-from pcam.models.weights import WeightsOrigin, load_initial_weights
-from pcam.runs.folder import best_checkpoint, last_checkpoint, write_config
-from pcam.runs.predictions import write_splits
-from pcam.stats.formatting import format_facts, format_warning
-from pcam.training.callbacks import build_callbacks
-from pcam.training.context import RunContext
-from pcam.training.description import describe_device, facts
+from pcam.errors import format_override
+from pcam.runs.folder import best_checkpoint, last_checkpoint
 from pcam.training.epochs import MedianRule
 from pcam.training.loggers import Dashboard, finish_loggers, log_results, start_loggers
+from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
 from pcam.training.processes import INTERRUPTED, ProcessGroup, launch_processes, process_group
 from pcam.training.results import (
     SplitResult,
@@ -30,35 +22,12 @@ from pcam.training.results import (
     environment,
     format_result,
     measure,
+    to_evaluation,
     write_results,
 )
-from pcam.training.trainer import build_trainer, choose_devices, count_processes, silence_lightning
+from pcam.training.trainer import build_trainer, choose_devices, count_processes
 
 log = logging.getLogger(__name__)
-
-NETWORK_EXCLUDED = {"weights", "at_scale"}  # keys of the config's model that are not the network's
-SECTIONS = ("loss", "optimizer", "scheduler", "finetune")
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a process of a training needs.
-
-    Attributes:
-        config: the run's.
-        folder: the run's.
-        group: the processes that train together.
-        data: the patches.
-        model: the network, initialised.
-        trainer: Lightning's, with all callbacks.
-    """
-
-    config: TrainConfig
-    folder: Path
-    group: ProcessGroup
-    data: PatchDataModule
-    model: PatchClassifier
-    trainer: Trainer
 
 
 def train(
@@ -100,14 +69,12 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     if first:
         report_start(training, resume)
         write_start(training, resume)
-    dashboards = start_loggers(RunContext(folder, config)) if first else []
+    dashboards = start_loggers(config, folder) if first else []
     training.trainer.loggers = [dashboard.logger for dashboard in dashboards]
     status = 1
     try:
         checkpoint = last_checkpoint(folder) if resume else None
-        training.trainer.fit(
-            training.model, training.data, ckpt_path=checkpoint, weights_only=True
-        )
+        training.trainer.fit(training.model, training.data, ckpt_path=checkpoint, weights_only=True)
         results, best_epoch = score(training)
         summary = finish(training, results, best_epoch, dashboards) if first else {}
         status = 0
@@ -119,88 +86,6 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     finally:
         finish_loggers(dashboards, status)
     return summary
-
-
-def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> Training:
-    """Open the data, build and initialise the network, and build the trainer."""
-    silence_lightning()
-    seed_everything(config.seed, verbose=False)
-    data = PatchDataModule(config.data, config.splits, config.crop, config.aug, config.seed)
-    model = build_classifier(config)
-    if resume:
-        model.weights_origin = check_checkpoint(folder, config.trainer.max_epochs)
-    else:
-        model.weights_origin = load_initial_weights(
-            model.network.backbone,
-            config.model.name,
-            config.model.kwargs,
-            config.model.weights,
-            model.network.input_size,
-        )
-    callbacks = build_callbacks(RunContext(folder, config), model.plan)
-    trainer = build_trainer(config.trainer, folder, group, callbacks, model.plan)
-    return Training(config, folder, group, data, model, trainer)
-
-
-def build_classifier(config: TrainConfig) -> PatchClassifier:
-    """Return the classifier that a config describes, with random weights."""
-    network = config.model.model_dump(mode="json", exclude=NETWORK_EXCLUDED)
-    network["interpolation"] = config.crop.interpolation
-    sections = config.model_dump(mode="json", include=set(SECTIONS))
-    return PatchClassifier(
-        network=network,
-        loss=sections["loss"],
-        optimizer=sections["optimizer"],
-        scheduler=sections["scheduler"],
-        finetune=sections["finetune"],
-        epochs=config.trainer.max_epochs,
-        seed=config.seed,
-    )
-
-
-def check_checkpoint(folder: Path, epochs: int) -> WeightsOrigin:
-    """Make sure that a run can be resumed; return what its network was initialised with.
-
-    Raises:
-        RunError: the last checkpoint is damaged, or has more than ``epochs`` epochs.
-    """
-    path = last_checkpoint(folder)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        done = int(state["epoch"]) + 1
-        origin = read_origin(state)
-        if origin is None:
-            raise KeyError("initial_weights")
-    except Exception as error:  # torch.load raises a different error for each kind of damage
-        raise RunError(
-            f"{path} cannot be read safely as a checkpoint ({describe_error(error)}); "
-            "start the run again"
-        ) from error
-    if done > epochs:
-        raise RunError(
-            f"{folder} has been trained for {done} epochs already; "
-            f"trainer.max_epochs={epochs} must not be less"
-        )
-    return origin
-
-
-def report_start(training: Training, resume: bool) -> None:
-    """Log what is trained, on what, and how."""
-    config, trainer = training.config, training.trainer
-    lines = facts(config, training.folder, training.data, training.model, resume)
-    device = describe_device(device_name(trainer), trainer.world_size, str(trainer.precision))
-    log.info(format_facts([*lines, device]))
-    origin = training.model.weights_origin
-    if config.model.weights == "auto" and origin is not None and origin.origin == "random":
-        log.warning(format_warning(f"RANDOM WEIGHTS (model.weights=auto): {origin.detail}"))
-
-
-def write_start(training: Training, resume: bool) -> None:
-    """Write what a run folder holds from its start: splits made here, and a resumed run's config."""
-    if training.data.opened.how != "official":
-        write_splits(training.folder, training.data.sources)
-    if resume:
-        write_config(training.folder, training.config)
 
 
 def score(training: Training) -> tuple[dict[str, SplitResult], int]:
@@ -240,14 +125,13 @@ def finish(
     summary = summarise(training, results, best_epoch).to_json(results)
     final = results[training.data.final_split]
     write_results(folder, config, summary, results, training.model.plan.unfreeze_epoch)
-    log_results(dashboards, RunContext(folder, config), summary, final)
+    evaluation = to_evaluation(config, folder, final, training.model.describe_weights())
+    log_results(dashboards, folder, summary, evaluation)
     log.info("\n%s\n\n%s", format_result(config, final), folder)
     return summary
 
 
-def summarise(
-    training: Training, results: dict[str, SplitResult], best_epoch: int
-) -> Summary:
+def summarise(training: Training, results: dict[str, SplitResult], best_epoch: int) -> Summary:
     """Return what summary.json holds beside the metrics."""
     config, data, model, trainer = (
         training.config,
@@ -281,9 +165,3 @@ def _verdict(trainer: Trainer) -> dict[str, float] | None:
         if isinstance(callback, MedianRule):
             return callback.verdict
     return None
-
-
-def device_name(trainer: Trainer) -> str:
-    """Return the name of the GPU, or cpu."""
-    device = trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

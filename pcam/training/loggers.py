@@ -1,29 +1,27 @@
 """Dashboards beside metrics.csv: started with a run, given its results, closed with it.
 
-A registered logger is a function ``(section, context) -> Dashboard``, or one that returns a plain
-Lightning logger, which then gets the metrics of every epoch and the final ones. It is used if
-``logger.names`` has its name; its section has the keys beside ``names`` that its config class has.
+A registered logger is a function ``(settings, config, folder) -> Dashboard``: its own section, the
+run's config and the run folder. It may also return a plain Lightning logger, which then gets the
+metrics of every epoch and the final ones. It is used if ``logger.names`` has its name; its section has
+those keys beside ``names`` that its config class has.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.config import registry
 from pcam.config.base import NonNegativeInt, Section
 from pcam.config.registry import register_logger
-from pcam.errors import ConfigError
-from pcam.training.context import RunContext
+from pcam.config.schema import TrainConfig
+from pcam.config.sections import LoggerConfig
+from pcam.training.settings import NoSettings, read_section
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-    from pcam.stats.curves import Curve
-    from pcam.training.results import SplitResult
-
-
-class NoSettings(Section):
-    """The section of a logger without settings."""
+    from pcam.evaluation.evaluate import Evaluation
 
 
 class WandbConfig(Section):
@@ -52,15 +50,13 @@ class FinalResult:
 
     Attributes:
         summary: what summary.json holds.
-        final: the scores and metrics of the final split.
+        evaluation: of the best checkpoint on the final split.
         figures: name to PNG.
-        curves: ROC and precision-recall with their bands; empty if a class is missing.
     """
 
     summary: Mapping[str, object]
-    final: "SplitResult"
+    evaluation: "Evaluation"
     figures: dict[str, bytes]
-    curves: "dict[str, Curve]"
 
 
 class Dashboard:
@@ -75,8 +71,7 @@ class Dashboard:
 
     def log_result(self, result: FinalResult) -> None:
         """Log the final metrics."""
-        split = result.final.split
-        metrics = result.final.metrics
+        split, metrics = result.evaluation.split, result.evaluation.metrics
         self.logger.log_metrics({f"{split}/{name}": metrics[name]["value"] for name in metrics})
 
     def close(self, status: int) -> None:
@@ -89,92 +84,71 @@ class Dashboard:
 
 
 @register_logger("tensorboard", config=NoSettings)
-def tensorboard(config: NoSettings, context: RunContext) -> Dashboard:
+def tensorboard(settings: NoSettings, config: TrainConfig, folder: Path) -> Dashboard:
     """Return TensorBoard's dashboard, which writes into the run folder."""
     from pcam.training.tensorboard_dashboard import start_tensorboard
 
-    return start_tensorboard(context)
+    return start_tensorboard(config, folder)
 
 
 @register_logger("wandb", config=WandbConfig)
-def wandb(config: WandbConfig, context: RunContext) -> Dashboard:
+def wandb(settings: WandbConfig, config: TrainConfig, folder: Path) -> Dashboard:
     """Return the dashboard of Weights & Biases."""
     from pcam.training.wandb_dashboard import start_wandb
 
-    return start_wandb(config, context)
+    return start_wandb(settings, config, folder)
 
 
-def start_loggers(context: RunContext) -> list[Dashboard]:
+def start_loggers(config: TrainConfig, folder: Path) -> list[Dashboard]:
     """Start the dashboards that the config names; in one process of a training only.
 
     Raises:
         ConfigError: the package of one is not installed.
     """
     dashboards = []
-    for name in context.config.logger.names:
+    for name in config.logger.names:
         entry = registry.loggers.get(name)
-        section = _section(entry.config or NoSettings, context)
-        dashboard = entry.target(section, context)
+        settings = _settings(entry.config or NoSettings, config.logger)
+        dashboard = entry.target(settings, config, folder)
         if not isinstance(dashboard, Dashboard):
             dashboard = Dashboard(dashboard)
-        dashboard.logger.log_hyperparams(context.config.model_dump(mode="json"))
+        dashboard.logger.log_hyperparams(config.model_dump(mode="json"))
         dashboards.append(dashboard)
     return dashboards
 
 
-def _section(section: type[Section], context: RunContext) -> Section:
+def _settings(section: type[Section], config: LoggerConfig) -> Section:
     """Return a logger's section: those of the config's keys that it has."""
-    settings = context.config.logger.settings()
-    known = {key: value for key, value in settings.items() if key in section.model_fields}
-    missing = [key for key in section.model_fields if key not in known]
-    required = [key for key in missing if section.model_fields[key].is_required()]
-    if required:
-        listed = ", ".join(f"logger.{key}" for key in required)
-        raise ConfigError(f"missing key {listed}")
-    return section.model_validate(known)
+    values = config.settings()
+    known = {key: values[key] for key in section.model_fields if key in values}
+    return read_section(section, "logger", known)
 
 
 def log_results(
     dashboards: Sequence[Dashboard],
-    context: RunContext,
+    folder: Path,
     summary: Mapping[str, object],
-    final: "SplitResult",
+    evaluation: "Evaluation",
 ) -> None:
     """Give dashboards the results of a run.
 
     Args:
         dashboards: that ``start_loggers`` returned.
-        context: the run.
+        folder: the run's.
         summary: what summary.json holds.
-        final: the result of the final split.
+        evaluation: of the best checkpoint on the final split.
     """
     if not dashboards:
         return
-    result = _final_result(context, summary, final)
-    for dashboard in dashboards:
-        dashboard.log_result(result)
-
-
-def _final_result(
-    context: RunContext, summary: Mapping[str, object], final: "SplitResult"
-) -> FinalResult:
-    from pcam.data.base import describe_source
-    from pcam.evaluation.plots import overview
-    from pcam.runs.folder import network_label
-    from pcam.stats.curves import operating_curves, reliability
+    from pcam.evaluation.plots import draw_overview
     from pcam.training.results import curves_path
 
-    figures = {"curves": curves_path(context.folder).read_bytes()}
-    probability, label = final.scores.probability, final.scores.label
-    if not 0 < label.sum() < len(label):
-        return FinalResult(summary, final, figures, {})
-    groups = final.source.groups
-    curves = operating_curves(probability, label, groups)
-    bins = reliability(probability, label, groups)
-    network, data = network_label(context.config), context.config.data.name
-    title = f"{network} on {data}, {final.split}: {describe_source(final.source)}"
-    figures["evaluation"] = overview(title, probability, label, 0.5, final.metrics, curves, bins)
-    return FinalResult(summary, final, figures, curves)
+    figures = {"curves": curves_path(folder).read_bytes()}
+    if evaluation.has_both_classes:
+        figures["evaluation"] = draw_overview(evaluation)
+    result = FinalResult(summary, evaluation, figures)
+    for dashboard in dashboards:
+        dashboard.log_result(result)
 
 
 def finish_loggers(dashboards: Sequence[Dashboard], status: int) -> None:

@@ -2,28 +2,26 @@
 
 from pathlib import Path
 
+from pcam.config.schema import TrainConfig
 from pcam.runs.folder import network_label
 from pcam.sweeps.grouping import format_value, varied_values
 from pcam.sweeps.jobs import Job
 from pcam.sweeps.state import SweepRecord, find_sweep, read_sweep
-from pcam.training.context import RunContext
 
 EXPERIMENT = "experiment="
 
 
-def run_name(context: RunContext) -> str:
+def run_name(config: TrainConfig, folder: Path) -> str:
     """Return the name of a run: the network and its folder; in a sweep, what varies there."""
-    sweep = find_sweep(context.folder)
+    sweep = find_sweep(folder)
     if sweep is None:
-        return f"{network_label(context.config)} {context.folder.name}"
+        return f"{network_label(config)} {folder.name}"
     record = read_sweep(sweep)
-    number = context.folder.absolute().relative_to(sweep).parts[0]
+    number = folder.absolute().relative_to(sweep).parts[0]
     jobs = record.get("jobs")
-    if jobs:
-        varied = _varied_overrides(jobs, number)
-    else:
-        varied = _trial_values(context, record, number)
-    return " ".join(varied) or f"job {number}"
+    if not jobs:
+        return " ".join(_trial_values(config, folder, record, number))
+    return " ".join(_varied_overrides(jobs, number)) or f"job {number}"
 
 
 def _varied_overrides(jobs: list[list[str]], number: str) -> list[str]:
@@ -37,16 +35,16 @@ def _varied_overrides(jobs: list[list[str]], number: str) -> list[str]:
     return varied
 
 
-def _trial_values(context: RunContext, record: SweepRecord, number: str) -> list[str]:
+def _trial_values(config: TrainConfig, folder: Path, record: SweepRecord, number: str) -> list[str]:
     """Return the values that a search tries in this run."""
-    trial = Job(context.folder, "", "", sweep=record, config=context.config)
+    trial = Job(folder, "running", sweep=record, config=config)
     values = [f"{key}={format_value(value)}" for key, value in varied_values(trial).items()]
     return [f"trial {number}:", *values]
 
 
-def run_group(context: RunContext) -> str | None:
+def run_group(folder: Path) -> str | None:
     """Return the group of a run: its experiment and its sweep's folder; None without a sweep."""
-    sweep = find_sweep(context.folder)
+    sweep = find_sweep(folder)
     if sweep is None:
         return None
     words = read_sweep(sweep)["words"]

@@ -44,16 +44,17 @@ class ProcessGroup:
         return self.local * self.nodes
 
 
-def node_rank(nodes: int, environment: Mapping[str, str] = os.environ) -> int:
+def node_rank(settings: TrainerConfig, environment: Mapping[str, str] = os.environ) -> int:
     """Return which of several nodes this one is, from 0.
 
     Args:
-        nodes: ``trainer.num_nodes``.
+        settings: the config's ``trainer``.
         environment: NODE_RANK, or what SLURM sets.
 
     Raises:
         ConfigError: NODE_RANK (or SLURM's own variable) is not set, or is out of range.
     """
+    nodes = settings.num_nodes
     if nodes == 1:
         return 0
     rank = environment.get("NODE_RANK", environment.get("SLURM_NODEID", ""))
@@ -88,7 +89,7 @@ def process_group(
             f"trainer.num_nodes={nodes}: MASTER_ADDR={address} and MASTER_PORT={port_text} in the "
             "environment must be node 0's address and a free port there"
         )
-    return ProcessGroup(local, nodes, node_rank(nodes, environment), address, int(port_text))
+    return ProcessGroup(local, nodes, node_rank(settings, environment), address, int(port_text))
 
 
 def _main_address(environment: Mapping[str, str]) -> tuple[str, str]:

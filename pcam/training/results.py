@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pcam.config.schema import TrainConfig
 from pcam.data.base import PatchSource, describe_source
+from pcam.data.provider import source_provider
+from pcam.evaluation.evaluate import DecisionRule, Evaluation
 from pcam.models.scores import Scores
 from pcam.models.weights import WeightsOrigin
 from pcam.runs.files import read_metrics, write_file, write_json
@@ -17,6 +19,8 @@ from pcam.stats.intervals import METHOD, RESAMPLES, Interval, bootstrap_metrics,
 from pcam.training.plots import plot_curves
 
 LEVEL = 0.95
+THRESHOLD = 0.5
+BOOTSTRAP_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,36 @@ def measure(split: str, source: PatchSource, scores: Scores) -> SplitResult:
         scores.probability, scores.label, source.groups, means={"loss": scores.loss}
     )
     return SplitResult(split, source, scores, metrics)
+
+
+def to_evaluation(
+    config: TrainConfig, folder: Path, result: SplitResult, weights: str
+) -> Evaluation:
+    """Return a split's result as ``pcam.evaluate`` would.
+
+    Args:
+        config: the run's.
+        folder: the run's.
+        result: of the split.
+        weights: what the network was initialised with.
+    """
+    return Evaluation(
+        run=folder,
+        network=network_label(config),
+        weights=weights,
+        scale=config.scale,
+        data=config.data.name,
+        centre_labelled=source_provider(config.data).centre_labelled,
+        split=result.split,
+        tta="none",
+        source=result.source,
+        label=result.scores.label,
+        probability=result.scores.probability,
+        rule=DecisionRule(THRESHOLD, f"threshold {THRESHOLD}"),
+        metrics=result.metrics,
+        resamples=RESAMPLES,
+        seed=BOOTSTRAP_SEED,
+    )
 
 
 def describe_intervals(unit_name: str) -> dict[str, str | float | int]:

@@ -1,9 +1,11 @@
 """TensorBoard: events in the run folder."""
 
+from pathlib import Path
+
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from pcam.config.schema import TrainConfig
 from pcam.errors import ConfigError
-from pcam.training.context import RunContext
 from pcam.training.loggers import Dashboard, FinalResult
 from pcam.training.plots import decode_png
 
@@ -11,19 +13,19 @@ from pcam.training.plots import decode_png
 class TensorBoardDashboard(Dashboard):
     """Logs metrics, figures, the precision-recall curve and the config to TensorBoard."""
 
-    def __init__(self, logger: TensorBoardLogger, context: RunContext) -> None:
+    def __init__(self, logger: TensorBoardLogger, config: TrainConfig) -> None:
         super().__init__(logger)
         self.writer = logger.experiment
-        self.context = context
+        self.config = config
 
     def log_result(self, result: FinalResult) -> None:
         """Log the final metrics, figures and the precision-recall curve."""
         super().log_result(result)
-        final = result.final
+        final = result.evaluation
         for name, figure in result.figures.items():
             self.writer.add_image(name, decode_png(figure), dataformats="HWC")
-        self.writer.add_pr_curve(final.split, final.scores.label, final.scores.probability)
-        hyperparams = self.context.config.model_dump(mode="json")
+        self.writer.add_pr_curve(final.split, final.label, final.probability)
+        hyperparams = self.config.model_dump(mode="json")
         auroc = {f"{final.split}/auroc": final.metrics["auroc"]["value"]}
         self.logger.log_hyperparams(hyperparams, auroc)
 
@@ -32,17 +34,15 @@ class TensorBoardDashboard(Dashboard):
         self.writer.close()
 
 
-def start_tensorboard(context: RunContext) -> TensorBoardDashboard:
+def start_tensorboard(config: TrainConfig, folder: Path) -> TensorBoardDashboard:
     """Return TensorBoard's dashboard.
 
     Raises:
         ConfigError: its package is not installed.
     """
     try:
-        logger = TensorBoardLogger(
-            context.folder, name="", version="tensorboard", default_hp_metric=False
-        )
-        return TensorBoardDashboard(logger, context)
+        logger = TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False)
+        return TensorBoardDashboard(logger, config)
     except ModuleNotFoundError as error:
         raise ConfigError(
             "logger=tensorboard needs a package: pip install 'pcam[tensorboard]'"

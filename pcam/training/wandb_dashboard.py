@@ -15,16 +15,16 @@ import numpy as np
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
+from pcam.config.schema import TrainConfig
 from pcam.data.randomness import Purpose, draw
 from pcam.errors import describe_error
+from pcam.evaluation.evaluate import Evaluation
 from pcam.runs.files import nan_to_none, write_file
 from pcam.runs.folder import best_checkpoint
-from pcam.stats.curves import Curve
-from pcam.training.context import RunContext
+from pcam.stats.curves import Curve, operating_curves
 from pcam.training.loggers import Dashboard, FinalResult, WandbConfig
 from pcam.training.names import run_group, run_name
 from pcam.training.plots import decode_png
-from pcam.training.results import SplitResult
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ PREDICTION_COLUMNS = ["id", "slide", "patch", "label", "probability", "predicted
 Mode = Literal["online", "offline", "shared", "disabled"]
 
 
-class RunSettings(TypedDict):
+class RunArguments(TypedDict):
     """The arguments of ``wandb.init``."""
 
     project: str
@@ -60,40 +60,50 @@ class RunSettings(TypedDict):
 class WandbDashboard(Dashboard):
     """Logs figures, curves, patches with their predictions and the best checkpoint."""
 
-    def __init__(self, run: wandb.Run, config: WandbConfig, context: RunContext) -> None:
+    def __init__(
+        self, run: wandb.Run, settings: WandbConfig, config: TrainConfig, folder: Path
+    ) -> None:
         super().__init__(WandbLogger(experiment=run))
         self.run = run
+        self.settings = settings
         self.config = config
-        self.context = context
+        self.folder = folder
 
     def log_result(self, result: FinalResult) -> None:
         """Log everything that a run ends with."""
-        final = result.final
+        final = result.evaluation
         content: dict[str, object] = {}
         for name, figure in result.figures.items():
             content[name] = wandb.Image(decode_png(figure))
-        for name, axes in CURVE_AXES.items():
-            if name in result.curves:
-                title = f"{name}, {final.split}"
-                content[name] = _line_plot(result.curves[name], axes, title)
+        if final.has_both_classes:
+            content |= _curve_plots(final)
         content["confusion"] = _confusion_plot(final)
-        if self.config.table:
-            seed = self.context.config.seed
-            content["predictions"] = _predictions(final, self.config.table, seed)
+        if self.settings.table:
+            count, seed = self.settings.table, self.config.seed
+            content["predictions"] = _predictions(final, count, seed)
         self.run.log(content)
-        if self.config.artifact:
+        if self.settings.artifact:
             self._log_checkpoint(final.metrics["auroc"]["value"])
         self.run.summary.update(nan_to_none(dict(result.summary)))
 
     def _log_checkpoint(self, auroc: float) -> None:
         artifact = wandb.Artifact(f"model-{self.run.id}", "model", metadata={"auroc": auroc})
-        artifact.add_file(str(best_checkpoint(self.context.folder)))
-        artifact.add_file(str(self.context.folder / "config.yaml"))
+        artifact.add_file(str(best_checkpoint(self.folder)))
+        artifact.add_file(str(self.folder / "config.yaml"))
         self.run.log_artifact(artifact)
 
     def close(self, status: int) -> None:
         """End the run; any status but 0 marks it as failed."""
         self.run.finish(exit_code=status)
+
+
+def _curve_plots(final: Evaluation) -> dict[str, object]:
+    """Return the ROC and the precision-recall curve."""
+    curves = operating_curves(final.probability, final.label, final.source.groups)
+    plots = {}
+    for name, axes in CURVE_AXES.items():
+        plots[name] = _line_plot(curves[name], axes, f"{name}, {final.split}")
+    return plots
 
 
 def _line_plot(curve: Curve, axes: tuple[str, str], title: str) -> object:
@@ -102,76 +112,76 @@ def _line_plot(curve: Curve, axes: tuple[str, str], title: str) -> object:
     return wandb.plot.line(table, axes[0], axes[1], title=title)
 
 
-def _confusion_plot(final: SplitResult) -> object:
-    predicted = (final.scores.probability >= THRESHOLD).astype(int)
+def _confusion_plot(final: Evaluation) -> object:
+    predicted = (final.probability >= THRESHOLD).astype(int)
     return wandb.plot.confusion_matrix(
-        y_true=final.scores.label.tolist(),
+        y_true=final.label.tolist(),
         preds=predicted.tolist(),
         class_names=CLASSES,
         title=f"confusion, {final.split}",
     )
 
 
-def _predictions(final: SplitResult, count: int, seed: int) -> wandb.Table:
+def _predictions(final: Evaluation, count: int, seed: int) -> wandb.Table:
     """Return a table of some patches, drawn by the seed, with their predictions."""
-    source, scores = final.source, final.scores
+    source = final.source
     chosen = draw(seed, Purpose.DASHBOARD).permutation(len(source))[:count]
     patches = source.read(chosen)
     table = wandb.Table(PREDICTION_COLUMNS)
     for index, patch in zip(chosen.tolist(), patches, strict=True):
-        predicted = int(scores.probability[index] >= THRESHOLD)
+        predicted = int(final.probability[index] >= THRESHOLD)
         table.add_data(
             source.ids[index],
             None if source.groups is None else source.groups[index],
             wandb.Image(patch),
-            CLASSES[scores.label[index]],
-            float(scores.probability[index]),
+            CLASSES[final.label[index]],
+            float(final.probability[index]),
             CLASSES[predicted],
-            bool(predicted == scores.label[index]),
+            bool(predicted == final.label[index]),
         )
     return table
 
 
-def start_wandb(config: WandbConfig, context: RunContext) -> WandbDashboard:
+def start_wandb(settings: WandbConfig, config: TrainConfig, folder: Path) -> WandbDashboard:
     """Start a run, or continue it; offline if the server cannot be reached."""
-    settings = _run_settings(config, context)
+    arguments = _run_arguments(settings, config, folder)
     mode, reason = _choose_mode()
     run = None
     if mode == "online":
-        run, reason = _try_online(settings)
+        run, reason = _try_online(arguments)
     if run is None:
         offline: Mode = "offline" if mode == "online" else mode
-        run = wandb.init(**settings, mode=offline, settings=wandb.Settings(silent=True))
+        run = wandb.init(**arguments, mode=offline, settings=wandb.Settings(silent=True))
         if offline == "offline":
             log.info(_describe_offline(run, reason))
-    return WandbDashboard(run, config, context)
+    return WandbDashboard(run, settings, config, folder)
 
 
-def _run_settings(config: WandbConfig, context: RunContext) -> RunSettings:
-    tags = list(config.tags)
-    if context.config.scale != "full":
-        tags.append(context.config.scale)
+def _run_arguments(settings: WandbConfig, config: TrainConfig, folder: Path) -> RunArguments:
+    tags = list(settings.tags)
+    if config.scale != "full":
+        tags.append(config.scale)
     return {
-        "project": config.project,
-        "entity": config.entity,
-        "group": config.group or run_group(context),
+        "project": settings.project,
+        "entity": settings.entity,
+        "group": settings.group or run_group(folder),
         "tags": tags,
-        "name": run_name(context),
-        "dir": context.folder,
-        "id": _run_id(context.folder),
+        "name": run_name(config, folder),
+        "dir": folder,
+        "id": _run_id(folder),
         "resume": "allow",
         "job_type": "train",
         "reinit": "finish_previous",
     }
 
 
-def _try_online(settings: RunSettings) -> tuple[wandb.Run | None, str]:
+def _try_online(arguments: RunArguments) -> tuple[wandb.Run | None, str]:
     """Return a run that the server has started, or None and why it has not."""
-    folder = settings["dir"] / "wandb"
+    folder = arguments["dir"] / "wandb"
     before = set(folder.glob("run-*"))
     limits = wandb.Settings(init_timeout=START_SECONDS)
     try:
-        return wandb.init(**settings, mode="online", settings=limits), ""
+        return wandb.init(**arguments, mode="online", settings=limits), ""
     except wandb.Error as error:  # a wrong key, a proxy's page, a server that stops answering
         wandb.teardown()
         for empty in set(folder.glob("run-*")) - before:

@@ -1,5 +1,6 @@
 """The sections of a training's config that concern data, composed from words of a command line."""
 
+import functools
 from typing import Annotated
 
 from pydantic import ConfigDict
@@ -12,7 +13,7 @@ from pcam.config.sections import AnySplits, AugConfig, CropConfig, DataConfig
 from pcam.config.validation import validate
 from pcam.data.datamodule import PatchDataModule
 from pcam.data.loading import Splits, open_splits
-from tests.run import composed
+from tests.run import composed_values
 
 
 class DataSections(CommandConfig):
@@ -28,10 +29,9 @@ class DataSections(CommandConfig):
     seed: int
 
 
+@functools.cache
 def data_config(*overrides: str) -> DataSections:
-    composed_values = composed(*overrides)
-    values = composed_values if isinstance(composed_values, dict) else composed_values.model_dump()
-    return validate(DataSections, values)
+    return validate(DataSections, composed_values(*overrides))
 
 
 def split_data(*overrides: str) -> Splits:

@@ -1,0 +1,37 @@
+"""The settings of registered callbacks and loggers."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from pcam.config.base import Section
+from pcam.config.faults import describe_faults, unknown_keys
+from pcam.errors import ConfigError
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+class NoSettings(Section):
+    """The section of a callback or a logger without settings."""
+
+
+def read_section(section: type[AnySection], key: str, settings: Mapping[str, object]) -> AnySection:
+    """Return the settings of a registered callback or logger as its own class.
+
+    Args:
+        section: the class.
+        key: the config's key of the settings, for messages.
+        settings: plain values.
+
+    Raises:
+        ConfigError: with one line per fault.
+    """
+    values = {key: dict(settings)}
+    adapter: TypeAdapter[dict[str, AnySection]] = TypeAdapter(dict[str, section])  # type: ignore[valid-type]
+    try:
+        return adapter.validate_python(values)[key]
+    except ValidationError as error:
+        unknown = [f"unknown key {name}" for name in unknown_keys(error, values)]
+        faults = [*unknown, *describe_faults(error, values)]
+        raise ConfigError("\n".join(faults)) from error
