@@ -98,7 +98,7 @@ def _plan_run(invocation: Invocation[TrainConfig]) -> PlannedRun:
             f"trainer.num_nodes={nodes}: all nodes write into one folder, so hydra.run.dir=FOLDER "
             "must be given; a sweep cannot use several nodes"
         )
-    run = PlannedRun(config, folder, resumed=False, writes=node_rank(nodes) == 0)
+    run = PlannedRun(config, folder, resumed=False, writes=node_rank(config.trainer) == 0)
     if not resume:
         return run
     outputs = None if invocation.job is not None or nodes > 1 else Path(OUTPUTS)
