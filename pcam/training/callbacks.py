@@ -1,8 +1,8 @@
 """The callbacks of a training, in their order.
 
 A registered callback is a function ``(settings, config, folder) -> Callback | None``: its own
-section, the run's config and the run folder to Lightning's callback, or None if the settings turn it
-off. It is used if the config's ``callbacks`` has its name::
+section, the run's config and the run folder to Lightning's callback, or None if the settings turn
+it off. It is used if the config's ``callbacks`` has its name::
 
     class NoiseConfig(Section):
         scale: float = 0.1
