@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pcam import CONF
 from pcam.cli.command import plain
-from pcam.data.augment.recipes import Augmentation
+from pcam.data.augment.augmentation import Augmentation
 from pcam.data.datamodule import PatchDataModule
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.data.storage.hdf5 import PatchArray

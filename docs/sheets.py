@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from pcam import CONF
 from pcam.cli.command import plain
-from pcam.data.augment.recipes import Augmentation
+from pcam.data.augment.augmentation import Augmentation
 from pcam.data.base import PatchSource, Pixels
 from pcam.data.crop import Crop
 from pcam.data.sources.pcam import PCamSource

@@ -2,10 +2,13 @@
 
 import csv
 import hashlib
+import importlib
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -132,3 +135,44 @@ def command(
         text=True,
         timeout=timeout,
     )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def faults(self) -> list[str]:
+        """The messages of an expected failure; nothing else is on stderr."""
+        assert self.status == 2, self.out + self.err
+        lines = self.err.strip().splitlines()
+        assert all(line.startswith("error: ") for line in lines), self.err
+        return [line.removeprefix("error: ") for line in lines]
+
+
+Terminal = Callable[..., Answer]
+
+
+@pytest.fixture
+def terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Terminal:
+    """Run a command in this process, in ``tmp_path``: ``terminal("train", "seed=1")``."""
+
+    def run(name: str, *words: object) -> Answer:
+        capfd.readouterr()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [f"pcam.{name}", *map(str, words)])
+        try:
+            importlib.import_module(f"pcam.{name}").main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        out, err = capfd.readouterr()
+        return Answer(status, out, err)
+
+    return run

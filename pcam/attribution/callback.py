@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.config.registry import register_callback
@@ -10,29 +9,20 @@ from pcam.config.sections import AttributionConfig
 
 if TYPE_CHECKING:
     from pcam.attribution.training_maps import AttributionMaps
-    from pcam.config.schema import TrainConfig
+    from pcam.training.context import RunContext
 
 
 @register_callback("attribution", config=AttributionConfig)
-def build_attribution_maps(
-    settings: AttributionConfig, config: TrainConfig, folder: Path
-) -> AttributionMaps | None:
-    """Return the callback that draws maps during a training; None if ``every`` is None.
-
-    Args:
-        settings: its own section.
-        config: of the training.
-        folder: the run folder.
-    """
-    if settings.every is None:
-        return None
+def build_attribution_maps(section: AttributionConfig, context: RunContext) -> AttributionMaps:
+    """Return the callback that draws maps during a training."""
     from pcam.attribution.training_maps import AttributionMaps
     from pcam.data.provider import source_provider
     from pcam.runs.folder import network_label
 
+    config = context.config
     return AttributionMaps(
-        folder=folder,
-        config=settings,
+        folder=context.folder,
+        config=section,
         centre_labelled=source_provider(config.data).centre_labelled,
         title=f"{network_label(config)} on {config.data.name}",
         seed=config.seed,

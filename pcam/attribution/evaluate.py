@@ -22,13 +22,14 @@ from pcam.attribution.network_free import centre_gaussian, edges
 from pcam.attribution.opened_run import OpenedRun
 from pcam.attribution.patches import THRESHOLD, Patches, Split
 from pcam.attribution.randomisation import untrained_network
-from pcam.attribution.randomness import Stream, draw
+from pcam.attribution.randomness import draw
 from pcam.attribution.results import Faithfulness
 from pcam.attribution.scorer import Scorer
 from pcam.config.schema import AttributeConfig
 from pcam.data.base import Indices
-from pcam.models.network import Network
+from pcam.data.randomness import AttributionStream
 from pcam.data.symmetries import D4
+from pcam.models.network import Network
 from pcam.stats.formatting import pluralize
 from pcam.stats.intervals import unit
 
@@ -73,7 +74,7 @@ def draw_true_positives(split: Split, count: int, seed: int) -> Indices:
     if labels is None:
         return np.empty(0, np.int64)
     true_positives = np.flatnonzero((split.probability >= THRESHOLD) & (labels == 1))
-    return draw(seed, Stream.MEASURED_PATCHES).permutation(true_positives)[:count]
+    return draw(seed, AttributionStream.TRUE_POSITIVES).permutation(true_positives)[:count]
 
 
 def build_cases(run: OpenedRun, patches: Patches, chosen: Indices, repeated: int) -> Cases:

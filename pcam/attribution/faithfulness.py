@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pcam.attribution.localisation import Floats, to_array
-from pcam.attribution.randomness import Stream, draw
+from pcam.attribution.randomness import draw
 from pcam.attribution.scorer import Scorer
+from pcam.data.randomness import AttributionStream
 from pcam.data.symmetries import D4, rotate, rotate_back
 
 # Normalised patches (B, 3, H, W) and indices (B,) to maps (B, H, W).
@@ -126,7 +127,7 @@ def remove_squares(
 
 def _draw_squares(count: int, shape: Sequence[int], seed: int, patch: int) -> Tensor:
     """Return bool (count, H, W), each with a rectangle an eighth to a half of the patch's sides."""
-    rng = draw(seed, Stream.REMOVED_SQUARES, patch)
+    rng = draw(seed, AttributionStream.SQUARES, patch)
     height, width = shape
     squares = torch.zeros(count, height, width, dtype=torch.bool)
     for square in squares:
@@ -208,7 +209,7 @@ def _patch_sensitivity(explain: Explain, patch: Tensor, which: Tensor, seed: int
     from captum.metrics import sensitivity_max
 
     def add_noise(copies: Tensor, radius: float = RADIUS) -> Tensor:
-        rng = draw(seed, Stream.NOISE, int(which))
+        rng = draw(seed, AttributionStream.NOISE, int(which))
         return copies + torch.from_numpy(rng.uniform(-radius, radius, copies.shape)).to(copies)
 
     def maps_of(inputs: tuple[Tensor, ...] | Tensor) -> Tensor:

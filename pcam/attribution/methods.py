@@ -24,8 +24,9 @@ from pcam.attribution.distances import (
     window_distance,
 )
 from pcam.attribution.maps import TOLERANCE, Maps
-from pcam.attribution.randomness import Stream, draw
+from pcam.attribution.randomness import draw
 from pcam.config.registry import register_method
+from pcam.data.randomness import AttributionStream
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -184,7 +185,7 @@ def _patch_generator(context: AttributionContext, index: Tensor) -> np.random.Ge
     Captum's own draws would depend on the batch size and the device.
     """
     (patch,) = index.tolist()
-    return draw(context.options.seed, Stream.METHOD, patch)
+    return draw(context.options.seed, AttributionStream.METHOD, patch)
 
 
 def _gradients(context: AttributionContext, points: Tensor) -> Tensor:

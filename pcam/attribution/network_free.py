@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from pcam.attribution.randomness import Stream, draw
+from pcam.attribution.randomness import draw
+from pcam.data.randomness import AttributionStream
 
 
 def centre_gaussian(x: Tensor, index: Tensor) -> Tensor:
@@ -42,6 +43,6 @@ def random_ranks(shape: Sequence[int], seed: int, index: NDArray[np.int64]) -> T
     size = int(np.prod(shape))
     ranks = []
     for patch in index:
-        rng = draw(seed, Stream.RANDOM_ORDER, int(patch))
+        rng = draw(seed, AttributionStream.RANDOM_MAP, int(patch))
         ranks.append(rng.permutation(size).reshape(shape))
     return torch.from_numpy(np.stack(ranks)).float()

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pcam.attribution.randomness import Stream, draw
+from pcam.attribution.randomness import draw
 from pcam.data.base import Indices, MaskedPatchSource, PatchSource
 from pcam.data.crop import Crop, centre_square
+from pcam.data.randomness import AttributionStream
 from pcam.errors import DataError, suggest
 
 Probabilities = NDArray[np.float64]
@@ -153,7 +154,7 @@ def choose_patches(
     Raises:
         DataError: labels are needed and the source has none.
     """
-    rng = draw(seed, Stream.CHOSEN_PATCHES)
+    rng = draw(seed, AttributionStream.PICK)
     if config.pick == "random":
         count = min(config.n, len(source))
         return np.sort(rng.choice(len(source), count, replace=False))
@@ -185,7 +186,7 @@ def _choose_outcomes(
 def draw_references(size: int, seed: int) -> Indices:
     """Return the patches of a split that gradient SHAP compares with, drawn by the seed."""
     count = min(REFERENCES, size)
-    return draw(seed, Stream.REFERENCES).choice(size, count, replace=False)
+    return draw(seed, AttributionStream.REFERENCES).choice(size, count, replace=False)
 
 
 def caption(source: PatchSource, index: int, probability: float) -> str:

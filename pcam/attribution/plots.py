@@ -186,8 +186,8 @@ def _draw_colour_bar(figure: Figure, place: Axes, maps: DrawnMaps) -> None:
     bar.ax.set_xticklabels([f"{low:.2g}", f"{high:.2g}"], fontsize=6)
     bar.ax.set_xlabel(textwrap.fill(maps.unit, 22), fontsize=6, labelpad=1)
     left, right = bar.ax.get_xticklabels()
-    left.set_ha("left")
-    right.set_ha("right")
+    left.set_horizontalalignment("left")
+    right.set_horizontalalignment("right")
 
 
 def _shorten(caption: str) -> str:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from pcam.attribution.layers import get_body, output_shapes
-from pcam.attribution.randomness import Stream, draw
+from pcam.attribution.randomness import draw
 from pcam.attribution.scorer import Scorer, recalibrate_batchnorm
+from pcam.data.randomness import AttributionStream
 from pcam.models.classifier import PatchClassifier
 from pcam.models.network import Network
 
@@ -21,7 +22,7 @@ def untrained_network(model: PatchClassifier, seed: int, references: Tensor) -> 
     statistics, zero and one, the signal can vanish in a deep network.
     """
     with torch.random.fork_rng():
-        rng = draw(seed, Stream.UNTRAINED_WEIGHTS)
+        rng = draw(seed, AttributionStream.RANDOM_WEIGHTS)
         torch.manual_seed(int(rng.integers(1 << 31)))
         network: Network = PatchClassifier(**model.hparams).network.to(model.device)
         recalibrate_batchnorm(network, references)

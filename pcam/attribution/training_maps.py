@@ -16,10 +16,11 @@ from pcam.attribution.options import Options
 from pcam.attribution.output import drawn_maps
 from pcam.attribution.patches import Split, caption, draw_references
 from pcam.attribution.plots import plot_sheet
-from pcam.attribution.randomness import Stream, draw
+from pcam.attribution.randomness import draw
 from pcam.attribution.scorer import Scorer
 from pcam.config.sections import AttributionConfig
 from pcam.data.base import Indices, PatchSource
+from pcam.data.randomness import AttributionStream
 from pcam.errors import ConfigError
 from pcam.runs.files import write_file
 
@@ -36,8 +37,9 @@ class AttributionMaps(Callback):
 
     Args:
         folder: the run folder; the figures go to figures/attribution/.
-        config: epochs between figures, number of patches of valid, half of each class as far as
-            possible, and methods. Methods that do not apply to the network are left out.
+        config: epochs between figures (None for the first and the last only), number of patches of
+            valid, half of each class if possible, and methods, of which those that do not apply to
+            the network are left out.
         centre_labelled: the label depends on the centre of a patch alone.
         title: network and data, for the figures.
         seed: of the draws.
@@ -142,7 +144,7 @@ def choose_balanced(source: PatchSource, count: int, seed: int) -> Indices:
     """Return patches drawn by the seed, positive ones first, half of each class if possible."""
     labels = source.labels
     assert labels is not None  # a training's valid split has labels
-    order = draw(seed, Stream.TRAINING_PATCHES).permutation(len(source))
+    order = draw(seed, AttributionStream.CALLBACK).permutation(len(source))
     shuffled = labels[order].astype(np.int64)
     rank_in_class = np.empty(len(order), np.int64)
     for label in (0, 1):

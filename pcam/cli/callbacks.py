@@ -20,7 +20,7 @@ class CommandCallback(Callback):
 
     Attributes:
         sweep: the folder of the sweep that this process started.
-        created: the folders that were created for a single run, innermost first.
+        created: the folders that were created for the results, innermost first.
     """
 
     # Hydra makes the instance itself, so the command reads these from the class.
@@ -35,11 +35,10 @@ class CommandCallback(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Create the folder of a single run."""
-        folder = Path(config.hydra.run.dir).absolute()
+        folder = Path(config.hydra.run.dir)
         try:
             ensure_no_choices_left(config)
-            missing = [path for path in (folder, *folder.parents) if not path.exists()]
-            CommandCallback.created = tuple(missing)
+            CommandCallback.created = _missing_folders(folder)
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             message = f"cannot create output directory {folder} ({error}); set hydra.run.dir"
@@ -50,6 +49,7 @@ class CommandCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the sweep's state."""
         try:
+            CommandCallback.created = _missing_folders(Path(config.hydra.sweep.dir))
             CommandCallback.sweep = start_multirun(config, config.hydra.job.config_name)
         except Exception as error:
             raise Abort(error) from error
@@ -69,3 +69,9 @@ class CommandCallback(Callback):
             words = [plain_override(word) for word in config.hydra.overrides.task]
             message = record_failure(folder, error, words)
         print(f"job {config.hydra.job.num} failed: {message}", file=sys.stderr, flush=True)
+
+
+def _missing_folders(folder: Path) -> tuple[Path, ...]:
+    """Return a folder and its parents as far as they do not exist, innermost first."""
+    folder = folder.absolute()
+    return tuple(path for path in (folder, *folder.parents) if not path.exists())

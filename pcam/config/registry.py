@@ -155,7 +155,7 @@ sources = Registry(
         "pcam.data.sources.pcam",
         "pcam.data.sources.kaggle",
         "pcam.data.sources.folder",
-        "pcam.data.sources.synthetic.source",
+        "pcam.data.sources.synthetic.registration",
     ),
 )
 backbones = Registry("backbone", "model.name", ("pcam.models.backbones",))

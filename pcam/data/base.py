@@ -12,7 +12,7 @@ from pcam.errors import DataError
 Pixels = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 Indices = NDArray[np.int64]
-Value = TypeVar("Value", np.uint8, np.bool_)
+Value = TypeVar("Value", bound=np.generic)
 
 
 class PatchSource(Protocol):
@@ -147,12 +147,12 @@ def _gather(found: dict[int, NDArray[Value]], part_of: Indices) -> NDArray[Value
         found: number of a source to its values, in order.
         part_of: (n,), the source of each of the n values.
     """
-    sizes = sorted({values.shape[1:] for values in found.values()})
+    arrays = list(found.values())
+    sizes: set[tuple[int, ...]] = {values.shape[1:] for values in arrays}
     if len(sizes) > 1:
-        listed = ", ".join(map(str, sizes))
+        listed = ", ".join(map(str, sorted(sizes)))
         raise DataError(f"the splits contain patches of different sizes ({listed})")
-    first = next(iter(found.values()))
-    out = np.empty((len(part_of), *sizes[0]), first.dtype)
+    out = np.empty((len(part_of), *arrays[0].shape[1:]), arrays[0].dtype)
     for k, values in found.items():
         out[part_of == k] = values
     return out

@@ -18,9 +18,9 @@ class Crop:
     """A square cut out of each patch, or the patch without its centre square.
 
     Attributes:
-        mode: "none", the whole patch; "center"; "random", a place drawn uniformly from (seed, epoch,
-            patch); or "ring", the whole patch with its centre square filled with the mean colour of
-            the rest.
+        mode: "none", the whole patch; "center"; "random", a place drawn uniformly from (seed,
+            epoch, patch); or "ring", the whole patch with its centre square filled with the mean
+            colour of the rest.
         size: side of the square in pixels; unused if ``mode`` is "none".
         seed: of the draws.
     """

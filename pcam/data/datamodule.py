@@ -5,6 +5,7 @@ A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,
 
 import hashlib
 import os
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from pcam.config.sections import AugConfig, CropConfig, DataConfig, SplitsConfig
+from pcam.data.augment.augmentation import Augmentation
 from pcam.data.augment.batched import BatchedAugmentation
-from pcam.data.augment.recipes import Augmentation
 from pcam.data.base import PatchSource
 from pcam.data.crop import Crop
 from pcam.data.loading import open_splits
@@ -92,7 +93,7 @@ def make_loader(
     )
 
 
-def _keep_batch(batch: Batch) -> Batch:
+def _keep_batch(batch: Any) -> Any:
     """Collate batches that are read whole."""
     return batch
 

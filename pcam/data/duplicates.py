@@ -124,8 +124,8 @@ class Deduplicated:
 def drop_duplicates(splits: Mapping[str, PatchSource], keys: PatchKeys) -> Deduplicated:
     """Keep one of each set of equal patches: the first of test, else of valid, else of train.
 
-    So no evaluated patch is also a training patch. Copies whose label differs from that of the patch
-    that is kept are counted in a warning.
+    So no evaluated patch is also a training patch. Copies whose label differs from that of the
+    patch that is kept are counted in a warning.
 
     Args:
         splits: name to labelled source, in the order train, valid, test.

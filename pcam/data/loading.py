@@ -38,8 +38,8 @@ class Splits:
         splits: name to source: train, valid, and test where the source has one.
         how: how they were split: official, random, slide, folds or file.
         duplicates: what happens to equal patches, in words.
-        left_out: name to the number of patches that were left out, as copies or because a split file
-            does not list them.
+        left_out: name to the number of patches that were left out, as copies or because a split
+            file does not list them.
     """
 
     splits: dict[str, PatchSource]
@@ -63,14 +63,14 @@ def open_source(data: DataConfig, split: str) -> PatchSource:
 def open_splits(data: DataConfig, splits: SplitsConfig, seed: int) -> Splits:
     """Open the labelled patches that a config describes.
 
-    Equal patches are those whose pixels have the same SHA-1. ``data.duplicates`` says what happens to
-    them:
+    Equal patches are those whose pixels have the same SHA-1. ``data.duplicates`` says what happens
+    to them:
 
     - ``keep``: nothing.
     - ``group``: a split that is made here keeps equal patches together, and leaves out patches that
       are equal to a test patch. Published splits stay as published.
-    - ``drop``: one of each is kept, the first of test, else of valid, else of train, so that nothing
-      that is evaluated was trained on.
+    - ``drop``: one of each is kept, the first of test, else of valid, else of train, so that
+      nothing that is evaluated was trained on.
 
     Args:
         data: the config's ``data``.
@@ -203,7 +203,8 @@ def _choose_valid(
         whole: labelled patches.
         splits: the config's ``splits``.
         provider: of the patches, for messages.
-        pixels: keys that are equal for equal patches, which then stay together; None: they need not.
+        pixels: keys that are equal for equal patches, which then stay together; None: they need
+            not.
     """
     labels = whole.labels
     assert labels is not None

@@ -35,7 +35,8 @@ class SourceProvider(Generic[ConfigT]):
     Attributes:
         config: the section ``data``.
         patch_size: side of the patches in pixels; None where it is known only from the files.
-        unlabelled_split: name of a split without labels, for pcam.predict; None where there is none.
+        unlabelled_split: name of a split without labels, for pcam.predict; None where there is
+            none.
         slides_hint: how a user gives slide names, for messages; empty where that is not possible.
     """
 

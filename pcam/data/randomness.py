@@ -56,8 +56,8 @@ class PositionStream(IntEnum):
 class Stream:
     """The random numbers of one purpose, restarted at each (epoch, patch).
 
-    Philox (Salmon et al., SC 2011) turns a key and a counter into random numbers, so any place of the
-    stream can be reached in a microsecond.
+    Philox (Salmon et al., SC 2011) turns a key and a counter into random numbers, so any place of
+    the stream can be reached in a microsecond.
     """
 
     def __init__(self, seed: int, purpose: Purpose) -> None:

@@ -1,6 +1,7 @@
 """The order in which a process reads its patches."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -11,14 +12,14 @@ from pcam.data.randomness import Purpose, draw
 BatchRequest = tuple[int, Indices]  # epoch, and the indices of a batch's patches
 
 
-class PatchOrder(Sampler[BatchRequest]):
+class PatchOrder(Sampler[Any]):
     """The batches of one process, each as (epoch, indices).
 
-    For training: a permutation by (seed, epoch), shared out to the processes in turn. The few patches
-    that would give one process more than another, and a last incomplete batch, are left out of this
-    epoch. For evaluation: every patch, in order. Where the count does not divide by the processes,
-    the first patches are repeated at the end, so that all processes take as many steps; whoever
-    gathers predictions counts each index once.
+    For training: a permutation by (seed, epoch), shared out to the processes in turn. The few
+    patches that would give one process more than another, and a last incomplete batch, are left out
+    of this epoch. For evaluation: every patch, in order. Where the count does not divide by the
+    processes, the first patches are repeated at the end, so that all processes take as many steps;
+    whoever gathers predictions counts each index once.
 
     Args:
         size: number of patches.

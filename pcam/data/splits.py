@@ -1,4 +1,4 @@
-"""Splitting patches into train and valid: stratified, by slide, in folds of slides, or by a file."""
+"""Splitting patches into train and valid: stratified, by slide, in folds, or by a file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,8 +45,8 @@ def split_stratified(labels: NDArray[np.uint8], keys: Keys, share: float, seed: 
 def split_by_slide(labels: NDArray[np.uint8], slides: Keys, share: float, seed: int) -> IsValid:
     """Split patches by whole slides.
 
-    Of many random orders of the slides, the one is kept whose first slides come nearest to the wanted
-    share of each class.
+    Of many random orders of the slides, the one is kept whose first slides come nearest to the
+    wanted share of each class.
 
     Args:
         labels: uint8 (N,).
@@ -82,8 +82,8 @@ def fold_by_slide(
 ) -> NDArray[np.int64]:
     """Assign whole slides to k folds, each class as evenly as slides allow.
 
-    Slides are taken from large to small, in an order that the seed varies. Each goes to the fold that
-    then has the least squared deviation.
+    Slides are taken from large to small, in an order that the seed varies. Each goes to the fold
+    that then has the least squared deviation.
 
     Args:
         labels: uint8 (N,).

@@ -1,6 +1,6 @@
 """Tests of the differences between networks on the same patches."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -200,18 +200,31 @@ def group_repeats(paths: Sequence[Path], names: Sequence[str]) -> dict[str, list
         names: the name of each.
     """
     repeats: dict[str, list[str]] = {}
+    seeds: dict[str, set[int]] = {}
     for path, name in zip(paths, names, strict=True):
         folder = path.parent.parent
-        if (folder / "config.yaml").is_file():
-            summary = read_json(folder / "summary.json")
-            key = repeat_key(read_config(folder), summary, folder)
-            repeats.setdefault(key, []).append(name)
+        if not (folder / "config.yaml").is_file():
+            continue
+        config = read_config(folder)
+        key = repeat_key(config, read_json(folder / "summary.json"), folder)
+        repeats.setdefault(key, []).append(name)
+        seeds.setdefault(key, set()).add(config.seed)
     groups: dict[str, list[str]] = {}
-    for members in repeats.values():
+    for key, members in repeats.items():
         if len(members) > 1:
-            label = members[0].partition(" seed")[0]
-            groups[f"{label} ({len(members)} seeds)"] = members
+            noun = "seeds" if len(seeds[key]) == len(members) else "runs"
+            label = f"{members[0].partition(' seed')[0]} ({len(members)} {noun})"
+            groups[_unique(label, groups)] = members
     return groups
+
+
+def _unique(label: str, others: Collection[str]) -> str:
+    """Return a label that is not among others: groups may differ in a key that is not shown."""
+    number, candidate = 1, label
+    while candidate in others:
+        number += 1
+        candidate = f"{label} #{number}"
+    return candidate
 
 
 Values = dict[str, dict[str, list[float]]]  # group to metric to one value per run

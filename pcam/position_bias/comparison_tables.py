@@ -20,8 +20,9 @@ HEAD = [
     "and beyond random crops",
 ]
 NOTE = (
-    "The view of a run that does not see the centre cannot be shifted. A shifted view also shows other tissue. "
-    "A run trained on random crops cannot depend on the position; the last column is what a shift costs beyond "
+    "The view of a run that does not see the centre cannot be shifted. A shifted view also shows "
+    "other tissue. A run trained on random crops cannot depend on the position; the last column is "
+    "what a shift costs beyond "
     "what it costs that run."
 )
 

@@ -1,4 +1,4 @@
-"""How a network's predictions change when its view of a patch is shifted, rotated or disturbed by noise (section 3.7)."""
+"""How predictions change if the view of a patch is shifted, rotated or disturbed by noise."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,15 @@ MAP_STEPS = 8  # steps from one side of the shift map to the other, if no step i
 
 
 def view_logodds(probe: Probe, offsets: Offsets) -> dict[str, Floats]:
-    """Return the log-odds (N,) of each kind of view: with noise, rotated, shifted to offsets (N, 2), and both."""
+    """Return the log-odds (N,) of each kind of view.
+
+    Args:
+        probe: the network and its patches.
+        offsets: (N, 2), of the shifted views.
+
+    Returns:
+        "noise"; "turn", rotated; "shift"; and "shift_turn", both.
+    """
     shifted = probe.view.crop_at(probe.patches, offsets)
     noisy = views.add_noise(probe.unshifted, probe.indices, probe.seed)
     return {
@@ -45,10 +53,10 @@ def view_changes(probe: Probe, logodds: Mapping[str, Floats]) -> dict[str, Chang
 def apply_labelling_rule(
     probe: Probe, source: PatchSource, offsets: Offsets, side: int, shifted: Floats
 ) -> LabellingRule | None:
-    """Measure what a shift changes for two readers of the true tumour masks, which need no training.
+    """Measure what a shift changes for two readers of the true tumour masks.
 
-    One applies the labelling rule to the centre of the view; it is right to change its prediction. One counts the
-    tumour pixels in the whole view; the position of the tumour has no effect on it.
+    One applies the labelling rule to the centre of the view; it is right to change its
+    prediction. One counts the tumour pixels in the whole view; their position has no effect on it.
 
     Args:
         probe: the network and its patches.
@@ -58,7 +66,8 @@ def apply_labelling_rule(
         shifted: (N,), log-odds of the shifted views.
 
     Returns:
-        Figures with intervals; None if the source has no masks or the view is smaller than the square.
+        Figures with intervals; None if the source has no masks or the view is smaller than the
+            square.
     """
     if not isinstance(source, MaskedPatchSource) or min(probe.view.shape) < side:
         return None

@@ -13,7 +13,7 @@ from pcam.runs.predictions import write_predictions
 
 
 def write_bias(result: PositionBias, folder: Path) -> None:
-    """Write a run's summary.json, predictions, and where its view can be shifted tables and figures."""
+    """Write a run's summary.json and predictions, and the tables and figures of its effects."""
     probability = expit(result.logodds)
     split = result.facts.split
     write_predictions(folder, split, result.ids, result.labels, probability, result.slides)
@@ -25,7 +25,9 @@ def write_bias(result: PositionBias, folder: Path) -> None:
 
 
 def write_comparison(comparison: BiasComparison, folder: Path) -> Path:
-    """Write bias.md, summary.json and compare/summary.json; ``write_bias`` writes each run's own files.
+    """Write bias.md, summary.json and compare/summary.json.
+
+    Each run's own files are written by ``write_bias``.
 
     Returns:
         bias.md.
@@ -57,7 +59,7 @@ def summarize_runs(comparison: BiasComparison) -> Content:
 
 
 def _write_logodds(result: PositionBias, effects: Effects, folder: Path) -> None:
-    """Write answers.csv: each patch's label, offset of the shifted view, and log-odds by kind of view."""
+    """Write answers.csv: each patch's label, offset when shifted, and log-odds by kind of view."""
     columns = ["id", "label", "row", "column", *effects.logodds]
     offsets = effects.offsets.tolist()
     rows = []

@@ -25,7 +25,7 @@ SIDES = (("positive", ORANGE, -0.13), ("negative", BLUE, 0.13))  # label, colour
 
 
 def plot_shift_map(title: str, rows: Sequence[MapRow]) -> bytes:
-    """Draw the predictions at each offset, with an outline where the whole centre square is visible.
+    """Draw the predictions at each offset, outlined where the whole centre square is visible.
 
     Returns:
         A PNG.

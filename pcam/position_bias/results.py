@@ -194,8 +194,8 @@ class BiasComparison:
     Attributes:
         names: of each run's subfolder of results.
         results: of each run.
-        beyond_random: for each run the change of AUROC by the shift, beyond that of a run trained on random crops of
-            the same size; None where there is no such run.
+        beyond_random: for each run the change of AUROC by the shift, beyond that of a run trained
+            on random crops of the same size; None where there is no such run.
         compared: tests of the differences of AUROC; None for a single run.
     """
 

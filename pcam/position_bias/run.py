@@ -1,4 +1,4 @@
-"""Whether a network's predictions depend on the position in a patch: section 3.7 of the study, with controls."""
+"""Whether predictions depend on the position in a patch: section 3.7 of the study, with controls."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,8 @@ def measure_bias(config: BiasConfig, run: Path | None = None) -> PositionBias:
         run: folder of the run; by default ``config.run``.
 
     Raises:
-        PcamError: the run, the data or a setting cannot be used, or the run's view of a patch cannot be shifted.
+        PcamError: the run, the data or a setting cannot be used, or the run's view of a patch
+            cannot be shifted.
     """
     sample = open_sample(config, Path(str(config.run)) if run is None else run)
     view = sample.view(config.reach)
@@ -77,8 +78,8 @@ def measure_runs(config: BiasConfig) -> Iterator[PositionBias]:
 def compare_runs(results: Sequence[PositionBias], folder: Path) -> BiasComparison:
     """Compare several runs on the same patches.
 
-    A run trained on random crops cannot depend on the position. What a shift costs another run beyond what it costs that
-    one is due to the position.
+    A run trained on random crops cannot depend on the position. What a shift costs another run
+    beyond what it costs that one is due to the position.
 
     Args:
         results: of ``measure_runs``, at least one.
@@ -201,7 +202,10 @@ def _examples(
 
 
 def _beyond_random(result: PositionBias, results: Sequence[PositionBias]) -> Interval | None:
-    """Return a run's change of AUROC by the shift, beyond that of a run trained on random crops of the same size."""
+    """Return what the shift costs a run's AUROC beyond what it costs a run with random crops.
+
+    None without a run that was trained on random crops of the same size.
+    """
     mode, size = result.trained_crop
     controls = [
         one.effects.logodds

@@ -72,21 +72,22 @@ def open_sample(config: BiasConfig, folder: Path) -> Sample:
     """Open a run and draw patches of the split.
 
     Raises:
-        PcamError: the run or the data cannot be used, or the patches have no labels or one class only.
+        PcamError: the run or the data cannot be used, or the patches have no labels or one class.
     """
     run = open_run(folder)
     data, splits = resolve_data(run.config, config)
     source = open_split(data, splits, config.seed, config.split)
     if source.labels is None:
         raise DataError(
-            f"split={config.split}: these patches have no labels, which positional bias is measured by"
+            f"split={config.split}: these patches have no labels; positional bias is measured by label"
         )
     indices = _draw_indices(len(source), config.patches, config.seed)
     patches = source.read(indices)
     labels = source.labels[indices]
     if len(set(labels.tolist())) < 2:
         raise DataError(
-            f"split={config.split}: the {len(indices)} patches have one class only; set a larger patches="
+            f"split={config.split}: the {len(indices)} patches have one class only; "
+            "set a larger patches="
         )
     side = min(patches.shape[1:3])
     if config.centre >= side:
@@ -111,7 +112,7 @@ def open_sample(config: BiasConfig, folder: Path) -> Sample:
 
 
 def _draw_indices(available: int, count: int, seed: int) -> Indices:
-    """Draw at most ``count`` patches, in random order, so that the first of them are a sample too."""
+    """Draw at most ``count`` patches in random order: the first of them are a sample too."""
     generator = draw(seed, Purpose.POSITION, PositionStream.SAMPLE)
     chosen = np.sort(generator.choice(available, min(count, available), replace=False))
     return draw(seed, Purpose.POSITION, PositionStream.SAMPLE_ORDER).permutation(chosen)

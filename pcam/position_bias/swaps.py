@@ -53,8 +53,8 @@ def measure_swaps(probe: Probe, swapped: Mapping[Swap, Pixels]) -> list[SwapRow]
         swapped: result of ``swap_regions``.
 
     Returns:
-        A row for each swap, and for each region the contrast of another positive with another negative: both have the
-        same cut, whose effect cancels.
+        A row for each swap, and for each region the contrast of another positive with another
+        negative: both have the same cut, whose effect cancels.
     """
     logodds = {swap: probe.logodds(probe.view_of(patches)) for swap, patches in swapped.items()}
     rows: list[SwapRow] = []

@@ -157,14 +157,14 @@ def _findings(effects: Effects) -> list[str]:
     )
     if effects.labelling_rule is None:
         lines.append(
-            "A shifted view also shows other tissue. A run with crop=random, which cannot depend on "
-            "the position, shows what that costs."
+            "A shifted view also shows other tissue. A run with crop=random, which cannot depend "
+            "on the position, shows what that costs."
         )
     else:
         lines += _labelling_rule_lines(effects.labelling_rule)
     if len(effects.swaps) not in (0, 2 * len(SWAPS)):
         lines.append(
-            "One class has a single patch: the rows with a region of another patch of it are left out below."
+            "One class has a single patch: rows with a region of another patch of it are missing."
         )
     return lines
 
@@ -182,13 +182,17 @@ def _verdict(auroc: Interval) -> str:
 
 def _labelling_rule_lines(rule: LabellingRule) -> list[str]:
     unchanged = _share(rule["unchanged"])
+    same = _share(rule["agreement_where_unchanged"])
+    elsewhere = _share(rule["agreement_where_changed"])
+    whole_view = format_difference(rule["tumour_share"])
+    centre_only = format_difference(rule["centre_only"])
     return [
-        f"By the labelling rule, the centre of the shifted view keeps its label in {unchanged} of them;",
-        f"  there the network's prediction is the same in {_share(rule['agreement_where_unchanged'])},",
-        f"  elsewhere, where a change is correct, in {_share(rule['agreement_where_changed'])}.",
-        "A shifted view also shows other tissue. What that costs a reader of the true tumour mask, by the same labels:",
-        f"  one who counts tumour in the whole view: AUROC {format_difference(rule['tumour_share'])}",
-        f"  one who looks at the centre of the view: AUROC {format_difference(rule['centre_only'])}",
+        f"By the labelling rule, the centre of the shifted view keeps its label in {unchanged};",
+        f"  there the network's prediction is the same in {same},",
+        f"  elsewhere, where a change is correct, in {elsewhere}.",
+        "A shifted view also shows other tissue. What that costs a reader of the true tumour mask:",
+        f"  one who counts tumour in the whole view: AUROC {whole_view}",
+        f"  one who looks at the centre of the view: AUROC {centre_only}",
     ]
 
 

@@ -26,9 +26,10 @@ class View:
     Attributes:
         height: of the patches, pixels.
         width: of the patches, pixels.
-        size: side of the square that is seen; None: the whole patch, which is mirrored at its edges when shifted.
-        reach: the largest shift of a whole patch, pixels. It has no effect on a square, which can be at any
-            place where it fits.
+        size: side of the square that is seen; None: the whole patch, which is mirrored at its edges
+            when shifted.
+        reach: the largest shift of a whole patch, pixels. It has no effect on a square, which can
+            be at any place where it fits.
     """
 
     height: int
@@ -40,7 +41,8 @@ class View:
         side = min(self.height, self.width)
         if self.size is not None and self.size > side:
             raise ConfigError(
-                f"crop.size={self.size} is larger than the patches ({self.width}x{self.height} pixels)"
+                f"crop.size={self.size} is larger than the patches, "
+                f"{self.width}x{self.height} pixels"
             )
         if not 0 < self.reach < side:
             raise ConfigError(
@@ -90,7 +92,7 @@ class View:
         return offsets
 
     def grid(self, step: int) -> Offsets:
-        """Return a grid of offsets with a distance of ``step`` pixels that includes the middle, (k, 2)."""
+        """Return a grid of offsets (k, 2), ``step`` pixels apart, that includes the middle."""
         rows, columns = (
             np.arange(-(-low // step), high // step + 1) * step
             for low, high in zip(self.low.tolist(), self.high.tolist(), strict=True)
@@ -188,7 +190,8 @@ def draw_partners(
         seed: of the draws.
 
     Returns:
-        (n,), positions in ``labels``, never the patch itself. Empty if fewer than two patches have the label.
+        (n,), positions in ``labels``, never the patch itself. Empty if fewer than two patches have
+        the label.
     """
     candidates = np.flatnonzero(labels == label)
     if len(candidates) < 2:

@@ -1,4 +1,4 @@
-"""What the tables of the report share: names of networks, figures with intervals, differences and their notes."""
+"""Cells that the report's tables share: networks, figures with intervals, differences."""
 
 from collections.abc import Mapping, Sequence
 
@@ -60,7 +60,7 @@ def figure_cell(figure: Mapping[str, float | None]) -> str:
 
 
 def figures_cell(figures: Sequence[Mapping[str, float | None]]) -> str:
-    """Return one run's figure with its interval, or the mean and standard deviation of several runs."""
+    """Return one run's figure with its interval, or mean and standard deviation of several runs."""
     if len(figures) == 1:
         return figure_cell(figures[0])
     known = [figure["value"] for figure in figures if figure["value"] is not None]
@@ -90,8 +90,8 @@ def difference_note(table: Table, differences: Sequence[Difference | None]) -> s
     sentences = []
     if "p (Holm)" in table.head:
         bootstrap = (
-            "The difference is of the mean AUROCs; its interval and p are from the paired bootstrap "
-            "(other patches, the same runs)"
+            "The difference is of the mean AUROCs; its interval and p are from the paired "
+            "bootstrap (other patches, the same runs)"
         )
         if "over seeds" in table.head:
             bootstrap += ", over seeds from the paired t-test (the same patches, other seeds)"

@@ -1,4 +1,4 @@
-"""Jobs side by side: their predictions of the same patches, and differences between groups of them."""
+"""Jobs side by side: their predictions of the same patches, and differences between groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,10 +26,11 @@ class Difference:
 
     Attributes:
         patches: by the paired bootstrap: other patches, the same runs.
-        seeds: by the paired t-test: the same patches, other seeds; None with fewer than two seeds in common.
+        seeds: by the paired t-test: the same patches, other seeds; None with fewer than two seeds
+            in common.
         p: of ``patches``, corrected where the difference is one of several.
         seeds_p: of ``seeds``, likewise; NaN without.
-        only_shared_seeds: whether runs were left out because the other group has no run of their seed.
+        only_shared_seeds: whether runs were left out, as the other group has no run of their seed.
     """
 
     patches: Estimate
@@ -44,7 +45,7 @@ class StudyPredictions:
     """The predictions of a study's jobs, by their folders.
 
     Attributes:
-        predictions: of the jobs that can be compared; those of the same patches are in the same order.
+        predictions: of the jobs that can be compared, in the same order for the same patches.
         group: number of their patches, equal for the same patches.
         problem: why the others cannot be compared.
     """
@@ -138,7 +139,10 @@ class Study:
     def comparable_sides(
         self, first: Sequence[Job], second: Sequence[Job]
     ) -> tuple[list[Job], list[Job]] | None:
-        """Return the jobs of two groups that can be compared; None if there are none or their patches differ."""
+        """Return the jobs of two groups that can be compared.
+
+        None if a group has none, or their patches differ.
+        """
         one, other = self.comparable(first), self.comparable(second)
         if not one or not other:
             return None
@@ -224,7 +228,7 @@ def auroc_of(job: Job, split: str) -> float:
 
 
 def correct_p_values(differences: Sequence[Difference | None]) -> list[Difference | None]:
-    """Return differences with p corrected by Holm's method: those by patches and those by seeds separately."""
+    """Return differences with p corrected by Holm's method, by patches and by seeds separately."""
     known = [one for one in differences if one is not None]
     patches = iter(holm([one.p for one in known]))
     seeds = iter(holm([one.seeds_p for one in known if one.seeds is not None]))

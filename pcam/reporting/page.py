@@ -1,4 +1,4 @@
-"""The parts of a page: text, tables, pictures and commands in sections. Templates and Markdown show them."""
+"""The parts of a page: text, tables, pictures and commands, in sections."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,8 +1,11 @@
-"""The figures of the study, for comparison. Its AUROCs are of Kaggle's test set unless a comment says otherwise."""
+"""The figures of the study, for comparison.
+
+Its AUROCs are of Kaggle's test set unless a comment says otherwise.
+"""
 
 from collections.abc import Collection
 
-# Table 1: VGG-16 on its validation patches. The study does not say which split the AUROC belongs to.
+# Table 1: VGG-16 on its validation patches. The study does not say which split the AUROC is of.
 # One column of the table has an accuracy of 0.9145, the other 0.8891.
 TABLE1 = {
     "nll": 0.5159,
@@ -37,7 +40,10 @@ TABLE3 = {
 }
 VOTE = 0.89  # majority vote
 
-TEST_SET_NOTE = "The study's figures are of Kaggle's test set: they cannot be compared with figures of other patches."
+TEST_SET_NOTE = (
+    "The study's figures are of Kaggle's test set: "
+    "they cannot be compared with figures of other patches."
+)
 RESNET50_NOTE = (
     'The study contradicts itself: its Table 3 gives ResNet-50 "w/ transforms" 0.836, '
     "which its Table 2 gives without augmentation (0.8977 with)."

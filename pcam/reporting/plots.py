@@ -198,7 +198,7 @@ def plot_operating(groups: Mapping[str, OperatingLines], title: str) -> bytes:
 
 
 def plot_trials(trials: Trials) -> bytes:
-    """Draw the valid AUROC of a search's trials: by trial with the best so far, and by each varied key.
+    """Draw the valid AUROC of a search by trial, with the best so far, and by each varied key.
 
     Returns:
         A PNG.

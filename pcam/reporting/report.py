@@ -94,7 +94,10 @@ def build_tables(study: Study) -> list[Section]:
 
 
 def available_split(jobs: Sequence[Job], split: str) -> str:
-    """Return the split that was asked for, or valid if no job has figures of it, as for data without test labels."""
+    """Return the split that was asked for, or valid if no job has figures of it.
+
+    Data without labels of test has none.
+    """
     summaries = [job.summary for job in jobs if job.summary is not None]
     if summaries and not any(split in summary for summary in summaries):
         return "valid"

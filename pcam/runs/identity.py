@@ -99,7 +99,7 @@ CHANGEABLE = frozenset(
 # Keys whose values are tables with names of a user's own.
 _TABLES = ("model.kwargs", "model.at_scale", "optimizer.kwargs", "trainer.prune.at_scale")
 
-_OBSERVER_SECTIONS = ("logger", "attribution")
+_OBSERVER_SECTIONS = ("logger", "attribution", "callbacks.attribution")
 
 
 def listed_key(key: str) -> str | None:
@@ -124,9 +124,8 @@ def key_class(key: str) -> KeyClass:
     listed = listed_key(key)
     if listed is not None:
         return KEYS[listed]
-    if key.partition(".")[0] in _OBSERVER_SECTIONS:
-        return KeyClass.OBSERVER
-    return KeyClass.RESULT
+    observes = any(f"{key}.".startswith(f"{section}.") for section in _OBSERVER_SECTIONS)
+    return KeyClass.OBSERVER if observes else KeyClass.RESULT
 
 
 def identity_table() -> list[tuple[str, str]]:

@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
 Identity = Mapping[str, object]
 
+MAX_LABEL_KEYS = 5  # single runs that differ in more keys are labelled by their folders
+
 
 def label_jobs(jobs: Sequence[Job]) -> list[Job]:
     """Return jobs with ``varies`` and ``label``: what differs between them.
 
     In a sweep these are the overrides that not all of its jobs have. In a search they are all
-    overrides of a trial. Of single runs they are the keys that differ.
+    overrides of a trial. Of single runs they are the keys that differ, or if these are too many to
+    read, none: their folders are their labels.
     """
     configs = [job.config for job in jobs if job.config is not None and job.sweep is None]
     keys = varied_keys(configs)
+    if len(keys) > MAX_LABEL_KEYS:
+        keys = []
     sweeps = {job.folder.parent for job in jobs if job.sweep is not None}
     labelled = []
     for job in jobs:

@@ -1,46 +1,62 @@
-"""Networks whose right maps are known by hand."""
+"""Small networks, some of them with maps that are known by hand."""
+
+import copy
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 
 from pcam.attribution.explainer import Explainer
+from pcam.attribution.layers import named_layers
 from pcam.attribution.options import Options
-from pcam.attribution.scorer import Scorer, layers
+from pcam.attribution.scorer import Scorer
 from pcam.models.network import Network
 
 HEAD = {"pool": "avg", "hidden": None, "dropout": 0.0, "batch_norm": False}
 
 
-def network(name: str = "test_resnet", **settings: object) -> Network:
+@cache
+def build_network(name: str, pool: str, input_size: int | None) -> Network:
     torch.manual_seed(0)
-    given = {
-        "name": name, "kwargs": {}, "input_size": None, "interpolation": "bilinear", "mean": 0.5, "std": 0.25,
-        "head": HEAD, "outputs": 2, **settings,
-    }  # fmt: skip
-    return Network(**given).eval()
+    return Network(
+        name=name,
+        kwargs={},
+        input_size=input_size,
+        interpolation="bilinear",
+        mean=0.5,
+        std=0.25,
+        head={**HEAD, "pool": pool},
+        outputs=2,
+    ).eval()
+
+
+def make_network(
+    name: str = "test_resnet", pool: str = "avg", input_size: int | None = None
+) -> Network:
+    """Return a network with random weights; each network is built once and copied."""
+    return copy.deepcopy(build_network(name, pool, input_size))
 
 
 def with_backbone(backbone: nn.Module, head: nn.Module) -> Network:
-    made = network()
-    made.backbone, made.head = backbone, head
-    return made.eval()
+    network = make_network()
+    network.backbone, network.head = backbone, head
+    return network.eval()
 
 
-class Weighted(nn.Module):
-    """Each pixel times a weight of its own: (B, 3, H, W) to (B, 1)."""
+class WeightedSum(nn.Module):
+    """Each pixel times its own weight: (B, 3, H, W) to (B, 1)."""
 
     def __init__(self, size: int = 16) -> None:
         super().__init__()
-        self.weight = nn.Parameter(
-            torch.randn(3, size, size, generator=torch.Generator().manual_seed(1))
-        )
+        generator = torch.Generator().manual_seed(1)
+        self.weight = nn.Parameter(torch.randn(3, size, size, generator=generator))
 
     def forward(self, x: Tensor) -> Tensor:
         return (x * self.weight).sum((1, 2, 3))[:, None]
 
 
 class Centre(nn.Module):
-    """Looks at the centre 32x32 of 96 and at nothing else: masked there, a convolution of one pixel, ReLU, the mean."""
+    """Sees the centre 32x32 of 96 only: a mask, a convolution of one pixel, ReLU, the mean."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,26 +72,49 @@ class Centre(nn.Module):
         return self.act(self.conv(x * self.mask)).mean((2, 3))
 
 
-def linear() -> Network:
+def linear_network() -> Network:
     head = nn.Linear(1, 1)
     head.weight.data, head.bias.data = torch.ones(1, 1), torch.full((1,), 0.3)
-    return with_backbone(Weighted(), head)
+    return with_backbone(WeightedSum(), head)
 
 
-def centred() -> Network:
+def centre_network() -> Network:
     head = nn.Linear(8, 1, bias=False)
     head.weight.data = torch.ones(1, 8)
     return with_backbone(Centre(), head)
 
 
-def explainer(
-    net: Network, layer: str | None = None, references: Tensor | None = None, **options: object
+def convolutional_network(activation: nn.Module) -> Network:
+    """A convolution, an activation, the mean."""
+    torch.manual_seed(0)
+    backbone = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), activation, nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    return with_backbone(backbone, nn.Linear(8, 1))
+
+
+class FunctionalReLU(nn.Module):
+    """A ReLU that is a function, not a module of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.relu(x)
+
+
+def make_explainer(
+    network: Network,
+    layer: str | None = None,
+    references: Tensor | None = None,
+    **options: object,
 ) -> Explainer:
-    scorer = Scorer(net)
-    module = scorer.network.backbone if layer is None else layers(scorer.network)[layer]
+    scorer = Scorer(network)
+    module = scorer.network.backbone if layer is None else named_layers(scorer.network)[layer]
     references = torch.zeros(1, 3, 1, 1) if references is None else references
     return Explainer(scorer, module, Options(**options), references)
 
 
-def patches(count: int, size: int = 16, seed: int = 0) -> Tensor:
+def random_patches(count: int, size: int = 16, seed: int = 0) -> Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def make_maps(explainer: Explainer, method: str, x: Tensor) -> Tensor:
+    return explainer.maps(method, x, torch.arange(len(x))).values

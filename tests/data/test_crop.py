@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from pcam.data.crop import Crop
+from pcam.data.crop import Crop, centre_square
 from pcam.errors import ConfigError, DataError
+from tests.data.configs import data_config
 
-# a patch whose pixels are its own coordinates: what was cut can be read off
+# patches whose pixels are their own coordinates, so that a crop shows its place
 ROWS, COLUMNS = np.mgrid[:96, :96].astype(np.uint8)
 PATCHES = np.stack([np.stack([ROWS, COLUMNS, np.full_like(ROWS, i)], -1) for i in range(64)])
 INDICES = np.arange(64)
@@ -43,16 +44,21 @@ def test_random_reaches_every_offset() -> None:
     assert counts.max() < 130
 
 
-def test_bad_settings_are_told() -> None:
+def test_bad_settings_are_errors() -> None:
     with pytest.raises(DataError, match="crop.size=97 is larger than the patches"):
         Crop("center", 97)(PATCHES, INDICES, 0)
-    with pytest.raises(ConfigError, match="needs a size"):
-        Crop("random")
-    with pytest.raises(ConfigError, match="did you mean center"):
-        Crop("centre", 32)
+    with pytest.raises(ConfigError, match=r"crop\.train=random needs crop\.size"):
+        data_config("crop=random", "crop.size=null")
+    with pytest.raises(ConfigError, match=r"crop\.train=centre .*random"):
+        data_config("crop=center", "crop.train=centre")
 
 
-def test_a_ring_holds_nothing_of_the_centre() -> None:
+def test_a_centre_square_larger_than_the_patch_is_all_of_it() -> None:
+    assert centre_square(32, 96, 96).sum() == 32 * 32
+    assert centre_square(200, 96, 96).all()
+
+
+def test_a_ring_shows_nothing_of_the_centre() -> None:
     patches = np.random.default_rng(0).integers(0, 256, (6, 96, 96, 3), np.uint8)
     ring = Crop("ring", 32)(patches, np.arange(6), 0)
     square = np.zeros((96, 96), bool)
@@ -62,5 +68,5 @@ def test_a_ring_holds_nothing_of_the_centre() -> None:
     other = patches.copy()
     other[:, square] = 255 - other[:, square]
     assert (Crop("ring", 32)(other, np.arange(6), 0) == ring).all()
-    with pytest.raises(DataError, match="holds nothing"):
+    with pytest.raises(DataError, match="is empty"):
         Crop("ring", 96)(patches, np.arange(6), 0)

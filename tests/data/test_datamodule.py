@@ -5,18 +5,16 @@ import pytest
 import torch
 
 from pcam.data.base import MaskedPatchSource
-from pcam.data.datamodule import PatchDataModule, PatchOrder, fingerprint
+from pcam.data.datamodule import PatchDataModule, fingerprint, resolve_num_workers
+from pcam.data.sampling import PatchOrder
 from pcam.data.sources.synthetic.source import SyntheticSource
-from pcam.errors import ConfigError, DataError
-from tests.run import composed
+from pcam.errors import ConfigError
+from tests.data.configs import data_module
 
 
 def data(*overrides: str) -> PatchDataModule:
     sizes = [] if "data=folder" in overrides else ["data.train=50", "data.valid=20", "data.test=20"]
-    config = composed(*sizes, "data.batch_size=16", *overrides)
-    return PatchDataModule(
-        config["data"], config["splits"], config["crop"], config["aug"], config["seed"]
-    )
+    return data_module(*sizes, "data.batch_size=16", *overrides)
 
 
 def epoch_of(
@@ -97,21 +95,21 @@ def flat(order: PatchOrder) -> list[int]:
 
 
 @pytest.mark.parametrize(("size", "world"), [(1001, 2), (1001, 3), (64, 4), (3, 4), (7, 1)])
-def test_trap_distributed_evaluation_deals_each_patch_and_even_steps(size: int, world: int) -> None:
-    dealt = [flat(PatchOrder(size, 16, 0, False, rank, world)) for rank in range(world)]
-    assert {i for part in dealt for i in part} == set(range(size))
-    assert len({len(part) for part in dealt}) == 1
+def test_trap_distributed_evaluation_reads_each_patch_in_even_steps(size: int, world: int) -> None:
+    shares = [flat(PatchOrder(size, 16, 0, False, rank, world)) for rank in range(world)]
+    assert {i for part in shares for i in part} == set(range(size))
+    assert len({len(part) for part in shares}) == 1
 
 
-def test_distributed_training_deals_each_patch_once_in_another_order_each_epoch() -> None:
-    def dealt(epoch: int) -> list[list[int]]:
+def test_distributed_training_reads_each_patch_once_in_another_order_each_epoch() -> None:
+    def shares(epoch: int) -> list[list[int]]:
         return [flat(PatchOrder(101, 10, 0, True, rank, 2, lambda: epoch)) for rank in range(2)]
 
-    first = dealt(0)
+    first = shares(0)
     assert [len(part) for part in first] == [50, 50]
     assert len(set(first[0]) | set(first[1])) == 100
-    assert dealt(1) != first
-    assert dealt(0) == first
+    assert shares(1) != first
+    assert shares(0) == first
 
 
 def test_limit_draws_by_the_seed_and_keeps_labels_ids_and_masks_together() -> None:
@@ -127,10 +125,10 @@ def test_limit_draws_by_the_seed_and_keeps_labels_ids_and_masks_together() -> No
     assert other["train"].ids != limited.ids
     assert (
         other["valid"].ids == data("data.limit=7").sources["valid"].ids
-    )  # seeds are measured on the same patches
+    )  # seeds are evaluated on the same patches
 
 
-def test_fingerprint_tells_data_apart() -> None:
+def test_different_data_has_another_fingerprint() -> None:
     prints = {fingerprint(SyntheticSource("train", 50, seed)) for seed in (0, 0, 1)}
     assert len(prints) == 2
     assert fingerprint(SyntheticSource("train", 49)) not in prints
@@ -149,12 +147,18 @@ def test_a_folder_of_images_of_any_size(folder_root: Path) -> None:
     assert (other.labels != source.labels).all()
 
 
-def test_bad_settings_are_told() -> None:
-    with pytest.raises(DataError, match="data.limit=0"):
+def test_bad_settings_are_errors() -> None:
+    with pytest.raises(ConfigError, match="data.limit=0"):
         data("data.limit=0")
     with pytest.raises(ConfigError, match="data.num_workers=-1"):
         data("data.num_workers=-1")
     with pytest.raises(ConfigError, match="data.batch_size=0"):
         data("data.batch_size=0")
-    with pytest.raises(ConfigError, match="unknown key data.slide; did you mean slides"):
+    with pytest.raises(ConfigError, match="unknown key data.slide; did you mean .*slides"):
         data("+data.slide=3")
+
+
+def test_workers_are_a_number_or_chosen_for_the_machine() -> None:
+    assert resolve_num_workers(3) == 3
+    if not torch.cuda.is_available():
+        assert resolve_num_workers("auto") == 0

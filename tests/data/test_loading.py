@@ -1,20 +1,21 @@
 import numpy as np
 import pytest
 
-from pcam.data import loading as module
-from pcam.data.audit.survey import digests
-from pcam.data.base import MaskedPatchSource
-from pcam.data.loading import Splits, describe_splits, open_splits
+from pcam.data import duplicates as module
+from pcam.data.base import MaskedPatchSource, PatchSource
+from pcam.data.duplicates import digests
+from pcam.data.loading import Splits, describe_splits, open_source
+from pcam.data.provider import source_provider
+from pcam.data.sources.synthetic.registration import SyntheticData
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError, DataError
-from tests.run import composed
+from tests.data.configs import data_config, split_data
 
 SMALL = ["data.train=60", "data.valid=30", "data.test=20", "data.slides=8"]
 
 
 def opened(*words: str) -> Splits:
-    config = composed(*SMALL, *words)
-    return open_splits(config["data"], config["splits"], config["seed"])
+    return split_data(*SMALL, *words)
 
 
 def pixels(source: object) -> set[bytes]:
@@ -34,7 +35,7 @@ def test_published_splits_stay_as_published() -> None:
 
 
 @pytest.mark.parametrize("how", ["random", "slide", "folds"])
-def test_train_and_valid_dealt_anew_leave_test_alone(how: str) -> None:
+def test_train_and_valid_split_anew_leave_test_alone(how: str) -> None:
     found = opened(f"splits={how}").splits
     train, valid = set(found["train"].ids), set(found["valid"].ids)
     assert found["test"].ids == SyntheticSource("test", 20).ids
@@ -46,11 +47,11 @@ def test_train_and_valid_dealt_anew_leave_test_alone(how: str) -> None:
         assert isinstance(part, MaskedPatchSource)
         for i in (0, len(part) - 1):
             split, _, number = part.ids[i].partition("-")
-            made, place = SyntheticSource(split, 60, slides=8), np.array([int(number)])
-            assert (part.read(np.array([i])) == made.read(place)).all(), name
-            assert (part.masks(np.array([i])) == made.masks(place)).all()
-            assert part.labels[i] == made.labels[place]
-            assert part.groups[i] == made.groups[place[0]]
+            whole, place = SyntheticSource(split, 60, slides=8), np.array([int(number)])
+            assert (part.read(np.array([i])) == whole.read(place)).all(), name
+            assert (part.masks(np.array([i])) == whole.masks(place)).all()
+            assert part.labels[i] == whole.labels[place]
+            assert part.groups[i] == whole.groups[place[0]]
 
 
 def test_the_folds_of_a_sweep_cover_every_patch_once() -> None:
@@ -66,7 +67,7 @@ def test_the_folds_of_a_sweep_cover_every_patch_once() -> None:
     )
 
 
-def test_a_split_that_was_written_is_given_again(tmp_path: object) -> None:
+def test_a_written_split_can_be_used_again(tmp_path: object) -> None:
     first = opened("splits=slide").splits
     file = tmp_path / "s.csv"
     file.write_text(
@@ -88,7 +89,7 @@ def test_a_split_that_was_written_is_given_again(tmp_path: object) -> None:
 
 
 class Copies(SyntheticSource):
-    """Made patches of which some are copies: 3 of train within train, 2 of train in test, 1 of valid in train."""
+    """Patches with copies: 3 of train within train, 2 of train in test, 1 of valid in train."""
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         patches = super().read(indices)
@@ -106,12 +107,10 @@ class Copies(SyntheticSource):
 
 @pytest.fixture
 def copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    def split(split: str, train: int, valid: int, test: int, data_seed: int, **made):
-        return Copies(
-            split, {"train": train, "valid": valid, "test": test}[split], data_seed, **made
-        )
+    def open_copies(self: SyntheticData, split: str) -> PatchSource:
+        return Copies(split, getattr(self.config, split), slides=self.config.slides)
 
-    monkeypatch.setattr(module, "SOURCES", {"synthetic": split})
+    monkeypatch.setattr(SyntheticData, "open", open_copies)
 
 
 @pytest.mark.usefixtures("copies")
@@ -119,40 +118,37 @@ def test_copies_are_kept_or_dropped_as_the_key_says() -> None:
     kept = opened()
     assert len(kept.splits["train"]) == 60
     assert kept.left_out == {}
-    assert (
-        describe_splits(kept) == "official; equal patches stay as they are, uncounted"
-    )  # never in silence
+    assert describe_splits(kept) == "official; equal patches are kept, and not counted"
     dropped = opened("data.duplicates=drop")
     assert dropped.left_out == {"train": 3 + 2 + 1}
     assert (
-        describe_splits(dropped) == "official; of equal patches one is kept; left out: 6 of train"
+        describe_splits(dropped)
+        == "official; one of each set of equal patches is kept; left out: 6 of train"
     )
     assert not set(dropped.splits["train"].ids) & {f"train-{i:06d}" for i in (5, 6, 7, 10, 11, 20)}
     assert len(dropped.splits["valid"]) == 30
     assert len(dropped.splits["test"]) == 20
     both = [pixels(source) for source in dropped.splits.values()]
     assert sum(map(len, both)) == len(set.union(*both)) == 104
-    with pytest.raises(
-        ConfigError, match=r"data\.duplicates=forget is not known; there is keep, group, drop"
-    ):
-        opened("data.duplicates=forget")
+    with pytest.raises(ConfigError, match=r"data\.duplicates=merge"):
+        opened("data.duplicates=merge")
 
 
 @pytest.mark.usefixtures("copies")
-def test_copies_are_never_on_both_sides_of_a_split_made_here() -> None:
+def test_copies_are_never_in_both_train_and_valid_of_a_new_split() -> None:
     assert opened("splits=random").left_out == {"train and valid, as copies of test": 2}
-    apart = 0
+    separated = 0
     for how in ("random", "slide", "folds"):
         for seed in range(6):
             found = opened(f"splits={how}", f"splits.seed={seed}").splits
             assert not pixels(found["train"]) & pixels(found["valid"])
             assert not (pixels(found["train"]) | pixels(found["valid"])) & pixels(found["test"])
             loose = opened(f"splits={how}", f"splits.seed={seed}", "data.duplicates=keep").splits
-            apart += bool(pixels(loose["train"]) & pixels(loose["valid"]))
-    assert apart > 0  # which they would be
+            separated += bool(pixels(loose["train"]) & pixels(loose["valid"]))
+    assert separated > 0  # data.duplicates=keep does separate them
 
 
-def test_no_patch_is_digested_twice_and_kaggle_s_not_at_all(
+def test_no_patch_is_digested_twice_and_those_of_kaggle_not_at_all(
     kaggle_root: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
@@ -167,30 +163,52 @@ def test_no_patch_is_digested_twice_and_kaggle_s_not_at_all(
         20,
         30,
         60,
-    ]  # test, valid, train: for what test holds too, for the deal, and for the copies
+    ]  # each split once: for copies of test patches, for the split, and to drop copies
     read.clear()
-    config = composed("data=kaggle", f"data.root={kaggle_root}")
-    found = open_splits(config["data"], config["splits"], 0).splits
+    found = split_data("data=kaggle", f"data.root={kaggle_root}").splits
     assert read == []
     assert not pixels(found["train"]) & pixels(found["valid"])
 
 
-def test_a_split_that_cannot_be_says_why(kaggle_root: object) -> None:
+def test_an_impossible_split_is_an_error(kaggle_root: object) -> None:
     def kaggle(how: str) -> Splits:
-        config = composed("data=kaggle", f"data.root={kaggle_root}", f"splits={how}")
-        return open_splits(config["data"], config["splits"], 0)
+        return split_data("data=kaggle", f"data.root={kaggle_root}", f"splits={how}")
 
     assert kaggle("auto").how == "random"
     with pytest.raises(
-        ConfigError, match=r"data=kaggle comes without a valid split; splits=random or slide"
+        ConfigError, match=r"data=kaggle has no valid split; set splits=random or splits=slide"
     ):
         kaggle("official")
     with pytest.raises(
         DataError,
-        match=r"cannot be split by slide; splits=random, or give the names .*data\.slide_csv",
+        match=r"the slides of data=kaggle are not known; set splits=random, or give slide names:"
+        r" data\.slide_csv",
     ):
         kaggle("slide")
-    with pytest.raises(ConfigError, match=r"splits\.fold=5; the folds are 0 to 4"):
+    with pytest.raises(ConfigError, match=r"splits\.fold=5 must be from 0 to 4"):
         opened("splits=folds", "splits.fold=5")
-    with pytest.raises(ConfigError, match=r"unknown key splits\.shares; did you mean share"):
+    with pytest.raises(ConfigError, match=r"unknown key splits\.shares"):
         opened("splits=random", "+splits.shares=0.1")
+
+
+def test_a_source_answers_what_is_special_about_it() -> None:
+    synthetic = source_provider(data_config().data)
+    anywhere = source_provider(data_config("data.place=anywhere").data)
+    kaggle = source_provider(data_config("data=kaggle").data)
+    folder = source_provider(data_config("data=folder").data)
+    assert [one.centre_labelled for one in (synthetic, anywhere, kaggle, folder)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert [one.unlabelled_split for one in (synthetic, kaggle)] == [None, "predict"]
+    assert [one.patch_size for one in (synthetic, folder)] == [96, None]
+    assert synthetic.published_splits == ("train", "valid", "test")
+    assert kaggle.published_splits == ("train",)
+    assert synthetic.submission(["a"], np.array([0.5]), "class") is None
+
+
+def test_a_source_without_patches_is_an_error() -> None:
+    with pytest.raises(DataError, match="data=synthetic: valid has no patches"):
+        open_source(data_config("data.valid=0").data, "valid")

@@ -24,7 +24,8 @@ def test_neighbouring_patches_are_not_correlated() -> None:
 
 
 def test_long_streams_of_neighbours_do_not_overlap() -> None:
-    # Philox counts upwards in its first word; epoch and patch lie in other words, so no stream runs into the next.
+    # Philox counts upwards in its first word; epoch and patch lie in other words, so no stream runs
+    # into the next.
     a, b = (draw(0, Purpose.ORDER, 0, patch).integers(1 << 62, size=20_000) for patch in (0, 1))
     assert len(np.intersect1d(a, b)) == 0
 

@@ -1,9 +1,9 @@
-"""The evaluate door on a small run: figures, the rule that reads them, and the pictures."""
+"""``pcam.evaluate`` on a small run: metrics, threshold, calibration and figures."""
 
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,165 +16,171 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from tests.conftest import SMALL, TINY
-from tests.run import run_command, train
+from tests.run import run_command
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    train(folder, *TINY, *SMALL, "trainer.max_epochs=1")
-    return folder
+class Result(NamedTuple):
+    summary: dict
+    label: np.ndarray
+    probability: np.ndarray
 
 
-def evaluated(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str
-) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """Return the summary, labels and probabilities that the door leaves."""
+def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and probabilities of a csv."""
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    label = np.array([int(row["label"]) for row in rows])
+    return label, np.array([float(row["probability"]) for row in rows])
+
+
+def run_evaluate(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> Result:
+    """Run the command; return what it writes."""
     run_command(monkeypatch, folder, "evaluate", "resamples=100", "hydra.run.dir=out", *words)
     summary = json.loads((folder / "out" / "summary.json").read_text())
     (path,) = (folder / "out" / "predictions").glob("*.csv")
-    with path.open() as file:
-        rows = list(csv.DictReader(file))
+    label, probability = read_predictions(path)
     path.unlink()
-    return (
-        summary,
-        np.array([int(row["label"]) for row in rows]),
-        np.array([float(row["probability"]) for row in rows]),
-    )
+    return Result(summary, label, probability)
 
 
-def test_the_figures_are_those_of_the_predictions(
+def test_the_metrics_are_those_of_the_predictions(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    summary, label, probability = evaluated(monkeypatch, tmp_path, f"run={run}")
-    figures = {name: figure["value"] for name, figure in summary["test"].items()}
-    assert figures["auroc"] == pytest.approx(roc_auc_score(label, probability), abs=1e-6)
-    assert figures["average_precision"] == pytest.approx(
-        average_precision_score(label, probability), abs=1e-6
-    )
-    assert figures["balanced_accuracy"] == pytest.approx(
-        balanced_accuracy_score(label, probability >= 0.5), abs=1e-6
-    )
-    assert figures["brier"] == pytest.approx(brier_score_loss(label, probability), abs=1e-6)
-    assert figures["nll"] == pytest.approx(log_loss(label, probability), abs=1e-6)
+    summary, label, probability = run_evaluate(monkeypatch, tmp_path, f"run={run}")
+    expected = {
+        "auroc": roc_auc_score(label, probability),
+        "average_precision": average_precision_score(label, probability),
+        "balanced_accuracy": balanced_accuracy_score(label, probability >= 0.5),
+        "brier": brier_score_loss(label, probability),
+        "nll": log_loss(label, probability),
+    }
+    for name, value in expected.items():
+        assert summary["test"][name]["value"] == pytest.approx(value, abs=1e-6)
     trained = json.loads((run / "summary.json").read_text())["test"]
-    assert figures["auroc"] == pytest.approx(trained["auroc"]["value"], abs=1e-6)
+    assert summary["test"]["auroc"]["value"] == pytest.approx(trained["auroc"]["value"], abs=1e-6)
     assert summary["intervals"]["over"] == "slides"
-    for name in ("evaluation", "mistakes"):
-        with Image.open(tmp_path / "out" / "figures" / f"{name}.png") as picture:
-            assert min(picture.size) > 300
-            assert np.asarray(picture.convert("L")).std() > 10
-    told = capsys.readouterr().out
-    for name in (
+    out = capsys.readouterr().out
+    for text in (
         "calibration error",
         "Brier score",
         "NLL",
         "balanced accuracy",
         "bootstrap over slides; threshold 0.5",
     ):
-        assert name in told
+        assert text in out
+
+
+def test_the_figures_are_drawn(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_evaluate(monkeypatch, tmp_path, f"run={run}")
+    for name in ("evaluation", "mistakes"):
+        with Image.open(tmp_path / "out" / "figures" / f"{name}.png") as picture:
+            assert min(picture.size) > 300
+            assert np.asarray(picture.convert("L")).std() > 10
 
 
 def test_batches_workers_and_folder_change_nothing(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = evaluated(monkeypatch, tmp_path, f"run={run}")
+    first = run_evaluate(monkeypatch, tmp_path, f"run={run}")
     (tmp_path / "elsewhere").mkdir()
-    words = ("data.batch_size=7", "data.num_workers=2")
-    second = evaluated(monkeypatch, tmp_path / "elsewhere", f"run={run}", *words)
-    np.testing.assert_allclose(first[2], second[2], atol=1e-6)
-    for name, figure in first[0]["test"].items():
-        for key, value in figure.items():
-            assert second[0]["test"][name][key] == pytest.approx(value, abs=1e-6), (name, key)
+    words = ("data.batch_size=7", "data.num_workers=1")
+    second = run_evaluate(monkeypatch, tmp_path / "elsewhere", f"run={run}", *words)
+    np.testing.assert_allclose(first.probability, second.probability, atol=1e-6)
+    for name, metric in first.summary["test"].items():
+        for key, value in metric.items():
+            other = second.summary["test"][name][key]
+            assert other == pytest.approx(value, abs=1e-6), (name, key)
 
 
-def test_threshold_and_temperature_are_chosen_on_valid(
+def test_the_threshold_is_chosen_on_valid(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain, label, probability = evaluated(monkeypatch, tmp_path, f"run={run}")
-    with (run / "predictions" / "valid.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    valid, truth = (
-        np.array([float(row["probability"]) for row in rows]),
-        np.array([int(row["label"]) for row in rows]),
-    )
-    gains = {t: (valid[truth == 1] >= t).mean() - (valid[truth == 0] >= t).mean() for t in valid}
-    summary, _, _ = evaluated(monkeypatch, tmp_path, f"run={run}", "threshold=youden")
-    assert gains[min(gains, key=lambda t: abs(t - summary["threshold"]["value"]))] == pytest.approx(
-        max(gains.values())
-    )
-    assert "of the largest sensitivity + specificity on the run's valid" in capsys.readouterr().out
-    summary, _, _ = evaluated(
-        monkeypatch, tmp_path, f"run={run}", "threshold=sensitivity", "sensitivity=0.9"
-    )
-    assert (valid[truth == 1] >= summary["threshold"]["value"] - 1e-7).mean() >= 0.9
-    accuracy = ((probability >= summary["threshold"]["value"]) == label).mean()
-    assert summary["test"]["accuracy"]["value"] == pytest.approx(accuracy)
-    summary, _, scaled = evaluated(monkeypatch, tmp_path, f"run={run}", "calibration=temperature")
-    ratio = np.log(scaled / (1 - scaled)) / np.log(probability / (1 - probability))
-    np.testing.assert_allclose(ratio, 1 / summary["temperature"], rtol=1e-4)
-    assert summary["temperature"] != 1
-    assert summary["test"]["auroc"] == pytest.approx(
-        plain["test"]["auroc"], abs=1e-9
-    )  # the order stays
+    label, probability = read_predictions(run / "predictions" / "valid.csv")
+    gains = {}
+    for threshold in probability:
+        sensitivity = (probability[label == 1] >= threshold).mean()
+        gains[threshold] = sensitivity - (probability[label == 0] >= threshold).mean()
+    youden = run_evaluate(monkeypatch, tmp_path, f"run={run}", "threshold=youden")
+    chosen = youden.summary["threshold"]["value"]
+    nearest = min(gains, key=lambda threshold: abs(threshold - chosen))
+    assert gains[nearest] == pytest.approx(max(gains.values()))
+    out = capsys.readouterr().out
+    assert "for the largest sensitivity + specificity on the run's valid" in out
+    words = ("threshold=sensitivity", "sensitivity=0.9")
+    sensitive = run_evaluate(monkeypatch, tmp_path, f"run={run}", *words)
+    chosen = sensitive.summary["threshold"]["value"]
+    assert (probability[label == 1] >= chosen - 1e-7).mean() >= 0.9
+    accuracy = ((sensitive.probability >= chosen) == sensitive.label).mean()
+    assert sensitive.summary["test"]["accuracy"]["value"] == pytest.approx(accuracy)
 
 
-def test_a_run_is_not_written_over(
+def test_the_temperature_divides_the_log_odds_and_keeps_their_order(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = run_evaluate(monkeypatch, tmp_path, f"run={run}")
+    scaled = run_evaluate(monkeypatch, tmp_path, f"run={run}", "calibration=temperature")
+    temperature = scaled.summary["temperature"]
+    assert temperature != 1
+    log_odds = np.log(plain.probability / (1 - plain.probability))
+    scaled_log_odds = np.log(scaled.probability / (1 - scaled.probability))
+    np.testing.assert_allclose(scaled_log_odds / log_odds, 1 / temperature, rtol=1e-4)
+    auroc = plain.summary["test"]["auroc"]
+    assert scaled.summary["test"]["auroc"] == pytest.approx(auroc, abs=1e-9)
+
+
+def test_a_run_is_not_overwritten(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = (run / "summary.json").read_bytes()
     with pytest.raises(SystemExit):
         run_command(monkeypatch, tmp_path, "evaluate", f"run={run}", f"hydra.run.dir={run}")
-    assert (
-        "holds a run, whose summary and predictions would be written over" in capfd.readouterr().err
-    )
+    assert "error: " in capfd.readouterr().err
     assert (run / "summary.json").read_bytes() == before
 
 
-def test_another_source_and_a_part_of_it(
+def test_another_source_can_be_evaluated_in_part(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pcam_root: Path
 ) -> None:
     words = ("data=pcam", f"data.root={pcam_root}", "data.limit=20")
-    summary, label, _ = evaluated(monkeypatch, tmp_path, f"run={run}", *words)
-    assert summary["data"] == {"name": "pcam", "patches": 20, "positive": int(label.sum())}
+    result = run_evaluate(monkeypatch, tmp_path, f"run={run}", *words)
+    positive = int(result.label.sum())
+    assert result.summary["data"] == {"name": "pcam", "patches": 20, "positive": positive}
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (
-            "split=valid threshold=youden",
-            "threshold and calibration are fitted on valid, so its figures would flatter",
-        ),
-        ("threshold=best", "threshold=best is not known"),
-        ("calibration=platt", "calibration=platt is not known"),
-        ("threshold=sensitivity sensitivity=2", "sensitivity=2 is not in (0, 1]"),
-        ("resamples=10", "resamples=10: at least 100"),
-        ("tta=d5", "tta=d5 is not known"),
-        ("split=testing", "has no split 'testing'; did you mean test?"),
-        ("splits=random", "splits=random: the run's own data is split as the run split it"),
-        ("data.batch_size=0", "data.batch_size=0; it is a count from 1"),
-        ("threshold=1.5", "threshold=1.5 is no probability"),
-        ("seed=-1", "seed=-1 is less than 0"),
+        ("split=valid threshold=youden", "threshold and calibration are fitted on valid"),
+        ("threshold=best", "threshold=best"),
+        ("calibration=platt", "calibration=platt"),
+        ("threshold=sensitivity sensitivity=2", "sensitivity=2"),
+        ("resamples=10", "resamples=10"),
+        ("tta=d5", "tta=d5"),
+        ("split=testing", "split=testing"),
+        ("splits=random", "splits=random: the run's own data keeps the splits of the run"),
+        ("data.batch_size=0", "data.batch_size=0"),
+        ("threshold=1.5", "threshold=1.5"),
+        ("seed=-1", "seed=-1"),
         ("data.batchsize=3", "unknown key data.batchsize; did you mean data.batch_size"),
+        ("run=nowhere", "nowhere holds no run: config.yaml is missing"),
     ],
 )
-def test_what_cannot_be_is_one_line(
+def test_a_fault_is_one_line(
     words: str,
-    said: str,
+    message: str,
     run: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(SystemExit) as left:
-        run_command(
-            monkeypatch, tmp_path, "evaluate", f"run={run}", "hydra.run.dir=out", *words.split()
-        )
-    told = capfd.readouterr().err.strip()
-    assert left.value.code == 2
-    assert told.startswith("error: ")
-    assert said in told
-    assert "\n" not in told
+    given = words.split()
+    if not words.startswith("run="):
+        given.append(f"run={run}")
+    with pytest.raises(SystemExit) as stopped:
+        run_command(monkeypatch, tmp_path, "evaluate", "hydra.run.dir=out", *given)
+    error = capfd.readouterr().err.strip()
+    assert stopped.value.code == 2
+    assert error.startswith("error: ")
+    assert message in error
+    assert "\n" not in error
     assert not (tmp_path / "out").exists()

@@ -1,13 +1,20 @@
+"""Predictions of several networks: found, read and aligned."""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pcam.errors import ConfigError, DataError, PcamError, RunError
-from pcam.evaluation.predictions import align_predictions, find_predictions, read_predictions
+from pcam.evaluation.predictions import (
+    align_predictions,
+    find_predictions,
+    read_predictions,
+    warn_about_equal_members,
+)
 
 
-def written(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
@@ -16,79 +23,92 @@ def written(path: Path, text: str) -> Path:
 GOOD = "id,label,probability,slide\na,0,0.25,s\nb,1,0.75,t\n"
 
 
-def test_members_are_laid_side_by_side_whatever_their_order(tmp_path: Path) -> None:
-    written(tmp_path / "one" / "predictions" / "test.csv", GOOD)
-    written(tmp_path / "two.csv", "probability,id\n0.5,b\n0.125,a\n")
+def test_members_are_aligned_in_the_order_of_the_first(tmp_path: Path) -> None:
+    write_text(tmp_path / "one" / "predictions" / "test.csv", GOOD)
+    write_text(tmp_path / "two.csv", "probability,id\n0.5,b\n0.125,a\n")
     paths = find_predictions([str(tmp_path / "one"), str(tmp_path / "two.csv")], "test")
-    found = align_predictions([read_predictions(path) for path in paths])
+    members = [read_predictions(path) for path in paths]
+    found = align_predictions(members)
     assert found.names == ["one", "two"]
     assert found.ids == ["a", "b"]
     assert found.label.tolist() == [0, 1]
     assert found.slides == ["s", "t"]
     assert found.probability.tolist() == [[0.25, 0.75], [0.125, 0.5]]
-    turned = align_predictions([read_predictions(path) for path in paths[::-1]])
-    assert turned.ids == ["b", "a"]
-    assert turned.label.tolist() == [1, 0]
-    assert turned.slides == ["t", "s"]
-    assert turned.probability.tolist() == [[0.5, 0.125], [0.75, 0.25]]
+    reverse = align_predictions(members[::-1])
+    assert reverse.ids == ["b", "a"]
+    assert reverse.label.tolist() == [1, 0]
+    assert reverse.slides == ["t", "s"]
+    assert reverse.probability.tolist() == [[0.5, 0.125], [0.75, 0.25]]
+
+
+def test_predictions_of_the_same_patches_have_the_same_labelled_patches(tmp_path: Path) -> None:
+    one = read_predictions(write_text(tmp_path / "1.csv", GOOD))
+    turned = read_predictions(
+        write_text(tmp_path / "2.csv", "id,label,probability\nb,1,0.5\na,0,0.5\n")
+    )
+    other = read_predictions(
+        write_text(tmp_path / "3.csv", "id,label,probability\nb,0,0.5\na,0,0.5\n")
+    )
+    assert one.labelled_patches == turned.labelled_patches != other.labelled_patches
+    assert turned.reorder(one.ids).label.tolist() == [0, 1]
 
 
 def test_a_glob_takes_the_folders_that_have_predictions(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        written(tmp_path / name / "predictions" / "test.csv", GOOD)
+        write_text(tmp_path / name / "predictions" / "test.csv", GOOD)
     (tmp_path / "c").mkdir()
+    (tmp_path / "multirun.yaml").touch()
     found = find_predictions(str(tmp_path / "*"), "test")
     assert [path.parent.parent.name for path in found] == ["a", "b"]
-    assert (
-        find_predictions([str(tmp_path / "*"), str(tmp_path / "a")], "test") == found
-    )  # each once
+    twice = find_predictions([str(tmp_path / "*"), str(tmp_path / "a")], "test")
+    assert twice == found  # each once
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("id,score\na,0.5\n", "columns id and probability are needed, there are id, score"),
-        ("", "columns id and probability are needed, there are none"),
+        ("id,score\na,0.5\n", "columns id and probability are needed"),
+        ("", "columns id and probability are needed"),
         ("id,probability\n", "holds no predictions"),
         ("id,probability\na,0.5\nb,0.5\na,0.1\n", "names 1 patches more than once, first a"),
-        ("id,probability\na,0.5\nb\n", "line 3: the row is cut short"),
+        ("id,probability\na,0.5\nb\n", "line 3"),
         ("id,probability\na,nan\nb,0.5\n", "a has the probability 'nan', not 0 to 1 (1 are not)"),
         ("id,probability\na,1.5\nb,x\n", "a has the probability '1.5', not 0 to 1 (2 are not)"),
         ("id,probability,label\na,0.5,2\n", "a has the label '2'; labels are 0 or 1"),
-        ("id,probability\na,0.5\nc,0.5\n", "is of other patches than"),
+        ("id,probability\na,0.5\nc,0.5\n", "are predictions of different patches"),
         (
             "id,probability,label\na,0.5,1\nb,0.5,1\n",
-            "disagrees with the members before it on the labels of 1 patches, as a",
+            "disagrees with the files before it on the labels of 1 patches, for example a",
         ),
     ],
 )
-def test_a_bad_csv_is_one_line(text: str, said: str, tmp_path: Path) -> None:
-    good, bad = written(tmp_path / "good.csv", GOOD), written(tmp_path / "bad.csv", text)
+def test_a_bad_csv_is_one_line(text: str, message: str, tmp_path: Path) -> None:
+    good, bad = write_text(tmp_path / "good.csv", GOOD), write_text(tmp_path / "bad.csv", text)
     with pytest.raises(DataError) as caught:
         align_predictions([read_predictions(good), read_predictions(bad)])
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(bad) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    written(tmp_path / "run" / "predictions" / "valid.csv", GOOD)
+def test_missing_predictions_are_named(tmp_path: Path) -> None:
+    write_text(tmp_path / "run" / "predictions" / "valid.csv", GOOD)
     cases: list[tuple[list[str], type[PcamError], str]] = [
         ([], ConfigError, "must be given"),
-        (["nowhere*"], RunError, r"nothing is called nowhere\*"),
-        ([str(tmp_path / "run")], RunError, r"no predictions/test\.csv \(there is valid\)"),
+        (["nowhere*"], RunError, r"nowhere\*"),
+        ([str(tmp_path / "run")], RunError, r"no predictions/test\.csv \(available: valid\)"),
     ]
-    for asked, kind, said in cases:
-        with pytest.raises(kind, match=said):
+    for asked, kind, message in cases:
+        with pytest.raises(kind, match=message):
             find_predictions(asked, "test")
 
 
-def test_equal_names_are_told_apart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_equal_names_are_made_unique(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("x/p", "y/p"):
-        written(tmp_path / name / "predictions" / "test.csv", GOOD)
-    found = align_predictions(
-        [read_predictions(path) for path in find_predictions(str(tmp_path / "*" / "p"), "test")]
-    )
-    assert len(set(found.names)) == 2
-    assert "say the same of every patch: is it one network twice?" in caplog.text
+        write_text(tmp_path / name / "predictions" / "test.csv", GOOD)
+    paths = find_predictions(str(tmp_path / "*" / "p"), "test")
+    found = align_predictions([read_predictions(path) for path in paths])
+    assert found.names == ["p #1", "p #2"]
+    warn_about_equal_members(found)
+    assert "predict the same for every patch: is it the same network twice?" in caplog.text
     assert np.ptp(found.probability, axis=0).max() == 0

@@ -1,149 +1,118 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from pcam.errors import RunError, describe_error, format_override
-from pcam.runs.folder import last_checkpoint, start_run
-from pcam.runs.lock import is_locked, lock_run
-from pcam.runs.resume import find_run_to_resume, next_commands, resume_config
-from tests.run import composed
-
-
-def begun(folder: Path, *words: str, checkpoint: bool = True, finished: bool = False) -> Path:
-    """Make a run folder as a training leaves it."""
-    start_run(folder, composed(*words))
-    if checkpoint:
-        last_checkpoint(folder).parent.mkdir()
-        last_checkpoint(folder).touch()
-    if finished:
-        (folder / "summary.json").touch()
-    return folder
+from pcam.errors import RunError
+from pcam.runs.folder import (
+    best_checkpoint,
+    discard_run,
+    ensure_not_run_dir,
+    last_checkpoint,
+    network_label,
+    read_config,
+    start_run,
+    validate_summary,
+)
+from tests.run import composed, summary_with
 
 
-def auto(tmp_path: Path, *words: str, asked: str = "new") -> Path | None:
-    return find_run_to_resume("auto", tmp_path / asked, tmp_path / "outputs", composed(*words))
-
-
-def test_auto_finds_the_unfinished_run_of_the_same_command_alone(tmp_path: Path) -> None:
-    outputs = tmp_path / "outputs"
-    assert auto(tmp_path) is None
-    begun(outputs / "other", "model=resnet50")
-    begun(outputs / "done", finished=True)
-    begun(outputs / "dead", checkpoint=False)
-    assert auto(tmp_path) is None
-    mine = begun(outputs / "a" / "mine", "trainer.max_epochs=3")  # where and how long may differ
-    assert auto(tmp_path) == mine
-    assert auto(tmp_path, "trainer=ddp", "data.num_workers=2") == mine
-    assert auto(tmp_path, "seed=1") is None
-    later = begun(outputs / "later")
-    os.utime(last_checkpoint(mine), (1, 1))
-    assert auto(tmp_path) == later
-    begun(tmp_path / "named")
-    assert auto(tmp_path, asked="named") == tmp_path / "named"
-    assert (
-        find_run_to_resume("auto", tmp_path / "new", None, composed()) is None
-    )  # a sweep's job looks in its own folder alone
-
-
-def test_a_run_that_died_before_its_first_checkpoint_can_be_begun_anew(tmp_path: Path) -> None:
-    folder, config = begun(tmp_path / "run", checkpoint=False), composed()
-    with pytest.raises(
-        RunError, match=r"begin it anew \(resume=auto\) or set another hydra\.run\.dir"
-    ):
-        start_run(folder, config)
-    with pytest.raises(RunError, match=r"cut off before its first epoch ended; start it anew"):
-        find_run_to_resume(str(folder), tmp_path, None, config)
-    assert auto(tmp_path, asked="run") is None
-    start_run(folder, config, anew=True)
-
-
-def test_a_choice_of_trainer_changes_where_a_run_goes_on_and_nothing_else(tmp_path: Path) -> None:
-    saved = composed("trainer.max_epochs=4", "trainer.ema=0.9")
-    after = resume_config(saved, composed("trainer=cpu"), ["trainer"], tmp_path)
-    assert after["trainer"] == {**saved["trainer"], "accelerator": "cpu", "devices": 1}
-    after = resume_config(
-        saved,
-        composed("trainer=cpu", "trainer.max_epochs=9"),
-        ["trainer", "trainer.max_epochs"],
-        tmp_path,
+def test_a_config_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    config = composed(
+        "model=googlenet", "aug=paper", "trainer.ema=0.9", "++optimizer.kwargs.eps=1e-7"
     )
-    assert (after["trainer"]["max_epochs"], after["trainer"]["ema"]) == (9, 0.9)
+    start_run(tmp_path, config)
+    assert read_config(tmp_path) == config
+    assert "resume" not in yaml.safe_load((tmp_path / "config.yaml").read_text())
 
 
-def test_data_that_moved_is_named_by_its_choice_and_its_new_place(tmp_path: Path) -> None:
-    saved = composed("data=folder", "data.root=old", "data.limit=100")
-    now = composed("data=folder", "data.root=new")
-    after = resume_config(saved, now, ["data", "data.root"], tmp_path)
-    assert after["data"] == {**saved["data"], "root": now["data"]["root"]}
-    with pytest.raises(RunError, match="was begun with data=folder, not pcam"):
-        resume_config(saved, composed("data=pcam"), ["data"], tmp_path)
-    with pytest.raises(RunError, match="was begun with aug=dihedral, not paper"):
-        resume_config(saved, composed("aug=paper"), ["aug"], tmp_path)
+def test_a_folder_with_a_run_is_not_used_for_another(tmp_path: Path) -> None:
+    config = composed()
+    ensure_not_run_dir(tmp_path)
+    start_run(tmp_path, config)
+    with pytest.raises(RunError, match="would be overwritten; set another hydra.run.dir"):
+        ensure_not_run_dir(tmp_path)
+    with pytest.raises(RunError, match=r"no checkpoint yet; .* restart it \(resume=auto\)"):
+        start_run(tmp_path, config)
+    (tmp_path / "summary.json").touch()
+    start_run(tmp_path, config, restart=True)
+    assert not (tmp_path / "summary.json").exists()
+    last_checkpoint(tmp_path).parent.mkdir()
+    last_checkpoint(tmp_path).touch()
+    with pytest.raises(RunError, match=rf"resume it \(resume={tmp_path}\)"):
+        start_run(tmp_path, config)
 
 
-def test_a_config_that_lacks_a_part_says_which(tmp_path: Path) -> None:
-    saved = composed()
-    del saved["optimizer"]
-    with pytest.raises(RunError, match=r"config\.yaml lacks optimizer: it was changed"):
-        resume_config(saved, composed(), [], tmp_path)
+def test_a_run_without_results_leaves_its_folder_free(tmp_path: Path) -> None:
+    start_run(tmp_path, composed())
+    discard_run(tmp_path)
+    assert not (tmp_path / "config.yaml").exists()
+    start_run(tmp_path, composed())
+    (tmp_path / "metrics.csv").touch()
+    discard_run(tmp_path)
+    assert (tmp_path / "config.yaml").exists()
 
 
-def test_one_process_at_a_time_trains_into_a_folder(tmp_path: Path) -> None:
-    imports = "import sys; from pathlib import Path; from pcam.runs.lock import lock_run"
-    wait = f"{imports}\nwith lock_run(Path(sys.argv[1])): print(1, flush=True); input()"
-    other = subprocess.Popen(
-        [sys.executable, "-c", wait, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert other.stdout is not None
-    other.stdout.readline()
-    with pytest.raises(RunError, match="is being trained by another process"), lock_run(tmp_path):
-        pass
-    other.kill()  # the hold ends with the process, however that ends
-    other.wait()
-    with lock_run(tmp_path):
-        pass
-    assert list(tmp_path.iterdir()) == []
+def test_the_last_checkpoint_stands_in_for_the_best(tmp_path: Path) -> None:
+    assert best_checkpoint(tmp_path) == last_checkpoint(tmp_path)
+    best = tmp_path / "checkpoints" / "best.ckpt"
+    best.parent.mkdir()
+    best.touch()
+    assert best_checkpoint(tmp_path) == best
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("text", "message"),
     [
-        ("runs/a-1", "resume=runs/a-1"),
-        ("runs/x y=z", "'resume=\"runs/x y=z\"'"),
-        ('a\'s "b"', '\'resume="a\'"\'"\'s \\"b\\""\''),
+        (None, "is not a run folder: config.yaml is missing"),
+        ("model: [", "config.yaml is damaged"),
+        ("- a", "config.yaml is damaged: it has no keys"),
+        ("seed: 0", "config.yaml is damaged: missing key data"),
     ],
 )
-def test_a_printed_command_can_be_typed(value: str, said: str) -> None:
-    import shlex
-
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    assert format_override("resume", value) == said
-    assert OverridesParser.create().parse_override(shlex.split(said)[0]).value() == value
-
-
-def test_the_next_commands_keep_what_was_typed(tmp_path: Path) -> None:
-    words = ["data=pcam", "data.root=/a b", "model=resnet50", "aug=none", "seed=3", "resume=auto"]
-    on, sweep = next_commands(tmp_path / "run", composed("aug=none"), words)
-    assert on.startswith(f"python -m pcam.train resume={tmp_path}/run trainer.max_epochs=10 ")
-    assert sweep.startswith(
-        "python -m pcam.train -m data=pcam 'data.root=/a b' model=resnet50 aug=paper seed=0,1,2 "
-    )
+def test_a_damaged_config_is_one_line(text: str | None, message: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(RunError, match=message) as failure:
+        read_config(tmp_path)
+    assert "\n" not in str(failure.value)
 
 
-def test_a_reason_says_what_it_is_of() -> None:
-    assert describe_error(KeyError(1785425525)) == "KeyError: 1785425525"
-    assert describe_error(KeyError("a b")) == "'a b'"
-    assert describe_error(RuntimeError()) == "RuntimeError"
-    assert describe_error(OSError("the disk is full\nof it")) == "the disk is full"
+def test_a_config_that_lacks_a_part_says_which(tmp_path: Path) -> None:
+    values = composed().model_dump(mode="json")
+    del values["optimizer"]
+    del values["trainer"]["max_epochs"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(RunError, match=r"missing key optimizer; missing key trainer\.max_epochs"):
+        read_config(tmp_path)
 
 
-def test_a_folder_is_held_as_long_as_its_process_trains(tmp_path: Path) -> None:
-    assert not is_locked(tmp_path)
-    with lock_run(tmp_path):
-        assert is_locked(tmp_path)
-    (tmp_path / ".held").touch()  # left by one that was killed
-    assert not is_locked(tmp_path)
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        (["model=resnet50"], "resnet50"),
+        (["model=resnet50", "scale=smoke"], "resnet50 (smoke: test_resnet)"),
+        (["model=efficientnet_b0", "scale=sample"], "efficientnet_b0 (sample)"),
+        (["model=vgg16", "model.name=vgg16", "scale=sample"], "vgg16 (sample)"),
+    ],
+)
+def test_a_label_says_which_network_was_trained(words: list[str], label: str) -> None:
+    assert network_label(composed(*words)) == label
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, ""),
+        ({"test": {"auroc": "high"}}, "summary.json: test.auroc is not a number"),
+        ({"valid": {}}, "summary.json lacks valid.auroc, valid.accuracy"),
+        ({"weights": {}}, "summary.json: weights lacks parts"),
+        ({"versions": [], "data": {"valid": {}}}, "summary.json: versions, data.valid lacks parts"),
+        ({"data": 1}, "summary.json: data lacks parts"),
+        ({"pruned": {"epoch": 1}}, "summary.json: pruned lacks parts"),
+    ],
+)
+def test_a_summary_with_a_fault_says_where(changes: dict[str, object], fault: str) -> None:
+    assert validate_summary(summary_with(0.9, 0.8) | changes).startswith(fault)
+    assert bool(validate_summary(summary_with(0.9, 0.8) | changes)) == bool(fault)
+    assert validate_summary({"valid": {}}).startswith("summary.json lacks weights, epochs")

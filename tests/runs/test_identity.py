@@ -1,9 +1,27 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pcam import CONF
+from pcam.config.base import Section
+from pcam.config.registry import (
+    Registry,
+    augmentations,
+    loggers,
+    losses,
+    optimizers,
+    schedulers,
+    sources,
+)
+from pcam.config.sections import (
+    AttributionConfig,
+    CropConfig,
+    LoggerConfig,
+    ModelConfig,
+    TrainerConfig,
+)
 from pcam.runs.files import write_file
 from pcam.runs.identity import (
     CHANGEABLE,
@@ -20,7 +38,6 @@ from pcam.runs.identity import (
     run_identity,
     without_seeds,
 )
-from pcam.runs.overrides import identifying_overrides
 from tests.run import composed, summary_with
 from tests.runs.pairs import COMMON, PAIRS
 
@@ -44,6 +61,33 @@ def test_every_key_of_every_choice_is_in_a_class() -> None:
     assert listed_key("optimizer.rl") is None
 
 
+def keys_of_model(model: type[Section], prefix: str) -> Iterator[str]:
+    """Yield the dotted keys of a section's class, nested sections included."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from keys_of_model(field.annotation, f"{prefix}.{name}")
+        else:
+            yield f"{prefix}.{name}"
+
+
+@pytest.mark.parametrize(
+    "registry", [sources, augmentations, losses, optimizers, schedulers, loggers]
+)
+def test_every_key_of_a_registered_choice_is_in_a_class(registry: Registry) -> None:
+    section = registry.key.partition(".")[0]
+    for name in registry.names():
+        config = registry.get(name).config
+        for key in keys_of_model(config, section) if config else ():
+            assert listed_key(key) is not None, f"list {key} in pcam/runs/identity.py"
+
+
+def test_every_key_of_the_schema_is_in_a_class() -> None:
+    for section in (ModelConfig, TrainerConfig, CropConfig, AttributionConfig, LoggerConfig):
+        name = section.__name__.removesuffix("Config").lower()
+        for key in keys_of_model(section, name):
+            assert listed_key(key) is not None, f"list {key} in pcam/runs/identity.py"
+
+
 def test_the_table_shows_every_key_once() -> None:
     table = dict(identity_table())
     assert set(table) == set(KEYS)
@@ -60,6 +104,8 @@ def test_keys_of_plug_ins_decide_the_figures_unless_they_observe() -> None:
     assert key_class("model.kwargs.pad_type") is KeyClass.RESULT
     assert key_class("logger.mlflow_uri") is KeyClass.OBSERVER
     assert key_class("logger") is KeyClass.OBSERVER
+    assert key_class("callbacks.attribution.every") is KeyClass.OBSERVER
+    assert key_class("loggers") is KeyClass.RESULT
     assert key_class("model.at_scale.full") is KeyClass.EXECUTION
 
 
@@ -113,16 +159,3 @@ def test_values_that_auto_resolves_to_are_what_counts(tmp_path: Path) -> None:
         for words in ([], ["trainer.precision=32-true", "model.weights=none"])
     )
     assert relate_runs(first, second) is Relation.SAME
-
-
-def test_a_sweep_is_identified_by_words_that_decide_its_figures() -> None:
-    identifying = ["model=vgg16", "seed=0,1", "data.num_workers=0,2", "hydra/sweeper=random"]
-    others = [
-        "resume=auto",
-        "hydra.sweep.dir=x",
-        "hydra.launcher.n_jobs=2",
-        "logger=wandb",
-        "data.num_workers=4",
-        "logger.tags=[a,b]",
-    ]
-    assert identifying_overrides([*identifying, *others]) == identifying

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pcam.data.audit import checks, near_duplicates
 from pcam.data.audit.checks import Check, Group, Patch, Verdict
 from pcam.data.audit.quality import THRESHOLDS, faults, stain_distance, stain_figures
-from pcam.data.audit.survey import LUMA, Floats, Survey, averaged, digest_keys, survey
+from pcam.data.audit.survey import LUMA, Floats, Survey, averaged, survey
 from pcam.data.base import Indices, PatchSource
+from pcam.data.duplicates import digest_keys
 
 
 @dataclass(frozen=True)

@@ -4,29 +4,22 @@ Patches are read a block at a time, by one thread (sources promise nothing about
 OpenCV and numpy release the interpreter's lock. What is kept is 316 bytes a patch.
 """
 
-import hashlib
-import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pcam.data.base import PatchSource, Pixels
+from pcam.data.duplicates import Progress, digest_block, map_blocks
 
-BLOCK = 256  # patches read at a time: 7 MB of PatchCamelyon
 SMALL = 32  # side of the area-averaged image that colour and hash are taken of
 THUMB = 16  # side of the luminance image that is kept of each patch
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # weights of R, G, B in luminance (ITU-R BT.601)
 TISSUE = 0.15  # mean optical density from which a pixel is tissue (the beta of Macenko et al., ISBI 2009)
 
 Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-Result = TypeVar("Result")
 
 # Haematoxylin's and eosin's optical density in R, G, B: Ruifrok & Johnston, "Quantification of histochemical staining by
 # color deconvolution", Anal. Quant. Cytol. Histol. 23 (2001), table 1. What neither explains is their cross product.
@@ -83,52 +76,13 @@ def survey(
         progress: told (patches done, patches) after each block.
         threads: that measure; by default one per core, at most 4.
     """
-    parts = list(_blocks(source, _measured, progress, threads))
+    parts = list(map_blocks(source, _measured, progress, threads))
     return Survey(
         **{
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
             for field in fields(Survey)
         }
     )
-
-
-def digests(
-    source: PatchSource, progress: Progress | None = None, threads: int | None = None
-) -> NDArray[np.uint8]:
-    """Return the SHA-1 of each patch's raw pixel bytes (row-major RGB), uint8 (N, 20)."""
-    return np.concatenate(
-        [np.empty((0, 20), np.uint8), *_blocks(source, _digests, progress, threads)]
-    )
-
-
-def digest_keys(sha1: NDArray[np.uint8]) -> NDArray[np.void]:
-    """Return digests (N, 20) as one sortable, comparable value each, (N,)."""
-    return np.ascontiguousarray(sha1).view("V20").reshape(-1)
-
-
-def _blocks(
-    source: PatchSource,
-    work: Callable[[Pixels], Result],
-    progress: Progress | None,
-    threads: int | None,
-) -> Iterator[Result]:
-    """Yield the work's result for each block of patches, in order; no more blocks are held than threads work on, and two."""
-    count, size = threads or min(4, os.cpu_count() or 1), len(source)
-    waiting: deque[tuple[int, Future[Result]]] = deque()
-    with ThreadPoolExecutor(count) as pool:
-        for start in range(0, size, BLOCK):
-            stop = min(start + BLOCK, size)
-            waiting.append((stop, pool.submit(work, source.read(np.arange(start, stop)))))
-            while len(waiting) > (0 if stop == size else count):
-                done, result = waiting.popleft()
-                yield result.result()
-                if progress is not None:
-                    progress(done, size)
-
-
-def _digests(patches: Pixels) -> NDArray[np.uint8]:
-    joined = b"".join(hashlib.sha1(patch.data).digest() for patch in np.ascontiguousarray(patches))
-    return np.frombuffer(joined, np.uint8).reshape(-1, 20)
 
 
 def _measured(patches: Pixels) -> Survey:
@@ -149,7 +103,7 @@ def _measured(patches: Pixels) -> Survey:
             / amount[:, None]
         )
     return Survey(
-        sha1=_digests(patches),
+        sha1=digest_block(patches),
         hash=dct_signs(luminance),
         thumb=np.rint(luminance.reshape(n, THUMB, 2, THUMB, 2).mean((2, 4))).astype(np.uint8),
         luminance=luminance.mean((1, 2)),

@@ -1,129 +1,204 @@
-"""Augmentation recipes, in albumentations, with counted randomness.
+"""Augmentation recipes, in albumentations.
 
-The only module that touches albumentations: 2.0.8 is its last MIT release and is no longer maintained.
+Albumentations 2.0.8 is its last MIT release and is no longer maintained; only this package uses it.
+
+A recipe is a function from its config to albumentations transforms. Its form for whole batches, if
+it has one, is a function from uniform numbers to draws::
+
+    @register_augmentation("mine", config=MyAugConfig)
+    def mine(config: MyAugConfig) -> list[Transform]: ...
 """
 
-import os
-import random
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import numpy as np
+from pydantic import Field
 
-from pcam.config.tables import build, look_up
-from pcam.data.base import Indices, Pixels
-from pcam.data.randomness import Purpose, Stream
-from pcam.errors import DataError
+from pcam.config.base import ClosedShare, NonNegativeFloat
+from pcam.config.registry import register_augmentation
+from pcam.config.sections import AugConfig
+from pcam.data.augment.draws import Draws, Jitter, Uniform, combine_draws
 
-os.environ.setdefault(
-    "NO_ALBUMENTATIONS_UPDATE", "1"
-)  # else its import asks the network for the newest version
+if TYPE_CHECKING:
+    from albumentations import BaseCompose, BasicTransform
+
+    Transform: TypeAlias = BasicTransform | BaseCompose
 
 
-class Augmentation:
-    """A recipe, drawn anew for each (seed, epoch, patch).
+class ColourConfig(AugConfig):
+    """Strengths of a colour jitter.
 
-    The draws belong to the patch, not to a worker: albumentations' own streams are the same in every worker and in every
-    epoch (AlbumentationsX #266).
+    Attributes:
+        brightness: factor 1 ± this.
+        contrast: likewise.
+        saturation: likewise.
+        hue: ± share of the colour circle.
     """
 
-    def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
-        import albumentations as A
+    brightness: NonNegativeFloat
+    contrast: NonNegativeFloat
+    saturation: NonNegativeFloat
+    hue: Annotated[float, Field(ge=0, le=0.5)]
 
-        rest = {key: value for key, value in settings.items() if key not in ("name", "batched")}
-        recipe = build(look_up(RECIPES, settings.get("name"), "aug.name"), rest, "aug")
-        self._stream, self._python = Stream(seed, Purpose.AUGMENTATION), random.Random()
-        self._compose = A.Compose(recipe) if recipe else None
-        if self._compose is not None:
-            self._compose.set_random_state(self._stream.generator, self._python)
-
-    def __call__(self, patches: Pixels, indices: Indices, epoch: int) -> Pixels:
-        """Augment a batch: uint8 (n, H, W, 3) to the same shape; ``patches`` is left as it was."""
-        if self._compose is None:
-            return patches
-        out = np.empty_like(patches, order="C")
-        for i, index in enumerate(indices):
-            self._python.seed(int(self._stream.at(epoch, int(index)).integers(1 << 62)))
-            image = self._compose(image=np.ascontiguousarray(patches[i]))["image"]
-            if image.shape != patches.shape[1:]:
-                raise DataError(
-                    "aug: quarter turns need square patches; set a crop, or aug=none or keras"
-                )
-            out[i] = image
-        return out
+    def jitter(self, share: float) -> Jitter:
+        """Return the jitter of a share of the patches."""
+        return Jitter(share, self.brightness, self.contrast, self.saturation, self.hue)
 
 
-def none() -> list[Any]:
-    """Nothing."""
+class NoAugConfig(AugConfig):
+    """No augmentation."""
+
+    name: Literal["none"] = "none"
+
+
+@register_augmentation("none", config=NoAugConfig)
+def none(config: NoAugConfig) -> list[Transform]:
+    """No augmentation."""
     return []
 
 
-def dihedral() -> list[Any]:
-    """One of the square's eight symmetries, uniformly."""
+class DihedralConfig(AugConfig):
+    """One of the eight symmetries of the square."""
+
+    name: Literal["dihedral"] = "dihedral"
+
+
+def draw_dihedral(u: Uniform, config: DihedralConfig) -> Draws:
+    """Return the draws of `dihedral`."""
+    return combine_draws(u, *_draw_symmetry(u), Jitter(0.0, 0.0, 0.0, 0.0, 0.0))
+
+
+@register_augmentation("dihedral", config=DihedralConfig, batched=draw_dihedral)
+def dihedral(config: DihedralConfig) -> list[Transform]:
+    """One of the eight symmetries of the square, uniformly."""
     import albumentations as A
 
     return [A.D4(p=1.0)]
 
 
-def dihedral_color(brightness: float, contrast: float, saturation: float, hue: float) -> list[Any]:
-    """Colour jitter of the given strengths, then one of the square's eight symmetries."""
-    return [_jitter(brightness, contrast, saturation, hue, 1.0), *dihedral()]
+class DihedralColorConfig(ColourConfig):
+    """Colour jitter, then one of the eight symmetries of the square."""
+
+    name: Literal["dihedral_color"] = "dihedral_color"
 
 
-def paper(
-    jitter_share: float, brightness: float, contrast: float, saturation: float, hue: float
-) -> list[Any]:
-    """The study's section 2.7: jitter or not, then one of rotation, flip, or rotation and flip, each as likely."""
+def draw_dihedral_color(u: Uniform, config: DihedralColorConfig) -> Draws:
+    """Return the draws of `dihedral_color`."""
+    return combine_draws(u, *_draw_symmetry(u), config.jitter(1.0))
+
+
+@register_augmentation("dihedral_color", config=DihedralColorConfig, batched=draw_dihedral_color)
+def dihedral_color(config: DihedralColorConfig) -> list[Transform]:
+    """Colour jitter, then one of the eight symmetries of the square."""
     import albumentations as A
 
-    def turn() -> Any:
+    return [_colour_jitter(config.jitter(1.0)), A.D4(p=1.0)]
+
+
+class PaperConfig(ColourConfig):
+    """The study's augmentation.
+
+    Attributes:
+        jitter_share: share of the patches whose colours change.
+    """
+
+    name: Literal["paper"] = "paper"
+    jitter_share: ClosedShare
+
+
+def draw_paper(u: Uniform, config: PaperConfig) -> Draws:
+    """Return the draws of `paper`."""
+    kind = (u[:, 8] * 3).astype(int)  # 0: rotation; 1: flip; 2: rotation and flip
+    flip = kind > 0
+    upside_down = flip & (u[:, 7] >= 0.5)
+    turns = np.where(kind != 1, (u[:, 6] * 4).astype(int), 0)
+    # an upside-down flip is half a turn and a left-right flip
+    turns = (turns + np.where(upside_down, 2, 0)) % 4
+    return combine_draws(u, turns, flip, config.jitter(config.jitter_share))
+
+
+@register_augmentation("paper", config=PaperConfig, batched=draw_paper)
+def paper(config: PaperConfig) -> list[Transform]:
+    """The study's section 2.7.
+
+    Colour jitter or not, then one of rotation, flip, or rotation and flip, each equally likely.
+    """
+    import albumentations as A
+
+    def rotation() -> Transform:
         return A.RandomRotate90(p=1.0)
 
-    def flip() -> Any:
+    def flip() -> Transform:
         return A.OneOf([A.HorizontalFlip(p=1.0), A.VerticalFlip(p=1.0)], p=1.0)
 
-    either = A.OneOf([turn(), flip(), A.Sequential([turn(), flip()], p=1.0)], p=1.0)
-    return [_jitter(brightness, contrast, saturation, hue, jitter_share), either]
+    both = A.Sequential([rotation(), flip()], p=1.0)
+    one_of = A.OneOf([rotation(), flip(), both], p=1.0)
+    return [_colour_jitter(config.jitter(config.jitter_share)), one_of]
 
 
-def keras(
-    rotation: float,
-    width_shift: float,
-    height_shift: float,
-    shear: float,
-    zoom: float,
-    horizontal_flip: bool,
-) -> list[Any]:
-    """The study's Table 1: one affine map, its outside filled with the nearest pixel, then a horizontal flip."""
+class KerasConfig(AugConfig):
+    """The study's Table 1, as Keras' ImageDataGenerator defines it.
+
+    Attributes:
+        rotation: degrees, ±.
+        width_shift: share of the width, ±.
+        height_shift: share of the height, ±.
+        shear: degrees, ±.
+        zoom: each axis by a factor 1 ± this.
+        horizontal_flip: whether patches are mirrored left to right, half of them.
+    """
+
+    name: Literal["keras"] = "keras"
+    rotation: NonNegativeFloat
+    width_shift: NonNegativeFloat
+    height_shift: NonNegativeFloat
+    shear: NonNegativeFloat
+    zoom: Annotated[float, Field(ge=0, lt=1)]
+    horizontal_flip: bool
+
+
+@register_augmentation("keras", config=KerasConfig)
+def keras(config: KerasConfig) -> list[Transform]:
+    """The study's Table 1: an affine map, filled with the nearest pixel, then a horizontal flip."""
     import albumentations as A
     import cv2
 
-    # Keras draws how far the sampling grid is stretched, albumentations how far the picture is: the reciprocal.
-    scale = (1 / (1 + zoom), 1 / (1 - zoom))
+    width, height = config.width_shift, config.height_shift
+    # Keras draws the stretch of the sampling grid, albumentations that of the picture: the
+    # reciprocal
+    scale = (1 / (1 + config.zoom), 1 / (1 - config.zoom))
     affine = A.Affine(
-        rotate=(-rotation, rotation),
-        translate_percent={"x": (-width_shift, width_shift), "y": (-height_shift, height_shift)},
-        shear={"x": (-shear, shear), "y": (0.0, 0.0)},
+        rotate=(-config.rotation, config.rotation),
+        translate_percent={"x": (-width, width), "y": (-height, height)},
+        shear={"x": (-config.shear, config.shear), "y": (0.0, 0.0)},
         scale={"x": scale, "y": scale},
         keep_ratio=False,
         interpolation=cv2.INTER_LINEAR,
         border_mode=cv2.BORDER_REPLICATE,
         p=1.0,
     )
-    return [affine, A.HorizontalFlip(p=0.5)] if horizontal_flip else [affine]
+    if config.horizontal_flip:
+        return [affine, A.HorizontalFlip(p=0.5)]
+    return [affine]
 
 
-def _jitter(brightness: float, contrast: float, saturation: float, hue: float, share: float) -> Any:
+def _draw_symmetry(u: Uniform) -> tuple[np.ndarray, np.ndarray]:
+    """Return quarter turns and flips, uniform over the eight symmetries, from columns 6 and 7."""
+    return (u[:, 6] * 4).astype(int), u[:, 7] < 0.5
+
+
+def _colour_jitter(jitter: Jitter) -> Transform:
     import albumentations as A
 
-    def around(strength: float) -> tuple[float, float]:
+    def around_one(strength: float) -> tuple[float, float]:
         return (max(0.0, 1 - strength), 1 + strength)
 
     return A.ColorJitter(
-        around(brightness), around(contrast), around(saturation), (-hue, hue), p=share
+        around_one(jitter.brightness),
+        around_one(jitter.contrast),
+        around_one(jitter.saturation),
+        (-jitter.hue, jitter.hue),
+        p=jitter.share,
     )
-
-
-RECIPES: Mapping[str, Callable[..., list[Any]]] = {
-    "none": none, "dihedral": dihedral, "dihedral_color": dihedral_color, "paper": paper, "keras": keras,
-}  # fmt: skip

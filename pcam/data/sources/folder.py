@@ -35,8 +35,8 @@ class FolderSource:
     """One split of a folder of images, of two classes and one size.
 
     Attributes:
-        labels: uint8 (N,), 1 for the positive class; None where the images are in the split's folder
-            itself, without class folders.
+        labels: uint8 (N,), 1 for the positive class; None where the images are in the split's
+            folder itself, without class folders.
         ids: "SPLIT/CLASS/FILE", or "SPLIT/FILE".
         groups: None.
     """
@@ -56,7 +56,9 @@ class FolderSource:
         """
         folder = Path(root) / split
         if not folder.is_dir():
-            raise DataError(f"{folder} is missing; the layout is {_layout(root, split)}; set data.root")
+            raise DataError(
+                f"{folder} is missing; the layout is {_layout(root, split)}; set data.root"
+            )
         classes = _class_folders(folder)
         self.labels: NDArray[np.uint8] | None = None
         if classes:
@@ -123,8 +125,8 @@ def _known_classes(root: str, split: str, classes: list[str]) -> list[str]:
     known = _class_folders(Path(root) / "train") or classes
     if len(known) != 2:
         raise DataError(
-            f"{folder} has {len(known)} class folders ({', '.join(known) or 'none'}); two are needed:"
-            f" {_layout(root, split)}"
+            f"{folder} has {len(known)} class folders ({', '.join(known) or 'none'}); two are"
+            f" needed: {_layout(root, split)}"
         )
     if not classes or not set(classes) <= set(known):
         raise DataError(

@@ -111,9 +111,7 @@ def _slides_of(ids: Sequence[str], path: Path, required: bool) -> list[str] | No
     return None
 
 
-def _files_to_convert(
-    folder: Path, labels: Mapping[str, int] | None, table: Path
-) -> list[Path]:
+def _files_to_convert(folder: Path, labels: Mapping[str, int] | None, table: Path) -> list[Path]:
     """Return the tifs of a folder, in the order of the csv of labels where there is one.
 
     Raises:
@@ -136,9 +134,7 @@ def _require_all(
 ) -> None:
     missing = [name for name in names if name not in known]
     if missing:
-        raise DataError(
-            f"{len(missing)} of {what} are not in {where}, first {missing[0]}; {HINT}"
-        )
+        raise DataError(f"{len(missing)} of {what} are not in {where}, first {missing[0]}; {HINT}")
 
 
 def apply_mismatch(whole: KaggleSource, mismatch: Mismatch) -> Subset:

@@ -39,9 +39,9 @@ def get_kaggle(root: Path) -> list[str]:
 def _download(root: Path, archive: Path) -> None:
     if shutil.which("kaggle") is None:
         raise DataError(
-            f"{root} lacks train_labels.csv and train/. Kaggle requires an account: accept the rules"
-            f" of the competition {COMPETITION} there, pip install kaggle, and run this command"
-            f" again; or, by hand: {HINT}"
+            f"{root} lacks train_labels.csv and train/. Kaggle requires an account: accept the"
+            f" rules of the competition {COMPETITION} there, pip install kaggle, and run this"
+            f" command again; or, by hand: {HINT}"
         )
     make_root(root)
     command = ["kaggle", "competitions", "download", "-c", COMPETITION, "-p", str(root)]

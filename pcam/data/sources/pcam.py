@@ -29,7 +29,8 @@ class PCamDataConfig(DataConfig):
     """PatchCamelyon.
 
     Attributes:
-        root: folder of camelyonpatch_level_2_split_SPLIT_{x,y}.h5 and, for slide names, ..._meta.csv.
+        root: folder of camelyonpatch_level_2_split_SPLIT_{x,y}.h5 and, for slide names,
+            ..._meta.csv.
     """
 
     name: Literal["pcam"] = "pcam"
@@ -43,8 +44,8 @@ class PCamSource:
         labels: uint8 (N,), 1 if the centre 32x32 contains tumour.
         ids: "SPLIT-ROW", the row in the split's file.
         groups: slide names from the meta csv; None where there is none.
-        files: the files that were read: "x", "y" and, where slides are known, "meta". The last is the
-            other split's csv if that is the one that agrees with the labels.
+        files: the files that were read: "x", "y" and, where slides are known, "meta". The last is
+            the other split's csv if that is the one that agrees with the labels.
     """
 
     def __init__(self, split: str, root: str) -> None:
@@ -67,9 +68,7 @@ class PCamSource:
                 f" {_download_hint(y)}"
             )
         if not np.issubdtype(labels.dtype, np.integer) and labels.dtype != np.bool_:
-            raise DataError(
-                f"{y}: 'y' is {labels.dtype}; labels are integers; {_download_hint(y)}"
-            )
+            raise DataError(f"{y}: 'y' is {labels.dtype}; labels are integers; {_download_hint(y)}")
         self.labels = validate_labels(labels, str(y))
         self.ids = [f"{split}-{row:06d}" for row in range(len(labels))]
         meta = _find_meta(root, split, self.labels)
@@ -99,8 +98,8 @@ class Meta:
     Attributes:
         path: of the file.
         slides: N slide names.
-        labels: the columns that could be the label, bool (N,) each: tumour in the centre, and tumour
-            anywhere in the patch.
+        labels: the columns that could be the label, bool (N,) each: tumour in the centre, and
+            tumour anywhere in the patch.
     """
 
     path: Path

@@ -1,15 +1,18 @@
 """PatchCamelyon's nine official files: downloaded, checked, and made fit for memory maps."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pcam.data.storage import checksums
 from pcam.data.storage.checksums import STEM
-from pcam.data.storage.download import content_length, download
+from pcam.data.storage.download import download
 from pcam.data.storage.folders import make_root
 from pcam.data.storage.hdf5 import is_mapped, rewrite
 from pcam.data.storage.space import require_space
+from pcam.data.storage.transfer import content_length
 from pcam.runs.files import write_json
 
 PATCH_BYTES = 96 * 96 * 3
@@ -64,8 +67,8 @@ Record = dict[str, CheckedFile]
 def get_pcam(root: Path, address: str) -> list[str]:
     """Get PatchCamelyon's nine files, checked, with pixels that can be memory mapped.
 
-    A file that is there already and is not the official one (a sample, another encoding) is kept and
-    reported. Slide names are not downloaded for its split.
+    A file that is there already and is not the official one (a sample, another encoding) is kept
+    and reported. Slide names are not downloaded for its split.
 
     Args:
         root: folder of the files.
@@ -102,8 +105,8 @@ def get_pcam(root: Path, address: str) -> list[str]:
     if not unofficial:
         return []
     return [
-        f"not the official files, by their MD5: {', '.join(unofficial)} in {root} (or rewritten here,"
-        f" and {RECORD} was lost); to get the official one, remove a file"
+        f"not the official files, by their MD5: {', '.join(unofficial)} in {root} (or rewritten"
+        f" here, and {RECORD} was lost); to get the official one, remove a file"
     ]
 
 
@@ -170,8 +173,8 @@ def _read_record(root: Path) -> Record:
         return {}
 
 
-def _checked_file(entry: dict[str, object]) -> CheckedFile:
-    size, time = entry["bytes_and_time"]  # type: ignore[misc]
+def _checked_file(entry: Mapping[str, Any]) -> CheckedFile:
+    size, time = entry["bytes_and_time"]
     rewritten = entry.get("rewritten")
     return CheckedFile(
         str(entry["md5"]),

@@ -22,8 +22,8 @@ HDF5: Mapping[str, tuple[str, str]] = {
     "test_x": ("d8c2d60d490dbd479f8199bdfa0cf6ec", "2614b2e6717d6356be141d9d6dbfcb7e"),
     "test_y": ("60a7035772fbdb7f34eb86d4420cf66a", "11ed647efe9fe457a4eb45df1dba19ba"),
 }
-# The csv of slide names. Which of the two is valid's and which is test's is reported as swapped too,
-# so they are not assigned to a split here: the labels decide (`pcam.data.sources.pcam`).
+# The csv of slide names. Which of the two is valid's and which is test's is reported as swapped
+# too, so they are not assigned to a split here: the labels decide (`pcam.data.sources.pcam`).
 TRAIN_META = "5a3dd671e465cfd74b5b822125e65b0a"
 VALID_OR_TEST_META = ("3455fd69135b66734e1008f3af684566", "67589e00a4a37ec317f2d1932c7502ca")
 

@@ -23,19 +23,19 @@ DIGEST = 40  # characters of a SHA-1
 def convert(files: Sequence[Path], target: Path) -> None:
     """Write image files of one size into one HDF5 file.
 
-    The file has x uint8 (N, H, W, 3), contiguous, so that it can be memory mapped; id (N,), the stem
-    of each file; and sha1 (N,), of each patch's pixels (row-major RGB). It appears under its name
-    only when it is complete. An interrupted conversion is continued: pixels are written through a
-    memory map into a file whose structure was finished before, so a kill cannot damage it, and a file
-    beside it has the number of rows that are done.
+    The file has x uint8 (N, H, W, 3), contiguous, so that it can be memory mapped; id (N,), the
+    stem of each file; and sha1 (N,), of each patch's pixels (row-major RGB). It appears under its
+    name only when it is complete. An interrupted conversion is continued: pixels are written
+    through a memory map into a file whose structure was finished before, so a kill cannot damage
+    it, and a file beside it has the number of rows that are done.
 
     Args:
         files: at least one image.
         target: the HDF5 file.
 
     Raises:
-        DataError: a file cannot be read or has another size; the disk is too small; the folder cannot
-            be written.
+        DataError: a file cannot be read or has another size; the disk is too small; the folder
+            cannot be written.
     """
     try:
         conversion = _Conversion.start(files, target)

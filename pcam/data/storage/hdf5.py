@@ -171,8 +171,8 @@ def is_mapped(path: Path, key: str) -> bool:
 def rewrite(path: Path, key: str) -> None:
     """Rewrite a file with one array contiguous and uncompressed, so that it can be memory mapped.
 
-    A compressed array is slow to read in random order. The file is replaced only when the new one is
-    complete.
+    A compressed array is slow to read in random order. The file is replaced only when the new one
+    is complete.
 
     Args:
         path: the HDF5 file.

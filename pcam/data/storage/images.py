@@ -10,9 +10,7 @@ from pcam.errors import DataError
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".tif", ".tiff"))
 # Pillow's modes of 8 bits (or 1 bit) per channel
-MODES = frozenset(
-    ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
-)
+MODES = frozenset(("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"))
 
 
 def is_image(path: Path) -> bool:

@@ -15,7 +15,7 @@ RESAMPLES = 100  # the bands of the curves are not drawn, so few are enough
 
 
 def build_curves(study: Study) -> Section:
-    """Return the figures of training and of ROC and calibration, as far as there are runs for them."""
+    """Return the figures of training and of ROC and calibration that there are runs for."""
     trained = [job for job in study.jobs if job.rows]
     predicted = [job for job in study.jobs if study.predictions(job) is not None]
     shown = {job.folder for job in (*trained, *predicted)}

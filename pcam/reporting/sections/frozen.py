@@ -88,7 +88,10 @@ def _rows(valid: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
 
 
 def _reference(full: dict[str, list[Job]], details: str) -> list[Job] | None:
-    """Return the runs with all layers trained to compare with: the only ones, or those with the same details."""
+    """Return the runs with all layers trained to compare with.
+
+    These are the only ones, or those with the same details.
+    """
     if len(full) == 1:
         return next(iter(full.values()))
     return full.get(details)

@@ -133,7 +133,7 @@ def _describe_data(splits: Mapping[str, Mapping[str, int | str]]) -> str:
 
 
 def list_figures(jobs: Sequence[Job], split: str) -> list[list[object]]:
-    """Return a row of figures.csv, as ``FIGURES_HEAD`` names its cells, for each figure of the finished jobs.
+    """Return the rows of figures.csv, with the columns of ``FIGURES_HEAD``.
 
     Args:
         jobs: those that count.

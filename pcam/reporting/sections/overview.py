@@ -11,7 +11,7 @@ from pcam.sweeps.jobs import Job
 
 
 def build_title(title: str | None, jobs: Sequence[Job]) -> str:
-    """Return the page's title: as set, else the names of the experiments; with the scale unless it is full."""
+    """Return the page's title: as set, else the names of the experiments; with a smaller scale."""
     experiments = dict.fromkeys(job.experiment for job in jobs if job.experiment)
     name = title or ", ".join(experiments) or "Runs"
     scales = _small_scales(jobs)
@@ -59,7 +59,8 @@ def _notices(jobs: Sequence[Job], study: Study, repeats: Sequence[str]) -> list[
     scales = _small_scales(jobs)
     if scales:
         notices.append(
-            f"scale={', '.join(scales)}: smaller networks, fewer patches and fewer epochs than the study's."
+            f"scale={', '.join(scales)}: smaller networks, fewer patches and fewer epochs "
+            "than the study's."
         )
     if "synthetic" in _data_names(jobs):
         notices.append("Synthetic patches: these figures do not apply to real tissue.")

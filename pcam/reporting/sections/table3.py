@@ -33,10 +33,13 @@ RULES = {
     "mean_logit": "mean logit",
     "rank_mean": "mean rank",
 }
-CHOICE_NOTE = "one run of each network: augmented if there is one, not frozen if there is one, with the smallest seed."
+CHOICE_NOTE = (
+    "one run of each network: augmented if there is one, not frozen if there is one, "
+    "with the smallest seed."
+)
 VOTE_NOTE = (
-    "A vote of hard labels loses the ranking: what remains is balanced accuracy. The differences are from the "
-    "paired bootstrap; p is corrected for the number of rules by Holm's method."
+    "A vote of hard labels loses the ranking: what remains is balanced accuracy. The differences "
+    "are from the paired bootstrap; p is corrected for the number of rules by Holm's method."
 )
 
 
@@ -96,7 +99,7 @@ def _choose_runs(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _preference(job: Job) -> tuple[bool, bool, int]:
-    """Return a key that sorts first what the study has: augmented, and not only the head trained."""
+    """Return a key that sorts first what the study has: augmented, and more than the head trained."""
     assert job.config is not None
     return not job.augmented, job.config.finetune.name == "frozen", job.config.seed
 

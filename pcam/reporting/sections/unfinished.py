@@ -13,7 +13,7 @@ def list_unfinished(jobs: Sequence[Job]) -> list[Job]:
 
 
 def build_unfinished(jobs: Sequence[Job]) -> Section:
-    """Return the unfinished jobs and those that were pruned outside of searches, with the commands to type."""
+    """Return the unfinished jobs and those pruned outside of searches, with commands to type."""
     unfinished = list_unfinished(jobs)
     pruned = [job for job in jobs if job.state == "pruned" and not job.from_search]
     title = "Failed, pruned and missing jobs" if pruned else "Failed and missing jobs"
@@ -38,7 +38,7 @@ def _commands(unfinished: Sequence[Job]) -> list[str]:
 
 
 def _can_finish(job: Job) -> bool:
-    """Return whether the job's command can finish it; without a config a damaged run cannot be resumed."""
+    """Return whether the job's command can finish it; a damaged run needs its config for that."""
     readable = job.state != "damaged" or job.config is not None
     return readable and not _is_skipped(job)
 

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from pcam.data.audit.run import Audit, audit, near_duplicates, survey
-from pcam.data.audit.survey import BLOCK, LUMA, averaged, digests
+from pcam.data.audit.survey import LUMA, averaged
 from pcam.data.base import limit_source
+from pcam.data.duplicates import BLOCK, digests
 from pcam.data.sources.kaggle import KaggleSource
 from pcam.data.sources.pcam import PCamSource
 from pcam.data.sources.synthetic.source import SyntheticSource

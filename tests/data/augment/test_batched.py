@@ -1,43 +1,38 @@
-"""The batched path against albumentations: the same distribution, by moments and two-sample tests over 10,000 draws."""
+"""Batched augmentation has the distribution of albumentations: moments and two-sample tests."""
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
+from pcam.config.sections import AugConfig
+from pcam.data.augment.augmentation import Augmentation
 from pcam.data.augment.batched import BatchedAugmentation
-from pcam.data.augment.recipes import Augmentation
-from pcam.data.datamodule import PatchDataModule
+from pcam.data.augment.recipes import DihedralColorConfig, DihedralConfig, PaperConfig
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError
-from tests.run import composed
+from tests.data.configs import data_config
 
 DRAWS = 10_000
 # One patch, small, with tissue and white in it: clipping shows.
 PATCH = SyntheticSource("train", 60).read(np.array([7]))[:, 30:54, 30:54]
 
 
-def both(settings: dict[str, object]) -> tuple[np.ndarray, np.ndarray]:
-    """Return PATCH under 10,000 draws of albumentations and of the batched path, uint8 (10,000, 24, 24, 3) each."""
+def both(settings: AugConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return PATCH under 10,000 draws of albumentations, and of the batched form."""
     index = np.arange(DRAWS)
     many = np.repeat(PATCH, DRAWS, axis=0)
     batched = BatchedAugmentation(settings, 0, DRAWS)
     image = torch.from_numpy(many).permute(0, 3, 1, 2)
     out = batched(image, batched.draws(index, 0))
     assert out.dtype == torch.uint8
-    assert (image.permute(0, 2, 3, 1).numpy() == PATCH).all()  # left as it was
+    assert (image.permute(0, 2, 3, 1).numpy() == PATCH).all()  # not changed
     return Augmentation(settings, 0)(many, index, 0), out.permute(0, 2, 3, 1).numpy()
 
 
-def colour(**strength: float) -> dict[str, object]:
-    return {
-        "name": "dihedral_color",
-        "brightness": 0.0,
-        "contrast": 0.0,
-        "saturation": 0.0,
-        "hue": 0.0,
-        **strength,
-    }
+def colour(**strength: float) -> DihedralColorConfig:
+    unchanged = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+    return DihedralColorConfig(**{**unchanged, **strength})
 
 
 ALL = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1}
@@ -48,11 +43,11 @@ ALL = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1}
     [
         *(colour(**{name: 2 * value}) for name, value in ALL.items()),
         colour(**ALL),
-        {"name": "paper", "jitter_share": 0.5, **ALL},
+        PaperConfig(jitter_share=0.5, **ALL),
     ],
     ids=[*ALL, "together", "paper"],
 )
-def test_colours_have_the_same_distribution(settings: dict[str, object]) -> None:
+def test_colours_have_the_same_distribution(settings: AugConfig) -> None:
     known, ours = both(settings)
     for channel in range(3):
         for figure in (np.mean, np.std):
@@ -81,10 +76,10 @@ SYMMETRIES = [
 
 @pytest.mark.parametrize(
     "settings",
-    [{"name": "dihedral"}, {"name": "paper", "jitter_share": 0.0, **ALL}],
+    [DihedralConfig(), PaperConfig(jitter_share=0.0, **ALL)],
     ids=["dihedral", "paper"],
 )
-def test_symmetries_have_the_same_distribution(settings: dict[str, object]) -> None:
+def test_symmetries_have_the_same_distribution(settings: AugConfig) -> None:
     counts = []
     for patches in both(settings):
         equal = np.stack([(patches[..., 0] == symmetry).all((1, 2)) for symmetry in SYMMETRIES])
@@ -94,7 +89,7 @@ def test_symmetries_have_the_same_distribution(settings: dict[str, object]) -> N
 
 
 def test_draws_belong_to_the_patch() -> None:
-    settings = {"name": "paper", "jitter_share": 0.5, **ALL}
+    settings = PaperConfig(jitter_share=0.5, **ALL)
     patches = torch.from_numpy(SyntheticSource("train", 40).read(np.arange(40))).permute(0, 3, 1, 2)
 
     def augmented(index: np.ndarray, epoch: int = 0, seed: int = 0, size: int = 40) -> torch.Tensor:
@@ -114,9 +109,8 @@ def test_draws_belong_to_the_patch() -> None:
 
 
 def test_a_recipe_without_a_batched_form_says_so() -> None:
-    config = composed("aug=keras", "aug.batched=true")
     with pytest.raises(
         ConfigError,
-        match=r"aug\.batched=true: there is no batched keras, only dihedral, dihedral_color, paper",
+        match=r"aug\.batched=true is not available for aug=keras .*dihedral, dihedral_color, paper",
     ):
-        PatchDataModule(config["data"], config["splits"], config["crop"], config["aug"], 0)
+        data_config("aug=keras", "aug.batched=true")

@@ -8,18 +8,22 @@ import pytest
 from PIL import Image
 
 from pcam.data.loading import open_splits
-from pcam.data.sources.kaggle import kaggle_split
+from pcam.data.provider import source_provider
 from pcam.data.storage import conversion
 from pcam.errors import DataError
 from tests.conftest import write_kaggle
+from tests.data.configs import data_config
 
 
 def opened(root: Path, split: str, seed: int = 0, **settings: object) -> object:
     """Open train or valid of a split by a quarter, or the folder to predict."""
+    words = [f"data.{key}={value}" for key, value in settings.items()]
+    config = data_config(
+        "data=kaggle", f"data.root={root}", *words, "splits.share=0.25", f"splits.seed={seed}"
+    )
     if split == "predict":
-        return kaggle_split(split, str(root), str(root), **settings)
-    data = {"name": "kaggle", "root": str(root), "converted": str(root), **settings}
-    return open_splits(data, {"name": "auto", "share": 0.25, "seed": seed}, 0).splits[split]
+        return source_provider(config.data).open(split)
+    return open_splits(config.data, config.splits, 0).splits[split]
 
 
 def test_valid_and_train_are_all_patches_and_share_none(kaggle_root: Path) -> None:
@@ -35,7 +39,7 @@ def test_valid_and_train_are_all_patches_and_share_none(kaggle_root: Path) -> No
     assert [labels[i] for i in valid.ids] == valid.labels.tolist()
 
 
-def test_the_test_folder_is_for_prediction_alone(kaggle_root: Path) -> None:
+def test_the_test_folder_is_only_for_prediction(kaggle_root: Path) -> None:
     predict = opened(kaggle_root, "predict")
     assert predict.labels is None
     assert sorted(predict.ids) == sorted(path.stem for path in (kaggle_root / "test").glob("*.tif"))
@@ -50,7 +54,7 @@ def test_a_conversion_is_a_memory_map_and_is_done_once(kaggle_root: Path) -> Non
     assert (kaggle_root / "train.h5").stat().st_mtime_ns == before
 
 
-def test_a_conversion_that_was_killed_goes_on(
+def test_an_interrupted_conversion_is_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, _ = write_kaggle(tmp_path)
@@ -97,14 +101,14 @@ def test_ids_that_are_not_their_pixels_are_counted_and_named(tmp_path: Path) -> 
     ]
     assert len(dropped) == 39
     assert name not in dropped
-    for seed in range(8):  # kept: two ids of equal pixels, never on both sides
+    for seed in range(8):  # kept: two ids of equal pixels, never in both train and valid
         sides = [opened(root, split, seed, mismatch="keep") for split in ("train", "valid")]
         pixels = [{patch.tobytes() for patch in side.read(np.arange(len(side)))} for side in sides]
         assert len(sides[0]) + len(sides[1]) == 40
         assert not pixels[0] & pixels[1]
 
 
-def test_by_slide_when_a_csv_of_slides_is_given(kaggle_root: Path, tmp_path: Path) -> None:
+def test_split_by_slide_if_a_csv_of_slides_is_given(kaggle_root: Path, tmp_path: Path) -> None:
     whole = [*opened(kaggle_root, "train").ids, *opened(kaggle_root, "valid").ids]
     slides = tmp_path / "slides.csv"
     slides.write_text(

@@ -1,7 +1,8 @@
-"""A local server stands in for the hosts, with each fault that they have."""
+"""A local server in place of the hosts, with each of their faults."""
 
 import gzip
 import hashlib
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcam.data.storage import download as module
-from pcam.data.storage.download import Patience, download
+from pcam.data.storage import transfer as module
+from pcam.data.storage.download import download
+from pcam.data.storage.transfer import Patience
 from pcam.errors import DataError
 
 CONTENT = np.random.default_rng(0).integers(0, 60, 300_000, np.uint8).tobytes()
@@ -93,7 +95,9 @@ def test_a_file_arrives_unpacked(host: Host, tmp_path: Path) -> None:
     assert host.starts == [0]
 
 
-def test_twenty_downloads_each_cut_at_a_random_byte_end_right(host: Host, tmp_path: Path) -> None:
+def test_twenty_downloads_each_cut_at_a_random_byte_are_completed(
+    host: Host, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(1)
     for number in range(20):
         cuts = [int(rng.integers(1, len(PACKED)))]
@@ -108,10 +112,10 @@ def test_twenty_downloads_each_cut_at_a_random_byte_end_right(host: Host, tmp_pa
         get(host, tmp_path / f"{number}" / "file")
         assert_right(tmp_path / f"{number}" / "file")
         assert len(host.starts) == 2
-        assert host.starts[1] > 0  # what had arrived was not asked for again
+        assert host.starts[1] > 0  # what had arrived was not requested again
 
 
-def test_a_killed_download_goes_on_in_the_next_call(
+def test_a_killed_download_is_continued_by_the_next_call(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BLOCK", 1 << 14)
@@ -134,7 +138,7 @@ def test_a_killed_download_goes_on_in_the_next_call(
     assert_right(tmp_path / "file")
 
 
-def test_a_host_that_ignores_ranges_is_borne(host: Host, tmp_path: Path) -> None:
+def test_a_host_that_ignores_ranges(host: Host, tmp_path: Path) -> None:
     calls = []
 
     def whole(request: BaseHTTPRequestHandler, start: int) -> bool:
@@ -148,7 +152,7 @@ def test_a_host_that_ignores_ranges_is_borne(host: Host, tmp_path: Path) -> None
     assert calls == [0, 50_000, 100_000]
 
 
-def test_a_slow_host_is_borne_and_a_silent_one_asked_again(host: Host, tmp_path: Path) -> None:
+def test_a_silent_host_is_asked_again(host: Host, tmp_path: Path) -> None:
     calls = []
 
     def slow(request: BaseHTTPRequestHandler, start: int) -> bool:
@@ -171,7 +175,7 @@ def wrong(content: bytes) -> bytes:
     return bytes(spoilt)
 
 
-def test_wrong_bytes_are_asked_for_once_more(host: Host, tmp_path: Path) -> None:
+def test_wrong_bytes_are_downloaded_once_more(host: Host, tmp_path: Path) -> None:
     (tmp_path / "file.part").write_bytes(
         wrong(PACKED)[: len(PACKED) * 2 // 3]
     )  # as an earlier call left it
@@ -206,57 +210,62 @@ def answer(
 
 
 @pytest.mark.parametrize(
-    ("fault", "said", "asked"),
+    ("fault", "message", "requests"),
     [
         (answer(404), "answers 404 Not Found", 1),
         (answer(403), "answers 403 Forbidden", 1),
         (
             answer(200, "text/html", b"<html>Quota exceeded</html>"),
-            "answers with a page .*Quota exceeded",
+            "answers with a web page .*Quota exceeded",
             1,
         ),
-        (answer(503), r"cannot be had \(the host answers 503 Service Unavailable\)", QUICK.tries),
+        (
+            answer(503),
+            r"cannot be downloaded \(the host answers 503 Service Unavailable\)",
+            QUICK.tries,
+        ),
     ],
 )
-def test_a_host_that_has_it_not_is_told_at_once(
+def test_a_host_without_the_file_is_an_error(
     fault: Callable[[BaseHTTPRequestHandler, int], bool],
-    said: str,
-    asked: int,
+    message: str,
+    requests: int,
     host: Host,
     tmp_path: Path,
 ) -> None:
     host.fault = fault
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         get(host, tmp_path / "file")
-    assert len(host.starts) == asked
+    assert len(host.starts) == requests
     assert not (tmp_path / "file").exists()
 
 
-def test_no_host_at_all(tmp_path: Path) -> None:
+def test_no_host(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"cannot be had \(.*refused.*\); the same command goes on from 0\.0 MB"
+        DataError,
+        match=r"cannot be downloaded \(.*refused.*\); the same command continues from 0\.0 MB",
     ):
         download("http://127.0.0.1:9/file", tmp_path / "file", (), (), patience=QUICK)
 
 
-def test_all_there_but_for_the_unpacking(host: Host, tmp_path: Path) -> None:
+def test_a_complete_part_is_only_decompressed(host: Host, tmp_path: Path) -> None:
     (tmp_path / "file.part").write_bytes(PACKED)  # the host answers 416: nothing is left to be sent
     get(host, tmp_path / "file")
     assert host.starts == [len(PACKED)]
     assert_right(tmp_path / "file")
 
 
-def test_a_part_that_is_longer_than_the_file_is_thrown_away(host: Host, tmp_path: Path) -> None:
+def test_a_part_that_is_longer_than_the_file_is_discarded(host: Host, tmp_path: Path) -> None:
     (tmp_path / "file.part").write_bytes(PACKED + b"more")
     get(host, tmp_path / "file")
     assert host.starts == [len(PACKED) + 4, 0]
     assert_right(tmp_path / "file")
 
 
-def test_a_disk_that_is_too_small_is_known_before_the_first_byte(
+def test_a_disk_that_is_too_small_is_an_error_before_the_first_byte(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(DataError, match=r"GB free, .* GB are needed"):
         get(host, tmp_path / "file")
     assert not (tmp_path / "file").exists()

@@ -21,7 +21,7 @@ class SyntheticDataConfig(DataConfig):
         slides: per split; no slide is in two splits.
         stain: how much slides differ in stain; 0 for no difference.
         prevalence: how much slides differ in their share of positives.
-        place: where the tumour of a positive patch is: law, as PatchCamelyon's labelling rule says;
+        place: where the tumour of a positive patch is: pcam, by PatchCamelyon's labelling rule;
             centre, at the exact middle; anywhere.
         data_seed: of the patches. It is not the training's seed, so that seeds train on the same
             patches.
@@ -34,7 +34,7 @@ class SyntheticDataConfig(DataConfig):
     slides: PositiveInt
     stain: Annotated[float, Field(ge=0)]
     prevalence: Annotated[float, Field(ge=0, le=1)] = 0.0
-    place: Literal["law", "centre", "anywhere"] = "law"
+    place: Literal["pcam", "centre", "anywhere"] = "pcam"
     data_seed: int
 
 

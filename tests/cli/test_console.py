@@ -1,0 +1,32 @@
+"""What a command shows on the terminal."""
+
+import logging
+
+import pytest
+
+from pcam.cli.console import print_error, progress_bar, show_log
+
+
+def test_messages_are_shown_plainly_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    show_log()
+    show_log()
+    log = logging.getLogger("pcam.training.fit")
+    log.debug("hidden")
+    log.info("epoch %d", 1)
+    log.warning("random weights")
+    logging.getLogger("another.library").info("hidden")
+    out, err = capsys.readouterr()
+    assert out == "epoch 1\n"
+    assert err == "random weights\n"
+
+
+def test_each_line_of_a_failure_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error("first\nsecond")
+    assert capsys.readouterr().err == "error: first\nerror: second\n"
+
+
+def test_a_progress_bar_counts_patches_per_split() -> None:
+    with progress_bar("audit") as update:
+        update("train", 1, 2)
+        update("train", 2, 2)
+        update("valid", 1, 4)
