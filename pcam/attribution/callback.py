@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.config.registry import register_callback
 from pcam.config.sections import AttributionConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pcam.attribution.training_maps import AttributionMaps
     from pcam.config.schema import TrainConfig
 
 
 @register_callback("attribution", config=AttributionConfig)
 def build_attribution_maps(
-    settings: AttributionConfig, config: TrainConfig, folder: Path
+    section: AttributionConfig, config: TrainConfig, folder: Path
 ) -> AttributionMaps:
     """Return the callback that draws maps during a training."""
     from pcam.attribution.training_maps import AttributionMaps
@@ -24,7 +25,7 @@ def build_attribution_maps(
 
     return AttributionMaps(
         folder=folder,
-        config=settings,
+        config=section,
         centre_labelled=source_provider(config.data).centre_labelled,
         title=f"{network_label(config)} on {config.data.name}",
         seed=config.seed,

@@ -1,8 +1,8 @@
 """The callbacks of a training, in their order.
 
 A registered callback is a function ``(settings, config, folder) -> Callback``: its own section, the
-run's config and the run folder to Lightning's callback. It is used if the config's ``callbacks`` has
-its name::
+run's config and the run folder to Lightning's callback. It is used if the config's ``callbacks``
+has its name::
 
     class NoiseConfig(Section):
         scale: float = 0.1
