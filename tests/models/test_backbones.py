@@ -11,15 +11,15 @@ from pcam.models.backbones import build_backbone, get_backbone
 from pcam.models.base import Backbone, Kwargs, Pool
 from pcam.models.network import Network
 from pcam.models.weights import load_initial_weights
+from tests.registries import restored
 
 IMAGE = torch.zeros(2, 3, 32, 32)
 
 
 @pytest.fixture
 def user_entries() -> Iterator[None]:
-    known = dict(registry.backbones._entries)
-    yield
-    registry.backbones._entries = known
+    with restored(registry.backbones):
+        yield
 
 
 def test_normalisation_is_the_one_that_the_weights_makers_publish() -> None:

@@ -7,14 +7,14 @@ from pcam.config import registry
 from pcam.config.registry import register_loss
 from pcam.config.sections import LossConfig
 from pcam.models.losses import count_outputs, cross_entropy
+from tests.registries import restored
 from tests.run import composed
 
 
 @pytest.fixture
 def user_entries() -> Iterator[None]:
-    known = dict(registry.losses._entries)
-    yield
-    registry.losses._entries = known
+    with restored(registry.losses):
+        yield
 
 
 def test_cross_entropy_of_a_smoothed_label() -> None:

@@ -12,6 +12,7 @@ from pcam.config import registry
 from pcam.config.registry import register_metric
 from pcam.models.scores import build_metrics, gather_scores
 from pcam.stats.metrics import METRICS, classification_metrics
+from tests.registries import restored
 
 BATCH = 64
 COUNT = 500
@@ -19,9 +20,8 @@ COUNT = 500
 
 @pytest.fixture
 def user_entries() -> Iterator[None]:
-    known = dict(registry.metrics._entries)
-    yield
-    registry.metrics._entries = known
+    with restored(registry.metrics):
+        yield
 
 
 @pytest.fixture(scope="module")
