@@ -13,9 +13,7 @@ from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels, Subset
 from pcam.data.provider import SourceProvider, SubmissionRows
-from pcam.data.storage.conversion import convert
 from pcam.data.storage.csv import read_labels, read_rows, read_slides
-from pcam.data.storage.hdf5 import PatchArray, read_column
 from pcam.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -70,6 +68,9 @@ class KaggleSource:
         Raises:
             DataError: files and csv contradict each other, or a file cannot be read or written.
         """
+        from pcam.data.storage.conversion import convert
+        from pcam.data.storage.hdf5 import PatchArray, read_column
+
         images = Path(root) / folder
         table = Path(root) / "train_labels.csv"
         labels = read_labels(table, HINT) if folder == "train" else None
@@ -124,17 +125,21 @@ def _files_to_convert(folder: Path, labels: Mapping[str, int] | None, table: Pat
         raise DataError(f"{folder} has no tif files; {HINT}")
     if labels is None:
         return list(files.values())
-    _require_all(labels, files, f"{len(labels)} ids of {table}", folder)
-    _require_all(files, labels, f"{len(files)} files of {folder}", table)
+    _require_all(labels, files, table, folder)
+    _require_all(files, labels, folder, table)
     return [files[name] for name in labels]
 
 
 def _require_all(
-    names: Mapping[str, object], known: Mapping[str, object], what: str, where: Path
+    names: Mapping[str, object], known: Mapping[str, object], listed_in: Path, absent_from: Path
 ) -> None:
+    """Raise a DataError where names are not known."""
     missing = [name for name in names if name not in known]
     if missing:
-        raise DataError(f"{len(missing)} of {what} are not in {where}, first {missing[0]}; {HINT}")
+        raise DataError(
+            f"{len(missing)} ids of {listed_in} are not in {absent_from}, first {missing[0]};"
+            f" {HINT}"
+        )
 
 
 def apply_mismatch(whole: KaggleSource, mismatch: Mismatch) -> Subset:

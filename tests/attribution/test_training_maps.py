@@ -104,12 +104,12 @@ def test_the_last_epoch_is_drawn_when_training_stops_early(tmp_path: Path) -> No
 def test_with_a_moving_average_the_maps_are_of_what_is_validated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pcam.attribution import callback
+    from pcam.attribution import training_maps
 
     seen: list[torch.Tensor] = []
-    scorer = callback.Scorer
+    scorer = training_maps.Scorer
     monkeypatch.setattr(
-        callback,
+        training_maps,
         "Scorer",
         lambda network: seen.append(network.head[-1].weight.clone()) or scorer(network),
     )
@@ -141,8 +141,6 @@ def test_with_a_moving_average_the_maps_are_of_what_is_validated(
         "attribution.methods=[saliency,saliency]",
     ],
 )
-def test_settings_that_have_no_meaning(word: str, tmp_path: Path) -> None:
-    from pcam.attribution.callback import attribution_callbacks
-
+def test_values_out_of_range_are_errors(word: str) -> None:
     with pytest.raises(ConfigError, match="attribution"):
-        attribution_callbacks(composed(word), tmp_path)
+        composed(word)
