@@ -1,4 +1,4 @@
-"""The door of positional bias."""
+"""The command of positional bias."""
 
 import csv
 import json
@@ -21,24 +21,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_lies_in_the_folder(
+def test_one_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_command(monkeypatch, tmp_path, "bias", f"run={run}", *QUICK, "hydra.run.dir=out")
-    said, out = capsys.readouterr().out, tmp_path / "out"
+    printed, out = capsys.readouterr().out, tmp_path / "out"
     summary = json.loads((out / "summary.json").read_text())
     assert summary["patches"] == 24
     with (out / "answers.csv").open(newline="") as file:
         answers = list(csv.DictReader(file))
     assert [row["label"] for row in answers].count("1") == summary["positive"]
-    assert f"24 of 40 patches, {summary['positive']} positive" in said
+    assert f"24 of 40 patches, {summary['positive']} positive" in printed
     assert abs(float(answers[0]["row"])) <= 16
-    assert summary["centre_held"] == 1  # a crop of 64 of 96 holds it from everywhere
+    assert summary["centre_visible"] == 1  # a crop of 64 of 96 contains it at any offset
     assert summary["over"] == "slides"
-    assert 0 < summary["law"]["stays"]["value"] < 1
-    assert summary["law"]["law"]["value"] < 0  # as trained, the law is right about every patch
-    assert "64x64 of 96x96; moved by rows -16 to +16, columns -16 to +16" in said
-    assert "moved and turned: AUROC beyond noise" in said
+    assert 0 < summary["labelling_rule"]["unchanged"]["value"] < 1
+    assert summary["labelling_rule"]["centre_only"]["value"] < 0  # unshifted, it is always right
+    assert "64x64 of 96x96; shifted by rows -16 to +16, columns -16 to +16" in printed
+    assert "shifted and rotated: AUROC beyond noise" in printed
     for name in ("shift_map", "swaps", "views"):
         assert min(Image.open(out / "figures" / f"{name}.png").size) > 200, name
     with (out / "shift_map.csv").open(newline="") as file:
@@ -59,7 +59,7 @@ def test_what_lies_in_the_folder(
     assert other["views"]["shift"]["agreement"] == summary["views"]["shift"]["agreement"]
 
 
-def test_a_whole_patch_moves_with_mirrored_edges_and_the_centre_alone_has_no_ring(
+def test_runs_with_each_crop_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = [*TINY, *SMALL, "trainer.max_epochs=1"]
@@ -71,18 +71,18 @@ def test_a_whole_patch_moves_with_mirrored_edges_and_the_centre_alone_has_no_rin
         "hydra: {}"
     )  # Hydra leaves one in a sweep's folder
     run_command(monkeypatch, tmp_path, "bias", "runs=[all/*]", *QUICK, "hydra.run.dir=out")
-    said = capsys.readouterr().out
-    assert "moved with mirrored edges by rows -16 to +16" in said
-    assert "crop=ring: what this network sees of a patch cannot be moved" in said
+    printed = capsys.readouterr().out
+    assert "shifted with mirrored edges by rows -16 to +16" in printed
+    assert "all but the centre 32x32; it cannot be shifted" in printed
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     whole, centre, ring, anywhere = summary["runs"]
     assert len(whole["swaps"]) == 8 + 2
     assert centre["swaps"] == []
-    assert centre["centre_held"] < 0.2
+    assert centre["centre_visible"] < 0.2
     assert "views" not in ring
-    told = (tmp_path / "out" / "bias.md").read_text()
-    assert "all but the centre 32x32" in told
-    assert "centre 32x32 (trained anywhere)" in told
+    text = (tmp_path / "out" / "bias.md").read_text()
+    assert "all but the centre 32x32" in text
+    assert "centre 32x32 (trained on random crops)" in text
     assert len(summary["compare"]["pairs"]) == 6
     assert (
         summary["compare"]["patches"] == whole["patches"] == 24
@@ -94,7 +94,7 @@ def test_a_whole_patch_moves_with_mirrored_edges_and_the_centre_alone_has_no_rin
     assert "beyond_random" not in anywhere
 
 
-def test_runs_on_other_patches_are_not_laid_side_by_side(
+def test_runs_on_other_patches_are_not_compared(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(tmp_path / "other", *TINY, *SMALL, "data.test=41", "trainer.max_epochs=1")
@@ -103,11 +103,11 @@ def test_runs_on_other_patches_are_not_laid_side_by_side(
             monkeypatch, tmp_path, "bias", f"runs=[{run},other]", *QUICK, "hydra.run.dir=out"
         )
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "other is asked about other patches than" in error
+    assert "other has other patches than" in error
     assert "data=" in error
 
 
-def test_of_an_oblong_patch_a_square_as_high_as_it_is_still_a_square(
+def test_a_square_as_high_as_an_oblong_patch_is_still_shifted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
@@ -141,10 +141,10 @@ def test_of_an_oblong_patch_a_square_as_high_as_it_is_still_a_square(
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [
-        ("patches=1", "patches=1; it is a count from 2"),
-        ("centre=96", "the patches' side is 96"),
+        ("patches=1", "patches=1"),
+        ("centre=96", "the side of the patches, 96 pixels"),
         ("reach=0", "reach=0"),
         ("map.step=0", "map.step=0"),
         ("split=tests", "did you mean test"),
@@ -154,7 +154,7 @@ def test_of_an_oblong_patch_a_square_as_high_as_it_is_still_a_square(
 )
 def test_bad_input_is_one_line(
     word: str,
-    said: str,
+    message: str,
     run: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -165,11 +165,11 @@ def test_bad_input_is_one_line(
     assert caught.value.code == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")
-    assert said in error
+    assert message in error
     assert not (tmp_path / "out").exists()
 
 
-def test_the_study_s_section_as_one_sweep_composes(
+def test_the_study_s_section_composes_as_a_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_command(monkeypatch, tmp_path, "train", "experiment=positional_bias", "--cfg", "hydra")
