@@ -8,20 +8,23 @@ from pcam.config.registry import register_callback
 from pcam.config.sections import AttributionConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pcam.attribution.training_maps import AttributionMaps
-    from pcam.training.context import RunContext
+    from pcam.config.schema import TrainConfig
 
 
 @register_callback("attribution", config=AttributionConfig)
-def build_attribution_maps(section: AttributionConfig, context: RunContext) -> AttributionMaps:
+def build_attribution_maps(
+    section: AttributionConfig, config: TrainConfig, folder: Path
+) -> AttributionMaps:
     """Return the callback that draws maps during a training."""
     from pcam.attribution.training_maps import AttributionMaps
     from pcam.data.provider import source_provider
     from pcam.runs.folder import network_label
 
-    config = context.config
     return AttributionMaps(
-        folder=context.folder,
+        folder=folder,
         config=section,
         centre_labelled=source_provider(config.data).centre_labelled,
         title=f"{network_label(config)} on {config.data.name}",

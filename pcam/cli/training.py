@@ -64,7 +64,7 @@ def run_training(invocation: Invocation[TrainConfig]) -> float:
             return objective
     run = _plan_run(invocation)
     if run.writes and not run.resumed:
-        start_run(run.folder, run.config, anew=_resume(invocation) == "auto")
+        start_run(run.folder, run.config, restart=_resume(invocation) == "auto")
     try:
         objective = _train(run, invocation.job)
     except (PcamError, SystemExit, KeyboardInterrupt):

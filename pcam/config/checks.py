@@ -14,6 +14,7 @@ from pcam.config.registry import (
     callbacks,
     loggers,
     methods,
+    optimizers,
     sources,
 )
 from pcam.errors import PcamError, suggest
@@ -103,10 +104,21 @@ def model_name_is_known(sections: Sections) -> Iterator[str]:
     Asking timm imports it. The names that a model's YAML lists are right, and are not asked about.
     """
     model = sections.get("model")
-    if model is None or model.name in model.at_scale.values():
-        return
+    if model is not None and model.name not in model.at_scale.values():
+        yield from name_is_known(backbones, model.name)
+
+
+def optimizer_name_is_known(sections: Sections) -> Iterator[str]:
+    """``optimizer.name`` is a registered optimizer or one of timm's; asking timm imports it."""
+    optimizer = sections.get("optimizer")
+    if optimizer is not None:
+        yield from name_is_known(optimizers, optimizer.name)
+
+
+def name_is_known(registry: Registry, name: str) -> Iterator[str]:
+    """Yield a message if nothing handles a name."""
     try:
-        backbones.check_name(model.name)
+        registry.check_name(name)
     except PcamError as error:
         yield str(error)
 

@@ -12,7 +12,13 @@ from pcam.config.base import (
     Section,
     Seed,
 )
-from pcam.config.checks import TRAINING_CHECKS, Check, methods_are_known, model_name_is_known
+from pcam.config.checks import (
+    TRAINING_CHECKS,
+    Check,
+    methods_are_known,
+    model_name_is_known,
+    optimizer_name_is_known,
+)
 from pcam.config.choices import chosen_from, fault
 from pcam.config.registry import (
     augmentations,
@@ -62,7 +68,7 @@ class TrainConfig(CommandConfig):
     """The config of ``pcam.train``; a run folder holds it as config.yaml."""
 
     cross_checks = TRAINING_CHECKS
-    slow_checks = (model_name_is_known,)
+    slow_checks = (model_name_is_known, optimizer_name_is_known)
 
     data: Annotated[SerializeAsAny[DataConfig], chosen_from(sources)]
     splits: AnySplits

@@ -1,1 +1,1 @@
-"""From what lies on disk, or is made, to a batch."""
+"""Data: from files, or synthetic patches, to batches."""

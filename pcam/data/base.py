@@ -61,11 +61,21 @@ class Subset:
     """The patches of a source at given indices."""
 
     def __init__(self, whole: PatchSource, indices: Indices) -> None:
+        """Choose patches.
+
+        Args:
+            whole: the source.
+            indices: (n,), of the patches, in the order of the subset.
+        """
         self.whole = whole
         self.indices = np.asarray(indices, np.int64)
-        self.labels = None if whole.labels is None else whole.labels[self.indices]
-        self.ids = [whole.ids[i] for i in self.indices]
-        self.groups = None if whole.groups is None else [whole.groups[i] for i in self.indices]
+        self.ids = _choose(whole.ids, self.indices)
+        self.labels: NDArray[np.uint8] | None = None
+        self.groups: list[str] | None = None
+        if whole.labels is not None:
+            self.labels = whole.labels[self.indices]
+        if whole.groups is not None:
+            self.groups = _choose(whole.groups, self.indices)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -92,13 +102,22 @@ class Concatenated:
     """
 
     def __init__(self, parts: Sequence[PatchSource]) -> None:
+        """Join sources.
+
+        Args:
+            parts: at least one source.
+        """
         self.parts = parts
-        self.starts = np.cumsum([0, *(len(part) for part in parts)])
-        labels = [part.labels for part in parts if part.labels is not None]
-        self.labels = np.concatenate(labels) if len(labels) == len(parts) else None
+        self.starts = np.cumsum([0, *map(len, parts)])
         self.ids = _join([part.ids for part in parts])
+        self.labels: NDArray[np.uint8] | None = None
+        self.groups: list[str] | None = None
+        labels = [part.labels for part in parts if part.labels is not None]
+        if len(labels) == len(parts):
+            self.labels = np.concatenate(labels)
         groups = [part.groups for part in parts if part.groups is not None]
-        self.groups = _join(groups) if len(groups) == len(parts) else None
+        if len(groups) == len(parts):
+            self.groups = _join(groups)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -131,6 +150,10 @@ class MaskedConcatenated(Concatenated):
             for k in np.unique(part_of)
         }
         return _gather(found, part_of)
+
+
+def _choose(names: Sequence[str], indices: Indices) -> list[str]:
+    return [names[index] for index in indices]
 
 
 def _join(names: Sequence[Sequence[str]]) -> list[str]:

@@ -32,7 +32,7 @@ FAULTY = [
     (
         "train",
         ["crop.train=centre", "crop.interpolation=linear"],
-        ["did you mean center?", "did you mean bilinear?"],
+        ["did you mean center?", "did you mean bilinear, nearest?"],
     ),
     ("train", ["crop=center", "crop.size=null", "seed=x"], ["crop.size", "seed=x"]),
     ("train", ["aug=keras", "aug.batched=true", "aug.zoom=wide"], ["aug.zoom=wide"]),

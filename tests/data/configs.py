@@ -12,7 +12,7 @@ from pcam.config.sections import AnySplits, AugConfig, CropConfig, DataConfig
 from pcam.config.validation import validate
 from pcam.data.datamodule import PatchDataModule
 from pcam.data.loading import Splits, open_splits
-from tests.run import composed
+from tests.run import composed_values
 
 
 class DataSections(CommandConfig):
@@ -29,9 +29,7 @@ class DataSections(CommandConfig):
 
 
 def data_config(*overrides: str) -> DataSections:
-    composed_values = composed(*overrides)
-    values = composed_values if isinstance(composed_values, dict) else composed_values.model_dump()
-    return validate(DataSections, values)
+    return validate(DataSections, composed_values(*overrides))
 
 
 def split_data(*overrides: str) -> Splits:

@@ -1,12 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from pcam.data.base import MaskedPatchSource
 from pcam.data.datamodule import PatchDataModule, fingerprint, resolve_num_workers
-from pcam.data.sampling import PatchOrder
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError
 from tests.data.configs import data_module
@@ -88,30 +85,6 @@ def test_each_split_may_have_its_own_crop() -> None:
     assert (once == twice).all()
 
 
-def flat(order: PatchOrder) -> list[int]:
-    batches = list(order)
-    assert len(order) == len(batches)
-    return [int(i) for _, batch in batches for i in batch]
-
-
-@pytest.mark.parametrize(("size", "world"), [(1001, 2), (1001, 3), (64, 4), (3, 4), (7, 1)])
-def test_trap_distributed_evaluation_reads_each_patch_in_even_steps(size: int, world: int) -> None:
-    shares = [flat(PatchOrder(size, 16, 0, False, rank, world)) for rank in range(world)]
-    assert {i for part in shares for i in part} == set(range(size))
-    assert len({len(part) for part in shares}) == 1
-
-
-def test_distributed_training_reads_each_patch_once_in_another_order_each_epoch() -> None:
-    def shares(epoch: int) -> list[list[int]]:
-        return [flat(PatchOrder(101, 10, 0, True, rank, 2, lambda: epoch)) for rank in range(2)]
-
-    first = shares(0)
-    assert [len(part) for part in first] == [50, 50]
-    assert len(set(first[0]) | set(first[1])) == 100
-    assert shares(1) != first
-    assert shares(0) == first
-
-
 def test_limit_draws_by_the_seed_and_keeps_labels_ids_and_masks_together() -> None:
     limited, whole = data("data.limit=7").sources["train"], SyntheticSource("train", 50)
     place = [whole.ids.index(i) for i in limited.ids]
@@ -132,19 +105,6 @@ def test_different_data_has_another_fingerprint() -> None:
     prints = {fingerprint(SyntheticSource("train", 50, seed)) for seed in (0, 0, 1)}
     assert len(prints) == 2
     assert fingerprint(SyntheticSource("train", 49)) not in prints
-
-
-def test_a_folder_of_images_of_any_size(folder_root: Path) -> None:
-    module = data("data=folder", f"data.root={folder_root}")
-    source = module.sources["valid"]
-    made = SyntheticSource("valid", 12)
-    assert sorted(source.labels.tolist()) == sorted(
-        made.labels.tolist()
-    )  # the second class in alphabetical order is 1
-    at = source.ids.index(f"valid/{'tumour' if made.labels[3] else 'normal'}/3.png")
-    assert (source.read(np.array([at]))[0] == made.read(np.array([3]))[0]).all()
-    other = data("data=folder", f"data.root={folder_root}", "data.positive=normal").sources["valid"]
-    assert (other.labels != source.labels).all()
 
 
 def test_bad_settings_are_errors() -> None:

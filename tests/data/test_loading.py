@@ -5,7 +5,6 @@ from pcam.data import duplicates as module
 from pcam.data.base import MaskedPatchSource, PatchSource
 from pcam.data.duplicates import digests
 from pcam.data.loading import Splits, describe_splits, open_source
-from pcam.data.provider import source_provider
 from pcam.data.sources.synthetic.registration import SyntheticData
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError, DataError
@@ -189,24 +188,6 @@ def test_an_impossible_split_is_an_error(kaggle_root: object) -> None:
         opened("splits=folds", "splits.fold=5")
     with pytest.raises(ConfigError, match=r"unknown key splits\.shares"):
         opened("splits=random", "+splits.shares=0.1")
-
-
-def test_a_source_answers_what_is_special_about_it() -> None:
-    synthetic = source_provider(data_config().data)
-    anywhere = source_provider(data_config("data.place=anywhere").data)
-    kaggle = source_provider(data_config("data=kaggle").data)
-    folder = source_provider(data_config("data=folder").data)
-    assert [one.centre_labelled for one in (synthetic, anywhere, kaggle, folder)] == [
-        True,
-        False,
-        True,
-        False,
-    ]
-    assert [one.unlabelled_split for one in (synthetic, kaggle)] == [None, "predict"]
-    assert [one.patch_size for one in (synthetic, folder)] == [96, None]
-    assert synthetic.published_splits == ("train", "valid", "test")
-    assert kaggle.published_splits == ("train",)
-    assert synthetic.submission(["a"], np.array([0.5]), "class") is None
 
 
 def test_a_source_without_patches_is_an_error() -> None:

@@ -124,17 +124,21 @@ def _files_to_convert(folder: Path, labels: Mapping[str, int] | None, table: Pat
         raise DataError(f"{folder} has no tif files; {HINT}")
     if labels is None:
         return list(files.values())
-    _require_all(labels, files, f"{len(labels)} ids of {table}", folder)
-    _require_all(files, labels, f"{len(files)} files of {folder}", table)
+    _require_all(labels, files, table, folder)
+    _require_all(files, labels, folder, table)
     return [files[name] for name in labels]
 
 
 def _require_all(
-    names: Mapping[str, object], known: Mapping[str, object], what: str, where: Path
+    names: Mapping[str, object], known: Mapping[str, object], listed_in: Path, absent_from: Path
 ) -> None:
+    """Raise a DataError where names are not known."""
     missing = [name for name in names if name not in known]
     if missing:
-        raise DataError(f"{len(missing)} of {what} are not in {where}, first {missing[0]}; {HINT}")
+        raise DataError(
+            f"{len(missing)} ids of {listed_in} are not in {absent_from}, first {missing[0]};"
+            f" {HINT}"
+        )
 
 
 def apply_mismatch(whole: KaggleSource, mismatch: Mismatch) -> Subset:

@@ -148,20 +148,21 @@ def _make_mappable(path: Path, known: CheckedFile) -> CheckedFile:
 
 def _require_space(root: Path, missing: list[OfficialFile], address: str) -> None:
     """Make sure that there is room for all missing pixels and for the largest file as served."""
-    missing = [file for file in missing if file.size]
-    if not missing:
+    pixels = [file for file in missing if file.size]
+    if not pixels:
         return
-    served = []
-    for file in missing:
-        length = content_length(file.url(address)) or file.size
-        served.append(max(0, length - _arrived(root / file.name)))
-    needed = sum(file.size for file in missing) + max(served)
-    require_space(root, needed, "(set data.root)")
+    unpacked = sum(file.size for file in pixels)
+    packed = max(_bytes_left(root, file, address) for file in pixels)
+    require_space(root, unpacked + packed, "(set data.root)")
 
 
-def _arrived(path: Path) -> int:
-    part = path.with_name(path.name + ".part")
-    return part.stat().st_size if part.is_file() else 0
+def _bytes_left(root: Path, file: OfficialFile, address: str) -> int:
+    """Return how many bytes of a file, as served, have not been downloaded yet."""
+    served = content_length(file.url(address)) or file.size
+    part = root / f"{file.name}.part"
+    if not part.is_file():
+        return served
+    return max(0, served - part.stat().st_size)
 
 
 def _read_record(root: Path) -> Record:

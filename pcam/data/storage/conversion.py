@@ -115,10 +115,13 @@ def _convert_rows(files: Sequence[Path], conversion: _Conversion) -> None:
 
 def _rows_done(partial: Path, progress: Path, order: str) -> int:
     """Return how many rows an earlier conversion of the same files finished."""
-    if not (partial.is_file() and progress.is_file()):
+    try:
+        noted, _, rows = progress.read_text().partition(" ")
+    except FileNotFoundError:
         return 0
-    earlier, _, rows = progress.read_text().partition(" ")
-    return int(rows) if earlier == order else 0
+    if noted != order or not partial.is_file():
+        return 0
+    return int(rows)
 
 
 def _write_structure(partial: Path, ids: Sequence[str], shape: Sequence[int]) -> None:

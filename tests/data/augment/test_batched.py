@@ -41,8 +41,11 @@ ALL = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1}
 @pytest.mark.parametrize(
     "settings",
     [
-        *(colour(**{name: 2 * value}) for name, value in ALL.items()),
-        colour(**ALL),
+        *(
+            pytest.param(colour(**{name: 2 * value}), marks=pytest.mark.slow)
+            for name, value in ALL.items()
+        ),
+        pytest.param(colour(**ALL), marks=pytest.mark.slow),
         PaperConfig(jitter_share=0.5, **ALL),
     ],
     ids=[*ALL, "together", "paper"],

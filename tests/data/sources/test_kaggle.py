@@ -7,23 +7,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pcam.config.sections import AutoSplits
 from pcam.data.loading import open_splits
 from pcam.data.provider import source_provider
+from pcam.data.sources.kaggle import KaggleDataConfig
 from pcam.data.storage import conversion
 from pcam.errors import DataError
 from tests.conftest import write_kaggle
-from tests.data.configs import data_config
 
 
 def opened(root: Path, split: str, seed: int = 0, **settings: object) -> object:
     """Open train or valid of a split by a quarter, or the folder to predict."""
-    words = [f"data.{key}={value}" for key, value in settings.items()]
-    config = data_config(
-        "data=kaggle", f"data.root={root}", *words, "splits.share=0.25", f"splits.seed={seed}"
-    )
+    data = KaggleDataConfig(root=str(root), converted=str(root), **settings)
     if split == "predict":
-        return source_provider(config.data).open(split)
-    return open_splits(config.data, config.splits, 0).splits[split]
+        return source_provider(data).open(split)
+    return open_splits(data, AutoSplits(name="auto", share=0.25, seed=seed), 0).splits[split]
 
 
 def test_valid_and_train_are_all_patches_and_share_none(kaggle_root: Path) -> None:
