@@ -5,21 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from pcam.reporting.cells import figure_cell
-from pcam.reporting.comparison import auroc_of
+from pcam.reporting.comparison import auroc_of, summary_of
 from pcam.reporting.page import Fold, Part, Picture, Section, Table, Text
-from pcam.reporting.plots import Trials, plot_trials
+from pcam.reporting.trial_plots import Trials, plot_trials
 from pcam.sweeps.grouping import varied_values
 from pcam.sweeps.jobs import Job
 
 
 def build_searches(jobs: Sequence[Job]) -> list[Section]:
     """Return a section for each search with at least two trials that have a summary."""
-    folders = dict.fromkeys(job.folder.parent for job in jobs if job.from_search)
     sections: list[Section] = []
-    for folder in folders:
-        trials = [job for job in jobs if job.folder.parent == folder and job.summary is not None]
-        if len(trials) > 1:
-            sections.append(_build_search(folder.name, trials, len(sections)))
+    for folder in dict.fromkeys(job.folder.parent for job in jobs if job.from_search):
+        trials = [job for job in jobs if job.folder.parent == folder]
+        scored = [job for job in trials if job.summary is not None]
+        if len(scored) > 1:
+            sections.append(_build_search(folder.name, scored, len(sections)))
     return sections
 
 
@@ -49,10 +49,10 @@ def _trials(jobs: Sequence[Job]) -> Trials:
 
 
 def _describe_best(job: Job) -> str:
-    assert job.summary is not None
-    valid = figure_cell(job.summary["valid"]["auroc"])
+    summary = summary_of(job)
+    valid = figure_cell(summary["valid"]["auroc"])
     text = f"Best by valid AUROC, {valid}: {job.label}."
-    if "test" in job.summary:
-        test = figure_cell(job.summary["test"]["auroc"])
+    if "test" in summary:
+        test = figure_cell(summary["test"]["auroc"])
         text += f" Its test AUROC, which did not decide: {test}."
     return text

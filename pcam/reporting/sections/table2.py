@@ -10,6 +10,7 @@ from pcam.reporting.cells import (
     difference_cells,
     difference_note,
     figures_cell,
+    join_details,
     split_figures,
 )
 from pcam.reporting.comparison import Difference, Study, correct_p_values
@@ -85,8 +86,8 @@ def _rows(study: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
     for name in names:
         augmented = [job for job in jobs if job.augmentation == name]
         for own_details, repeats in group_by_config(augmented, SEEDS):
-            both = ", ".join(text for text in (details, own_details) if text)
-            rows.append(Row(both, repeats, plain, study.difference(repeats, plain)))
+            difference = study.difference(repeats, plain)
+            rows.append(Row(join_details(details, own_details), repeats, plain, difference))
     return rows
 
 
