@@ -138,12 +138,22 @@ def plot_training(groups: Mapping[str, TrainingLines], title: str) -> bytes:
 
 
 def _plot_column(axes: "Axes", group: TrainingLines, column: str) -> "Artist":
-    """Draw a column of each run's rows; return the last line."""
+    """Draw a column of each run's rows.
+
+    Args:
+        axes: to draw into.
+        group: at least one run.
+        column: of metrics.csv.
+
+    Returns:
+        The last line, for the legend.
+    """
     style = line_style(group.colour, len(group.runs) > 1)
     for rows in group.runs:
         known = [row for row in rows if row.get(column)]
         epochs = [int(row["epoch"]) + 1 for row in known]
-        line = style.draw_points(axes, epochs, [float(row[column]) for row in known])
+        values = [float(row[column]) for row in known]
+        line = style.draw_points(axes, epochs, values)
     return line
 
 

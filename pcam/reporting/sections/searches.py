@@ -7,7 +7,7 @@ import numpy as np
 from pcam.reporting.cells import figure_cell
 from pcam.reporting.comparison import auroc_of, summary_of
 from pcam.reporting.page import Fold, Part, Picture, Section, Table, Text
-from pcam.reporting.trial_plots import Trials, plot_trials
+from pcam.reporting.trial_plots import Floats, Trials, plot_trials
 from pcam.sweeps.grouping import varied_values
 from pcam.sweeps.jobs import Job
 
@@ -37,15 +37,30 @@ def _build_search(name: str, jobs: Sequence[Job], number: int) -> Section:
 
 
 def _trials(jobs: Sequence[Job]) -> Trials:
+    """Return what the figure shows of a search's trials.
+
+    Args:
+        jobs: trials with a summary, at least one.
+    """
     score = np.array([auroc_of(job, "valid") for job in jobs])
-    varied = [varied_values(job) for job in jobs]
+    values = [varied_values(job) for job in jobs]
+    by_key = {}
+    for key in values[0]:
+        by_key[key] = [trial.get(key) for trial in values]
     return Trials(
         numbers=[int(job.folder.name) for job in jobs],
-        values={key: [values.get(key) for values in varied] for key in varied[0]},
+        values=by_key,
         score=score,
         finished=[job.state == "finished" for job in jobs],
-        best=None if np.isnan(score).all() else int(np.nanargmax(score)),
+        best=_best_position(score),
     )
+
+
+def _best_position(score: Floats) -> int | None:
+    """Return the position of the largest score, None if all are NaN."""
+    if np.isnan(score).all():
+        return None
+    return int(np.nanargmax(score))
 
 
 def _describe_best(job: Job) -> str:

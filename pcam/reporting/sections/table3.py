@@ -92,7 +92,11 @@ def build_table3(study: Study, jobs: Sequence[Job]) -> Section:
 
 
 def _choose_runs(jobs: Sequence[Job]) -> list[Job]:
-    """Return one run of each network, scale and data, in the order of the jobs."""
+    """Return one run of each network, scale and data.
+
+    Args:
+        jobs: finished; their order is kept.
+    """
     chosen: dict[tuple[str, str, str], Job] = {}
     for job in sorted(jobs, key=_preference):
         chosen.setdefault((job.network, job.scale, job.data), job)
