@@ -62,7 +62,7 @@ def to_patches(images: Images) -> NDArray[np.uint8]:
 
 def _stack(images: Sequence[OneImage]) -> NDArray[np.uint8]:
     """Return a list of images of one size as one array."""
-    arrays = []
+    arrays: list[NDArray[np.uint8]] = []
     for position, image in enumerate(images):
         array = _to_array(image, f"images[{position}]")
         if arrays and array.shape != arrays[0].shape:

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
 @register_callback("attribution", config=AttributionConfig)
 def build_attribution_maps(
-    section: AttributionConfig, config: TrainConfig, folder: Path
-) -> AttributionMaps:
-    """Return the callback that draws maps during a training."""
+    settings: AttributionConfig, config: TrainConfig, folder: Path
+) -> AttributionMaps | None:
+    """Return the callback that draws maps during a training; None if ``every`` is None."""
+    if settings.every is None:
+        return None
     from pcam.attribution.training_maps import AttributionMaps
     from pcam.data.provider import source_provider
     from pcam.runs.folder import network_label
 
     return AttributionMaps(
         folder=folder,
-        config=section,
+        config=settings,
         centre_labelled=source_provider(config.data).centre_labelled,
         title=f"{network_label(config)} on {config.data.name}",
         seed=config.seed,

@@ -125,8 +125,8 @@ def explain(
     if entry.uses_references and references is None:
         raise ConfigError(f"{method} compares with other patches: pass references=IMAGES")
     network_name = str(model.hparams["network"]["name"])
-    scorer = Scorer(model.network)
     with torch.inference_mode(False), torch.enable_grad():
+        scorer = Scorer(model.network)
         x = scorer.normalised(_channels_first(images))
         others = x[:1] if references is None else scorer.normalised(_channels_first(references))
         _, explainer = build_explainer(scorer, layer, network_name, x, options or Options(), others)

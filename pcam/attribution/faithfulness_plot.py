@@ -53,7 +53,7 @@ def _draw_measure(place: Axes, name: str, rows: Sequence[Row], methods: list[str
     place.set_title(f"{measure.title} ({pluralize(count, 'patch')})", fontsize=9)
     if measure.is_correlation:
         place.set_xlim(-1.05, 1.05)
-    place.xaxis.set_major_locator(MaxNLocator(5))
+    place.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     place.set(yticks=range(len(methods)), ylim=(len(methods) - 0.5, -0.5))
     place.set_yticklabels([method_title(method) for method in methods], fontsize=8)
     clean_axes(place)

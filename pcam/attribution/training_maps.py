@@ -37,9 +37,8 @@ class AttributionMaps(Callback):
 
     Args:
         folder: the run folder; the figures go to figures/attribution/.
-        config: epochs between figures (None for the first and the last only), number of patches of
-            valid, half of each class if possible, and methods, of which those that do not apply to
-            the network are left out.
+        config: epochs between figures; number of patches of valid, half of each class if
+            possible; and methods. Methods that do not apply to the network are left out.
         centre_labelled: the label depends on the centre of a patch alone.
         title: network and data, for the figures.
         seed: of the draws.

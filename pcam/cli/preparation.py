@@ -68,15 +68,15 @@ def _write_splits(folder: Path, splits: Splits) -> str:
 
 def _audit(folder: Path, splits: Splits) -> str:
     """Look at every patch; write audit.html and audit.json; return the findings."""
-    from pcam.data.audit.page import page, screen
+    from pcam.data.audit.page import format_audit, render_page
     from pcam.data.audit.run import audit
     from pcam.runs.files import write_file, write_json
 
     with progress_bar("audit") as update:
         found = audit(splits.splits, update)
-    write_file(folder / "audit.html", page(found, splits.splits))
+    write_file(folder / "audit.html", render_page(found, splits.splits))
     write_json(folder / "audit.json", found.as_dict())
-    return f"\n{screen(found)}\n\n{folder / 'audit.html'}"
+    return f"\n{format_audit(found)}\n\n{folder / 'audit.html'}"
 
 
 def _training_command(invocation: Invocation[PrepareConfig]) -> str:

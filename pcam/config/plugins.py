@@ -43,6 +43,11 @@ def imported_plugins() -> list[str]:
     return sorted(_imported)
 
 
+def discard_plugins() -> None:
+    """Discard which plugins the user has named, as in a new process."""
+    _imported.clear()
+
+
 def check_plugins_are_named(names: object, source: str) -> None:
     """Make sure that the user has named each plugin that a file names.
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from pcam.config.base import (
     NonNegativeInt,
@@ -269,6 +269,12 @@ class BiasConfig(CommandConfig):
         return self
 
 
+def _check_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise fault(f"address={value} must start with http:// or https://")
+    return value
+
+
 class PrepareConfig(CommandConfig):
     """The config of ``pcam.prepare``."""
 
@@ -276,7 +282,7 @@ class PrepareConfig(CommandConfig):
     splits: AnySplits
     seed: Seed
     audit: bool
-    address: str | None
+    address: Annotated[str, AfterValidator(_check_address)] | None
 
 
 class ReportConfig(CommandConfig):

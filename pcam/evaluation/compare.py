@@ -18,8 +18,8 @@ from pcam.runs.files import read_json
 from pcam.runs.folder import read_config
 from pcam.runs.identity import repeat_key
 from pcam.stats.compare import delong, holm, mcnemar, paired_difference
-from pcam.stats.seeds import over_seeds, welch
 from pcam.stats.intervals import Interval, bootstrap_metrics, unit
+from pcam.stats.seeds import over_seeds, welch
 
 COMPARED_METRICS = ("auroc", "accuracy")
 OVER_PATCHES = ("delong", "mcnemar")  # tests that treat patches as independent
@@ -35,11 +35,13 @@ class TestedPair:
         second: name of the other.
         tests: "auroc" and "accuracy" (value: first minus second), and for patches without slides
             "delong" and "mcnemar"; each with "p", and "p_holm" corrected for the number of pairs.
+        mcnemar_method: "exact" or "chi-square"; None without this test.
     """
 
     first: str
     second: str
     tests: dict[str, Test]
+    mcnemar_method: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,9 @@ def compare_predictions(
     if against is not None and against > len(paths):
         raise ConfigError(f"against={against}: the runs are 1 to {len(paths)}")
     found = align_predictions([read_predictions(path) for path in paths])
-    warn_about_equal_members(found)
     if found.label is None:
         raise DataError(f"split={split}: these predictions have no labels, so no test is possible")
+    warn_about_equal_members(found)
     runs = {}
     for name, probability in zip(found.names, found.probability, strict=True):
         runs[name] = bootstrap_metrics(
@@ -175,10 +177,14 @@ def _test_pair(
         resamples=resamples,
         seed=seed,
     )
-    if found.slides is None:
-        tests["delong"] = delong(one, other, found.label)
-        tests["mcnemar"] = mcnemar(one >= 0.5, other >= 0.5, found.label)
-    return TestedPair(found.names[first], found.names[second], tests)
+    names = found.names[first], found.names[second]
+    if found.slides is not None:
+        return TestedPair(*names, tests)
+    tests["delong"] = delong(one, other, found.label)
+    counted = mcnemar(one >= 0.5, other >= 0.5, found.label)
+    numbers = {key: value for key, value in counted.items() if not isinstance(value, str)}
+    tests["mcnemar"] = numbers
+    return TestedPair(*names, tests, str(counted["method"]))
 
 
 def _correct_p_values(pairs: Sequence[TestedPair], name: str) -> None:

@@ -104,12 +104,12 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         DataError: the data is missing or has no labels.
         ConfigError: a setting does not fit the run.
     """
-    _reject_fitting_on_the_evaluated_split(config)
     return evaluate_run(open_run(Path(config.run)), config)
 
 
 def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
     """Evaluate an open run, see ``evaluate``."""
+    _reject_fitting_on_the_evaluated_split(config)
     data, splits = resolve_data(run.config, config)
     source = open_split(data, splits, config.seed, config.split)
     if source.labels is None:

@@ -103,7 +103,10 @@ def summarize_comparison(comparison: Comparison) -> Content:
 
 
 def _summarize_pair(pair: TestedPair) -> Content:
-    return {"first": pair.first, "second": pair.second, **pair.tests}
+    summary: Content = {"first": pair.first, "second": pair.second, **pair.tests}
+    if pair.mcnemar_method is not None:
+        summary["mcnemar"] = {**pair.tests["mcnemar"], "method": pair.mcnemar_method}
+    return summary
 
 
 def write_ensemble(result: Ensemble, folder: Path) -> list[Path]:

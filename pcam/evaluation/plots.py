@@ -148,12 +148,12 @@ def _draw_scores(axes: "Axes", probability: Floats, label: Labels, threshold: fl
     for value, color in ((0, BLUE), (1, ORANGE)):
         chosen = probability[label == value]
         name = f"{CLASSES[value]} ({len(chosen):,})"
-        axes.hist(chosen, edges, color=color, alpha=0.55, label=name)
+        axes.hist(chosen, list(edges), color=color, alpha=0.55, label=name)
     axes.axvline(
         threshold, color="0.2", linestyle=":", linewidth=1, label=f"threshold {threshold:.3g}"
     )
     axes.set(title="Predicted probabilities", xlabel="probability of positive", ylabel="patches")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="y", integer=True)
     axes.legend(frameon=False, fontsize=8, loc="best")
 
 

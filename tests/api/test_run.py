@@ -136,7 +136,7 @@ def test_faults_of_explain_are_config_errors(run: pcam.Run, patches: np.ndarray)
 
 
 def test_a_folder_without_a_run_is_a_run_error(tmp_path: Path) -> None:
-    with pytest.raises(pcam.RunError, match=r"holds no run: config\.yaml is missing"):
+    with pytest.raises(pcam.RunError, match=r"is not a run folder: config\.yaml is missing"):
         pcam.load_run(tmp_path)
 
 

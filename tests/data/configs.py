@@ -1,5 +1,6 @@
 """The sections of a training's config that concern data, composed from words of a command line."""
 
+import functools
 from typing import Annotated
 
 from pydantic import ConfigDict
@@ -28,6 +29,7 @@ class DataSections(CommandConfig):
     seed: int
 
 
+@functools.cache
 def data_config(*overrides: str) -> DataSections:
     return validate(DataSections, composed_values(*overrides))
 

@@ -133,7 +133,7 @@ def test_unlabelled_members_become_a_submission(
         ),
         ("runs=[strong,other]", "are predictions of different patches"),
         ("runs=[strong,middle] resamples=5", "resamples=5 must be at least 100"),
-        ("", "runs must be given"),
+        ("", "missing key runs"),
     ],
 )
 def test_a_fault_is_one_line(

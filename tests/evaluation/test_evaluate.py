@@ -2,8 +2,8 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,16 +16,17 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from tests.run import run_command
+from pcam.config.schema import EvaluateConfig
+from pcam.config.validation import validate
+from pcam.data.base import subset
+from pcam.evaluation.evaluate import Evaluation, evaluate
+from pcam.evaluation.output import summarize_evaluation
+from pcam.evaluation.plots import draw_evaluation
+from pcam.evaluation.tables import format_evaluation
+from tests.run import composed_values, run_command
 
 
-class Result(NamedTuple):
-    summary: dict
-    label: np.ndarray
-    probability: np.ndarray
-
-
-def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and probabilities of a csv."""
     with path.open() as file:
         rows = list(csv.DictReader(file))
@@ -33,20 +34,20 @@ def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return label, np.array([float(row["probability"]) for row in rows])
 
 
-def run_evaluate(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> Result:
-    """Run the command; return what it writes."""
-    run_command(monkeypatch, folder, "evaluate", "resamples=100", "hydra.run.dir=out", *words)
-    summary = json.loads((folder / "out" / "summary.json").read_text())
-    (path,) = (folder / "out" / "predictions").glob("*.csv")
-    label, probability = read_predictions(path)
-    path.unlink()
-    return Result(summary, label, probability)
+def evaluate_with(run: Path, *words: str) -> Evaluation:
+    """Evaluate as the command would, without its output."""
+    values = composed_values(f"run={run}", "resamples=100", *words, command="evaluate")
+    return evaluate(validate(EvaluateConfig, values))
 
 
 def test_the_metrics_are_those_of_the_predictions(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    summary, label, probability = run_evaluate(monkeypatch, tmp_path, f"run={run}")
+    run_command(
+        monkeypatch, tmp_path, "evaluate", f"run={run}", "resamples=100", "hydra.run.dir=out"
+    )
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    label, probability = read_csv(tmp_path / "out" / "predictions" / "test.csv")
     expected = {
         "auroc": roc_auc_score(label, probability),
         "average_precision": average_precision_score(label, probability),
@@ -56,8 +57,8 @@ def test_the_metrics_are_those_of_the_predictions(
     }
     for name, value in expected.items():
         assert summary["test"][name]["value"] == pytest.approx(value, abs=1e-6)
-    trained = json.loads((run / "summary.json").read_text())["test"]
-    assert summary["test"]["auroc"]["value"] == pytest.approx(trained["auroc"]["value"], abs=1e-6)
+    trained = json.loads((run / "summary.json").read_text())["test"]["auroc"]["value"]
+    assert summary["test"]["auroc"]["value"] == pytest.approx(trained, abs=1e-6)
     assert summary["intervals"]["over"] == "slides"
     out = capsys.readouterr().out
     for text in (
@@ -68,64 +69,59 @@ def test_the_metrics_are_those_of_the_predictions(
         "bootstrap over slides; threshold 0.5",
     ):
         assert text in out
-
-
-def test_the_figures_are_drawn(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_evaluate(monkeypatch, tmp_path, f"run={run}")
     for name in ("evaluation", "mistakes"):
         with Image.open(tmp_path / "out" / "figures" / f"{name}.png") as picture:
             assert min(picture.size) > 300
             assert np.asarray(picture.convert("L")).std() > 10
 
 
-def test_batches_workers_and_folder_change_nothing(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = run_evaluate(monkeypatch, tmp_path, f"run={run}")
-    (tmp_path / "elsewhere").mkdir()
-    words = ("data.batch_size=7", "data.num_workers=1")
-    second = run_evaluate(monkeypatch, tmp_path / "elsewhere", f"run={run}", *words)
+def test_batches_and_workers_change_nothing(run: Path) -> None:
+    first = evaluate_with(run)
+    second = evaluate_with(run, "data.batch_size=7", "data.num_workers=1")
     np.testing.assert_allclose(first.probability, second.probability, atol=1e-6)
-    for name, metric in first.summary["test"].items():
-        for key, value in metric.items():
-            other = second.summary["test"][name][key]
-            assert other == pytest.approx(value, abs=1e-6), (name, key)
+    for name, metric in first.metrics.items():
+        assert second.metrics[name] == pytest.approx(metric, abs=1e-6, nan_ok=True), name
 
 
-def test_the_threshold_is_chosen_on_valid(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    label, probability = read_predictions(run / "predictions" / "valid.csv")
+def test_the_threshold_is_chosen_on_valid(run: Path) -> None:
+    label, probability = read_csv(run / "predictions" / "valid.csv")
     gains = {}
     for threshold in probability:
         sensitivity = (probability[label == 1] >= threshold).mean()
         gains[threshold] = sensitivity - (probability[label == 0] >= threshold).mean()
-    youden = run_evaluate(monkeypatch, tmp_path, f"run={run}", "threshold=youden")
-    chosen = youden.summary["threshold"]["value"]
-    nearest = min(gains, key=lambda threshold: abs(threshold - chosen))
+    rule = evaluate_with(run, "threshold=youden").rule
+    nearest = min(gains, key=lambda threshold: abs(threshold - rule.threshold))
     assert gains[nearest] == pytest.approx(max(gains.values()))
-    out = capsys.readouterr().out
-    assert "for the largest sensitivity + specificity on the run's valid" in out
-    words = ("threshold=sensitivity", "sensitivity=0.9")
-    sensitive = run_evaluate(monkeypatch, tmp_path, f"run={run}", *words)
-    chosen = sensitive.summary["threshold"]["value"]
-    assert (probability[label == 1] >= chosen - 1e-7).mean() >= 0.9
-    accuracy = ((sensitive.probability >= chosen) == sensitive.label).mean()
-    assert sensitive.summary["test"]["accuracy"]["value"] == pytest.approx(accuracy)
+    assert "for the largest sensitivity + specificity on the run's valid" in rule.description
+    sensitive = evaluate_with(run, "threshold=sensitivity", "sensitivity=0.9")
+    threshold = sensitive.rule.threshold
+    assert (probability[label == 1] >= threshold - 1e-7).mean() >= 0.9
+    accuracy = ((sensitive.probability >= threshold) == sensitive.label).mean()
+    assert sensitive.metrics["accuracy"]["value"] == pytest.approx(accuracy)
 
 
-def test_the_temperature_divides_the_log_odds_and_keeps_their_order(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = run_evaluate(monkeypatch, tmp_path, f"run={run}")
-    scaled = run_evaluate(monkeypatch, tmp_path, f"run={run}", "calibration=temperature")
-    temperature = scaled.summary["temperature"]
-    assert temperature != 1
+def test_the_temperature_divides_the_log_odds_and_keeps_their_order(run: Path) -> None:
+    plain = evaluate_with(run)
+    scaled = evaluate_with(run, "calibration=temperature")
+    assert scaled.rule.temperature != 1
     log_odds = np.log(plain.probability / (1 - plain.probability))
     scaled_log_odds = np.log(scaled.probability / (1 - scaled.probability))
-    np.testing.assert_allclose(scaled_log_odds / log_odds, 1 / temperature, rtol=1e-4)
-    auroc = plain.summary["test"]["auroc"]
-    assert scaled.summary["test"]["auroc"] == pytest.approx(auroc, abs=1e-9)
+    np.testing.assert_allclose(scaled_log_odds / log_odds, 1 / scaled.rule.temperature, rtol=1e-4)
+    assert scaled.metrics["auroc"] == pytest.approx(plain.metrics["auroc"], abs=1e-9)
+    assert f"logits divided by {scaled.rule.temperature:.3f}" in format_evaluation(scaled)
+
+
+def test_patches_of_one_class_have_no_curves(run: Path, tmp_path: Path) -> None:
+    evaluation = evaluate_with(run)
+    chosen = np.flatnonzero(evaluation.label == 1)
+    one_class = replace(
+        evaluation,
+        source=subset(evaluation.source, chosen),
+        label=evaluation.label[chosen],
+        probability=evaluation.probability[chosen],
+    )
+    assert "evaluation.png" not in draw_evaluation(one_class)
+    assert "of one class only: no curves are drawn" in format_evaluation(one_class)
 
 
 def test_a_run_is_not_overwritten(
@@ -138,13 +134,11 @@ def test_a_run_is_not_overwritten(
     assert (run / "summary.json").read_bytes() == before
 
 
-def test_another_source_can_be_evaluated_in_part(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pcam_root: Path
-) -> None:
-    words = ("data=pcam", f"data.root={pcam_root}", "data.limit=20")
-    result = run_evaluate(monkeypatch, tmp_path, f"run={run}", *words)
-    positive = int(result.label.sum())
-    assert result.summary["data"] == {"name": "pcam", "patches": 20, "positive": positive}
+def test_another_source_can_be_evaluated_in_part(run: Path, pcam_root: Path) -> None:
+    evaluation = evaluate_with(run, "data=pcam", f"data.root={pcam_root}", "data.limit=20")
+    positive = int(evaluation.label.sum())
+    data = {"name": "pcam", "patches": 20, "positive": positive}
+    assert summarize_evaluation(evaluation)["data"] == data
 
 
 @pytest.mark.parametrize(
@@ -160,12 +154,12 @@ def test_another_source_can_be_evaluated_in_part(
         ("splits=random", "splits=random: the run's own data keeps the splits of the run"),
         ("data.batch_size=0", "data.batch_size=0"),
         ("threshold=1.5", "threshold=1.5"),
-        ("seed=-1", "seed=-1"),
-        ("data.batchsize=3", "unknown key data.batchsize; did you mean data.batch_size"),
-        ("run=nowhere", "nowhere holds no run: config.yaml is missing"),
+        ("seed=-1", "seed=-1 must be at least 0"),
+        ("data.batchsize=3", "unknown key data.batchsize"),
+        ("run=nowhere", "nowhere is not a run folder: config.yaml is missing"),
     ],
 )
-def test_a_fault_is_one_line(
+def test_a_fault_is_reported_and_leaves_no_folder(
     words: str,
     message: str,
     run: Path,
@@ -182,5 +176,4 @@ def test_a_fault_is_one_line(
     assert stopped.value.code == 2
     assert error.startswith("error: ")
     assert message in error
-    assert "\n" not in error
     assert not (tmp_path / "out").exists()

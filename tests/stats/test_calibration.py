@@ -66,7 +66,7 @@ def test_degenerate_cases_are_bounded_with_a_note() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         separable, worthless = fit_temperature(right, label), fit_temperature(-right, label)
-        alone, flat = (
+        one_class, flat = (
             fit_temperature(right, np.ones(4, np.uint8)),
             fit_temperature(np.zeros(4), label),
         )
@@ -77,8 +77,8 @@ def test_degenerate_cases_are_bounded_with_a_note() -> None:
     assert "lower bound" in separable.note
     assert worthless.value == pytest.approx(MAX_TEMPERATURE)
     assert "upper bound" in worthless.note
-    assert (alone.value, flat.value) == (1, 1)
-    assert "one class" in alone.note
+    assert (one_class.value, flat.value) == (1, 1)
+    assert "one class" in one_class.note
     assert "every logit is 0" in flat.note
     assert "upper bound" in extreme.note
 

@@ -1,224 +1,236 @@
-"""The audit as a page: one HTML file that holds its pictures, needs no script and no network."""
+"""The audit as text for a terminal, and as a page: one HTML file with its pictures."""
 
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 
-from pcam.data.audit.checks import Check, Group, Verdict
-from pcam.data.audit.quality import EDGES, STAINS
+from pcam.data.audit.check import Check, Group, Patch, Verdict
+from pcam.data.audit.quality import EDGES, STAINS, StainFigures
 from pcam.data.audit.run import Audit
 from pcam.data.base import PatchSource, Pixels
-from pcam.reporting.page import shell, table, uri
 from pcam.runs.figures import canvas, clean_axes, png
+from pcam.runs.pages import data_uri, page_environment
 
-SHOWN = 12  # patches of a check
-PER_GROUP = 4  # patches of a group of equal ones
-SIDE = 96  # pixels at most of a shown patch
-COLORS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#E69F00",
-)  # Okabe & Ito: told apart by every eye
+MAX_PICTURES = 12  # of a check
+MAX_PER_GROUP = 4  # pictures of a group, such as equal patches
+PICTURE_SIDE = 96  # pixels at most of a shown patch
+# Okabe and Ito's colours, which people with a colour vision deficiency can distinguish.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 VERDICTS: tuple[Verdict, ...] = ("fail", "warn", "pass", "unknown")  # in the order of the page
-HEADLINES = {
-    "pass": "Nothing stands in the way",
-    "warn": "Worth a look",
-    "fail": "Mend this before you train",
+HEADLINES: Mapping[Verdict, str] = {
+    "pass": "No problems found",
+    "warn": "Review before training",
+    "fail": "Fix before training",
 }
 
-STYLE = """
-section.check { display: grid; grid-template-columns: 96px 1fr; gap: 0 12px; padding: 12px 0;
-  border-top: 1px solid var(--line); overflow-wrap: anywhere; }
-.badge { justify-self: start; align-self: start; margin-top: 1px; padding: 1px 10px; border-radius: 10px; font-size: 13px;
-  font-weight: 600; white-space: nowrap; }
-.pass { background: #e3f4ea; color: #14683a; }
-.warn { background: #fdf0d3; color: #7d4e00; }
-.fail { background: #fbe1df; color: #a0211a; }
-.unknown { background: #eceef1; color: #4d5661; }
-.mend::before { content: "→ "; }
-.mend { font-weight: 500; }
-.groups { display: flex; flex-wrap: wrap; gap: 10px; margin-top: 10px; }
-.group { display: flex; flex-wrap: wrap; gap: 6px; }
-.group.tied { padding: 6px; border: 1px solid var(--line); border-radius: 6px; }
-figure { margin: 0; width: 98px; }
-figure img { display: block; width: 98px; height: 98px; object-fit: contain; border: 1px solid #b9c0c9; }
-figcaption { font-size: 11px; line-height: 1.3; color: var(--soft); overflow-wrap: anywhere; }
-@media (max-width: 560px) { section.check { grid-template-columns: 1fr; gap: 4px; } .group.tied { padding: 4px; } }
-@media print { section.check { break-inside: avoid; } }
-"""
+Rows = list[list[str]]
 
 
-def page(audit: Audit, sources: Mapping[str, PatchSource]) -> str:
+@dataclass(frozen=True)
+class ShownPatch:
+    """A picture of the page.
+
+    Attributes:
+        patch: Where it is.
+        label: None without labels.
+        picture: Its address, which contains it.
+    """
+
+    patch: Patch
+    label: int | None
+    picture: str
+
+
+@dataclass(frozen=True)
+class ShownGroup:
+    """Pictures that belong together.
+
+    Attributes:
+        patches: Some of the group.
+        size: Of the whole group.
+    """
+
+    patches: Sequence[ShownPatch]
+    size: int
+
+
+@dataclass(frozen=True)
+class ShownCheck:
+    """A check with its pictures.
+
+    Attributes:
+        check: Its result.
+        groups: Some of its groups.
+        more: Number of groups that are not shown.
+    """
+
+    check: Check
+    groups: Sequence[ShownGroup]
+    more: int
+
+
+def render_page(audit: Audit, sources: Mapping[str, PatchSource]) -> str:
     """Return the audit as HTML.
 
     Args:
-        audit: of these sources.
-        sources: the same splits, from which the pictures are read.
+        audit: Of these sources.
+        sources: The same splits, from which the pictures are read.
     """
-    total = sum(facts["patches"] for facts in audit.splits.values())
     counts = Counter(check.verdict for check in audit.checks)
-    summary = " · ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    ordered = sorted(audit.checks, key=lambda check: VERDICTS.index(check.verdict))
-    thresholds = ", ".join(f"{escape(name)} {value:g}" for name, value in audit.thresholds.items())
-    body = f"""<h1>{HEADLINES[audit.verdict]}</h1>
-<p class="soft">Audit of {total:,} patches: {summary}</p>
-<h2>Splits</h2>
-<div class="scroll">{_splits(audit)}</div>
-<h2>Checks</h2>
-{"".join(_check(check, sources) for check in ordered)}
-<h2>Stain</h2>
-<p class="soft">Optical density (natural logarithm) of haematoxylin and eosin, by the vectors of Ruifrok &amp; Johnston (2001):
-mean over each patch's tissue.</p>
-<img class="picture" alt="histograms of stain per split" src="{uri(_histograms(audit), "png")}">
-<div class="scroll">{_stains(audit)}</div>
-<p class="soft">Thresholds of the checks on single patches: {thresholds}; <code>pcam.data.audit.quality</code> defines them.
-Near-equal patches are found whatever of the square's eight symmetries they are under; shifted ones are not.</p>"""
-    return shell("Audit of the patches", body, STYLE)
+    template = page_environment("pcam.data.audit").get_template("audit.html.j2")
+    return template.render(
+        title="Audit of the patches",
+        headline=HEADLINES[audit.verdict],
+        patches=sum(facts["patches"] for facts in audit.splits.values()),
+        counts=[(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
+        splits=_split_rows(audit),
+        checks=[_show_check(check, sources) for check in sort_by_verdict(audit.checks)],
+        histograms=data_uri(_histograms(audit), "png"),
+        stains=_stain_rows(audit),
+        distances=_distance_rows(audit),
+        thresholds=audit.thresholds,
+    )
 
 
-def screen(audit: Audit) -> str:
-    """Return the audit for a terminal: a line per check, the worst first, each with its mend below it."""
+def format_audit(audit: Audit) -> str:
+    """Return the audit as text: a line per check, the worst first, each with its fix below."""
     lines = []
-    for check in sorted(audit.checks, key=lambda check: VERDICTS.index(check.verdict)):
+    for check in sort_by_verdict(audit.checks):
         lines.append(f"{check.verdict:>7}  {check.title}: {check.line}")
-        if check.mend and check.verdict in ("fail", "warn"):
-            lines.append(f"{'':>7}  → {check.mend}")
+        if check.fix and check.verdict in ("fail", "warn"):
+            lines.append(f"{'':>7}  → {check.fix}")
     return "\n".join(lines)
 
 
-def _splits(audit: Audit) -> str:
+def sort_by_verdict(checks: Sequence[Check]) -> list[Check]:
+    """Return checks with the worst first."""
+    return sorted(checks, key=lambda check: VERDICTS.index(check.verdict))
+
+
+def _split_rows(audit: Audit) -> Rows:
     rows = []
     for split, facts in audit.splits.items():
         positive, slides = facts["positive"], facts["slides"]
-        share = (
-            "unknown" if positive is None else f"{positive:,} ({positive / facts['patches']:.1%})"
-        )
-        size = f"{facts['shape'][1]}×{facts['shape'][0]}"
-        counts = (f"{facts['distinct']:,}", "unknown" if slides is None else f"{slides:,}")
-        rows.append((split, f"{facts['patches']:,}", size, share, *counts))
-    return table(("split", "patches", "pixels", "positive", "distinct", "slides"), rows)
-
-
-def _stains(audit: Audit) -> str:
-    def figure(value: float | None) -> str:
-        return "unknown" if value is None else f"{value:.3f}"
-
-    rows = [
-        (
+        height, width = facts["shape"][:2]
+        share = "unknown"
+        if positive is not None:
+            share = f"{positive:,} ({positive / facts['patches']:.1%})"
+        rows.append([
             split,
-            stain,
-            *(figure(figures[stain][name]) for name in ("mean", "sd", "sd_between_slides")),
-        )
-        for split, figures in audit.stain.items()
-        for stain in STAINS
-    ]
-    far = [
-        (pair, stain, f"{d['standardised']:.2f}", f"{d['wasserstein']:.3f}")
-        for pair, stains in audit.stain_distances.items()
-        for stain, d in stains.items()
-    ]
-    tables = table(("split", "stain", "mean", "sd of patches", "sd of slides' means"), rows)
-    if far:
-        tables += "<br>" + table(
-            ("between", "stain", "difference, in sd", "Wasserstein distance"), far
-        )
-    return tables
+            f"{facts['patches']:,}",
+            f"{width}×{height}",
+            share,
+            f"{facts['distinct']:,}",
+            "unknown" if slides is None else f"{slides:,}",
+        ])  # fmt: skip
+    return rows
 
 
-def _check(check: Check, sources: Mapping[str, PatchSource]) -> str:
-    mend = f'<p class="mend">{escape(check.mend)}</p>' if check.mend else ""
-    return (
-        f'<section class="check" id="{check.name}"><span class="badge {check.verdict}">{check.verdict}</span>'
-        f"<div><h3>{escape(check.title)}</h3><p>{escape(check.line)}</p>{mend}{_pictures(check, sources)}</div></section>\n"
-    )
+def _stain_rows(audit: Audit) -> Rows:
+    rows = []
+    for split, stains in audit.stain.items():
+        for stain in STAINS:
+            rows.append([split, stain, *_format_stain(stains[stain])])
+    return rows
 
 
-def examples(groups: Sequence[Group]) -> list[Group]:
-    """Return the groups of a check that are shown, spread over all of them: at most 12 patches, at most 4 of a group."""
-    shown: list[Group] = []
-    left = SHOWN
-    usual = min(len(groups[0]), PER_GROUP) if groups else 1
-    for group in groups[:: max(1, len(groups) * usual // SHOWN)]:
-        left -= min(len(group), PER_GROUP)
-        if left < 0:
+def _format_stain(figures: StainFigures) -> list[str]:
+    values = (figures["mean"], figures["sd"], figures["sd_between_slides"])
+    return ["unknown" if value is None else f"{value:.3f}" for value in values]
+
+
+def _distance_rows(audit: Audit) -> Rows:
+    rows = []
+    for pair, stains in audit.stain_distances.items():
+        for stain, distance in stains.items():
+            standardised = f"{distance['standardised']:.2f}"
+            rows.append([pair, stain, standardised, f"{distance['wasserstein']:.3f}"])
+    return rows
+
+
+def _show_check(check: Check, sources: Mapping[str, PatchSource]) -> ShownCheck:
+    chosen = choose_groups(check.groups)
+    pictures = _read_pictures([patch for group in chosen for patch in some_of(group)], sources)
+    groups = []
+    for group in chosen:
+        shown = [_show_patch(patch, pictures[patch], sources) for patch in some_of(group)]
+        groups.append(ShownGroup(shown, len(group)))
+    return ShownCheck(check, groups, len(check.groups) - len(chosen))
+
+
+def choose_groups(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups of a check to show, spread over all of them: at most 12 patches."""
+    if not groups:
+        return []
+    usual_size = min(len(groups[0]), MAX_PER_GROUP)
+    step = max(1, len(groups) * usual_size // MAX_PICTURES)
+    chosen: list[Group] = []
+    pictures_left = MAX_PICTURES
+    for group in groups[::step]:
+        pictures_left -= min(len(group), MAX_PER_GROUP)
+        if pictures_left < 0:
             break
-        shown.append(group)
-    return shown
+        chosen.append(group)
+    return chosen
 
 
-def _some(group: Group) -> Group:
-    """Return at most 4 patches, the first and the last among them: a group that spans splits is shown to."""
-    chosen = np.unique(np.linspace(0, len(group) - 1, min(len(group), PER_GROUP)).astype(int))
-    return tuple(group[int(place)] for place in chosen)
+def some_of(group: Group) -> Group:
+    """Return at most 4 patches of a group.
+
+    The first and the last are among them, so that a group across splits is seen to be one.
+    """
+    count = min(len(group), MAX_PER_GROUP)
+    positions = np.unique(np.linspace(0, len(group) - 1, count).astype(int))
+    return tuple(group[int(position)] for position in positions)
 
 
-def _pictures(check: Check, sources: Mapping[str, PatchSource]) -> str:
-    shown = examples(check.groups)
-    if not shown:
-        return ""
-    pixels: dict[tuple[str, int], Pixels] = {}
+def _read_pictures(
+    patches: Sequence[Patch], sources: Mapping[str, PatchSource]
+) -> dict[Patch, Pixels]:
+    """Read patches, all of a split at a time."""
+    pictures: dict[Patch, Pixels] = {}
     for split, source in sources.items():
-        rows = sorted(
-            {patch.row for group in shown for patch in _some(group) if patch.split == split}
-        )
-        if rows:
-            pixels |= {
-                (split, row): patch
-                for row, patch in zip(rows, source.read(np.array(rows)), strict=True)
-            }
-    out = []
-    for group in shown:
-        figures = []
-        for patch in _some(group):
-            labels = sources[patch.split].labels
-            label = "" if labels is None else f"<br>label {labels[patch.row]}"
-            name = escape(patch.id, quote=True)
-            address = uri(_jpeg(pixels[patch.split, patch.row]), "jpeg")
-            caption = f"<figcaption>{escape(patch.split)} {patch.row}{label}</figcaption>"
-            figures.append(
-                f'<figure><img alt="{name}" title="{name}" src="{address}">{caption}</figure>'
-            )
-        more = f'<p class="soft">+ {len(group) - PER_GROUP:,}</p>' if len(group) > PER_GROUP else ""
-        tied = " tied" if len(group) > 1 else ""
-        out.append(f'<div class="group{tied}">{"".join(figures)}{more}</div>')
-    left = len(check.groups) - len(shown)
-    tail = (
-        f'<p class="soft">and {left:,} more, all of them in the JSON file</p>' if left > 0 else ""
-    )
-    return f'<div class="groups">{"".join(out)}</div>{tail}'
+        chosen = sorted({patch for patch in patches if patch.split == split})
+        if chosen:
+            pixels = source.read(np.array([patch.row for patch in chosen]))
+            pictures.update(zip(chosen, pixels, strict=True))
+    return pictures
 
 
-def _jpeg(patch: Pixels) -> bytes:
+def _show_patch(patch: Patch, pixels: Pixels, sources: Mapping[str, PatchSource]) -> ShownPatch:
+    labels = sources[patch.split].labels
+    label = None if labels is None else int(labels[patch.row])
+    return ShownPatch(patch, label, data_uri(_jpeg(pixels), "jpeg"))
+
+
+def _jpeg(pixels: Pixels) -> bytes:
     from PIL import Image
 
-    image = Image.fromarray(patch)
-    image.thumbnail((SIDE, SIDE))
-    picture = io.BytesIO()
-    image.save(picture, "jpeg", quality=88)
-    return picture.getvalue()
+    image = Image.fromarray(pixels)
+    image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+    file = io.BytesIO()
+    image.save(file, "jpeg", quality=88)
+    return file.getvalue()
 
 
 def _histograms(audit: Audit) -> bytes:
+    """Return the histograms of each stain per split, a PNG."""
     figure = canvas(9.6, 2.9, 150)
     for axes, stain in zip(figure.subplots(1, len(STAINS)), STAINS, strict=True):
-        top = 0.5
+        limit = 0.5
         for color, (split, figures) in zip(COLORS, audit.stain.items(), strict=False):
             counts = np.array(figures[stain]["histogram"], float)
             density = counts / max(counts.sum(), 1) / np.diff(EDGES)
             axes.stairs(density, EDGES, color=color, label=split, linewidth=1.4)
-            top = max(
-                top, float(EDGES[1:][counts.cumsum() <= 0.999 * counts.sum()].max(initial=0)) + 0.1
-            )
+            nearly_all = EDGES[1:][counts.cumsum() <= 0.999 * counts.sum()]
+            limit = max(limit, float(nearly_all.max(initial=0)) + 0.1)
         axes.set(
             xlabel=f"{stain}, optical density",
             ylabel="density of patches",
-            xlim=(0, top),
+            xlim=(0, limit),
             ylim=(0, None),
         )
         clean_axes(axes)

@@ -1,39 +1,82 @@
-"""What is wrong with single patches, and how splits are stained: from a survey's figures.
+"""Faults of single patches and the stain of splits, from a survey's measures.
 
-Every threshold was set on 13,000 patches of PatchCamelyon and on made ones: between what the clean ones reach and what
-faults look like.
+The thresholds were set on 13,000 patches of PatchCamelyon and on synthetic ones: between what clean
+patches reach and what faults look like.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.data.audit.survey import Floats, Survey
+from pcam.data.audit.measures import Floats
+from pcam.data.audit.survey import Survey
 
-DARK = 45.0  # mean luminance; tissue goes down to 47 (43 under a fold), the black outside of a slide is 26 to 41
-PALE = 0.07  # HSV saturation: PatchCamelyon itself left out patches whose maximum, blurred, is below it (Veeling et al. 2018)
-FLAT = 3.0  # grey values
-BLURRED = 0.55  # ratio of bands; a Gaussian of 2 pixels gives about 0.43, of 3 pixels 0.30, sharp patches 0.6 to 2.8
+# Mean luminance. Tissue reaches down to 47 (43 under a fold); black outside of a slide is 26 to 41.
+DARK = 45.0
+# HSV saturation; PatchCamelyon excludes patches whose blurred maximum is below (Veeling et al.).
+PALE = 0.07
+FLAT = 3.0  # deviation, grey values
+# Ratio of bands: about 0.43 after a Gaussian of 2 pixels, 0.30 of 3; sharp patches: 0.6 to 2.8.
+BLURRED = 0.55
 FOREIGN = 0.03  # share of the area
 THRESHOLDS = {"dark": DARK, "pale": PALE, "flat": FLAT, "blurred": BLURRED, "foreign": FOREIGN}
 
 STAINS = ("haematoxylin", "eosin")
 EDGES = np.linspace(0, 2.5, 51)  # of the histograms, optical density
+QUANTILES = np.linspace(0, 1, 501)
+
+Faults = Mapping[str, NDArray[np.bool_]]
 
 
-def faults(survey: Survey) -> dict[str, NDArray[np.bool_]]:
+class StainFigures(TypedDict):
+    """The optical density of one stain over the patches of a split.
+
+    Attributes:
+        mean: None without tissue.
+        sd: Over patches.
+        sd_between_slides: Over the slides' means; None if slides are unknown.
+        histogram: Patches in each bin of ``EDGES``.
+    """
+
+    mean: float | None
+    sd: float | None
+    sd_between_slides: float | None
+    histogram: list[int]
+
+
+class StainDistance(TypedDict):
+    """How much the stain of two splits differs.
+
+    Attributes:
+        standardised: Difference of the means over the pooled standard deviation (Cohen,
+            "Statistical power analysis for the behavioral sciences", 1988: 0.8 is large).
+        wasserstein: Mean distance of the quantiles, optical density.
+    """
+
+    standardised: float
+    wasserstein: float
+
+
+StainDistances = Mapping[str, Mapping[str, StainDistance]]  # by pair of splits, by stain
+
+
+def find_faults(survey: Survey) -> Faults:
     """Return which of N patches have which fault, bool (N,) each.
 
-    dark: mean luminance below 45: outside of the scanned area, or under dirt.
-    blank: no colour (highest HSV saturation of the 32x32 image below 0.07), or no structure (deviation of its luminance
-        below 3 grey values); not dark.
-    void: rows or columns that carry no picture; neither dark nor blank. See `pcam.data.audit.survey.Survey`.
-    foreign: colours that haematoxylin and eosin cannot mix on at least 3 % of the area; neither dark nor blank. See
-        `pcam.data.audit.survey.foreign`.
-    blurred: sharpness below 0.55; neither dark nor blank. See `pcam.data.audit.survey.Survey`; as other measures of focus do
-        (Pech-Pacheco et al., ICPR 2000), it compares fine with coarser detail.
+    Args:
+        survey: Of the patches; `pcam.data.audit.survey.Survey` defines the measures.
+
+    Returns:
+        dark: mean luminance below 45: outside of the scanned area, or under dirt.
+        blank: no colour (highest HSV saturation of the 32x32 image below 0.07), or no structure
+            (deviation of its luminance below 3 grey values); not dark.
+        void: rows or columns without a picture; neither dark nor blank.
+        foreign: colours that haematoxylin and eosin cannot mix on at least 3 % of the area;
+            neither dark nor blank.
+        blurred: sharpness below 0.55; neither dark nor blank. Like other measures of focus
+            (Pech-Pacheco et al., ICPR 2000), it compares fine with coarser detail.
     """
     dark = survey.luminance < DARK
     blank = ~dark & ((survey.saturation < PALE) | (survey.contrast < FLAT))
@@ -47,56 +90,65 @@ def faults(survey: Survey) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def stain_figures(stain: Floats, slides: Sequence[str] | None) -> dict[str, dict[str, Any]]:
-    """Return each stain's optical density over patches: mean, sd, sd between slides' means (None: unknown), histogram.
+def stain_figures(stain: Floats, slides: Sequence[str] | None) -> dict[str, StainFigures]:
+    """Return each stain's optical density over patches.
 
     Args:
-        stain: float32 (N, 2), of a survey; not-a-number where a patch has no tissue.
+        stain: float32 (N, 2), of a survey; NaN for patches without tissue.
         slides: N names, or None.
     """
     present = ~np.isnan(stain[:, 0])
-    out: dict[str, dict[str, Any]] = {}
+    slide_numbers = None
+    if slides is not None and present.any():
+        slide_numbers = np.unique(np.asarray(slides)[present], return_inverse=True)[1]
+    figures: dict[str, StainFigures] = {}
     for column, name in enumerate(STAINS):
         values = stain[present, column].astype(float)
         between = None
-        if slides is not None and len(values):
-            _, number = np.unique(np.asarray(slides)[present], return_inverse=True)
-            between = float((np.bincount(number, values) / np.bincount(number)).std())
-        out[name] = {
+        if slide_numbers is not None:
+            slide_means = np.bincount(slide_numbers, values) / np.bincount(slide_numbers)
+            between = float(slide_means.std())
+        counts, _ = np.histogram(np.clip(values, EDGES[0], EDGES[-1]), EDGES)
+        figures[name] = {
             "mean": float(values.mean()) if len(values) else None,
             "sd": float(values.std()) if len(values) else None,
             "sd_between_slides": between,
-            "histogram": np.histogram(np.clip(values, EDGES[0], EDGES[-1]), EDGES)[0].tolist(),
+            "histogram": counts.tolist(),
         }
-    return out
+    return figures
 
 
-def stain_distance(a: Floats, b: Floats) -> dict[str, dict[str, float]]:
-    """Return how far two splits' stains are apart.
+def stain_distance(first: Floats, second: Floats) -> dict[str, StainDistance]:
+    """Return how much the stains of two splits differ; without stains that have no tissue.
 
-    ``standardised`` is the difference of the means over the pooled standard deviation (Cohen, "Statistical power analysis
-    for the behavioral sciences", 1988: 0.8 is large); ``wasserstein`` is the mean distance of their quantiles, in optical
-    density.
+    Args:
+        first: float32 (N, 2), of a survey.
+        second: float32 (M, 2).
     """
-    out: dict[str, dict[str, float]] = {}
-    level = np.linspace(0, 1, 501)
+    distances: dict[str, StainDistance] = {}
     for column, name in enumerate(STAINS):
-        one, two = (values[~np.isnan(values[:, column]), column].astype(float) for values in (a, b))
-        if len(one) == 0 or len(two) == 0:
+        one, other = _known(first[:, column]), _known(second[:, column])
+        if len(one) == 0 or len(other) == 0:
             continue
-        pooled = np.sqrt((one.var() + two.var()) / 2)
-        out[name] = {
-            "standardised": float(abs(one.mean() - two.mean()) / max(pooled, 1e-6)),
-            "wasserstein": float(np.abs(np.quantile(one, level) - np.quantile(two, level)).mean()),
+        pooled = np.sqrt((one.var() + other.var()) / 2)
+        gaps = np.abs(np.quantile(one, QUANTILES) - np.quantile(other, QUANTILES))
+        distances[name] = {
+            "standardised": float(abs(one.mean() - other.mean()) / max(pooled, 1e-6)),
+            "wasserstein": float(gaps.mean()),
         }
-    return out
+    return distances
 
 
-def furthest(distances: Mapping[str, Mapping[str, Mapping[str, float]]]) -> tuple[float, str]:
-    """Return the largest standardised distance and what it is between ("eosin, train and test"); 0 and "" if there is none."""
-    every = [
-        (d["standardised"], f"{name}, {pair}")
-        for pair, stains in distances.items()
-        for name, d in stains.items()
-    ]
-    return max(every, default=(0.0, ""))
+def _known(values: Floats) -> NDArray[np.float64]:
+    return values[~np.isnan(values)].astype(float)
+
+
+def largest_stain_distance(distances: StainDistances) -> tuple[float, str]:
+    """Return the largest standardised distance and where it is ("eosin of train and test").
+
+    0 and "" if there is none.
+    """
+    found = [(0.0, "")]
+    for pair, stains in distances.items():
+        found += [(one["standardised"], f"{name} of {pair}") for name, one in stains.items()]
+    return max(found)

@@ -13,9 +13,7 @@ from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels, Subset
 from pcam.data.provider import SourceProvider, SubmissionRows
-from pcam.data.storage.conversion import convert
 from pcam.data.storage.csv import read_labels, read_rows, read_slides
-from pcam.data.storage.hdf5 import PatchArray, read_column
 from pcam.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -70,6 +68,9 @@ class KaggleSource:
         Raises:
             DataError: files and csv contradict each other, or a file cannot be read or written.
         """
+        from pcam.data.storage.conversion import convert
+        from pcam.data.storage.hdf5 import PatchArray, read_column
+
         images = Path(root) / folder
         table = Path(root) / "train_labels.csv"
         labels = read_labels(table, HINT) if folder == "train" else None

@@ -15,7 +15,6 @@ from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels, validate_labels
 from pcam.data.provider import SourceProvider
 from pcam.data.storage.checksums import STEM
-from pcam.data.storage.hdf5 import PatchArray, read_column
 from pcam.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -58,6 +57,8 @@ class PCamSource:
         Raises:
             DataError: a file is missing, damaged, or contradicts another.
         """
+        from pcam.data.storage.hdf5 import PatchArray, read_column
+
         x = Path(root) / f"{STEM}{split}_x.h5"
         y = Path(root) / f"{STEM}{split}_y.h5"
         self._patches = PatchArray(x, "x", _download_hint(x))

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pcam.data.base import Pixels
 from pcam.errors import DataError
@@ -24,6 +23,8 @@ def read_image(path: Path) -> Pixels:
     Raises:
         DataError: it cannot be read, or has more than 8 bits per channel.
     """
+    from PIL import Image
+
     try:
         with Image.open(path) as image:
             if image.mode not in MODES:

@@ -6,18 +6,18 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.test_audit import Patches
 
-from pcam.data.audit.page import page, screen
+from pcam.data.audit.page import format_audit, render_page
 from pcam.data.audit.run import audit
 from pcam.data.sources.synthetic.source import SyntheticSource
+from tests.data.audit.planted import Patches
 
 
 def planted(size: int = 60) -> dict[str, Patches]:
-    made = {split: SyntheticSource(split, size) for split in ("train", "valid")}
-    sources = {
-        s: Patches(m.read(np.arange(size)), m.labels, m.ids, m.groups) for s, m in made.items()
-    }
+    sources = {}
+    for split in ("train", "valid"):
+        one = SyntheticSource(split, size)
+        sources[split] = Patches(one.read(np.arange(size)), one.labels, one.ids, one.groups)
     sources["train"].pixels[[20, 21, 22, 23, 24, 25]] = sources["train"].pixels[3]
     sources["valid"].pixels[5] = sources["train"].pixels[4]
     sources["valid"].groups = ["train-slide-02"] * 9 + list(sources["valid"].groups)[9:]
@@ -49,14 +49,14 @@ def parsed(html: str) -> Tags:
     return tags
 
 
-def test_the_page_says_what_was_found_and_shows_it() -> None:
+def test_the_page_has_every_check_with_pictures() -> None:
     sources = planted()
     report = audit(sources)
-    html = page(report, sources)
+    html = render_page(report, sources)
     for check in report.checks:
         section = html[html.index(f'id="{check.name}"') :].split("</section>")[0]
         assert f'badge {check.verdict}"' in section
-        assert check.line.split(":")[0].replace("'", "&#x27;") in section
+        assert check.line.split(":")[0].replace("'", "&#39;") in section
     copies = html[html.index('id="equal_within"') :].split("</section>")[0]
     assert re.findall(r"<figcaption>(train \d+)<", copies) == [
         "train 3",
@@ -64,7 +64,7 @@ def test_the_page_says_what_was_found_and_shows_it() -> None:
         "train 23",
         "train 25",
     ]
-    assert "+ 3" in copies
+    assert "and 3 more" in copies
     leaked = html[html.index('id="slides"') :].split("</section>")[0]
     assert {"<figcaption>train", "<figcaption>valid"} == set(re.findall(r"<figcaption>\w+", leaked))
     dark = html[html.index('id="dark"') :].split("</section>")[0]
@@ -74,9 +74,9 @@ def test_the_page_says_what_was_found_and_shows_it() -> None:
     assert order == sorted(order)
 
 
-def test_the_page_is_one_file_of_bounded_size_with_real_pictures() -> None:
+def test_the_page_is_one_small_file_with_its_pictures() -> None:
     sources = planted()
-    html = page(audit(sources), sources)
+    html = render_page(audit(sources), sources)
     assert len(html) < 2_000_000
     tags = parsed(html)
     assert not re.search(r"https?://|<script|<link", html)
@@ -97,26 +97,27 @@ def test_names_that_come_from_files_are_escaped(bad: str) -> None:
         patches.ids = [f"{bad}{i}" for i in range(len(patches))]
         patches.groups = [bad] * len(patches)
     sources = {"train" + bad: sources["train"], "valid": sources["valid"]}
-    tags = parsed(page(audit(sources), sources))
+    tags = parsed(render_page(audit(sources), sources))
     assert not [tag for tag, attrs in tags.seen if tag == "script" or "onload" in attrs]
     assert f"{bad}3" in [attrs["alt"] for tag, attrs in tags.seen if tag == "img"]
 
 
-def test_a_page_of_bare_large_patches() -> None:
+def test_a_page_of_large_patches_without_labels() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 300, 200, 3), np.uint8)
     pixels[4] = pixels[2]
     sources = {"predict": Patches(pixels)}
-    html = page(audit(sources), sources)
+    html = render_page(audit(sources), sources)
     assert "200×300" in html
     assert ">unknown</td>" in html
     assert len(html) < 400_000
 
 
-def test_the_screen_has_the_worst_first_and_says_what_mends_it() -> None:
+def test_the_text_has_the_worst_check_first_and_its_fix() -> None:
     report = audit(planted())
-    lines = screen(report).splitlines()
+    lines = format_audit(report).splitlines()
     assert lines[0].startswith(
-        "   fail  Equal patches across splits: 1 group of patches, equal (SHA-1), in several splits: 1 in train, 1 in valid"
+        "   fail  Equal patches across splits: 1 group of equal patches (SHA-1) in several splits:"
+        " 1 in train, 1 in valid"
     )
     assert "→" in lines[1]
     assert "data.duplicates=drop" in lines[1]

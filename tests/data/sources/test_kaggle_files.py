@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pcam.data.preparation import obtain
+from pcam.data.sources.kaggle_files import COMPETITION
 from pcam.errors import DataError
 from tests.conftest import write_kaggle
 from tests.data.configs import data_config
@@ -36,8 +37,8 @@ def test_kaggle_is_downloaded_with_its_command(
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     (bin_ / "kaggle").write_text(
-        f'#!/bin/sh\n[ "$*" = "competitions download -c histopathologic-cancer-detection -p {tmp_path / "data"}" ] || exit 1\n'
-        f'cp "{tmp_path / "archive.zip"}" "{tmp_path / "data"}/histopathologic-cancer-detection.zip"\n'
+        f'#!/bin/sh\n[ "$*" = "competitions download -c {COMPETITION} -p {tmp_path / "data"}" ]'
+        f' || exit 1\ncp "{tmp_path / "archive.zip"}" "{tmp_path / "data"}/{COMPETITION}.zip"\n'
     )
     (bin_ / "kaggle").chmod(0o755)
     monkeypatch.setenv("PATH", str(bin_), prepend=":")

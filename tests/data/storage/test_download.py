@@ -26,7 +26,7 @@ def md5(content: bytes) -> str:
 
 
 class Host:
-    """Serves one file; ``fault(host, request, start)`` may answer in its place and then returns True."""
+    """Serves one file; ``fault(request, start)`` may answer instead, and then returns True."""
 
     def __init__(self) -> None:
         self.body, self.fault = PACKED, None

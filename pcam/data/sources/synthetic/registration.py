@@ -62,5 +62,5 @@ class SyntheticData(SourceProvider[SyntheticDataConfig]):
 
     @property
     def centre_labelled(self) -> bool:
-        """Whether the label depends on the centre 32x32 alone; not with ``place=anywhere``."""
+        """Whether the label depends on the centre 32x32 only; not with ``place=anywhere``."""
         return self.config.place != "anywhere"

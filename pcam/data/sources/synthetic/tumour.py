@@ -27,7 +27,7 @@ def add_tumour(scene: Scene, label: bool, place: str) -> None:
     decisive = np.zeros(len(centres), np.bool_)  # cells that decide the label
     decisive[number[CENTRE, CENTRE]] = True
     decisive[0] = False  # no cell
-    if place == "anywhere":  # equally likely everywhere: all parts of a patch are alike
+    if place == "anywhere":  # equally likely everywhere: no part of a patch differs
         share, scale = rng.uniform(0.25, 0.9), int(rng.integers(0, 3))
         chances = scene.keep_chances(sheet, window, share, scale, 6.0)
         kept = rng.random(len(x)) < chances

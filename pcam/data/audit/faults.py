@@ -1,0 +1,59 @@
+"""Checks of single patches: blank, dark, blurred, foreign colours, missing rows."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pcam.data.audit.check import Check, Patch, count_by_split, one_per_group, patch_at
+from pcam.data.audit.quality import Faults
+from pcam.data.base import PatchSource
+from pcam.stats.formatting import pluralize
+
+FIX = "review them: a few do no harm; many, or most of one class, do"
+# The title of each fault, and what follows "12 patches".
+FAULTS = {
+    "blank": ("Blank patches", "without colour or structure"),
+    "dark": ("Dark patches", "darker than tissue"),
+    "blurred": ("Blurred patches", "out of focus"),
+    "foreign": (
+        "Foreign colours",
+        "with colours that haematoxylin and eosin cannot mix (pen, dye, dirt)",
+    ),
+    "void": ("Missing rows or columns", "partly without a picture"),
+}
+
+
+def faulty_patches(
+    sources: Mapping[str, PatchSource], flagged: Mapping[str, Faults]
+) -> list[Check]:
+    """Check single patches for each fault.
+
+    Args:
+        sources: The splits.
+        flagged: By split, of `pcam.data.audit.quality.find_faults`.
+    """
+    checks = []
+    for fault in FAULTS:
+        patches = []
+        for split, source in sources.items():
+            rows = np.flatnonzero(flagged[split][fault])
+            patches += [patch_at(split, source, row) for row in rows]
+        checks.append(_check_fault(fault, patches, sources))
+    return checks
+
+
+def _check_fault(fault: str, patches: Sequence[Patch], sources: Mapping[str, PatchSource]) -> Check:
+    title, description = FAULTS[fault]
+    if not patches:
+        return Check(fault, title, "pass", f"no patch is {description}")
+    line = f"{pluralize(len(patches), 'patch')} {description}: {count_by_split(patches)}"
+    labels = [_label(patch, sources) for patch in patches]
+    known = [label for label in labels if label is not None]
+    if known:
+        line += f"; {sum(known):,} positive"
+    return Check(fault, title, "warn", line, FIX, len(patches), one_per_group(patches))
+
+
+def _label(patch: Patch, sources: Mapping[str, PatchSource]) -> int | None:
+    labels = sources[patch.split].labels
+    return None if labels is None else int(labels[patch.row])
