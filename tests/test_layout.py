@@ -1,10 +1,8 @@
-"""The layout of the package: imports go downwards only, and only the CLI imports Hydra or prints."""
+"""The layout: imports go downwards only, and only the CLI imports Hydra or prints."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pcam"
 LAYERS = (  # from the lowest
@@ -41,14 +39,18 @@ def layer(path: Path) -> str | None:
     return folder if folder in LAYERS else None
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_downwards_only(path: Path) -> None:
+def upward_imports(path: Path) -> Iterator[str]:
     own = layer(path)
     for module in imported_modules(path):
         parts = module.split(".")
         if own is None or parts[0] != "pcam" or len(parts) < 2 or parts[1] not in LAYERS:
             continue
-        assert LAYERS.index(parts[1]) <= LAYERS.index(own), f"{own} imports {module}"
+        if LAYERS.index(parts[1]) > LAYERS.index(own):
+            yield f"{path.relative_to(PACKAGE)} imports {module}"
+
+
+def test_imports_go_downwards_only() -> None:
+    assert [line for path in MODULES for line in upward_imports(path)] == []
 
 
 def test_every_folder_is_a_layer() -> None:
@@ -65,16 +67,13 @@ def test_only_the_cli_imports_hydra() -> None:
     assert importing == {"cli"}
 
 
+def prints(path: Path) -> bool:
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return any(isinstance(call.func, ast.Name) and call.func.id == "print" for call in calls)
+
+
 def test_only_the_cli_and_the_commands_print() -> None:
-    printing = {
-        layer(path)
-        for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "print"
-    }
-    assert printing <= {"cli", None}
+    assert {layer(path) for path in MODULES if prints(path)} <= {"cli", None}
 
 
 def test_nothing_that_a_file_names_is_instantiated() -> None:
