@@ -89,6 +89,8 @@ def test_runs_with_each_crop_are_compared(
     printed = capsys.readouterr().out
     text = (tmp_path / "out" / "bias.md").read_text()
     assert text.strip() in printed
+    assert "shifted with mirrored edges by rows -16 to +16" in printed
+    assert "all but the centre 32x32; it cannot be shifted" in printed
     assert "all but the centre 32x32" in text
     assert "centre 32x32 (trained on random crops)" in text
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
