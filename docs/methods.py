@@ -23,7 +23,7 @@ from pcam.data.crop import Crop
 from pcam.data.datamodule import PatchDataModule
 from pcam.models.weights import load_initial_weights
 from pcam.runs.folder import make_paths_absolute
-from pcam.training.fit import classifier
+from pcam.training.preparation import build_classifier
 
 NAMES = (
     "resnet50",
@@ -56,7 +56,7 @@ def main(overrides: list[str]) -> None:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = make_paths_absolute(plain(compose("train", words)))
         torch.manual_seed(0)
-        model = classifier(config).eval()
+        model = build_classifier(config).eval()
         network = config["model"]
         load_initial_weights(
             model.network.backbone,
