@@ -29,7 +29,7 @@ def named_layers(network: Network) -> dict[str, nn.Module]:
 
 
 def default_layer(network_name: str) -> str:
-    """Return the layer that ``layer=auto`` stands for."""
+    """Return the name of the layer that ``layer=auto`` chooses."""
     return get_backbone(network_name).gradcam_layer or "last"
 
 

@@ -18,7 +18,7 @@ TABLES = (
     ("sensitivity", "completeness_gap"),
 )
 
-# The side of chance, or of the Gaussian, that an interval lies on.
+# How a method compares with chance or with the Gaussian, by its interval.
 BETTER, NOT_DIFFERENT, WORSE = 1, 0, -1
 
 

@@ -1,8 +1,9 @@
 """The config of each command: one class, validated once when the command starts."""
 
+from collections import Counter
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from pcam.config.base import (
     NonNegativeInt,
@@ -193,8 +194,8 @@ class PatchChoice(Section):
 
     @model_validator(mode="after")
     def _check_ids(self) -> "PatchChoice":
-        ids = [str(one) for one in self.ids or []]
-        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        counts = Counter(map(str, self.ids or []))
+        repeated = [name for name, count in counts.items() if count > 1]
         if repeated:
             raise fault(f"patches.ids names {', '.join(repeated)} more than once")
         return self
@@ -269,6 +270,12 @@ class BiasConfig(CommandConfig):
         return self
 
 
+def _check_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise fault(f"address={value} must start with http:// or https://")
+    return value
+
+
 class PrepareConfig(CommandConfig):
     """The config of ``pcam.prepare``."""
 
@@ -276,7 +283,7 @@ class PrepareConfig(CommandConfig):
     splits: AnySplits
     seed: Seed
     audit: bool
-    address: str | None
+    address: Annotated[str, AfterValidator(_check_address)] | None
 
 
 class ReportConfig(CommandConfig):

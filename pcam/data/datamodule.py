@@ -94,7 +94,7 @@ def make_loader(
 
 
 def _keep_batch(batch: Any) -> Any:
-    """Collate batches that are read whole."""
+    """Collate batches that are complete already."""
     return batch
 
 
@@ -109,7 +109,7 @@ class PatchDataModule(LightningDataModule):
         seed: of order, crops and augmentation.
 
     Attributes:
-        opened: the splits, and how they were made.
+        opened: the splits, and how the patches were split.
         sources: name of each split to its source.
     """
 

@@ -67,8 +67,8 @@ def open_splits(data: DataConfig, splits: SplitsConfig, seed: int) -> Splits:
     to them:
 
     - ``keep``: nothing.
-    - ``group``: a split that is made here keeps equal patches together, and leaves out patches that
-      are equal to a test patch. Published splits stay as published.
+    - ``group``: a split that is drawn here keeps equal patches together, and leaves out patches
+      that are equal to a test patch. Published splits stay as published.
     - ``drop``: one of each is kept, the first of test, else of valid, else of train, so that
       nothing that is evaluated was trained on.
 

@@ -45,7 +45,7 @@ class AttributionStream(IntEnum):
 class PositionStream(IntEnum):
     """Sub-streams of `Purpose.POSITION`, each passed as the epoch of a draw."""
 
-    OFFSET = 0  # where a moved view lies; by patch
+    OFFSET = 0  # offset of a moved view; by patch
     NOISE = 1  # noise of one grey value; by patch
     NEGATIVE_PARTNER = 2  # negative patch that a part is exchanged with; by patch
     POSITIVE_PARTNER = 3  # positive patch that a part is exchanged with; by patch

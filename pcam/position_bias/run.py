@@ -1,4 +1,4 @@
-"""Whether predictions depend on the position in a patch: section 3.7 of the study, with controls."""
+"""Whether predictions depend on the position in a patch (section 3.7 of the study)."""
 
 import logging
 from collections.abc import Iterator, Sequence

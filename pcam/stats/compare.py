@@ -34,9 +34,8 @@ def paired_difference(
 ) -> dict[str, dict[str, float]]:
     """Compare two classifiers by the paired bootstrap: both are evaluated on the same resamples.
 
-    Each side may be several runs, such as several seeds. Then their mean metrics are compared: the
-    interval is over other patches, with these runs. The test is Student's t with the effective
-    number of units (see ``intervals``), so p is below 1 - level where the interval excludes 0.
+    Several runs per side, such as seeds, are compared by their mean metrics. The test is Student's
+    t with the effective number of units, so p is below 1 - level where the interval excludes 0.
 
     Args:
         first: (N,), probabilities of one; or (K, N), of K runs.
@@ -44,15 +43,14 @@ def paired_difference(
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
         metrics: Which of ``METRICS``.
-        thresholds: From which probability each predicts a patch positive.
+        thresholds: Of each; a patch is predicted positive from this probability on.
         bins: Bins of the expected calibration error.
         resamples: Number of resamples.
         seed: Seed of the draws.
         level: Confidence level.
 
     Returns:
-        Metric to {"value", "low", "high", "p"}. The value is first minus second; p is two-sided.
-        NaN where a metric is not defined or only one slide is drawn from.
+        Metric to {"value": first minus second, "low", "high", "p": two-sided}; NaN if undefined.
 
     Raises:
         ValueError: no patches, different lengths, or an unknown metric.
@@ -64,12 +62,12 @@ def paired_difference(
     differences = [_mean_difference(first_runs, second_runs, block) for block in weights]
     resampled = concatenate_metrics(differences)
     counts = effective_units(label, units)
-    result = {}
     observed = _mean_difference(first_runs, second_runs, np.ones((1, len(label))))
-    for name, values in observed.items():
+    result = {}
+    for name, value in observed.items():
         count = effective_units_of_metric(name, counts)
         error, quantile = standard_error(resampled[name], count, level)
-        result[name] = _t_test(float(values[0]), error, quantile, count - 1)
+        result[name] = _t_test(float(value[0]), error, quantile, count - 1)
     return result
 
 

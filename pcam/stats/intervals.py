@@ -47,7 +47,7 @@ def bootstrap_metrics(
 ) -> dict[str, Interval]:
     """Compute every metric with its interval.
 
-    Patches of one slide resemble each other. So whole slides are drawn where they are known: an
+    Whole slides are drawn where they are known: patches of one slide resemble each other, so an
     interval over patches would be too narrow.
 
     Args:
@@ -55,19 +55,17 @@ def bootstrap_metrics(
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
         metrics: Which of ``METRICS``.
-        threshold: A patch is predicted positive from this probability on; chosen on another split.
-        bins: Bins of the expected calibration error.
-        means: Values of each patch (N,), not negative, whose mean is a further metric ("loss").
+        threshold: A patch is predicted positive from this probability on.
+        bins: Bins of the calibration error.
+        means: Values of each patch (N,), not negative, whose mean is a further metric.
         resamples: Number of resamples.
-        seed: Seed of the draws.
-        level: Confidence level.
+        seed: Of the draws.
+        level: Of confidence.
 
     Returns:
-        Metric to {"value", "low", "high"}. All are NaN where the metric is not defined; low and
-        high are NaN if only one slide is drawn from. The expected calibration error of a sample is
-        larger than the truth. Its interval corrects for that as far as the resamples show it (Efron
-        & Tibshirani 1993, chapter 10), but is still too high for a network that is calibrated
-        almost perfectly.
+        Metric to {"value", "low", "high"}; NaN where undefined, low and high NaN with one slide.
+        A sample's calibration error is larger than the truth; its interval corrects for a part of
+        that, as far as resamples show it (Efron & Tibshirani 1993, chapter 10).
 
     Raises:
         ValueError: no patches, different lengths, or an unknown metric.
@@ -78,12 +76,11 @@ def bootstrap_metrics(
     resampled = concatenate_metrics(scores.weigh(block) for block in weights)
     counts = effective_units(label, units, np.asarray(probability) >= threshold)
     result = {}
-    for name, values in scores.weigh(np.ones((1, len(label)))).items():
-        value = float(values[0])
+    for name, (value,) in scores.weigh(np.ones((1, len(label)))).items():
         count = effective_units_of_metric(name, counts)
         scale = "log" if name in scores.mean_names else SCALES.get(name, "logit")
-        low, high = interval_limits(value, resampled[name], count, level, scale)
-        result[name] = {"value": value, "low": low, "high": high}
+        low, high = interval_limits(float(value), resampled[name], count, level, scale)
+        result[name] = {"value": float(value), "low": low, "high": high}
     return result
 
 

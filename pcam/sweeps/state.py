@@ -18,7 +18,7 @@ from pcam.runs.overrides import identifying_overrides, override_key
 from pcam.runs.provenance import code_commit
 
 # Overrides that do not change what a sweep is.
-PLACEMENT_KEYS = ("resume", "hydra.sweep.dir", "hydra/launcher", "hydra.launcher")
+PLACEMENT_KEYS = ("resume", "hydra.sweep.dir", "hydra/launcher", "hydra.launcher", "hydra.mode")
 
 
 class SweepRecord(TypedDict, total=False):

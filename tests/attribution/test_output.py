@@ -45,9 +45,10 @@ class Written:
 
 @pytest.fixture(scope="module")
 def written(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """The maps of all methods for two patches, measured on a few."""
+    """The maps of two patches, measured on a few."""
     few = [
-        "faithfulness.patches=4",
+        "methods=[saliency,integrated_gradients,gradcam,guided_gradcam,occlusion,deeplift]",
+        "faithfulness.patches=3",
         "faithfulness.repeated=1",
         "faithfulness.resamples=100",
         "faithfulness.cell=16",

@@ -1,4 +1,4 @@
-"""Maps as training goes: on every dashboard, and without a trace in the weights."""
+"""Maps during a training: which epochs are drawn, and that the training stays the same."""
 
 from pathlib import Path
 
@@ -10,8 +10,7 @@ from pcam.errors import ConfigError
 from tests.conftest import SMALL, TINY
 from tests.run import composed, killed_after, train
 
-MAPS = ["attribution.every=2", "attribution.patches=3"]
-LONG = [
+THREE_EPOCHS = [
     *TINY,
     *SMALL,
     "trainer.max_epochs=3",
@@ -21,52 +20,71 @@ LONG = [
 ]
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    state = torch.load(folder / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
-    return state["state_dict"]
+def load_weights(folder: Path) -> dict[str, torch.Tensor]:
+    path = folder / "checkpoints" / "last.ckpt"
+    return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
 
 
-def test_training_with_maps_and_without_gives_bit_equal_weights(tmp_path: Path) -> None:
-    train(tmp_path / "off", *LONG)
-    train(
-        tmp_path / "on",
-        *LONG,
-        *MAPS,
-        "attribution.methods=[smoothgrad,gradient_shap,gradcam,deeplift]",
-    )
-    off, on = weights(tmp_path / "off"), weights(tmp_path / "on")
-    assert off.keys() == on.keys()
-    assert all(torch.equal(off[key], on[key]) for key in off)
-    rows = [(tmp_path / name / "metrics.csv").read_text().splitlines() for name in ("off", "on")]
-    losses = [[line.split(",")[3:] for line in lines] for lines in rows]
-    assert losses[0] == losses[1]
+def read_losses(folder: Path) -> list[list[str]]:
+    lines = (folder / "metrics.csv").read_text().splitlines()
+    return [line.split(",")[3:] for line in lines]
 
 
-def test_maps_before_the_first_every_second_and_after_the_last_epoch(tmp_path: Path) -> None:
+def figure_names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "figures" / "attribution").iterdir())
+
+
+@pytest.fixture(scope="module")
+def run_with_maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("maps") / "run"
+    maps = [
+        "attribution.every=2",
+        "attribution.patches=2",
+        "attribution.methods=[smoothgrad,gradient_shap,gradcam]",
+    ]
+    train(folder, *THREE_EPOCHS, *maps, "logger=tensorboard")
+    return folder
+
+
+def test_training_with_and_without_maps_gives_equal_weights_to_the_bit(
+    run_with_maps: Path, tmp_path: Path
+) -> None:
+    train(tmp_path / "without", *THREE_EPOCHS)
+    without, with_maps = load_weights(tmp_path / "without"), load_weights(run_with_maps)
+    assert without.keys() == with_maps.keys()
+    assert all(torch.equal(without[key], with_maps[key]) for key in without)
+    assert read_losses(tmp_path / "without") == read_losses(run_with_maps)
+    assert not (tmp_path / "without" / "figures" / "attribution").exists()
+
+
+def test_maps_before_the_first_after_every_second_and_after_the_last_epoch(
+    run_with_maps: Path,
+) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    train(tmp_path / "run", *LONG, *MAPS, "logger=tensorboard")
-    pictures = sorted((tmp_path / "run" / "figures" / "attribution").iterdir())
-    assert [path.name for path in pictures] == ["epoch-000.png", "epoch-002.png", "epoch-003.png"]
-    assert len({path.read_bytes() for path in pictures}) == 3  # they move
+    assert figure_names(run_with_maps) == ["epoch-000.png", "epoch-002.png", "epoch-003.png"]
+    pictures = sorted((run_with_maps / "figures" / "attribution").iterdir())
+    assert len({path.read_bytes() for path in pictures}) == 3  # the maps change
     assert min(Image.open(pictures[0]).size) > 200
-    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"images": 0})
+    events = EventAccumulator(str(run_with_maps / "tensorboard"), size_guidance={"images": 0})
     events.Reload()
     assert [event.step for event in events.Images("attribution")] == [0, 12, 18]
 
 
+@pytest.mark.slow
 def test_maps_in_an_offline_run_of_wandb(tmp_path: Path) -> None:
-    train(tmp_path / "run", *LONG, *MAPS, "logger=wandb")
+    maps = ["attribution.every=2", "attribution.patches=2", "attribution.methods=[saliency]"]
+    train(tmp_path / "run", *THREE_EPOCHS, *maps, "logger=wandb")
     kept = list((tmp_path / "run").rglob("media/images/attribution*.png"))
     assert len(kept) == 3
     assert min(Image.open(kept[0]).size) > 200
 
 
-def test_a_run_that_goes_on_draws_what_the_whole_one_does(
+def test_a_resumed_run_draws_what_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [
-        *LONG,
+        *THREE_EPOCHS,
         "attribution.every=1",
         "attribution.patches=2",
         "attribution.methods=[smoothgrad]",
@@ -74,7 +92,7 @@ def test_a_run_that_goes_on_draws_what_the_whole_one_does(
     train(tmp_path / "whole", *words)
     killed_after(monkeypatch, 1, tmp_path / "killed", *words)
     drawn = tmp_path / "killed" / "figures" / "attribution"
-    assert sorted(path.name for path in drawn.iterdir()) == ["epoch-000.png", "epoch-001.png"]
+    assert figure_names(tmp_path / "killed") == ["epoch-000.png", "epoch-001.png"]
     train(tmp_path / "killed", *words, resume=True)
     for path in (tmp_path / "whole" / "figures" / "attribution").iterdir():
         assert (drawn / path.name).read_bytes() == path.read_bytes(), path.name
@@ -117,6 +135,7 @@ def test_with_a_moving_average_the_maps_are_of_what_is_validated(
         "trainer.ema=0.9",
         "trainer.max_epochs=2",
         "attribution.every=1",
+        "attribution.patches=2",
         "attribution.methods=[saliency]",
     ]
     train(tmp_path / "run", *TINY, *SMALL, *words, "optimizer.head_lr=0.1")

@@ -63,7 +63,7 @@ def copies_within_splits(kind: CopyKind, groups: Sequence[Group]) -> Check:
         if kind is EQUAL or len(by_split) == 1:
             found += [patches for patches in by_split if len(patches) > 1]
     if not found:
-        return Check(name, title, "pass", f"no split has two {kind.adjective} patches")
+        return Check(name, title, "pass", f"no two patches of a split are {kind.adjective}")
     superfluous = [patch for group in found for patch in group[1:]]
     count = pluralize(len(superfluous), "copy", "copies")
     line = (
@@ -84,7 +84,7 @@ def copies_across_splits(kind: CopyKind, groups: Sequence[Group]) -> Check:
     title = f"{kind.adjective.capitalize()} patches across splits"
     found = tuple(group for group in groups if len(_group_by_split(group)) > 1)
     if not found:
-        return Check(name, title, "pass", f"no two splits have {kind.adjective} patches")
+        return Check(name, title, "pass", f"no patch is {kind.adjective} to one of another split")
     leaked = list(chain(*found))
     line = (
         f"{pluralize(len(found), 'group')} of {kind.adjective} patches ({kind.details}) in several"

@@ -10,16 +10,17 @@ from pcam.data.base import PatchSource
 from pcam.stats.formatting import pluralize
 
 FIX = "review them: a few do no harm; many, or most of one class, do"
-# The title of each fault, and what follows "12 patches".
+# The title of each fault, what follows "12 patches", and what follows "no patch".
 FAULTS = {
-    "blank": ("Blank patches", "without colour or structure"),
-    "dark": ("Dark patches", "darker than tissue"),
-    "blurred": ("Blurred patches", "out of focus"),
+    "blank": ("Blank patches", "without colour or structure", "is without colour or structure"),
+    "dark": ("Dark patches", "darker than tissue", "is darker than tissue"),
+    "blurred": ("Blurred patches", "out of focus", "is out of focus"),
     "foreign": (
         "Foreign colours",
         "with colours that haematoxylin and eosin cannot mix (pen, dye, dirt)",
+        "has colours that haematoxylin and eosin cannot mix",
     ),
-    "void": ("Missing rows or columns", "partly without a picture"),
+    "void": ("Missing rows or columns", "partly without a picture", "is partly without a picture"),
 }
 
 
@@ -43,10 +44,10 @@ def faulty_patches(
 
 
 def _check_fault(fault: str, patches: Sequence[Patch], sources: Mapping[str, PatchSource]) -> Check:
-    title, description = FAULTS[fault]
+    title, faulty, clean = FAULTS[fault]
     if not patches:
-        return Check(fault, title, "pass", f"no patch is {description}")
-    line = f"{pluralize(len(patches), 'patch')} {description}: {count_by_split(patches)}"
+        return Check(fault, title, "pass", f"no patch {clean}")
+    line = f"{pluralize(len(patches), 'patch')} {faulty}: {count_by_split(patches)}"
     labels = [_label(patch, sources) for patch in patches]
     known = [label for label in labels if label is not None]
     if known:
