@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from pcam.config import registry
 from pcam.config.schema import TrainConfig
 from pcam.config.sections import TrainerConfig
+from pcam.config.settings import NoSettings, read_section, settings_of_callback
 from pcam.errors import ConfigError
 from pcam.sweeps.state import find_sweep
-from pcam.training.settings import NoSettings, read_section
 
 if TYPE_CHECKING:
     from lightning import Callback
@@ -107,6 +107,8 @@ def _user_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
     callbacks: list[Callback] = []
     for name, values in config.callbacks.items():
         entry = registry.callbacks.get(name)
-        settings = read_section(entry.config or NoSettings, f"callbacks.{name}", values or {})
+        settings = read_section(
+            entry.config or NoSettings, f"callbacks.{name}", settings_of_callback(values)
+        )
         callbacks.append(entry.target(settings, config, folder))
     return callbacks
