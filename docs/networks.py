@@ -14,7 +14,8 @@ from pcam import CONF
 from pcam.cli.command import plain
 from pcam.runs.folder import make_paths_absolute, start_run
 from pcam.training.callbacks import read_rows
-from pcam.training.fit import classifier, counted, train
+from pcam.training.fit import train
+from pcam.training.preparation import build_classifier
 
 NAMES = (
     "resnet50",
@@ -50,8 +51,8 @@ def main(overrides: list[str]) -> None:
             start_run(run, config)
             train(config, run, resume=False)
             row = read_rows(run / "metrics.csv")[0]
-        model = classifier(config)
-        count = counted(model)
+        model = build_classifier(config)
+        count = model.network.count_parameters()
         widths = [m.out_features for m in model.network.head if isinstance(m, nn.Linear)]
         head = " → ".join(
             [

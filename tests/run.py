@@ -14,7 +14,8 @@ from pcam.cli.config import plain
 from pcam.config.schema import TrainConfig
 from pcam.config.validation import validate
 from pcam.models.classifier import PatchClassifier
-from pcam.runs.folder import SUMMARY_METRICS, start_run
+from pcam.runs.folder import start_run
+from pcam.runs.summary import SUMMARY_METRICS
 
 
 def composed_values(*overrides: str, command: str = "train") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pcam.attribution.randomness import draw
+from pcam.config.schema import PatchChoice
 from pcam.data.base import Indices, MaskedPatchSource, PatchSource
 from pcam.data.crop import Crop, centre_square
 from pcam.data.randomness import AttributionStream
@@ -20,21 +20,6 @@ Probabilities = NDArray[np.float64]
 CENTRE = 32  # pixels: side of the square that PatchCamelyon's label depends on
 REFERENCES = 16  # patches that gradient SHAP compares with
 THRESHOLD = 0.5  # of the probability, for captions and outcomes
-
-
-class PickConfig(Protocol):
-    """How patches are picked: the config's ``patches``.
-
-    Attributes:
-        pick: outcomes (n of each of true and false positives and negatives), certain, uncertain
-            or random.
-        n: number of patches, of outcomes of each.
-    """
-
-    @property
-    def pick(self) -> str: ...  # noqa: D102
-    @property
-    def n(self) -> int: ...  # noqa: D102
 
 
 # (label, predicted class) to its name, in the order of figures.
@@ -141,7 +126,7 @@ def find_ids(ids: Sequence[str], source: PatchSource) -> Indices:
 
 
 def choose_patches(
-    config: PickConfig, source: PatchSource, probability: Probabilities, seed: int
+    config: PatchChoice, source: PatchSource, probability: Probabilities, seed: int
 ) -> Indices:
     """Return the indices of the patches to explain.
 

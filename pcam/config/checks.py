@@ -4,6 +4,7 @@ Each takes the sections that are valid by themselves, by name, and yields one me
 a fault in one section does not hide the faults between others.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from pcam.config.registry import (
     optimizers,
     sources,
 )
+from pcam.config.sections import LoggerConfig
 from pcam.errors import PcamError, suggest
 
 Sections = Mapping[str, Any]
@@ -24,95 +26,109 @@ Check = Callable[[Sections], Iterator[str]]
 
 
 def crop_fits_patch(sections: Sections) -> Iterator[str]:
-    """A crop is at most as large as the source's patches, where their size is known beforehand."""
-    crop, data = sections.get("crop"), sections.get("data")
-    if crop is None or data is None or crop.size is None:
+    """Check that a crop is at most as large as the patches, if a source knows their size."""
+    if not _has(sections, "crop", "data"):
         return
-    patch_size = getattr(sources.get(data.name).target, "patch_size", None)
-    modes = {crop.train, crop.valid, crop.test}
-    if patch_size is not None and crop.size > patch_size and modes != {"none"}:
+    crop = sections["crop"]
+    source = sources.get(sections["data"].name).target
+    patch_size = getattr(source, "patch_size", None)
+    if crop.size is None or patch_size is None:
+        return
+    if crop.size > patch_size and crop.is_used:
         yield f"crop.size={crop.size} must be at most {patch_size}, the side of a patch"
 
 
 def augmentation_can_be_batched(sections: Sections) -> Iterator[str]:
-    """``aug.batched=true`` needs an augmentation that has a form for whole batches."""
-    aug = sections.get("aug")
-    if aug is None or not aug.batched:
+    """Check that an augmentation has a form for whole batches, if ``aug.batched`` asks for it."""
+    if not _has(sections, "aug") or not sections["aug"].batched:
         return
-    with_batches = [
-        name for name in augmentations.names() if augmentations.get(name).details.get("batched")
-    ]
-    if aug.name not in with_batches:
-        choices = ", ".join(with_batches)
-        yield f"aug.batched=true is not available for aug={aug.name} (available for: {choices})"
+    name = sections["aug"].name
+    available = batched_augmentations()
+    if name not in available:
+        listed = ", ".join(available)
+        yield f"aug.batched=true is not available for aug={name} (available for: {listed})"
+
+
+def batched_augmentations() -> list[str]:
+    """Return the names of the augmentations that have a form for whole batches."""
+    entries = [augmentations.get(name) for name in augmentations.names()]
+    return [entry.name for entry in entries if entry.details.get("batched")]
 
 
 def unfreeze_epoch_is_trained(sections: Sections) -> Iterator[str]:
-    """The epoch in which the backbone is unfrozen is one of the training's."""
-    finetune, trainer = sections.get("finetune"), sections.get("trainer")
-    epoch = getattr(finetune, "unfreeze_epoch", None)
-    if epoch is None or trainer is None:
+    """Check that the epoch in which the backbone is unfrozen is one of the training's."""
+    if not _has(sections, "finetune", "trainer"):
         return
-    if epoch >= trainer.max_epochs:
-        last = trainer.max_epochs - 1
-        yield f"finetune.unfreeze_epoch={epoch} must be from 0 to {last} (trainer.max_epochs)"
+    epoch = getattr(sections["finetune"], "unfreeze_epoch", None)
+    epochs = sections["trainer"].max_epochs
+    if epoch is not None and epoch >= epochs:
+        yield f"finetune.unfreeze_epoch={epoch} must be from 0 to {epochs - 1} (trainer.max_epochs)"
+
+
+def loggers_are_known(sections: Sections) -> Iterator[str]:
+    """Check that each logger is registered."""
+    if _has(sections, "logger"):
+        yield from names_are_known(loggers, sections["logger"].names, "logger.names")
 
 
 def logger_keys_are_known(sections: Sections) -> Iterator[str]:
-    """Loggers are registered, and each further key belongs to one of them."""
-    logger = sections.get("logger")
-    if logger is None:
+    """Check that each key beside ``logger.names`` belongs to one of the loggers."""
+    if not _has(sections, "logger"):
         return
-    known: set[str] = set()
-    for name in logger.names:
-        try:
-            entry = loggers.get(name)
-        except PcamError as error:
-            yield str(error)
-            continue
-        if entry.config is not None:
-            known |= set(entry.config.model_fields)
-    for key in logger.settings():
+    known = logger_keys(sections["logger"])
+    for key in sections["logger"].settings():
         if key not in known:
             yield f"unknown key logger.{key}{suggest(key, known)}"
 
 
+def logger_keys(section: LoggerConfig) -> set[str]:
+    """Return the keys that the loggers of a section have."""
+    known: set[str] = set()
+    for name in section.names:
+        entry = loggers.get(name) if name in loggers else None
+        if entry is not None and entry.config is not None:
+            known.update(entry.config.model_fields)
+    return known
+
+
 def callbacks_are_known(sections: Sections) -> Iterator[str]:
-    """Each key of ``callbacks`` is a registered callback."""
-    for name in sections.get("callbacks") or {}:
+    """Check that each key of ``callbacks`` is a registered callback."""
+    if not _has(sections, "callbacks"):
+        return
+    for name in sections["callbacks"]:
         if name not in callbacks:
             yield f"callbacks.{name} is not available{suggest(name, callbacks.names())}"
 
 
 def training_methods_are_known(sections: Sections) -> Iterator[str]:
-    """``attribution.methods`` names registered methods, each once."""
-    attribution = sections.get("attribution")
-    if attribution is not None:
-        yield from names_are_known(methods, attribution.methods, "attribution.methods")
+    """Check that ``attribution.methods`` names registered methods, each once."""
+    if _has(sections, "attribution"):
+        names = sections["attribution"].methods
+        yield from names_are_known(methods, names, "attribution.methods")
 
 
 def methods_are_known(sections: Sections) -> Iterator[str]:
-    """``methods`` names registered attribution methods, each once."""
-    names = sections.get("methods")
-    if names is not None:
-        yield from names_are_known(methods, names, "methods")
+    """Check that ``methods`` names registered attribution methods, each once."""
+    if _has(sections, "methods"):
+        yield from names_are_known(methods, sections["methods"], "methods")
 
 
 def model_name_is_known(sections: Sections) -> Iterator[str]:
-    """``model.name`` is a registered backbone or one of timm's.
+    """Check that ``model.name`` is a registered backbone or one of timm's.
 
     Asking timm imports it. The names that a model's YAML lists are right, and are not asked about.
     """
-    model = sections.get("model")
-    if model is not None and model.name not in model.at_scale.values():
+    if not _has(sections, "model"):
+        return
+    model = sections["model"]
+    if model.name not in model.at_scale.values():
         yield from name_is_known(backbones, model.name)
 
 
 def optimizer_name_is_known(sections: Sections) -> Iterator[str]:
-    """``optimizer.name`` is a registered optimizer or one of timm's; asking timm imports it."""
-    optimizer = sections.get("optimizer")
-    if optimizer is not None:
-        yield from name_is_known(optimizers, optimizer.name)
+    """Check that ``optimizer.name`` is registered or one of timm's; asking timm imports it."""
+    if _has(sections, "optimizer"):
+        yield from name_is_known(optimizers, sections["optimizer"].name)
 
 
 def name_is_known(registry: Registry, name: str) -> Iterator[str]:
@@ -124,18 +140,29 @@ def name_is_known(registry: Registry, name: str) -> Iterator[str]:
 
 
 def names_are_known(registry: Registry, names: list[str], key: str) -> Iterator[str]:
-    """Yield a message for each name that is not registered, or is repeated."""
-    for name in dict.fromkeys(names):
+    """Yield a message for each name that is not registered, and for each that is repeated.
+
+    Args:
+        registry: of the entries.
+        names: what the config lists.
+        key: of the list, for the messages.
+    """
+    for name, count in Counter(names).items():
         if name not in registry:
             yield f"{key}: {name} is not available{suggest(name, registry.names())}"
-        elif names.count(name) > 1:
+        if count > 1:
             yield f"{key} names {name} more than once"
+
+
+def _has(sections: Sections, *names: str) -> bool:
+    return all(sections.get(name) is not None for name in names)
 
 
 TRAINING_CHECKS: tuple[Check, ...] = (
     crop_fits_patch,
     augmentation_can_be_batched,
     unfreeze_epoch_is_trained,
+    loggers_are_known,
     logger_keys_are_known,
     callbacks_are_known,
     training_methods_are_known,

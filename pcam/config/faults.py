@@ -1,6 +1,6 @@
 """Faults of a config, as a person reads them: one line each, with the key and what it may be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from pcam.errors import suggest
 
+UNKNOWN_KEY = "extra_forbidden"
 TYPES = {
     "int_type": "an integer",
     "int_from_float": "an integer",
@@ -25,11 +26,16 @@ BOUNDS = {
     "greater_than_equal": "at least {ge:g}",
     "less_than": "less than {lt:g}",
     "less_than_equal": "at most {le:g}",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
 }
+ONE_OF = "one of "
 
 
 def describe_faults(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
     """Return one line per fault, but for unknown keys (``unknown_keys``).
+
+    Several faults of one value, of the members of a union, become one line.
 
     Args:
         error: pydantic's.
@@ -38,110 +44,159 @@ def describe_faults(error: ValidationError, values: Mapping[str, Any]) -> list[s
     lines: dict[str, str] = {}
     expected: dict[str, list[str]] = {}
     for detail in error.errors(include_url=False):
-        if detail["type"] == "extra_forbidden":
-            continue  # see unknown_keys
-        key = _key(detail["loc"], values)
-        expectation = _expectation(detail)
+        if detail["type"] == UNKNOWN_KEY:
+            continue
+        key = dotted_key(detail["loc"], values)
+        expectation = describe_expectation(detail)
         if expectation is None:
-            line = _complete_line(detail, key)
+            line = describe_other(detail, key)
             lines[line] = line
             continue
         expected.setdefault(key, []).append(expectation)
-        lines[key] = _expected_line(key, detail["input"], expected[key])
+        lines[key] = describe_value(key, detail["input"], expected[key])
     return list(lines.values())
 
 
-def _key(location: Sequence[int | str], values: Any) -> str:
-    """Return the dotted key of a location, without the parts that name a union's member."""
+def dotted_key(location: Sequence[int | str], values: object) -> str:
+    """Return the dotted key of a location, without the parts that name a member of a union.
+
+    Args:
+        location: pydantic's.
+        values: what was validated.
+    """
     parts: list[str] = []
     for part in location:
-        if isinstance(values, Mapping):
-            if part not in values:
-                continue
-            values = values[part]
-        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
-            values = values[part]
-        else:
+        if not _contains(values, part):
             continue
+        values = values[part]  # type: ignore[index]
         parts.append(str(part))
     return ".".join(parts)
 
 
-def _expectation(detail: ErrorDetails) -> str | None:
-    """Return what a value should have been; None if the fault is not about a value."""
+def _contains(values: object, part: int | str) -> bool:
+    if isinstance(values, Mapping):
+        return part in values
+    return isinstance(values, list) and isinstance(part, int)
+
+
+def describe_expectation(detail: ErrorDetails) -> str | None:
+    """Return what a value should have been: "an integer"; None if the fault is another."""
     kind = detail["type"]
     if kind in TYPES:
         return TYPES[kind]
     if kind in BOUNDS:
         return BOUNDS[kind].format(**detail["ctx"])
     if kind == "literal_error":
-        choices: str = detail["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
-        return f"one of {choices}" if "," in choices else choices
-    if kind == "too_short":
-        return "a list of at least one"
+        return _describe_choices(detail["ctx"]["expected"])
     return None
 
 
-def _expected_line(key: str, value: object, expected: Sequence[str]) -> str:
-    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
+def _describe_choices(expected: str) -> str:
+    """Return "one of a, b" of pydantic's "'a' or 'b'"."""
+    choices = expected.replace("'", "").replace(" or ", ", ")
+    return ONE_OF + choices if "," in choices else choices
+
+
+def describe_value(key: str, value: object, expected: Sequence[str]) -> str:
+    """Return the line about a value, with similar choices if it is text.
+
+    Args:
+        key: dotted.
+        value: as it was given.
+        expected: what it should have been; any of these.
+    """
     wanted = " or ".join(dict.fromkeys(expected))
-    choices = [choice for one in expected for choice in _choices(one)]
-    similar = suggest(str(value), choices) if isinstance(value, str) and choices else ""
-    similar = similar if "did you mean" in similar else ""
-    return f"{key}={shown} must be {wanted}{similar}"
+    line = f"{key}={_as_typed(value)} must be {wanted}"
+    choices = _choices(expected)
+    if not isinstance(value, str) or not choices:
+        return line
+    similar = suggest(value, choices)
+    return line + similar if "did you mean" in similar else line
 
 
-def _choices(expectation: str) -> list[str]:
-    if not expectation.startswith("one of "):
-        return []
-    return expectation.removeprefix("one of ").split(", ")
+def _as_typed(value: object) -> str:
+    """Return a value as YAML and the command line have it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
 
 
-def _complete_line(detail: ErrorDetails, key: str) -> str:
-    if detail["type"] == "fault":
+def _choices(expected: Sequence[str]) -> list[str]:
+    choices: list[str] = []
+    for expectation in expected:
+        if expectation.startswith(ONE_OF):
+            choices += expectation.removeprefix(ONE_OF).split(", ")
+    return choices
+
+
+def describe_other(detail: ErrorDetails, key: str) -> str:
+    """Return the line about a fault that is not about one value's type or range."""
+    kind = detail["type"]
+    if kind == "fault":
         return detail["msg"]
-    if detail["type"] == "missing":
-        parts = [key, str(detail["loc"][-1])]
-        return f"missing key {'.'.join(filter(None, parts))}"
-    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        tags = detail["ctx"].get("expected_tags", "").replace("'", "").split(", ")
+    if kind == "missing":
+        missing = str(detail["loc"][-1])
+        return f"missing key {key}.{missing}" if key else f"missing key {missing}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        names = detail["ctx"].get("expected_tags", "").replace("'", "").split(", ")
         name = detail["ctx"].get("tag", "")
-        return f"{key}.name={name} is not available{suggest(name, tags)}"
+        return f"{key}.name={name} is not available{suggest(name, names)}"
     return f"{key}={detail['input']}: {detail['msg']}"
 
 
 def unknown_keys(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
-    """Return the dotted keys that no section has."""
-    found = []
+    """Return the dotted keys that no section has.
+
+    Args:
+        error: pydantic's.
+        values: what was validated.
+    """
+    found: list[str] = []
     for detail in error.errors(include_url=False):
-        if detail["type"] == "extra_forbidden":
-            found += _leaves(_key(detail["loc"], values), detail["input"])
+        if detail["type"] == UNKNOWN_KEY:
+            key = dotted_key(detail["loc"], values)
+            found += leaf_keys(key, detail["input"])
     return found
 
 
-def _leaves(key: str, value: object) -> list[str]:
+def leaf_keys(key: str, value: object) -> Iterator[str]:
+    """Yield the dotted keys of the values below a key."""
     if not isinstance(value, Mapping) or not value:
-        return [key]
-    return [leaf for part, inner in value.items() for leaf in _leaves(f"{key}.{part}", inner)]
+        yield key
+        return
+    for name, inner in value.items():
+        yield from leaf_keys(f"{key}.{name}", inner)
 
 
 def describe_unknown_key(key: str, known: Iterable[str]) -> str:
     """Return the line about a key that does not exist, with similar ones.
 
     A key that is the last part of known ones ("lr") is answered with these.
+
+    Args:
+        key: dotted.
+        known: dotted keys.
     """
-    known = sorted(set(known))
-    same_end = [one for one in known if one.rpartition(".")[2] == key]
+    names = sorted(set(known))
+    same_end = [name for name in names if name.rpartition(".")[2] == key]
     if same_end:
         return f"unknown key {key}; did you mean {', '.join(same_end)}?"
-    return f"unknown key {key}{suggest(key, known)}"
+    return f"unknown key {key}{suggest(key, names)}"
 
 
 def known_keys(
     values: Mapping[str, Any], unknown: Iterable[str], model: type[BaseModel]
 ) -> list[str]:
-    """Return the dotted keys that a composed config has and a command knows."""
-    unknown = set(unknown)
-    keys = [leaf for part, inner in values.items() for leaf in _leaves(part, inner)]
-    groups = list(model.model_fields)
-    return [key for key in keys if key not in unknown] + groups
+    """Return the dotted keys that a command knows.
+
+    Args:
+        values: what was composed.
+        unknown: keys in it that the command does not know.
+        model: the class of the command's config.
+    """
+    keys = set(model.model_fields)
+    for section, inner in values.items():
+        keys.update(leaf_keys(section, inner))
+    return sorted(keys.difference(unknown))

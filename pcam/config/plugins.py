@@ -17,25 +17,39 @@ def import_plugins(names: Sequence[str]) -> None:
 
     Modules in the current folder are found, as they are by ``python -m``.
 
+    Args:
+        names: of modules.
+
     Raises:
         ConfigError: one cannot be imported.
     """
-    from_environment = [name for name in os.environ.get(VARIABLE, "").split(",") if name]
-    wanted = [name for name in [*from_environment, *names] if name not in _imported]
-    if wanted and "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    wanted = [*plugins_of_environment(), *names]
     for name in wanted:
-        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
-            raise ConfigError(f"plugins: {name} is not the name of a module")
-        try:
-            importlib.import_module(name)
-        except ConfigError:
-            raise
-        except Exception as error:  # whatever a user's module raises
-            raise ConfigError(
-                f"plugins: {name} cannot be imported ({describe_error(error)})"
-            ) from error
-        _imported.add(name)
+        if name not in _imported:
+            _import(name)
+            _imported.add(name)
+
+
+def plugins_of_environment() -> list[str]:
+    """Return the modules that the environment names."""
+    words = os.environ.get(VARIABLE, "").split(",")
+    return [word for word in words if word]
+
+
+def _import(name: str) -> None:
+    parts = str(name).split(".")
+    if not all(part.isidentifier() for part in parts):
+        raise ConfigError(f"plugins: {name} is not the name of a module")
+    current = os.getcwd()
+    if current not in sys.path:
+        sys.path.insert(0, current)
+    try:
+        importlib.import_module(name)
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a user's module raises
+        reason = describe_error(error)
+        raise ConfigError(f"plugins: {name} cannot be imported ({reason})") from error
 
 
 def imported_plugins() -> list[str]:
@@ -50,6 +64,10 @@ def discard_plugins() -> None:
 
 def check_plugins_are_named(names: object, source: str) -> None:
     """Make sure that the user has named each plugin that a file names.
+
+    Args:
+        names: what the file lists.
+        source: the file, for the message.
 
     Raises:
         ConfigError: one is not named; it is not imported.

@@ -71,15 +71,19 @@ class Registry:
         """
 
         def decorate(target: Target) -> Target:
-            if not getattr(target, "__module__", "").startswith("pcam."):
-                self._load()
-            known = self._entries.get(name)
-            if known is not None and _origin(known.target) != _origin(target):
-                raise ConfigError(f"the {self.kind} {name} is registered already")
-            self._entries[name] = Entry(name, target, config, details)
+            self._add(Entry(name, target, config, details))
             return target
 
         return decorate
+
+    def _add(self, entry: Entry) -> None:
+        built_in = getattr(entry.target, "__module__", "").startswith("pcam.")
+        if not built_in:
+            self._load()  # so that a name that is taken is found
+        known = self._entries.get(entry.name)
+        if known is not None and not same_definition(known.target, entry.target):
+            raise ConfigError(f"the {self.kind} {entry.name} is registered already")
+        self._entries[entry.name] = entry
 
     def register_fallback(
         self,
@@ -144,8 +148,10 @@ class Registry:
             importlib.import_module(module)
 
 
-def _origin(target: object) -> tuple[str, str]:
-    return getattr(target, "__module__", ""), getattr(target, "__qualname__", repr(target))
+def same_definition(one: object, other: object) -> bool:
+    """Return whether two functions or classes are one definition, perhaps imported twice."""
+    names = ("__module__", "__qualname__")
+    return all(getattr(one, name, None) == getattr(other, name, None) for name in names)
 
 
 sources = Registry(

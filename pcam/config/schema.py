@@ -1,5 +1,6 @@
 """The config of each command: one class, validated once when the command starts."""
 
+from collections import Counter
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, model_validator
@@ -193,8 +194,8 @@ class PatchChoice(Section):
 
     @model_validator(mode="after")
     def _check_ids(self) -> "PatchChoice":
-        ids = [str(one) for one in self.ids or []]
-        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        counts = Counter(map(str, self.ids or []))
+        repeated = [name for name, count in counts.items() if count > 1]
         if repeated:
             raise fault(f"patches.ids names {', '.join(repeated)} more than once")
         return self

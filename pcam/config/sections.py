@@ -129,12 +129,15 @@ class CropConfig(Section):
     valid: CropMode
     test: CropMode
 
+    @property
+    def is_used(self) -> bool:
+        """Whether any split is cropped."""
+        return {self.train, self.valid, self.test} != {"none"}
+
     @model_validator(mode="after")
     def _check_size(self) -> "CropConfig":
-        for split in ("train", "valid", "test"):
-            mode = getattr(self, split)
-            if mode != "none" and self.size is None:
-                raise PydanticCustomError("fault", f"crop.{split}={mode} needs crop.size, pixels")
+        if self.is_used and self.size is None:
+            raise PydanticCustomError("fault", "crop.size=null must be an integer, to crop patches")
         return self
 
 
@@ -172,6 +175,8 @@ def _weights(value: str) -> str:
 
 Channel = Annotated[float, Field(ge=0, le=1)]
 ChannelScale = Annotated[float, Field(gt=0)]
+ThreeChannels = Annotated[list[Channel], Field(min_length=3, max_length=3)]
+ThreeScales = Annotated[list[ChannelScale], Field(min_length=3, max_length=3)]
 
 
 class ModelConfig(Section):
@@ -191,20 +196,10 @@ class ModelConfig(Section):
     at_scale: dict[str, str] = Field(default_factory=dict)
     kwargs: dict[str, Any] = Field(default_factory=dict)
     weights: Annotated[str, AfterValidator(_weights)] = "auto"
-    mean: Channel | list[Channel] | None = None
-    std: ChannelScale | list[ChannelScale] | None = None
+    mean: Channel | ThreeChannels | None = None
+    std: ChannelScale | ThreeScales | None = None
     input_size: PositiveInt | None = 96
     head: HeadConfig = HeadConfig()
-
-    @model_validator(mode="after")
-    def _check_channels(self) -> "ModelConfig":
-        for key in ("mean", "std"):
-            value = getattr(self, key)
-            if isinstance(value, list) and len(value) != 3:
-                raise PydanticCustomError(
-                    "fault", f"model.{key} has {len(value)} numbers; one or three are needed"
-                )
-        return self
 
 
 class LossConfig(Section):

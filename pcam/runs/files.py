@@ -6,12 +6,11 @@ import io
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pcam.errors import DataError, RunError, describe_error
+from pcam.errors import RunError, describe_error
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -85,23 +84,6 @@ def match_paths(pattern: str, key: str) -> list[Path]:
     if not matches:
         raise RunError(f"{key}: no file or folder matches {pattern}")
     return [Path(match) for match in matches]
-
-
-def ensure_free_space(folder: Path, needed: float, advice: str) -> None:
-    """Make sure that a disk has room.
-
-    Args:
-        folder: an existing folder on the disk.
-        needed: bytes.
-        advice: the end of the message: what the room is for, or which key names another folder.
-
-    Raises:
-        DataError: the disk has not enough free space.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        sizes = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed"
-        raise DataError(f"{folder} has {sizes}; {advice}")
 
 
 def nan_to_none(value: Any) -> Any:

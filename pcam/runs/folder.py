@@ -13,7 +13,6 @@ names are looked up in the registries, checkpoints hold tensors and plain values
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,6 @@ from pcam.runs.files import write_file
 if TYPE_CHECKING:
     from pcam.config.schema import TrainConfig
 
-SUMMARY_KEYS = ("valid", "weights", "epochs", "versions", "data", "device", "precision", "commit")
-SUMMARY_METRICS = ("auroc", "accuracy", "nll", "precision", "sensitivity")  # of each split
 MONITOR = "valid/auroc"  # the column of metrics.csv that ranks checkpoints and jobs
 
 
@@ -135,56 +132,3 @@ def network_label(config: TrainConfig) -> str:
     if replaced and name == at_scale.get(scale):
         return f"{full_name} ({scale}: {name})"
     return f"{name} ({scale})"
-
-
-def validate_summary(summary: Mapping[str, object]) -> str:
-    """Return what is wrong with a run's summary; an empty text if nothing is."""
-    missing = [key for key in SUMMARY_KEYS if key not in summary]
-    if missing:
-        return f"summary.json lacks {', '.join(missing)}"
-    for split in ("valid", "test"):
-        if split in summary:
-            fault = _metrics_fault(split, summary[split])
-            if fault:
-                return fault
-    incomplete = list(_incomplete_parts(summary))
-    return f"summary.json: {', '.join(incomplete)} lacks parts" if incomplete else ""
-
-
-def _metrics_fault(split: str, metrics: object) -> str:
-    """Return what is wrong with the metrics of a split, or an empty text."""
-    known = metrics if isinstance(metrics, dict) else {}
-    for name, interval in known.items():
-        if not _is_interval(interval):
-            return f"summary.json: {split}.{name} is not a number with its interval"
-    missing = [f"{split}.{name}" for name in SUMMARY_METRICS if name not in known]
-    return f"summary.json lacks {', '.join(missing)}" if missing else ""
-
-
-def _is_interval(interval: object) -> bool:
-    if not isinstance(interval, dict) or "value" not in interval:
-        return False
-    numbers = [interval.get(key) for key in ("value", "low", "high")]
-    return all(isinstance(number, int | float | None) for number in numbers)
-
-
-def _incomplete_parts(summary: Mapping[str, object]) -> Iterator[str]:
-    """Yield the names of a summary's tables that lack keys."""
-    if not _has_keys(summary["weights"], ("origin",)):
-        yield "weights"
-    if not _has_keys(summary["versions"], ()):
-        yield "versions"
-    data = summary["data"]
-    if isinstance(data, dict):
-        for split, facts in data.items():
-            if not _has_keys(facts, ("patches", "positive", "sha256")):
-                yield f"data.{split}"
-    else:
-        yield "data"
-    pruned = summary.get("pruned")
-    if pruned is not None and not _has_keys(pruned, ("epoch", "auroc", "median", "jobs")):
-        yield "pruned"
-
-
-def _has_keys(value: object, keys: Sequence[str]) -> bool:
-    return isinstance(value, dict) and all(key in value for key in keys)

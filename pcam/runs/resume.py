@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pcam.errors import RunError, format_override
 from pcam.runs.files import read_json
-from pcam.runs.folder import last_checkpoint, read_config, validate_summary
+from pcam.runs.folder import last_checkpoint, read_config
 from pcam.runs.identity import (
     CHANGEABLE,
     KeyClass,
@@ -20,6 +20,7 @@ from pcam.runs.identity import (
     listed_key,
 )
 from pcam.runs.overrides import override_key
+from pcam.runs.summary import validate_summary
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -132,7 +133,7 @@ def finished_objective(folder: Path, config: TrainConfig) -> float | None:
     return sweep_objective(summary)
 
 
-def sweep_objective(summary: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> float:
+def sweep_objective(summary: Mapping[str, Any]) -> float:
     """Return what a sweep maximises: the AUROC of valid, never of test."""
     value = summary["valid"]["auroc"]["value"]
     return float("nan") if value is None else float(value)

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from pcam.config.schema import TrainConfig
 from pcam.errors import ConfigError, RunError, format_override
 from pcam.runs.files import match_paths, read_json, read_metrics
-from pcam.runs.folder import read_config, validate_summary
+from pcam.runs.folder import read_config
 from pcam.runs.lock import is_locked
 from pcam.runs.overrides import override_key
+from pcam.runs.summary import validate_summary
 from pcam.sweeps.pruning import describe_verdict
 from pcam.sweeps.state import SweepRecord, is_search, job_count, read_sweep, resume_command
 

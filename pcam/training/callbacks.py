@@ -1,8 +1,8 @@
 """The callbacks of a training, in their order.
 
-A registered callback is a function ``(settings, config, folder) -> Callback | None``: its own
-section, the run's config and the run folder to Lightning's callback, or None if the settings turn it
-off. It is used if the config's ``callbacks`` has its name::
+A registered callback is a function ``(settings, config, folder) -> Callback``: its own section, the
+run's config and the run folder to Lightning's callback. It is used if the config's ``callbacks``
+has its name::
 
     class NoiseConfig(Section):
         scale: float = 0.1
@@ -61,9 +61,10 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
 
 
 def _attribution_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
+    if config.attribution.every is None:
+        return []
     builder = registry.callbacks.get(ATTRIBUTION).target
-    callback = builder(config.attribution, config, folder)
-    return [] if callback is None else [callback]
+    return [builder(config.attribution, config, folder)]
 
 
 def _optional_callbacks(settings: TrainerConfig, terminal: bool) -> "list[Callback]":
@@ -107,7 +108,5 @@ def _user_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
     for name, values in config.callbacks.items():
         entry = registry.callbacks.get(name)
         settings = read_section(entry.config or NoSettings, f"callbacks.{name}", values or {})
-        callback = entry.target(settings, config, folder)
-        if callback is not None:
-            callbacks.append(callback)
+        callbacks.append(entry.target(settings, config, folder))
     return callbacks

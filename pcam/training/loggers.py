@@ -2,8 +2,8 @@
 
 A registered logger is a function ``(settings, config, folder) -> Dashboard``: its own section, the
 run's config and the run folder. It may also return a plain Lightning logger, which then gets the
-metrics of every epoch and the final ones. It is used if ``logger.names`` has its name; its section has
-those keys beside ``names`` that its config class has.
+metrics of every epoch and the final ones. It is used if ``logger.names`` has its name; its section
+has those keys beside ``names`` that its config class has.
 """
 
 from collections.abc import Mapping, Sequence

@@ -28,7 +28,8 @@ def read_section(section: type[AnySection], key: str, settings: Mapping[str, obj
         ConfigError: with one line per fault.
     """
     values = {key: dict(settings)}
-    adapter: TypeAdapter[dict[str, AnySection]] = TypeAdapter(dict[str, section])  # type: ignore[valid-type]
+    adapter: TypeAdapter[dict[str, AnySection]]
+    adapter = TypeAdapter(dict[str, section])  # type: ignore[valid-type]
     try:
         return adapter.validate_python(values)[key]
     except ValidationError as error:

@@ -1,9 +1,8 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from pcam.attribution.patches import caption, choose_patches, find_ids, read_patches
+from pcam.config.schema import PatchChoice
 from pcam.data.crop import Crop
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import DataError
@@ -14,7 +13,7 @@ PROBABILITY = np.clip(np.where(SOURCE.labels == 1, 0.7, 0.3) + NOISE, 0.01, 0.99
 
 
 def choose(pick: str, seed: int = 0) -> list[int]:
-    config = SimpleNamespace(pick=pick, n=3)
+    config = PatchChoice(pick=pick, n=3, ids=None)
     return choose_patches(config, SOURCE, PROBABILITY, seed).tolist()
 
 

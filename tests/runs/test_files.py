@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pcam.errors import DataError, RunError
+from pcam.errors import RunError
 from pcam.runs.files import (
-    ensure_free_space,
     match_paths,
     read_json,
     read_metrics,
@@ -62,9 +61,3 @@ def test_a_path_with_special_characters_is_itself_before_it_is_a_glob(tmp_path: 
     assert match_paths(f"{tmp_path}/run-?", "runs") == [tmp_path / "run-1", tmp_path / "run-2"]
     with pytest.raises(RunError, match="runs: no file or folder matches nowhere"):
         match_paths("nowhere", "runs")
-
-
-def test_too_little_space_is_one_line(tmp_path: Path) -> None:
-    ensure_free_space(tmp_path, 1, "set data.root")
-    with pytest.raises(DataError, match=r"GB free, 10{9}\.0 GB are needed; set data\.root"):
-        ensure_free_space(tmp_path, 1e18, "set data.root")

@@ -12,9 +12,8 @@ from pcam.runs.folder import (
     network_label,
     read_config,
     start_run,
-    validate_summary,
 )
-from tests.run import composed, summary_with
+from tests.run import composed
 
 
 def test_a_config_reads_back_as_it_was_written(tmp_path: Path) -> None:
@@ -98,21 +97,3 @@ def test_a_config_that_lacks_a_part_says_which(tmp_path: Path) -> None:
 )
 def test_a_label_says_which_network_was_trained(words: list[str], label: str) -> None:
     assert network_label(composed(*words)) == label
-
-
-@pytest.mark.parametrize(
-    ("changes", "fault"),
-    [
-        ({}, ""),
-        ({"test": {"auroc": "high"}}, "summary.json: test.auroc is not a number"),
-        ({"valid": {}}, "summary.json lacks valid.auroc, valid.accuracy"),
-        ({"weights": {}}, "summary.json: weights lacks parts"),
-        ({"versions": [], "data": {"valid": {}}}, "summary.json: versions, data.valid lacks parts"),
-        ({"data": 1}, "summary.json: data lacks parts"),
-        ({"pruned": {"epoch": 1}}, "summary.json: pruned lacks parts"),
-    ],
-)
-def test_a_summary_with_a_fault_says_where(changes: dict[str, object], fault: str) -> None:
-    assert validate_summary(summary_with(0.9, 0.8) | changes).startswith(fault)
-    assert bool(validate_summary(summary_with(0.9, 0.8) | changes)) == bool(fault)
-    assert validate_summary({"valid": {}}).startswith("summary.json lacks weights, epochs")

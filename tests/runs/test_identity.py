@@ -98,6 +98,14 @@ def test_the_table_shows_every_key_once() -> None:
     assert all(KEYS[key] is KeyClass.RESULT for key in SEEDS | CHANGEABLE)
 
 
+def test_the_documentation_has_the_table() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [f"| `{key}` | {label} |" for key, label in identity_table()] == [
+        row for row in rows if row.count("|") == 3
+    ]
+
+
 def test_keys_of_plug_ins_decide_the_figures_unless_they_observe() -> None:
     assert key_class("aug.elastic") is KeyClass.RESULT
     assert key_class("callbacks.mixup.alpha") is KeyClass.RESULT

@@ -1,0 +1,98 @@
+"""The parts of summary.json that other commands rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Part(BaseModel):
+    """A part of a summary; it may have further keys."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Interval(Part):
+    """A figure with its 95 % interval; null if it is not defined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class SplitMetrics(Part):
+    """The figures of a split; further ones are intervals too."""
+
+    __pydantic_extra__: dict[str, Interval]
+
+    auroc: Interval
+    accuracy: Interval
+    nll: Interval
+    precision: Interval
+    sensitivity: Interval
+
+
+class Weights(Part):
+    """What the network was initialised with."""
+
+    origin: str
+
+
+class SplitData(Part):
+    """The patches of a split."""
+
+    patches: int
+    positive: int
+    sha256: str
+
+
+class Pruned(Part):
+    """Why a job of a sweep ended early."""
+
+    epoch: int
+    auroc: float | None
+    median: float | None
+    jobs: int
+
+
+class Summary(Part):
+    """The content of summary.json."""
+
+    valid: SplitMetrics
+    test: SplitMetrics | None = None
+    weights: Weights
+    epochs: int
+    versions: dict[str, object]
+    data: dict[str, SplitData]
+    device: str
+    precision: str
+    commit: str | None
+    pruned: Pruned | None = None
+
+
+SUMMARY_METRICS = tuple(SplitMetrics.model_fields)
+
+
+def validate_summary(summary: Mapping[str, object]) -> str:
+    """Return what is wrong with a run's summary, in one line; an empty text if nothing is."""
+    try:
+        Summary.model_validate(summary)
+    except ValidationError as error:
+        return _describe(error)
+    return ""
+
+
+def _describe(error: ValidationError) -> str:
+    """Return the missing keys; if none is missing, the keys with a wrong value."""
+    missing: list[str] = []
+    wrong: list[str] = []
+    for detail in error.errors(include_url=False):
+        key = ".".join(map(str, detail["loc"]))
+        if detail["type"] == "missing":
+            missing.append(key)
+        else:
+            wrong.append(key)
+    if missing:
+        return f"summary.json lacks {', '.join(missing)}"
+    return f"summary.json has a wrong value of {', '.join(wrong)}"
