@@ -41,7 +41,7 @@ def crop_fits_patch(sections: Sections) -> Iterator[str]:
     patch_size = getattr(source, "patch_size", None)
     if crop.size is None or patch_size is None:
         return
-    if crop.size > patch_size and crop.is_used:
+    if crop.size > patch_size:
         yield f"crop.size={crop.size} must be at most {patch_size}, the side of a patch"
 
 

@@ -15,7 +15,7 @@ RUN = "run=somewhere"
 FAULTY = [
     (
         "train",
-        ["optimizer.lr=-1", "crop=center", "crop.size=200", "trainer.max_epochs=0",
+        ["optimizer.lr=-1", "crop.size=200", "trainer.max_epochs=0",
          "model.name=resnt50"],
         ["optimizer.lr=-1 must be at least 0", "crop.size=200", "trainer.max_epochs=0",
          "model.name=resnt50", "resnet50"],
