@@ -1,149 +1,324 @@
-"""Every door and every YAML, typed as a person types them."""
+"""Every command, as a person types it."""
 
 import csv
 import json
+import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 
-from pcam import CONF
 from pcam.runs.files import read_metrics
-from tests.conftest import SMALL, STEM, TINY, command, write_kaggle, write_pcam
+from tests.conftest import SMALL, TINY, Terminal, command, write_kaggle
 from tests.run import run_command
+from tests.spoiled import KAGGLE_FAULTS, PCAM_FAULTS, spoil_kaggle, spoil_pcam
 
-QUICK = [*TINY, *SMALL, "trainer.max_epochs=1"]
-
-
-def one_line(answer: subprocess.CompletedProcess[str]) -> str:
-    """Return the line of an expected failure; there is nothing else, and no traceback."""
-    assert answer.returncode == 2, answer.stdout + answer.stderr
-    lines = answer.stderr.strip().splitlines()
-    assert len(lines) == 1, answer.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0]
+QUICK = [*TINY, *SMALL, "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+HEAVY = {
+    *("torch", "torchvision", "timm", "lightning", "torchmetrics"),
+    *("albumentations", "captum", "wandb"),
+}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--help"], ["--cfg", "job"], ["trainer.max_epoch=3"], ["model=resnet5"], ["modle=vgg16"]],
-)
-def test_trap_what_needs_no_torch_answers_at_once(words: list[str], tmp_path: Path) -> None:
-    def least(
-        ask: Callable[[], subprocess.CompletedProcess[str]],
-    ) -> tuple[float, subprocess.CompletedProcess[str]]:
-        """Return the least time of three, as machines are noisy, and the answer."""
-        took = []
-        for _ in range(3):
-            start = time.perf_counter()
-            answer = ask()
-            took.append(time.perf_counter() - start)
-        return min(took), answer
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Train once with the command; return the run folder and what was printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        run_command(patch, folder, "train", *QUICK, "hydra.run.dir=run")
+    return folder / "run", printed.getvalue()
 
-    bare, _ = least(
-        lambda: subprocess.run(
-            [sys.executable, "-c", "import hydra"], capture_output=True, text=True, check=True
-        )
-    )
-    best, answer = least(lambda: command("pcam.train", *words, cwd=tmp_path))
-    assert best < 8 * bare  # of torch, nine times as long to import, nothing was seen
-    seen = command("pcam.train", *words, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1").stderr
-    imported = {
-        line.rpartition("|")[2].strip().partition(".")[0]
-        for line in seen.splitlines()
-        if "|" in line
-    }
+
+@pytest.fixture
+def run(trained: tuple[Path, str]) -> Path:
+    return trained[0]
+
+
+@pytest.fixture
+def copied(run: Path, tmp_path: Path) -> Path:
+    """Return a copy of the run, to be changed."""
+    return shutil.copytree(run, tmp_path / "run")
+
+
+# Before any work ----------------------------------------------------------------------------------
+
+
+def imported_modules(stderr: str) -> set[str]:
+    """Return the top-level modules of Python's report on import times."""
+    lines = [line for line in stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"]])
+def test_trap_help_and_config_import_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    answer = command("pcam.train", *words, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
+    assert answer.returncode == 0, answer.stderr
+    assert "max_epochs: 5" in answer.stdout
+    imported = imported_modules(answer.stderr)
     assert "hydra" in imported
-    assert not imported & {
-        "torch",
-        "torchvision",
-        "timm",
-        "lightning",
-        "torchmetrics",
-        "albumentations",
-        "captum",
-        "wandb",
-    }
-    if words[0].startswith("--"):
-        assert answer.returncode == 0
-        assert "max_epochs: 5" in answer.stdout
-    else:
-        near = {
-            "trainer.max_epoch=3": "trainer.max_epochs",
-            "model=resnet5": "resnet50",
-            "modle=vgg16": "model",
-        }
-        assert f"did you mean {near[words[0]]}" in one_line(answer)
+    assert not imported & {*HEAVY, "pydantic"}
     assert not list(tmp_path.iterdir())
 
 
-def test_the_main_job_s_whole_path_and_its_screens(tmp_path: Path) -> None:
-    answer = command("pcam.train", *QUICK, "hydra.run.dir=run", cwd=tmp_path)
-    assert answer.returncode == 0, answer.stderr
-    for told in (
-        "96 patches, ", " positive, ", "16 slides", "test_resnet", "372,882 parameters trained", "random (asked for)", "cpu",
-        "32-true", "seed  0", "epoch 1/1", "AUROC  ", "average precision", "sensitivity", "bootstrap over slides", "next:",
-        f"resume={tmp_path / 'run'}",
-    ):  # fmt: skip
-        assert told in answer.stdout, told
-    assert (tmp_path / "run" / "summary.json").is_file()
-    again = command("pcam.train", *QUICK, "hydra.run.dir=run", cwd=tmp_path)
-    assert "holds a run already" in one_line(again)
-    longer = command("pcam.train", "resume=run", "trainer.max_epochs=2", cwd=tmp_path)
-    assert longer.returncode == 0, longer.stderr
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs"] == 2
-    assert "was begun with optimizer.lr" in one_line(
-        command("pcam.train", "resume=run", "optimizer.lr=3", cwd=tmp_path)
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["run"] or not list(
-        (tmp_path / "outputs").rglob("*.*")
-    )
-
-
-def test_random_weights_by_default_cannot_be_missed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("word", "suggestion"),
+    [
+        ("trainer.max_epoch=3", "trainer.max_epochs"),
+        ("model=resnet5", "resnet50"),
+        ("modle=vgg16", "model"),
+    ],
+)
+def test_trap_a_misspelt_key_imports_nothing_heavy(
+    word: str, suggestion: str, tmp_path: Path
 ) -> None:
-    run_command(monkeypatch, tmp_path, "train", *QUICK, "model.weights=auto", "hydra.run.dir=run")
-    assert "!! RANDOM WEIGHTS (model.weights=auto)" in capfd.readouterr().err
+    answer = command("pcam.train", word, cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
+    assert answer.returncode == 2
+    lines = answer.stderr.splitlines()
+    (line,) = [line for line in lines if not line.startswith("import time:")]
+    assert line.startswith("error: ")
+    assert f"did you mean {suggestion}" in line
+    imported = imported_modules(answer.stderr)
+    assert "hydra" in imported
+    assert not imported & HEAVY
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"], ["trainer.max_epoch=3"]])
+def test_trap_what_needs_no_torch_answers_at_once(words: list[str], tmp_path: Path) -> None:
+    def quickest(*words: str) -> float:
+        """Return the least time of three, as machines are noisy."""
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *words], capture_output=True, cwd=tmp_path)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    hydra = quickest("-c", "import hydra")
+    assert quickest("-m", "pcam.train", *words) < 8 * hydra  # torch takes nine times as long
+
+
+def test_importing_a_command_imports_nothing_heavy() -> None:
+    heavy = (*HEAVY, "numpy", "pydantic")
+    code = f"import sys, pcam.train, pcam.prepare; print(*[m for m in {heavy} if m in sys.modules])"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == ""
+
+
+# Faulty command lines -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "faults"),
+    [
+        ("trainer.max_epochs=0", ["trainer.max_epochs=0 must be at least 1"]),
+        ("trainer.max_epochs=abc", ["trainer.max_epochs=abc must be an integer"]),
+        ("trainer.accumulate_grad_batches=0", ["trainer.accumulate_grad_batches=0 must be"]),
+        ("trainer.limit_train_batches=0", ["trainer.limit_train_batches=0 must be"]),
+        ("trainer.gradient_clip_val=-1", ["trainer.gradient_clip_val=-1 must be greater than 0"]),
+        ("trainer.deterministic=maybe", ["trainer.deterministic=maybe must be"]),
+        ("trainer.early_stopping=0", ["trainer.early_stopping=0 must be at least 1"]),
+        ("trainer.ema=x", ["trainer.ema=x must be a number"]),
+        ("seed=-1", ["seed=-1 must be at least 0"]),
+        ("seed=1.5", ["seed=1.5 must be an integer"]),
+        ("optimizer.lr=abc", ["optimizer.lr=abc must be a number"]),
+        ("loss.label_smoothing=abc", ["loss.label_smoothing=abc must be a number"]),
+        ("scheduler.warmup=abc", ["scheduler.warmup=abc must be a number"]),
+        ("model.head.dropout=abc", ["model.head.dropout=abc must be a number"]),
+        ("model.head.hidden=-3", ["model.head.hidden=-3 must be at least 1"]),
+        ("model.input_size=abc", ["model.input_size=abc must be an integer"]),
+        ("data.limit=abc", ["data.limit=abc must be an integer"]),
+        ("data.limit=0", ["data.limit=0 must be at least 1"]),
+        ("data.batch_size=0", ["data.batch_size=0 must be at least 1"]),
+        ("data.root=x", ["unknown key data.root"]),
+        ("splits=file", ["missing key splits.file"]),
+        ("splits=random splits.share=2", ["splits.share=2 must be less than 1"]),
+        ("+trainer.nonsense=1", ["unknown key trainer.nonsense"]),
+        ("finetune=frozen_then_unfrozen finetune.unfreeze_epoch=9", ["finetune.unfreeze_epoch=9"]),
+        ("crop=center crop.size=200", ["crop.size=200 must be at most 96"]),
+        (
+            "crop=center crop.size=200 optimizer.lr=-1 trainer.max_epochs=0 +nonsense=1 "
+            "optimzer.lr=3",
+            [
+                "unknown key nonsense",
+                "unknown key optimzer.lr; did you mean optimizer.lr",
+                "optimizer.lr=-1 must be at least 0",
+                "trainer.max_epochs=0 must be at least 1",
+                "crop.size=200 must be at most 96",
+            ],
+        ),
+        ("splits=file seed=-1 sed=3", ["missing key splits.file", "seed=-1", "unknown key sed"]),
+        ("resume=nowhere", ["nowhere is not a run folder"]),
+        ("hydra.run.dir=/proc/none", ["cannot create output directory /proc/none"]),
+        ("experiment=table2", ["this is a sweep over recipe="]),
+        ("optimizer.lr=[1", ["no viable alternative at input"]),
+        ("hydra/launcher=foo", ["hydra/launcher=foo is not available"]),
+        ("trainer.num_nodes=2", ["trainer.num_nodes=2: all nodes write into one folder"]),
+        ("resume=auto aug=nonee", ["aug=nonee is not available; did you mean none?"]),
+    ],
+)
+def test_all_faults_of_a_command_line_are_reported(
+    words: str, faults: list[str], terminal: Terminal, tmp_path: Path
+) -> None:
+    found = terminal("train", *TINY, *words.split()).faults
+    assert len(found) == len(faults), found
+    for fault in faults:
+        assert any(fault in line for line in found), found
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "faults"),
+    [
+        ("evaluate", "split=tset seed=x", ["missing key run", "did you mean test?", "seed=x must"]),
+        ("evaluate", "run=nowhere", ["nowhere is not a run folder"]),
+        ("predict", "run=nowhere", ["nowhere is not a run folder"]),
+        ("attribute", "run=nowhere", ["nowhere is not a run folder"]),
+        ("bias", "run=nowhere", ["nowhere is not a run folder"]),
+        ("bias", "", ["give either run=FOLDER or runs=[FOLDER, GLOB, ...], not both"]),
+        ("compare", "runs=a resamples=3", ["resamples=3 must be at least 100"]),
+        ("compare", "runs=a model=vgg16", ["unknown key model"]),
+        ("ensemble", "runs=a rule=vote", ["rule=vote must be one of"]),
+        ("report", "runs=nowhere", ["no file or folder matches nowhere"]),
+        ("prepare", "audit=maybe", ["audit=maybe must be true or false"]),
+    ],
+)
+def test_each_command_reports_its_faults(
+    name: str, words: str, faults: list[str], terminal: Terminal, tmp_path: Path
+) -> None:
+    found = terminal(name, *words.split()).faults
+    assert len(found) == len(faults), found
+    for fault in faults:
+        assert any(fault in line for line in found), found
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_errors_show_the_traceback(tmp_path: Path) -> None:
+    answer = command("pcam.compare", "runs=a", "seed=-1", cwd=tmp_path, HYDRA_FULL_ERROR="1")
+    assert answer.returncode == 1
+    assert "Traceback" in answer.stderr
+    assert "ConfigError: seed=-1" in answer.stderr
+
+
+def test_a_reader_may_close_the_output(tmp_path: Path) -> None:
+    line = f"{sys.executable} -m pcam.train --cfg job | head -n 1"
+    answer = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("fault", [*PCAM_FAULTS, *KAGGLE_FAULTS])
+def test_damaged_data_is_one_line(fault: str, tmp_path: Path, terminal: Terminal) -> None:
+    name = "kaggle" if fault in KAGGLE_FAULTS else "pcam"
+    spoil = spoil_kaggle if name == "kaggle" else spoil_pcam
+    message = spoil(tmp_path / "data", fault)
+    words = [f"data={name}", f"data.root={tmp_path / 'data'}", "hydra.run.dir=run"]
+    (found,) = terminal("train", *TINY, *words).faults
+    assert message in found
+    # The corrected command can use the same folder.
+    assert not (tmp_path / "run").exists()
+
+
+# Training -----------------------------------------------------------------------------------------
+
+
+def test_train_shows_what_it_does_and_leaves_a_run_folder(trained: tuple[Path, str]) -> None:
+    folder, out = trained
+    for part in (
+        *("96 patches, ", " positive, ", "16 slides", "test_resnet", "372,882 parameters trained"),
+        *("random (", "cpu", "32-true", "seed  0", "epoch 1/1", "AUROC  ", "average precision"),
+        *("sensitivity", "bootstrap over slides", "next:", f"resume={folder}"),
+    ):
+        assert part in out, part
+    assert "++" not in out
+    assert (folder / "summary.json").is_file()
+    assert (folder / "predictions" / "test.csv").is_file()
+
+
+def test_a_run_is_not_overwritten(copied: Path, terminal: Terminal) -> None:
+    (fault,) = terminal("train", *QUICK, "hydra.run.dir=run").faults
+    assert "holds a run already" in fault
+    (fault,) = terminal("evaluate", "run=run", "hydra.run.dir=run").faults
+    assert "run" in fault
+    assert "another hydra.run.dir" in fault
+    assert (copied / "summary.json").is_file()
+
+
+def test_a_run_is_resumed_for_more_epochs(copied: Path, terminal: Terminal, tmp_path: Path) -> None:
+    answer = terminal("train", "resume=run", "trainer.max_epochs=2")
+    assert answer.status == 0, answer.err
+    assert json.loads((copied / "summary.json").read_text())["epochs"] == 2
+    assert "trainer.max_epochs=4" in answer.out
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_resumed_run_keeps_its_settings(copied: Path, terminal: Terminal) -> None:
+    (fault,) = terminal("train", "resume=run", "optimizer.lr=3").faults
+    assert "was started with optimizer.lr=0.0005, not 3" in fault
+
+
+def test_resume_auto_finds_the_unfinished_run(
+    copied: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    (copied / "summary.json").unlink()
+    (tmp_path / "outputs").mkdir()
+    copied.rename(tmp_path / "outputs" / "run")
+    answer = terminal("train", *QUICK, "resume=auto", "trainer.max_epochs=2")
+    assert "resuming outputs/run" in answer.out
+
+
+def test_resume_auto_starts_a_run_if_there_is_none(terminal: Terminal, tmp_path: Path) -> None:
+    answer = terminal("train", *QUICK, "resume=auto", "hydra.run.dir=run")
+    assert answer.status == 0, answer.err
+    assert (tmp_path / "run" / "summary.json").is_file()
+
+
+def test_random_weights_by_default_are_announced(tmp_path: Path, terminal: Terminal) -> None:
+    answer = terminal("train", *QUICK, "model.weights=auto", "hydra.run.dir=run")
+    assert "!! RANDOM WEIGHTS (model.weights=auto)" in answer.err
     weights = json.loads((tmp_path / "run" / "summary.json").read_text())["weights"]
     assert (weights["asked"], weights["origin"]) == ("auto", "random")
-    with pytest.raises(SystemExit) as strict:
-        run_command(
-            monkeypatch, tmp_path, "train", *QUICK, "model.weights=imagenet", "hydra.run.dir=other"
-        )
-    assert strict.value.code == 2
-    (line,) = capfd.readouterr().err.strip().splitlines()
-    assert line.startswith("error: ")
-    assert "model.weights=FILE" in line
 
 
-def test_trap_distributed_metrics_are_those_of_one_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_requested_weights_that_are_not_available_are_an_error(
+    terminal: Terminal, tmp_path: Path
 ) -> None:
-    still = [
-        "optimizer.lr=0",
-        "optimizer.head_lr=0",
-        "finetune.batchnorm=kept",
-        "seed=3",
-        "trainer.max_epochs=1",
-    ]
-    sizes = [
-        "data.train=64",
-        "data.valid=1001",
-        "data.test=1001",
-        "data.batch_size=64",
-        "trainer.progress=false",
-    ]
-    words = [*TINY, *sizes, *still]
-    run_command(monkeypatch, tmp_path, "train", *words, "trainer=cpu", "hydra.run.dir=cpu")
+    (fault,) = terminal("train", *QUICK, "model.weights=imagenet", "hydra.run.dir=run").faults
+    assert "model.weights=FILE" in fault
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupted_training_says_how_to_resume(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pcam.training.fit.train", interrupted)
+    answer = terminal("train", *QUICK, "hydra.run.dir=run")
+    assert answer.status == 130
+    assert answer.err == "\nInterrupted.\n"
+
+
+@pytest.mark.slow
+def test_trap_distributed_metrics_are_those_of_one_process(
+    tmp_path: Path, terminal: Terminal
+) -> None:
+    still = ["optimizer.lr=0", "optimizer.head_lr=0", "finetune.batchnorm=kept", "seed=3"]
+    sizes = ["data.train=64", "data.valid=1001", "data.test=1001", "data.batch_size=64"]
+    words = [*TINY, *sizes, *still, "trainer.max_epochs=1", "trainer.progress=false"]
+    assert terminal("train", *words, "trainer=cpu", "hydra.run.dir=cpu").status == 0
     answer = command("pcam.train", *words, "trainer=ddp", "hydra.run.dir=ddp", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.count("test: 1,001 patches") == 1
@@ -152,40 +327,29 @@ def test_trap_distributed_metrics_are_those_of_one_process(
     }
     assert (found["cpu"]["processes"], found["ddp"]["processes"]) == (1, 2)
     for split in ("valid", "test"):
-        for name, figure in found["cpu"][split].items():
-            assert found["ddp"][split][name]["value"] == pytest.approx(figure["value"], abs=1e-6), (
-                name
-            )
-        assert (
-            len((tmp_path / "ddp" / "predictions" / f"{split}.csv").read_text().splitlines())
-            == 1002
-        )
+        for name, metric in found["cpu"][split].items():
+            value = found["ddp"][split][name]["value"]
+            assert value == pytest.approx(metric["value"], abs=1e-6), name
+        rows = (tmp_path / "ddp" / "predictions" / f"{split}.csv").read_text().splitlines()
+        assert len(rows) == 1002
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cpu", "ddp"]
 
 
+@pytest.mark.slow
 def test_trap_distributed_training_learns_through_the_unfreeze_also_on_two_nodes(
     tmp_path: Path,
 ) -> None:
     import torch
 
     maps = ["attribution.every=1", "attribution.patches=2", "attribution.methods=[saliency]"]
-    study = [
-        *TINY,
-        *SMALL,
-        "finetune=frozen_then_unfrozen",
-        "trainer.max_epochs=2",
-        "trainer=ddp",
-        *maps,
-    ]
+    study = [*TINY, *SMALL, "finetune=frozen_then_unfrozen", "trainer.max_epochs=2", *maps]
+    study.append("trainer=ddp")
     answer = command("pcam.train", *study, "hydra.run.dir=one", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
-    assert (
-        len(list((tmp_path / "one" / "figures" / "attribution").iterdir())) == 3
-    )  # before and after each epoch
+    pictures = list((tmp_path / "one" / "figures" / "attribution").iterdir())
+    assert len(pictures) == 3  # before the training and after each epoch
     last = torch.load(tmp_path / "one" / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["epoch"] == 1
-    bad = command("pcam.train", *study, "hydra.run.dir=bad", "data.limit=0", cwd=tmp_path)
-    assert "data.limit=0" in one_line(bad)
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -197,320 +361,125 @@ def test_trap_distributed_training_learns_through_the_unfreeze_also_on_two_nodes
         return command("pcam.train", *words, cwd=tmp_path, **env)
 
     with ThreadPoolExecutor() as both:
-        answers = list(both.map(node, (1, 0)))
-    assert [answer.returncode for answer in answers] == [0, 0], (
-        answers[0].stderr + answers[1].stderr
-    )
-    assert answers[0].stdout == ""  # the first node writes and tells
+        second, first = both.map(node, (1, 0))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert second.stdout == ""  # the first node writes and prints
     rows = [read_metrics(tmp_path / name / "metrics.csv") for name in ("one", "two")]
     for row, other in zip(*rows, strict=True):
         for key in row.keys() - {"seconds"}:
             assert float(row[key]) == pytest.approx(float(other[key]), abs=1e-4, nan_ok=True), key
     found = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("one", "two")]
     assert [(summary["processes"], summary["epochs"]) for summary in found] == [(2, 2), (2, 2)]
-    assert found[0]["test"]["auroc"]["value"] == pytest.approx(
-        found[1]["test"]["auroc"]["value"], abs=1e-4
-    )
+    aurocs = [summary["test"]["auroc"]["value"] for summary in found]
+    assert aurocs[0] == pytest.approx(aurocs[1], abs=1e-4)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
-def test_resume_auto_goes_on_or_begins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for _ in range(2):
-        run_command(monkeypatch, tmp_path, "train", *QUICK, "resume=auto", "hydra.run.dir=run")
-    (tmp_path / "run" / "summary.json").unlink()
-    (tmp_path / "outputs").mkdir()
-    (tmp_path / "run").rename(tmp_path / "outputs" / "run")
-    run_command(monkeypatch, tmp_path, "train", *QUICK, "resume=auto", "trainer.max_epochs=2")
-    assert "resuming outputs/run" in capsys.readouterr().out
+@pytest.mark.slow
+def test_faulty_data_of_several_processes_is_one_line(tmp_path: Path) -> None:
+    words = [*TINY, "data=pcam", "data.root=nowhere", "trainer=ddp"]
+    answer = command("pcam.train", *words, cwd=tmp_path)
+    assert answer.returncode == 2
+    (line,) = answer.stderr.strip().splitlines()
+    assert line.startswith("error: ")
 
 
-def choices() -> list[str]:
-    return sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
+# Commands on a run --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("choice", choices())
-def test_every_choice_composes_and_builds(
-    choice: str, tmp_path: Path, pcam_root: Path, kaggle_root: Path, folder_root: Path
-) -> None:
-    from pcam.models.schedules import build_optimizer, build_scheduler
-    from pcam.training import loggers
-    from pcam.training.callbacks import build_callbacks
-    from pcam.training.fit import classifier
-    from pcam.training.processes import process_group
-    from pcam.training.trainer import build_trainer, devices, processes
-    from tests.run import composed
-
-    roots = {"data=pcam": pcam_root, "data=kaggle": kaggle_root, "data=folder": folder_root}
-    extra = [f"data.root={roots[choice]}"] if choice in roots else []
-    if choice.startswith("splits="):
-        extra = [*SMALL]  # a split that is made here looks at every patch
-    if choice == "splits=file":
-        (tmp_path / "splits.csv").write_text("id,split\ntrain-000001,train\ntrain-000002,valid\n")
-        extra += [f"splits.file={tmp_path / 'splits.csv'}", "data.batch_size=1"]
-    if choice == "trainer=gpu":
-        extra = ["trainer.accelerator=cpu"]
-    config = composed(choice, *extra)
-    group = choice.partition("=")[0]
-    if group in ("data", "splits", "crop", "aug"):
-        from pcam.data.datamodule import PatchDataModule
-
-        data = PatchDataModule(config["data"], config["splits"], config["crop"], config["aug"], 0)
-        batch = next(iter(data.train_dataloader()))
-        assert batch["image"].shape[1] == 3
-        return
-    if group != "model":
-        config["model"] |= {"name": "test_resnet", "input_size": 32}
-    elif choice in ("model=efficientnet_b7", "model=densenet201"):
-        return  # tests/models/test_network.py builds the study's networks
-    model = classifier(config)
-    if group in ("optimizer", "scheduler"):
-        optimizer = build_optimizer(
-            model.network.backbone.parameters(),
-            model.network.head.parameters(),
-            **config["optimizer"],
-        )
-        schedule, _ = build_scheduler(optimizer, config["scheduler"], 10)
-        rates = []
-        for _ in range(10):
-            rates.append(optimizer.param_groups[1]["lr"])
-            optimizer.step()
-            schedule.step()
-        assert 0 < max(rates) <= config["optimizer"]["head_lr"]
-        assert min(rates) >= 0
-    if group == "trainer":
-        settings = {**config["trainer"], "devices": devices(config["trainer"], job=0)}
-        group = process_group(settings, processes(settings))
-        assert build_trainer(
-            settings, tmp_path, group, build_callbacks(settings, tmp_path), model.plan
-        )
-    if group == "logger" and choice != "logger=wandb":
-        assert len(loggers.start_loggers(config, tmp_path)) == len(config["logger"]["names"])
+def test_evaluate(run: Path, terminal: Terminal, tmp_path: Path) -> None:
+    answer = terminal("evaluate", f"run={run}", "resamples=100", "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    assert "test: 40 patches" in answer.out
+    assert answer.out.endswith(f"\n{tmp_path / 'out'}\n")
+    assert (tmp_path / "out" / "summary.json").is_file()
 
 
-def test_every_choice_is_tried() -> None:
-    assert {"model=xception", "aug=keras", "trainer=ddp", "finetune=frozen", "data=kaggle"} <= set(
-        choices()
-    )
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        assert compose("train").seed == 0
+def test_predict(run: Path, terminal: Terminal, tmp_path: Path) -> None:
+    answer = terminal("predict", f"run={run}", "split=valid", "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    file = tmp_path / "out" / "predictions" / "valid.csv"
+    assert answer.out.endswith(f"\n{file}\n")
+    assert file.is_file()
 
 
-# Bad data, each its line ---------------------------------------------------------------------------------------------
+def test_compare_and_ensemble(run: Path, copied: Path, terminal: Terminal, tmp_path: Path) -> None:
+    runs = f"runs=[{run},{copied}]"
+    answer = terminal("compare", runs, "resamples=100", "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    assert "p (Holm)" in answer.out
+    assert (tmp_path / "out" / "summary.json").is_file()
+    answer = terminal("ensemble", runs, "resamples=100", "hydra.run.dir=both")
+    assert answer.status == 0, answer.err
+    assert str(tmp_path / "both" / "predictions" / "test.csv") in answer.out
 
 
-def change(path: Path, key: str, values: np.ndarray) -> None:
-    path.unlink()
-    with h5py.File(path, "w") as file:
-        file[key] = values
+def test_attribute(run: Path, terminal: Terminal, tmp_path: Path) -> None:
+    words = ["methods=[saliency]", "patches.n=1", "faithfulness.patches=0", "hydra.run.dir=out"]
+    answer = terminal("attribute", f"run={run}", *words)
+    assert answer.status == 0, answer.err
+    assert answer.out.endswith(f"\n{tmp_path / 'out'}\n")
+    assert list((tmp_path / "out" / "figures").iterdir())
 
 
-def spoil_pcam(root: Path, fault: str) -> str:
-    """Plant a fault in the official layout; return what its line must say."""
-    write_pcam(root, {"train": 20, "valid": 8, "test": 8})
-    x, y = root / f"{STEM}train_x.h5", root / f"{STEM}train_y.h5"
-    (root / f"{STEM}train_meta.csv").unlink()
-    labels = np.zeros((20, 1, 1, 1), np.uint8)
-    if fault == "missing file":
-        x.unlink()
-        return "train_x.h5 is missing; get it: curl"
-    if fault == "truncated HDF5":
-        x.write_bytes(x.read_bytes()[:-100_000])
-        return "is cut off"
-    if fault == "no HDF5":
-        x.write_text("<html>quota</html>")
-        return "is not an HDF5 file"
-    if fault == "wrong key":
-        change(x, "patches", np.zeros((20, 96, 96, 3), np.uint8))
-        return "has no array 'x', only patches"
-    if fault == "wrong shape":
-        change(x, "x", np.zeros((20, 3, 96, 96), np.uint8))
-        return "patches are (N, height, width, 3)"
-    if fault == "wrong dtype":
-        change(x, "x", np.zeros((20, 96, 96, 3), np.float32))
-        return "is float32; patches are uint8"
-    if fault == "other length":
-        change(y, "y", labels[:19])
-        return "has 20 patches, camelyonpatch_level_2_split_train_y.h5 has 19 labels"
-    labels[7] = 2
-    change(y, "y", labels)
-    return "row 7 has label 2"
+@pytest.mark.parametrize("several", [False, True])
+def test_bias(several: bool, run: Path, terminal: Terminal, tmp_path: Path) -> None:
+    chosen = f"runs=[{run}]" if several else f"run={run}"
+    words = ["resamples=100", "patches=16", "map.patches=0", "hydra.run.dir=out"]
+    answer = terminal("bias", chosen, *words)
+    assert answer.status == 0, answer.err
+    assert answer.out.endswith(f"\n{tmp_path / 'out'}\n")
+    assert (tmp_path / "out" / "summary.json").is_file()
+    assert (tmp_path / "out" / "bias.md").is_file() == several
 
 
-PCAM_FAULTS = (
-    "missing file",
-    "truncated HDF5",
-    "no HDF5",
-    "wrong key",
-    "wrong shape",
-    "wrong dtype",
-    "other length",
-    "label 2",
-)
+def test_report(run: Path, terminal: Terminal, tmp_path: Path) -> None:
+    answer = terminal("report", f"runs={run}", "resamples=100", "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    assert answer.out.endswith(f"{tmp_path / 'out' / 'report.html'}\n")
+    assert (tmp_path / "out" / "report.md").is_file()
 
 
-def spoil_kaggle(root: Path, fault: str) -> str:
-    """Plant a fault in Kaggle's layout; return what its line must say."""
-    write_kaggle(root)
-    file = sorted((root / "train").glob("*.tif"))[5]
-    if fault == "csv id without file":
-        file.unlink()
-        return (
-            f"1 ids of {root / 'train_labels.csv'} are not in {root / 'train'}, first {file.stem}"
-        )
-    if fault == "file without id":
-        rows = (root / "train_labels.csv").read_text().splitlines()
-        (root / "train_labels.csv").write_text(
-            "\n".join(row for row in rows if not row.startswith(file.stem)) + "\n"
-        )
-        return (
-            f"1 ids of {root / 'train'} are not in {root / 'train_labels.csv'}, first {file.stem}"
-        )
-    file.write_bytes(file.read_bytes()[:200])
-    return f"{file} cannot be read as an image"
+# Preparing data -----------------------------------------------------------------------------------
+
+PREPARED = ["data=synthetic", "data.train=60", "data.valid=30", "data.test=20", "data.slides=5"]
 
 
-KAGGLE_FAULTS = ("csv id without file", "file without id", "unreadable tif")
+def test_prepare_describes_the_data(terminal: Terminal, tmp_path: Path) -> None:
+    answer = terminal("prepare", *PREPARED, "hydra.run.dir=out")
+    assert "train  synthetic: 60 patches" in answer.out
+    assert "python -m pcam.train data=synthetic data.train=60" in answer.out
+    assert list(tmp_path.iterdir()) == []  # nothing is written, so no folder is left
 
 
-@pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[object, str]]:
-    """Type a command at the door in this process: without a new process's twenty seconds of imports."""
-
-    def type_(*words: str) -> tuple[object, str]:
-        with pytest.raises(SystemExit) as left:
-            run_command(monkeypatch, tmp_path, "train", *TINY, *words)
-        return left.value.code, capfd.readouterr().err.strip()
-
-    return type_
-
-
-def assert_one_line(answer: tuple[object, str], said: str) -> None:
-    code, told = answer
-    assert code == 2
-    assert told.startswith("error: ")
-    assert said in told
-    assert "\n" not in told
-
-
-@pytest.mark.parametrize("fault", [*PCAM_FAULTS, *KAGGLE_FAULTS])
-def test_bad_data_is_one_line(
-    fault: str, tmp_path: Path, typed: Callable[..., tuple[object, str]]
-) -> None:
-    kind = "kaggle" if fault in KAGGLE_FAULTS else "pcam"
-    said = (spoil_kaggle if kind == "kaggle" else spoil_pcam)(tmp_path / "data", fault)
-    assert_one_line(
-        typed(f"data={kind}", f"data.root={tmp_path / 'data'}", "hydra.run.dir=run"), said
-    )
-    assert not (tmp_path / "run").exists()  # the command, mended, can be typed again as it was
-
-
-def test_a_wrong_command_is_one_line_for_the_shell_too(tmp_path: Path) -> None:
-    assert "data.limit=0: at least 1" in one_line(
-        command("pcam.train", *TINY, "data.limit=0", cwd=tmp_path)
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("trainer.max_epochs=0", "trainer.max_epochs=0 is too small; it is at least 1"),
-        ("trainer.max_epochs=abc", "trainer.max_epochs=abc is not a whole number"),
-        ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0 is too small"),
-        ("trainer.limit_train_batches=0", "trainer.limit_train_batches=0 is too small"),
-        ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val=-1 is too small"),
-        ("trainer.deterministic=maybe", "trainer.deterministic=maybe is not true, false or warn"),
-        ("trainer.early_stopping=0", "trainer.early_stopping=0 is a count of epochs"),
-        ("trainer.ema=x", "trainer.ema=x is not a number or null"),
-        ("seed=-1", "seed=-1 is not in [0, 2^32)"),
-        ("seed=1.5", "seed=1.5 is not a whole number"),
-        ("optimizer.lr=abc", "optimizer.lr=abc is not a number"),
-        ("loss.label_smoothing=abc", "loss.label_smoothing=abc is not a number"),
-        ("scheduler.warmup=abc", "scheduler.warmup=abc is not a number"),
-        ("model.head.dropout=abc", "model.head.dropout=abc is not a number"),
-        ("model.head.hidden=-3", "model.head.hidden=-3; it is null or a count from 1"),
-        ("model.input_size=abc", "model.input_size=abc is not a whole number"),
-        ("data.limit=abc", "data.limit=abc is not a whole number or null"),
-        ("data.batch_size=0", "data.batch_size=0; it is a count from 1"),
-        ("data.root=x", "unknown key data.root"),
-        ("splits=file", "splits.file must be given"),
-        (
-            "splits=random splits.share=2 data.train=40 data.test=40",
-            "splits.share=2 is not between 0 and 1",
-        ),
-        ("+trainer.nonsense=1", "unknown key trainer.nonsense"),
-        ("optimizer.name=adan3", "optimizer.name=adan3 is not known; did you mean"),
-        ("finetune=frozen_then_unfrozen finetune.unfreeze_epoch=9", "the epochs are 0 to"),
-        ("crop=center crop.size=200", "crop.size=200 is larger than the patches"),
-        ("resume=nowhere", "nowhere holds no run"),
-        ("hydra.run.dir=/proc/none", "the folder cannot be made"),
-    ],
-)
-def test_bad_settings_are_one_line(
-    words: str, said: str, typed: Callable[..., tuple[object, str]]
-) -> None:
-    assert_one_line(typed(*words.split()), said)
-
-
-def test_prepare_tells_what_is_there_and_writes_split_and_audit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["data=synthetic", "data.train=60", "data.valid=30", "data.test=20", "data.slides=5"]
-    run_command(monkeypatch, tmp_path, "prepare", *words, "hydra.run.dir=out")
-    told = capsys.readouterr().out
-    assert "train  synthetic: 60 patches" in told
-    assert "python -m pcam.train data=synthetic data.train=60" in told
-    assert list(tmp_path.iterdir()) == []  # nothing to keep, no folder left
-    run_command(
-        monkeypatch, tmp_path, "prepare", *words, "splits=slide", "audit=true", "hydra.run.dir=out"
-    )
-    told = capsys.readouterr().out
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "audit.html",
-        "audit.json",
-        "splits.csv",
-    }
-    assert "pass  Equal patches across splits" in told
+def test_prepare_writes_splits_and_an_audit(terminal: Terminal, tmp_path: Path) -> None:
+    answer = terminal("prepare", *PREPARED, "splits=slide", "audit=true", "hydra.run.dir=out")
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert files == {"audit.html", "audit.json", "splits.csv"}
+    assert "pass  Equal patches across splits" in answer.out
     audit = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert sum(split["patches"] for split in audit["splits"].values()) == 110
     with (tmp_path / "out" / "splits.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 110
-    assert {row["id"].partition("-")[0] for row in rows if row["split"] == "test"} == {"test"}
-    run_command(
-        monkeypatch, tmp_path, "prepare", *words, "splits=file", "splits.file=out/splits.csv"
-    )
-    assert "splits  file; equal patches stay as they are" in capsys.readouterr().out
+    tested = {row["id"].partition("-")[0] for row in rows if row["split"] == "test"}
+    assert tested == {"test"}
+    answer = terminal("prepare", *PREPARED, "splits=file", "splits.file=out/splits.csv")
+    assert "splits  file; " in answer.out
 
 
-def test_prepare_converts_kaggle_and_says_what_is_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_prepare_converts_kaggles_files(terminal: Terminal, tmp_path: Path) -> None:
     write_kaggle(tmp_path / "kaggle", 20, 4)
-    run_command(monkeypatch, tmp_path, "prepare", "data=kaggle", f"data.root={tmp_path / 'kaggle'}")
+    answer = terminal("prepare", "data=kaggle", f"data.root={tmp_path / 'kaggle'}")
     assert (tmp_path / "kaggle" / "train.h5").is_file()
-    told = capsys.readouterr().out
-    assert "train  kaggle: 16 patches" in told
-    assert "predict  kaggle: 4 patches, slides unknown" in told
+    assert "train  kaggle: 16 patches" in answer.out
+    assert "predict  kaggle: 4 patches, slides unknown" in answer.out
+
+
+def test_prepare_says_how_to_get_kaggles_files(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(SystemExit) as left:
-        run_command(monkeypatch, tmp_path, "prepare", "data=kaggle", "data.root=nowhere")
-    assert left.value.code == 2
-    assert (
-        "nowhere lacks train_labels.csv and train/. Kaggle wants an account"
-        in capsys.readouterr().err
-    )
-
-
-def test_importing_a_door_imports_nothing_heavy() -> None:
-    heavy = ("torch", "timm", "lightning", "albumentations", "numpy")
-    code = f"import sys, pcam.train, pcam.prepare; print(*[m for m in {heavy} if m in sys.modules])"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        == ""
-    )
+    (fault,) = terminal("prepare", "data=kaggle", "data.root=nowhere").faults
+    assert "train_labels.csv" in fault
+    assert "Kaggle" in fault

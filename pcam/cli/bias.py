@@ -40,13 +40,15 @@ def _measure_one(config: BiasConfig, run: Path, folder: Path) -> str:
 def _measure_several(config: BiasConfig, folder: Path) -> str:
     from pcam.position_bias.comparison_tables import format_comparison
     from pcam.position_bias.output import write_bias, write_comparison
-    from pcam.position_bias.run import compare_runs, measure_runs
+    from pcam.position_bias.run import compare_runs, measure_runs, result_names
+    from pcam.position_bias.tables import format_bias
 
-    results = []
-    for number, result in enumerate(measure_runs(config), 1):
-        # Each is written as soon as it is measured: the next may fail.
-        write_bias(result, folder / f"{number}-{Path(result.facts.run).name}")
+    results, texts = [], []
+    for result in measure_runs(config):
         results.append(result)
+        # Each is written as soon as it is measured: the next may fail.
+        write_bias(result, folder / result_names(results)[-1])
+        texts.append(format_bias(result))
     comparison = compare_runs(results, folder)
     write_comparison(comparison, folder)
-    return format_comparison(comparison)
+    return "\n\n".join([*texts, format_comparison(comparison)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -28,6 +29,7 @@ def typed_config(composed: DictConfig, command: str) -> CommandConfig:
     from pcam.config.validation import validate
 
     model: type[CommandConfig] = getattr(schema, f"{command.capitalize()}Config")
+    interpolated = set(_interpolated_keys(composed, ""))  # their faults are those of other keys
     missing = _remove_missing(composed)
     faults = [f"missing key {key}" for key in missing]
     try:
@@ -35,7 +37,8 @@ def typed_config(composed: DictConfig, command: str) -> CommandConfig:
     except ConfigError as error:
         faults += str(error).splitlines()
     if faults:
-        raise ConfigError("\n".join(dict.fromkeys(faults)))
+        own = [fault for fault in faults if fault.partition("=")[0] not in interpolated]
+        raise ConfigError("\n".join(dict.fromkeys(own or faults)))
     return config
 
 
@@ -54,6 +57,15 @@ def plain(composed: DictConfig) -> dict[str, Any]:
         raise ConfigError(str(error).splitlines()[0]) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
+
+
+def _interpolated_keys(composed: DictConfig, prefix: str) -> Iterator[str]:
+    """Yield the dotted keys whose values follow other keys: ``${seed}``."""
+    for name in map(str, composed):
+        if OmegaConf.is_interpolation(composed, name):
+            yield f"{prefix}{name}"
+        elif not OmegaConf.is_missing(composed, name) and isinstance(composed[name], DictConfig):
+            yield from _interpolated_keys(composed[name], f"{prefix}{name}.")
 
 
 def _remove_missing(composed: DictConfig) -> list[str]:

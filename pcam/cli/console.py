@@ -17,7 +17,10 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show one message."""
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        print(self.format(record), file=stream, flush=True)
+        text = self.format(record)
+        if record.name.startswith("hydra"):
+            text = text.replace(" ++", " ")  # as the overrides were typed
+        print(text, file=stream, flush=True)
 
 
 def show_log() -> None:

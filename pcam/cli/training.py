@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pcam.errors import ConfigError, PcamError
 from pcam.runs.folder import discard_run, read_config, start_run
@@ -19,11 +20,12 @@ from pcam.runs.resume import (
     resume_config,
     sweep_objective,
 )
-from pcam.training.processes import node_rank
 
 if TYPE_CHECKING:
     from pcam.cli.command import Invocation
     from pcam.config.schema import TrainConfig
+
+    Summary = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
 log = logging.getLogger(__name__)
 OUTPUTS = "outputs"  # where single runs are by default
@@ -85,6 +87,8 @@ def _resume(invocation: Invocation[TrainConfig]) -> str:
 
 def _plan_run(invocation: Invocation[TrainConfig]) -> PlannedRun:
     """Find the run to resume, or plan a new one."""
+    from pcam.training.processes import node_rank
+
     config, folder = invocation.config, invocation.folder
     resume = _resume(invocation)
     nodes = config.trainer.num_nodes
@@ -113,7 +117,9 @@ def _train(run: PlannedRun, job: int | None) -> float:
     lock = lock_run(run.folder) if run.writes else contextlib.nullcontext()
     with lock:
         summary = train(run.config, run.folder, resume=run.resumed, job=job)
-    return sweep_objective(summary) if run.writes else float("nan")
+    if not run.writes:
+        return float("nan")
+    return sweep_objective(cast("Summary", summary))
 
 
 def _next_steps(invocation: Invocation[TrainConfig], run: PlannedRun) -> str:

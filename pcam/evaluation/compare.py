@@ -189,7 +189,11 @@ def _test_pair(
 
 def _correct_p_values(pairs: Sequence[TestedPair], name: str) -> None:
     """Add "p_holm" to one test of every pair: p corrected for the number of pairs."""
-    tests = [pair.tests[name] for pair in pairs if name in pair.tests]
+    add_corrected_p([pair.tests[name] for pair in pairs if name in pair.tests])
+
+
+def add_corrected_p(tests: Sequence[Test]) -> None:
+    """Add "p_holm" to tests: their "p", corrected for the number of tests."""
     corrected = holm([test["p"] for test in tests])
     for test, p in zip(tests, corrected, strict=True):
         test["p_holm"] = p

@@ -1,13 +1,12 @@
 """The members of an ensemble and its rules, compared with the best member."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pcam.evaluation.compare import COMPARED_METRICS
+from pcam.evaluation.compare import COMPARED_METRICS, add_corrected_p
 from pcam.evaluation.predictions import AlignedPredictions
-from pcam.stats.compare import holm, paired_difference
+from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import Interval, bootstrap_metrics, unit
 from pcam.stats.metrics import Floats, Labels, classification_metrics
 
@@ -68,7 +67,8 @@ def score_ensemble(
     for name, probability in named.items():
         reference = None if name == found.names[best] else found.probability[best]
         rows[name] = _score_row(found, probability, reference, resamples, seed)
-    _correct_p_values([rows[name] for name in combined])
+    rules = [rows[name].difference for name in combined]
+    add_corrected_p([difference for difference in rules if difference is not None])
     return EnsembleScores(
         rows=rows,
         best_member=found.names[best],
@@ -118,11 +118,3 @@ def _score_row(
 
 def _auroc(score: Floats, label: Labels) -> float:
     return classification_metrics(score, label, metrics=["auroc"])["auroc"]
-
-
-def _correct_p_values(rows: Sequence[ScoreRow]) -> None:
-    """Add "p_holm" to the differences of the rules: p corrected for their number."""
-    differences = [row.difference for row in rows if row.difference is not None]
-    corrected = holm([difference["p"] for difference in differences])
-    for difference, p in zip(differences, corrected, strict=True):
-        difference["p_holm"] = p

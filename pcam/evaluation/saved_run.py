@@ -124,9 +124,10 @@ def open_split(data: DataConfig, splits: SplitsConfig, seed: int, split: str) ->
 
 def _opens_alone(provider: SourceProvider[DataConfig], splits: SplitsConfig, split: str) -> bool:
     """Return whether a split is used as published, and the other splits need not be there."""
-    if provider.config.duplicates == "drop" or splits.name not in ("auto", "official"):
+    is_as_published = splits.name in ("auto", "official") and provider.config.duplicates != "drop"
+    if split == "train" or not is_as_published:
         return False
-    return split != "train" and provider.opens_alone(split)
+    return provider.opens_alone(split)
 
 
 def crop_for_split(config: TrainConfig, split: str) -> Crop:

@@ -50,6 +50,7 @@ def plot_shift_map(title: str, rows: Sequence[MapRow]) -> bytes:
         figure.colorbar(picture, ax=axes, shrink=0.75)
         if centre_visible.any():
             _outline(axes, centre_visible, down, across)
+        axes.plot(0, 0, marker="+", color="white", markersize=11, markeredgewidth=3)
         axes.plot(0, 0, marker="+", color="black", markersize=9)
         axes.set_title(f"{label}\n{low:.3f} to {high:.3f}", fontsize=9)
         axes.set(xlabel="shift of columns, pixels", ylabel="shift of rows, pixels")

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from pcam.data.base import Indices, Pixels
+from pcam.evaluation.inference import predict_logits
 from pcam.models.classifier import PatchClassifier
 from pcam.position_bias.views import View
 from pcam.stats.agreement import Change, change
@@ -57,7 +57,7 @@ class Probe:
 
     def logodds(self, views: Pixels) -> Floats:
         """Return the log-odds (n,) of views (n, h, w, 3)."""
-        return compute_logodds(self.model, views, self.batch_size)
+        return predict_logits(self.model, views, self.batch_size)
 
     def change(self, logodds: Floats, noise: Floats | None = None) -> Change:
         """Compare log-odds (N,) with those of the views in the middle.
@@ -75,14 +75,3 @@ class Probe:
             resamples=self.resamples,
             seed=self.seed,
         )
-
-
-def compute_logodds(model: PatchClassifier, views: Pixels, batch_size: int) -> Floats:
-    """Return a network's log-odds (n,) of views (n, h, w, 3), in full precision."""
-    batches = []
-    with torch.inference_mode():
-        for start in range(0, len(views), batch_size):
-            images = torch.from_numpy(views[start : start + batch_size])
-            images = images.permute(0, 3, 1, 2).contiguous().to(model.device)
-            batches.append(model(images))
-    return np.asarray(torch.cat(batches).double().cpu().numpy())

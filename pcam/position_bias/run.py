@@ -1,4 +1,4 @@
-"""Whether predictions depend on the position in a patch: section 3.7 of the study, with controls."""
+"""Whether predictions depend on the position in a patch (section 3.7 of the study)."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,10 @@ from pcam.config.schema import BiasConfig
 from pcam.data.base import Pixels
 from pcam.errors import ConfigError, DataError
 from pcam.evaluation.compare import compare_predictions
+from pcam.evaluation.inference import predict_logits
 from pcam.evaluation.predictions import find_predictions
 from pcam.position_bias import metrics, swaps, tables, views
-from pcam.position_bias.probe import Probe, compute_logodds
+from pcam.position_bias.probe import Probe
 from pcam.position_bias.results import BiasComparison, Effects, PositionBias, RunFacts
 from pcam.position_bias.sample import Sample, open_sample
 from pcam.position_bias.views import Offsets, View
@@ -107,7 +108,7 @@ def _measure(config: BiasConfig, sample: Sample, view: View | None) -> PositionB
     if view is None:
         log.info("crop=%s: this network's view of a patch cannot be shifted", sample.crop.mode)
         cropped = sample.crop(sample.patches, sample.indices, 0)
-        logodds, effects = compute_logodds(sample.run.model, cropped, sample.batch_size), None
+        logodds, effects = predict_logits(sample.run.model, cropped, sample.batch_size), None
     else:
         probe = Probe(
             model=sample.run.model,

@@ -79,7 +79,7 @@ def open_sample(config: BiasConfig, folder: Path) -> Sample:
     source = open_split(data, splits, config.seed, config.split)
     if source.labels is None:
         raise DataError(
-            f"split={config.split}: these patches have no labels; positional bias is measured by label"
+            f"split={config.split}: these patches have no labels, which the measurement needs"
         )
     indices = _draw_indices(len(source), config.patches, config.seed)
     patches = source.read(indices)

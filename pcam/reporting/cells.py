@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pcam.reporting.comparison import Difference
+from pcam.reporting.comparison import Difference, config_of, summary_of
 from pcam.reporting.page import Table
 from pcam.stats.formatting import format_difference, format_interval, format_p_value
 from pcam.stats.seeds import over_seeds
@@ -35,14 +35,18 @@ def describe_network(job: Job, *details: str) -> str:
     Returns:
         "ResNet-50", "ResNet-50 (smoke: test_resnet), aug=none".
     """
-    assert job.config is not None
     name = network_name(job.network)
-    trained = job.config.model.name
+    trained = config_of(job).model.name
     if trained != job.network:
         name += f" ({job.scale}: {trained})"
     elif job.scale != "full":
         name += f" ({job.scale})"
-    return ", ".join([name, *(detail for detail in details if detail)])
+    return join_details(name, *details)
+
+
+def join_details(*details: str) -> str:
+    """Return the details that are not empty, with commas."""
+    return ", ".join(filter(None, details))
 
 
 def count_jobs(count: int) -> str:
@@ -63,16 +67,17 @@ def figures_cell(figures: Sequence[Mapping[str, float | None]]) -> str:
     """Return one run's figure with its interval, or mean and standard deviation of several runs."""
     if len(figures) == 1:
         return figure_cell(figures[0])
-    known = [figure["value"] for figure in figures if figure["value"] is not None]
+    values = [figure["value"] for figure in figures]
+    known = [value for value in values if value is not None]
     if not known:
         return "not defined"
-    runs = over_seeds([value for value in known if value is not None])
+    runs = over_seeds(known)
     return f"{runs['mean']:.3f} ± {runs['sd']:.3f} ({len(known)} runs)"
 
 
 def split_figures(jobs: Sequence[Job], split: str, name: str) -> list[Mapping[str, float | None]]:
     """Return a figure of each job's split."""
-    return [job.summary[split][name] for job in jobs if job.summary is not None]
+    return [summary_of(job)[split][name] for job in jobs]
 
 
 def difference_cells(difference: Difference | None) -> list[str]:

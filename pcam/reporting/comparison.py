@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from pcam.config.schema import TrainConfig
 from pcam.errors import DataError
 from pcam.evaluation.predictions import (
     AlignedPredictions,
@@ -18,6 +20,7 @@ from pcam.stats.seeds import paired_t
 from pcam.sweeps.jobs import Job
 
 Estimate = dict[str, float]  # "value", "low", "high", "p"
+Summary = dict[str, Any]  # the content of a summary.json
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,7 @@ class Study:
 
     def _fingerprint(self, job: Job) -> object:
         """Return the checksum of the split's images, None if it is unknown."""
-        assert job.summary is not None
-        return job.summary["data"].get(self.split, {}).get("sha256")
+        return summary_of(job)["data"].get(self.split, {}).get("sha256")
 
     def predictions(self, job: Job) -> Predictions | None:
         """Return a job's predictions; None if it has none to compare."""
@@ -160,23 +162,25 @@ class Study:
         sides = self.comparable_sides(first, second)
         if sides is None:
             return None
-        one, other = by_seed(sides[0]), by_seed(sides[1])
-        shared = [seed for seed in one or {} if seed in (other or {})]
-        seeds = None
-        if one and other and shared:
-            sides = [one[seed] for seed in shared], [other[seed] for seed in shared]
-            if len(shared) > 1:
-                seeds = paired_t(
-                    [self.auroc(one[seed]) - self.auroc(other[seed]) for seed in shared]
-                )
-        patches = self._bootstrap_difference(*sides)
+        left, right = sides
+        available = len(left) + len(right)
+        seeds = shared_seeds(left, right)
+        if seeds:
+            left, right = jobs_of_seeds(left, seeds), jobs_of_seeds(right, seeds)
+        by_patch = self._bootstrap_difference(left, right)
+        by_seed = self._seed_difference(left, right) if len(seeds) > 1 else None
         return Difference(
-            patches=patches,
-            seeds=seeds,
-            p=patches["p"],
-            seeds_p=float("nan") if seeds is None else seeds["p"],
-            only_shared_seeds=bool(shared) and 2 * len(shared) < len(one or {}) + len(other or {}),
+            patches=by_patch,
+            seeds=by_seed,
+            p=by_patch["p"],
+            seeds_p=by_seed["p"] if by_seed else float("nan"),
+            only_shared_seeds=len(left) + len(right) < available,
         )
+
+    def _seed_difference(self, first: Sequence[Job], second: Sequence[Job]) -> Estimate:
+        """Test the differences between jobs of the same seeds, in the same order."""
+        pairs = zip(first, second, strict=True)
+        return paired_t([self.auroc(one) - self.auroc(other) for one, other in pairs])
 
     def _bootstrap_difference(self, first: Sequence[Job], second: Sequence[Job]) -> Estimate:
         left, right = self.align(first), self.align(second)
@@ -208,10 +212,31 @@ def read_labelled(path: Path) -> Predictions | str:
     return found
 
 
-def by_seed(jobs: Sequence[Job]) -> dict[int, Job] | None:
-    """Return jobs by their seed; None if two have the same."""
-    seeds = {job.config.seed: job for job in jobs if job.config is not None}
-    return seeds if len(seeds) == len(jobs) else None
+def shared_seeds(first: Sequence[Job], second: Sequence[Job]) -> list[int]:
+    """Return the seeds that two groups have in common; none if a group has a seed twice."""
+    left = [config_of(job).seed for job in first]
+    right = [config_of(job).seed for job in second]
+    if len(set(left)) < len(left) or len(set(right)) < len(right):
+        return []
+    return [seed for seed in left if seed in right]
+
+
+def jobs_of_seeds(jobs: Sequence[Job], seeds: Sequence[int]) -> list[Job]:
+    """Return the job of each seed."""
+    found = {config_of(job).seed: job for job in jobs}
+    return [found[seed] for seed in seeds]
+
+
+def config_of(job: Job) -> TrainConfig:
+    """Return the config of a job that has started."""
+    assert job.config is not None
+    return job.config
+
+
+def summary_of(job: Job) -> Summary:
+    """Return the summary of a job that has one."""
+    assert job.summary is not None
+    return job.summary
 
 
 def known_labels(found: AlignedPredictions) -> Labels:
@@ -222,20 +247,16 @@ def known_labels(found: AlignedPredictions) -> Labels:
 
 def auroc_of(job: Job, split: str) -> float:
     """Return a job's AUROC of a split, NaN if it has none."""
-    assert job.summary is not None
-    value = job.summary[split]["auroc"]["value"]
+    value = summary_of(job)[split]["auroc"]["value"]
     return float("nan") if value is None else float(value)
 
 
 def correct_p_values(differences: Sequence[Difference | None]) -> list[Difference | None]:
     """Return differences with p corrected by Holm's method, by patches and by seeds separately."""
-    known = [one for one in differences if one is not None]
-    patches = iter(holm([one.p for one in known]))
-    seeds = iter(holm([one.seeds_p for one in known if one.seeds is not None]))
+    nan = float("nan")
+    patches = holm([one.p if one else nan for one in differences])
+    seeds = holm([one.seeds_p if one else nan for one in differences])
     corrected: list[Difference | None] = []
-    for one in differences:
-        if one is not None:
-            seeds_p = one.seeds_p if one.seeds is None else next(seeds)
-            one = replace(one, p=next(patches), seeds_p=seeds_p)
-        corrected.append(one)
+    for one, p, seeds_p in zip(differences, patches, seeds, strict=True):
+        corrected.append(replace(one, p=p, seeds_p=seeds_p) if one else None)
     return corrected

@@ -38,11 +38,14 @@ def write_report(report: Report, folder: Path) -> Path:
 
 
 def delete_results(folder: Path) -> None:
-    """Delete the tables and pictures of an earlier report."""
-    patterns = [f"{name}.csv" for name in TABLES]
-    patterns += [f"figures/{name}.png" for name in PICTURES]
-    for pattern in patterns:
-        for path in folder.glob(pattern):
+    """Delete the tables and pictures of an earlier report.
+
+    Other files in the folder stay.
+    """
+    for name in TABLES:
+        (folder / f"{name}.csv").unlink(missing_ok=True)
+    for pattern in PICTURES:
+        for path in folder.glob(f"figures/{pattern}.png"):
             path.unlink()
 
 

@@ -1,4 +1,4 @@
-"""Figures of several runs: curves of training, ROC, calibration, and the trials of a search."""
+"""Figures of several runs: curves of training, ROC and calibration."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,25 +42,6 @@ class OperatingLines:
 
     colour: int
     runs: Sequence[tuple[Curve, Reliability]]
-
-
-@dataclass(frozen=True)
-class Trials:
-    """The trials of a search.
-
-    Attributes:
-        numbers: of the trials.
-        values: each varied key with its value in each trial.
-        score: valid AUROC of each trial, NaN if it has none.
-        finished: whether each trial ran to its end.
-        best: position of the best trial; None without scores.
-    """
-
-    numbers: Sequence[int]
-    values: Mapping[str, Sequence[object]]
-    score: Floats
-    finished: Sequence[bool]
-    best: int | None
 
 
 @dataclass(frozen=True)
@@ -157,12 +138,22 @@ def plot_training(groups: Mapping[str, TrainingLines], title: str) -> bytes:
 
 
 def _plot_column(axes: "Axes", group: TrainingLines, column: str) -> "Artist":
-    """Draw a column of each run's rows; return the last line."""
+    """Draw a column of each run's rows.
+
+    Args:
+        axes: to draw into.
+        group: at least one run.
+        column: of metrics.csv.
+
+    Returns:
+        The last line, for the legend.
+    """
     style = line_style(group.colour, len(group.runs) > 1)
     for rows in group.runs:
         known = [row for row in rows if row.get(column)]
         epochs = [int(row["epoch"]) + 1 for row in known]
-        line = style.draw_points(axes, epochs, [float(row[column]) for row in known])
+        values = [float(row[column]) for row in known]
+        line = style.draw_points(axes, epochs, values)
     return line
 
 
@@ -195,62 +186,3 @@ def plot_operating(groups: Mapping[str, OperatingLines], title: str) -> bytes:
     right.set(xlabel="mean probability of a bin", ylabel="share of positives in the bin")
     add_legend(figure, handles, groups)
     return png(figure)
-
-
-def plot_trials(trials: Trials) -> bytes:
-    """Draw the valid AUROC of a search by trial, with the best so far, and by each varied key.
-
-    Returns:
-        A PNG.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    count = len(trials.values) + 1
-    columns, rows = min(count, 3), -(-count // 3)
-    figure = canvas(3.6 * columns, 3.1 * rows, 130)
-    figure.suptitle(
-        "trials by valid AUROC: filled, finished; hollow, pruned; ringed, the best", fontsize=10
-    )
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    numbers = np.asarray(trials.numbers, float)
-    _plot_dots(panels[0], numbers, trials)
-    panels[0].step(numbers, np.fmax.accumulate(trials.score), where="post", color=GREY, linewidth=1)
-    panels[0].set(xlabel="trial")
-    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axes, (key, values) in zip(panels[1:], trials.values.items(), strict=False):
-        _plot_key(axes, values, trials)
-        axes.set(xlabel=key)
-    for axes in panels[count:]:
-        axes.set_visible(False)
-    return png(figure)
-
-
-def _plot_key(axes: "Axes", values: Sequence[object], trials: Trials) -> None:
-    """Draw the scores by a key's values: numbers to scale, others by name."""
-    numbers = [value for value in values if _is_number(value)]
-    if len(numbers) < len(values):
-        names = sorted({str(value) for value in values})
-        places = np.array([names.index(str(value)) for value in values], float)
-        _plot_dots(axes, places, trials)
-        axes.set_xticks(range(len(names)), names, fontsize=8)
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        return
-    places = np.asarray(numbers, float)
-    _plot_dots(axes, places, trials)
-    if places.min() > 0 and places.max() / places.min() > 20:
-        axes.set_xscale("log")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _plot_dots(axes: "Axes", x: Floats, trials: Trials) -> None:
-    """Draw a point for each trial and a ring around the best."""
-    faces = [BLUE if finished else "none" for finished in trials.finished]
-    axes.scatter(x, trials.score, s=28, facecolors=faces, edgecolors=BLUE, linewidths=1.2, zorder=3)
-    if trials.best is not None:
-        place = x[[trials.best]], trials.score[[trials.best]]
-        axes.scatter(*place, s=150, facecolors="none", edgecolors=ORANGE, linewidths=1.6, zorder=4)
-    axes.set(ylabel="valid AUROC")
-    clean_axes(axes)

@@ -94,14 +94,19 @@ def build_tables(study: Study) -> list[Section]:
 
 
 def available_split(jobs: Sequence[Job], split: str) -> str:
-    """Return the split that was asked for, or valid if no job has figures of it.
+    """Return the split whose figures are shown.
 
-    Data without labels of test has none.
+    Args:
+        jobs: all of them.
+        split: that was asked for.
+
+    Returns:
+        The same, or "valid" if no job has figures of it, as for data without labels of test.
     """
     summaries = [job.summary for job in jobs if job.summary is not None]
-    if summaries and not any(split in summary for summary in summaries):
-        return "valid"
-    return split
+    if not summaries or any(split in summary for summary in summaries):
+        return split
+    return "valid"
 
 
 def drop_repeats(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:

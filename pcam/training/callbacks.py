@@ -1,8 +1,8 @@
 """The callbacks of a training, in their order.
 
-A registered callback is a function ``(settings, config, folder) -> Callback | None``: its own
-section, the run's config and the run folder to Lightning's callback, or None if the settings turn it
-off. It is used if the config's ``callbacks`` has its name::
+A registered callback is a function ``(settings, config, folder) -> Callback``: its own section, the
+run's config and the run folder to Lightning's callback. It is used if the config's ``callbacks``
+has its name::
 
     class NoiseConfig(Section):
         scale: float = 0.1
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from pcam.config import registry
 from pcam.config.schema import TrainConfig
 from pcam.config.sections import TrainerConfig
+from pcam.config.settings import NoSettings, read_section, settings_of_callback
 from pcam.errors import ConfigError
 from pcam.sweeps.state import find_sweep
-from pcam.training.settings import NoSettings, read_section
 
 if TYPE_CHECKING:
     from lightning import Callback
@@ -61,9 +61,10 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
 
 
 def _attribution_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
+    if config.attribution.every is None:
+        return []
     builder = registry.callbacks.get(ATTRIBUTION).target
-    callback = builder(config.attribution, config, folder)
-    return [] if callback is None else [callback]
+    return [builder(config.attribution, config, folder)]
 
 
 def _optional_callbacks(settings: TrainerConfig, terminal: bool) -> "list[Callback]":
@@ -106,8 +107,8 @@ def _user_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
     callbacks: list[Callback] = []
     for name, values in config.callbacks.items():
         entry = registry.callbacks.get(name)
-        settings = read_section(entry.config or NoSettings, f"callbacks.{name}", values or {})
-        callback = entry.target(settings, config, folder)
-        if callback is not None:
-            callbacks.append(callback)
+        settings = read_section(
+            entry.config or NoSettings, f"callbacks.{name}", settings_of_callback(values)
+        )
+        callbacks.append(entry.target(settings, config, folder))
     return callbacks

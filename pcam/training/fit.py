@@ -15,6 +15,7 @@ from pcam.training.loggers import Dashboard, finish_loggers, log_results, start_
 from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
 from pcam.training.processes import INTERRUPTED, ProcessGroup, launch_processes, process_group
 from pcam.training.results import (
+    JsonObject,
     SplitResult,
     Summary,
     describe_data,
@@ -30,9 +31,7 @@ from pcam.training.trainer import build_trainer, choose_devices, count_processes
 log = logging.getLogger(__name__)
 
 
-def train(
-    config: TrainConfig, folder: Path, resume: bool, job: int | None = None
-) -> dict[str, object]:
+def train(config: TrainConfig, folder: Path, resume: bool, job: int | None = None) -> JsonObject:
     """Train, test and write a run folder.
 
     Args:
@@ -54,11 +53,11 @@ def train(
     launch_processes(group, fit, config, folder, resume, group)
     if group.node:
         return {}
-    summary: dict[str, object] = json.loads((folder / "summary.json").read_text())
+    summary: JsonObject = json.loads((folder / "summary.json").read_text())
     return summary
 
 
-def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> dict[str, object]:
+def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> JsonObject:
     """Run one process of a training; the first process writes.
 
     Returns:
@@ -119,7 +118,7 @@ def finish(
     results: dict[str, SplitResult],
     best_epoch: int,
     dashboards: list[Dashboard],
-) -> dict[str, object]:
+) -> JsonObject:
     """Write and log the results; return what summary.json holds."""
     config, folder = training.config, training.folder
     summary = summarise(training, results, best_epoch).to_json(results)

@@ -69,7 +69,8 @@ def _format_axes(axes: "Axes", name: str, epochs: int) -> None:
     axes.set(xlabel="epoch", ylabel=name, xlim=(0.7, epochs + 0.3))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     clean_axes(axes)
-    axes.legend(frameon=False, fontsize=8)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=8)
 
 
 def decode_png(figure: bytes) -> NDArray[np.uint8]:

@@ -186,10 +186,13 @@ def _set_environment(rank: int, group: ProcessGroup) -> None:
 
 
 def _configure_logging(level: int) -> None:
-    """Show the package's messages on standard output, as the process that started this one does."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    """Show the package's messages as the first process does: warnings on standard error."""
+    messages = logging.StreamHandler(sys.stdout)
+    messages.addFilter(lambda record: record.levelno < logging.WARNING)
+    warnings = logging.StreamHandler(sys.stderr)
+    warnings.setLevel(logging.WARNING)
     logger = logging.getLogger(ROOT_LOGGER)
-    logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False
+    logger.addHandler(messages)
+    logger.addHandler(warnings)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pcam.config.schema import TrainConfig
 from pcam.data.base import PatchSource, describe_source
@@ -17,6 +18,8 @@ from pcam.runs.provenance import code_commit, library_versions
 from pcam.stats.formatting import format_metrics
 from pcam.stats.intervals import METHOD, RESAMPLES, Interval, bootstrap_metrics, unit
 from pcam.training.plots import plot_curves
+
+JsonObject = dict[str, Any]
 
 LEVEL = 0.95
 THRESHOLD = 0.5
@@ -98,7 +101,7 @@ class Summary:
     versions: dict[str, str]
     commit: str | None
 
-    def to_json(self, results: Mapping[str, SplitResult]) -> dict[str, object]:
+    def to_json(self, results: Mapping[str, SplitResult]) -> JsonObject:
         """Return the content of summary.json."""
         metrics = {split: result.metrics for split, result in results.items()}
         return {**metrics, **asdict(self)}

@@ -15,8 +15,9 @@ def test_messages_are_shown_plainly_and_once(capsys: pytest.CaptureFixture[str])
     log.info("epoch %d", 1)
     log.warning("random weights")
     logging.getLogger("another.library").info("hidden")
+    logging.getLogger("hydra.launcher").info("#0 : ++seed=0 ++aug.batched=true")
     out, err = capsys.readouterr()
-    assert out == "epoch 1\n"
+    assert out == "epoch 1\n#0 : seed=0 aug.batched=true\n"
     assert err == "random weights\n"
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -7,198 +9,166 @@ from torch.nn import functional as F
 from pcam.data.crop import Crop
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError
-from pcam.models.classifier import cross_entropy
-from pcam.models.network import Network
+from pcam.models.losses import count_outputs, cross_entropy
+from pcam.models.network import Network, count_features
+from pcam.training.preparation import build_classifier
 from tests.run import composed
 
-PATCHES = torch.from_numpy(SyntheticSource("train", 8).read(np.arange(8))).permute(0, 3, 1, 2)
 HEAD = {"pool": "avg", "hidden": None, "dropout": 0.0, "batch_norm": False}
 
 
-def network(**settings: object) -> Network:
+@pytest.fixture(scope="module")
+def patches() -> torch.Tensor:
+    return torch.from_numpy(SyntheticSource("train", 8).read(np.arange(8))).permute(0, 3, 1, 2)
+
+
+def build_network(**settings: object) -> Network:
     torch.manual_seed(0)
-    given = {
-        "name": "test_resnet", "kwargs": {}, "input_size": 32, "interpolation": "bilinear", "mean": None, "std": None,
-        "head": HEAD, "outputs": 2, **settings,
-    }  # fmt: skip
-    return Network(**given)
-
-
-def test_the_study_s_six_networks_take_raw_patches() -> None:
-    # B0 in B7's place and pools of 32 px keep it quick; the real sizes are run by docs/networks.py
-    sizes = {
-        "resnet50": 23.5,
-        "efficientnet_b0": 4.0,
-        "vgg16": 14.7,
-        "densenet201": 18.1,
-        "xception": 20.8,
-        "googlenet": 5.6,
+    defaults = {
+        "name": "test_resnet",
+        "kwargs": {},
+        "input_size": 32,
+        "interpolation": "bilinear",
+        "mean": None,
+        "std": None,
+        "head": HEAD,
+        "outputs": 2,
     }
-    for name, millions in sizes.items():
-        config = composed(f"model={name}")
-        model = {k: v for k, v in config["model"].items() if k not in ("weights", "at_scale")} | {
-            "input_size": 96
-        }
-        outputs = 1 if config["loss"]["name"] == "bce" else 2
-        net = Network(
-            **model, interpolation=config["crop"]["interpolation"], outputs=outputs
-        ).eval()
-        out = net(PATCHES[:2])
-        assert out.shape == (2,)
-        assert out.dtype == torch.float32
-        assert torch.isfinite(out).all()
-        assert sum(p.numel() for p in net.backbone.parameters()) / 1e6 == pytest.approx(
-            millions, abs=0.06
-        ), name
-        first = next(m for m in net.head if isinstance(m, nn.Linear))
-        assert first.out_features == (512 if name in ("vgg16", "densenet201") else outputs)
+    return Network(**{**defaults, **settings})
 
 
-def test_the_recipes_of_the_study() -> None:
-    google = composed("model=googlenet")
-    assert (google["loss"]["name"], google["crop"]["train"], google["crop"]["size"]) == (
-        "bce",
-        "center",
-        64,
-    )
-    assert google["model"]["input_size"] == 224
-    assert composed("model=googlenet", "crop=none", "loss=ce")["loss"]["name"] == "ce"
-    assert composed("model=efficientnet_b7")["model"]["name"] == "tf_efficientnet_b7"
+# Parameters of the backbone, without ImageNet's classifier.
+MILLIONS = {
+    "resnet50": 23.5,
+    "efficientnet_b0": 4.0,
+    "vgg16": 14.7,
+    "densenet201": 18.1,
+    "xception": 20.8,
+    "googlenet": 5.6,
+}
+SLOW = ("vgg16", "densenet201", "xception")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in MILLIONS],
+)
+def test_networks_of_the_study_take_raw_patches(name: str, patches: torch.Tensor) -> None:
+    config = composed(f"model={name}", "model.input_size=96", "model.weights=none")
+    network = build_classifier(config).network.eval()
+    with torch.no_grad():
+        out = network(patches[:2])
+    assert out.shape == (2,)
+    assert out.dtype == torch.float32
+    assert torch.isfinite(out).all()
+    found = network.count_parameters()["backbone"] / 1e6
+    assert found == pytest.approx(MILLIONS[name], abs=0.06)
+    first = next(layer for layer in network.head if isinstance(layer, nn.Linear))
+    expected = 512 if name in ("vgg16", "densenet201") else count_outputs(config.loss)
+    assert first.out_features == expected
+
+
+def test_configs_of_the_study_s_networks() -> None:
+    googlenet = composed("model=googlenet")
+    assert googlenet.loss.name == "bce"
+    assert (googlenet.crop.train, googlenet.crop.size) == ("center", 64)
+    assert googlenet.model.input_size == 224
+    assert composed("model=googlenet", "crop=none", "loss=ce").loss.name == "ce"
+    assert composed("model=efficientnet_b7").model.name == "tf_efficientnet_b7"
     for name in ("vgg16", "densenet201"):
-        assert composed(f"model={name}")["model"]["head"]["hidden"] == 512
+        assert composed(f"model={name}").model.head.hidden == 512
 
 
-def seen_by(net: Network, image: torch.Tensor) -> torch.Tensor:
+def backbone_input(network: Network, image: torch.Tensor) -> torch.Tensor:
     seen = []
-    net.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    net.eval()(image)
+    network.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.eval()(image)
     return seen[0]
 
 
-def test_nearest_repeats_pixels_bit_for_bit() -> None:
-    centre = Crop("center", 32)(PATCHES.permute(0, 2, 3, 1).numpy(), np.arange(8), 0)
-    net = network(input_size=96, interpolation="nearest", mean=0.0, std=1.0)
-    seen = seen_by(net, torch.from_numpy(np.ascontiguousarray(centre)).permute(0, 3, 1, 2))
+def test_nearest_repeats_pixels_bit_for_bit(patches: torch.Tensor) -> None:
+    images = patches.permute(0, 2, 3, 1).numpy()
+    centre = np.ascontiguousarray(Crop("center", 32, 0)(images, np.arange(8), 0))
+    network = build_network(input_size=96, interpolation="nearest", mean=0.0, std=1.0)
+    seen = backbone_input(network, torch.from_numpy(centre).permute(0, 3, 1, 2))
     repeated = np.repeat(np.repeat(centre, 3, axis=1), 3, axis=2)
     assert ((seen * 255).round().byte().permute(0, 2, 3, 1).numpy() == repeated).all()
-    assert (seen == seen_by(net, torch.from_numpy(repeated).permute(0, 3, 1, 2))).all()
+    same = backbone_input(network, torch.from_numpy(repeated).permute(0, 3, 1, 2))
+    assert torch.equal(seen, same)
 
 
-def test_normalisation_is_that_of_the_weights() -> None:
+def test_normalisation_is_that_of_the_weights_or_of_the_config() -> None:
     image = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     image[:, 0] = 255
-    seen = seen_by(network(), image)
-    assert seen[0, :, 0, 0].tolist() == pytest.approx([1, -1, -1])  # test_resnet was trained so
-    from pcam.models.backbones import pretrained_info
-
-    assert pretrained_info("resnet50").mean == (
-        0.485,
-        0.456,
-        0.406,
-    )  # ImageNet's, as the weights' makers publish
-    assert (
-        pretrained_info("legacy_xception").mean
-        == pretrained_info("googlenet").std
-        == (0.5, 0.5, 0.5)
-    )
-    assert seen_by(network(mean=0.5, std=[0.5, 0.25, 1]), image)[
-        0, :, 0, 0
-    ].tolist() == pytest.approx([1, -2, -0.5])
+    own = backbone_input(build_network(), image)  # test_resnet was trained with 0.5
+    assert own[0, :, 0, 0].tolist() == pytest.approx([1, -1, -1])
+    given = backbone_input(build_network(mean=0.5, std=[0.5, 0.25, 1]), image)
+    assert given[0, :, 0, 0].tolist() == pytest.approx([1, -2, -0.5])
 
 
-def test_floats_of_the_same_range_give_the_same_and_a_gradient() -> None:
-    net = network().eval()
-    image = PATCHES.float().requires_grad_()
-    out = net(image)
-    assert (out == net(PATCHES)).all()
+def test_floats_of_the_same_range_give_the_same_output_and_a_gradient(
+    patches: torch.Tensor,
+) -> None:
+    network = build_network().eval()
+    image = patches.float().requires_grad_()
+    out = network(image)
+    assert torch.equal(out, network(patches))
     assert torch.autograd.grad(out.sum(), image)[0].abs().sum() > 0
 
 
-def test_log_odds_make_softmax_cross_entropy() -> None:
-    net = network(input_size=96).eval()
-    two = net.head(net.backbone((PATCHES.float() / 255 - net.mean) / net.std))
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_log_odds_give_the_softmax_cross_entropy(smoothing: float, patches: torch.Tensor) -> None:
+    network = build_network(input_size=96).eval()
+    two = network.head(network.backbone(network.normalised(patches)))
     label = torch.tensor([0, 1] * 4)
-    for smoothing in (0.0, 0.1):
-        expected = F.cross_entropy(two, label, reduction="none", label_smoothing=smoothing)
-        assert torch.allclose(cross_entropy(net(PATCHES), label, smoothing), expected, atol=1e-5)
+    expected = F.cross_entropy(two, label, reduction="none", label_smoothing=smoothing)
+    assert torch.allclose(cross_entropy(network(patches), label, smoothing), expected, atol=1e-5)
 
 
 def test_head_settings_have_an_effect() -> None:
-    net = network(
-        input_size=96, head={"pool": "flatten", "hidden": 16, "dropout": 0.5, "batch_norm": True}
-    )
-    assert [type(layer) for layer in net.head] == [
-        nn.Linear,
-        nn.BatchNorm1d,
-        nn.ReLU,
-        nn.Dropout,
-        nn.Linear,
-    ]
-    assert net.head[0].in_features > network().head[0].in_features
+    head = {"pool": "flatten", "hidden": 16, "dropout": 0.5, "batch_norm": True}
+    network = build_network(input_size=96, head=head)
+    layers = [type(layer) for layer in network.head]
+    assert layers == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout, nn.Linear]
+    assert network.head[0].in_features > build_network().head[0].in_features
 
 
-def tensors(module: nn.Module) -> list[torch.Tensor]:
+def copy_tensors(module: nn.Module) -> list[torch.Tensor]:
     return [value.clone() for value in module.state_dict().values()]
 
 
-def changed(module: nn.Module, before: list[torch.Tensor]) -> list[bool]:
-    return [
-        not torch.equal(a, b) for a, b in zip(module.state_dict().values(), before, strict=True)
-    ]
+def changed(module: nn.Module, before: list[torch.Tensor]) -> Iterator[bool]:
+    for now, old in zip(module.state_dict().values(), before, strict=True):
+        yield not torch.equal(now, old)
 
 
-def test_trap_a_frozen_backbone_whose_batchnorm_moves() -> None:
-    net = network()
-    net.train()
-    before = tensors(net.backbone)
-    net.freeze(True, keep_statistics=False)
-    net.train()  # Lightning calls it again after each validation
-    net(PATCHES).sum().backward()
-    assert not any(changed(net.backbone, before))
-    assert all(p.grad is None for p in net.backbone.parameters())
-    assert all(p.grad is not None for p in net.head.parameters())
-    net.freeze(False, keep_statistics=False)
-    assert all(m.training for m in net.modules())
-    net(PATCHES).sum().backward()
-    assert any(changed(net.backbone, before))
-    assert all(p.grad is not None for p in net.backbone.parameters())
+def test_trap_a_frozen_backbone_whose_batchnorm_moves(patches: torch.Tensor) -> None:
+    network = build_network().train()
+    before = copy_tensors(network.backbone)
+    network.freeze(True, keep_statistics=False)
+    network.train()  # Lightning calls it again after each validation
+    network(patches).sum().backward()
+    assert not any(changed(network.backbone, before))
+    assert all(parameter.grad is None for parameter in network.backbone.parameters())
+    assert all(parameter.grad is not None for parameter in network.head.parameters())
+    network.freeze(False, keep_statistics=False)
+    assert all(module.training for module in network.modules())
+    network(patches).sum().backward()
+    assert any(changed(network.backbone, before))
+    assert all(parameter.grad is not None for parameter in network.backbone.parameters())
 
 
-def test_statistics_are_kept_where_that_is_asked_for_and_weights_train() -> None:
-    net = network()
-    net.train()
-    before = tensors(net.backbone)
-    net.freeze(False, keep_statistics=True)
-    net(PATCHES).sum().backward()
-    assert not any(changed(net.backbone, before))
-    norms = [m for m in net.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+def test_statistics_are_kept_if_asked_for_while_weights_train(patches: torch.Tensor) -> None:
+    network = build_network().train()
+    before = copy_tensors(network.backbone)
+    network.freeze(False, keep_statistics=True)
+    network(patches).sum().backward()
+    assert not any(changed(network.backbone, before))
+    norms = [layer for layer in network.backbone.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert norms
-    assert all(not m.training and m.weight.grad is not None for m in norms)
+    assert all(not norm.training and norm.weight.grad is not None for norm in norms)
 
 
-def test_trap_equal_batchnorms_are_all_in_the_optimizer() -> None:
-    from pcam.models.schedules import build_optimizer
-
-    net = network()
-    settings = {"name": "adam", "lr": 1.0, "head_lr": 2.0, "weight_decay": 0.0, "kwargs": {}}
-    optimizer = build_optimizer(net.backbone.parameters(), net.head.parameters(), **settings)
-    held = [id(p) for group in optimizer.param_groups for p in group["params"]]
-    assert sorted(held) == sorted(id(p) for p in net.parameters())
-    assert [group["lr"] for group in optimizer.param_groups] == [1.0, 2.0]
-
-
-def test_bad_settings_are_told() -> None:
-    with pytest.raises(ConfigError, match="model.name=resnet5 is not a network; did you mean"):
-        network(name="resnet5")
-    with pytest.raises(ConfigError, match="does not take model.kwargs"):
-        network(kwargs={"nonsense": 1})
-    with pytest.raises(ConfigError, match=r"model.kwargs.checkpoint_path is the framework's own"):
-        network(kwargs={"checkpoint_path": "x"})
-    with pytest.raises(ConfigError, match="unknown key model.head.hiden; did you mean hidden"):
-        network(head={**HEAD, "hiden": 3})
-    with pytest.raises(
-        ConfigError, match="crop.interpolation=nearst is not known; did you mean nearest"
-    ):
-        network(interpolation="nearst")
-    with pytest.raises(ConfigError, match="model.name=hf-hub:somebody/net is not a network"):
-        network(name="hf-hub:somebody/net")
+def test_an_input_size_that_the_network_does_not_take() -> None:
+    with pytest.raises(ConfigError, match=r"does not take 1 px \(model.input_size\)"):
+        count_features(nn.Conv2d(3, 4, kernel_size=5), 1)

@@ -1,4 +1,4 @@
-"""Run folders as trainings write them, without training: scores are drawn, figures follow from them."""
+"""Run folders as trainings write them, without training: scores are drawn."""
 
 import csv
 import json
@@ -7,14 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from pcam import CONF
 from pcam.config.schema import ReportConfig
 from pcam.reporting.output import write_report
 from pcam.reporting.report import build_report
@@ -22,9 +18,7 @@ from pcam.runs.files import write_csv, write_json
 from pcam.runs.predictions import write_predictions
 from pcam.stats.intervals import bootstrap_metrics
 from pcam.stats.metrics import Floats, Labels
-from tests.run import summary_with
-
-Content = dict[str, object]
+from tests.run import composed_values, summary_with
 
 RESAMPLES = 100
 SPLITS = {"valid": 48, "test": 60}
@@ -33,9 +27,7 @@ PATCHES = {"patches": 60, "positive": 30}
 
 @cache
 def composed_yaml(*overrides: str) -> str:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
-    content = cast(Content, config)
+    content = composed_values(*overrides)
     content.pop("resume", None)
     return yaml.safe_dump(content, sort_keys=False)
 

@@ -37,13 +37,17 @@ def build_commands(jobs: Sequence[Job], study: Study, config: ReportConfig) -> S
 
 
 def _examples(jobs: Sequence[Job]) -> list[Job]:
-    """Return the first run outside of searches, and the best trial of each search by valid."""
+    """Return the runs to look at: the first outside of searches, and the best of each search.
+
+    Args:
+        jobs: with figures of the split; the best trial is chosen by valid.
+    """
     examples = [job for job in jobs if not job.from_search][:1]
-    searches = dict.fromkeys(job.folder.parent for job in jobs if job.from_search)
-    for folder in searches:
-        trials = [job for job in jobs if job.folder.parent == folder]
-        examples.append(max(trials, key=_valid_auroc))
-    return examples
+    searches: dict[Path, list[Job]] = {}
+    for job in jobs:
+        if job.from_search:
+            searches.setdefault(job.folder.parent, []).append(job)
+    return examples + [max(trials, key=_valid_auroc) for trials in searches.values()]
 
 
 def _valid_auroc(job: Job) -> float:
@@ -63,7 +67,15 @@ def report_overrides(config: ReportConfig) -> list[str]:
 
 
 def _folders(key: str, value: str | Sequence[str]) -> str:
-    """Return a key of folders with absolute paths."""
-    words = [value] if isinstance(value, str) else value
-    paths = [str(Path(word).absolute()) for word in words]
-    return format_override(key, paths[0] if len(paths) == 1 else paths)
+    """Return an override with the absolute paths of folders.
+
+    Args:
+        key: of the override.
+        value: one folder or several, or globs.
+    """
+    if isinstance(value, str):
+        return format_override(key, str(Path(value).absolute()))
+    paths = [str(Path(word).absolute()) for word in value]
+    if len(paths) == 1:
+        return format_override(key, paths[0])
+    return format_override(key, paths)

@@ -42,18 +42,31 @@ def _colours(jobs: Sequence[Job]) -> dict[Path, int]:
 
 
 def _training_lines(jobs: Sequence[Job], colours: Mapping[Path, int]) -> dict[str, TrainingLines]:
+    """Return the lines of each group of repeats.
+
+    Args:
+        jobs: with rows of metrics.csv.
+        colours: number of each job's colour, by its folder.
+    """
     lines = {}
     for name, repeats in group_repeats(jobs).items():
-        lines[name] = TrainingLines(colours[repeats[0].folder], [job.rows for job in repeats])
+        colour = colours[repeats[0].folder]
+        lines[name] = TrainingLines(colour, [job.rows for job in repeats])
     return lines
 
 
 def _operating_lines(study: Study, colours: Mapping[Path, int]) -> dict[str, OperatingLines]:
+    """Return ROC and reliability of each group of repeats.
+
+    Args:
+        study: whose finished jobs with predictions are shown.
+        colours: number of each job's colour, by its folder.
+    """
     predicted = [job for job in study.finished if study.predictions(job) is not None]
     lines = {}
     for name, repeats in group_repeats(predicted).items():
-        curves = [_curves(study, job) for job in repeats]
-        lines[name] = OperatingLines(colours[repeats[0].folder], curves)
+        colour = colours[repeats[0].folder]
+        lines[name] = OperatingLines(colour, [_curves(study, job) for job in repeats])
     return lines
 
 

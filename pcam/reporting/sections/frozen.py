@@ -10,9 +10,10 @@ from pcam.reporting.cells import (
     difference_cells,
     difference_note,
     figures_cell,
+    join_details,
     split_figures,
 )
-from pcam.reporting.comparison import Difference, Study, correct_p_values
+from pcam.reporting.comparison import Difference, Study, config_of, correct_p_values
 from pcam.reporting.page import Section, Table, Text, drop_empty_columns
 from pcam.runs.identity import SEEDS
 from pcam.sweeps.grouping import group_by_config
@@ -71,20 +72,27 @@ def _rows(valid: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
     """Return the rows of jobs that differ in nothing but the fine-tuning and the seed."""
     by_name: dict[str, list[Job]] = {}
     for job in jobs:
-        if job.config is not None:
-            by_name.setdefault(job.config.finetune.name, []).append(job)
+        by_name.setdefault(config_of(job).finetune.name, []).append(job)
     if len(by_name) < 2:
         return []
-    groups = {name: group_by_config(those, SEEDS) for name, those in by_name.items()}
-    full = dict(groups.get("full", ()))
+    full = dict(group_by_config(by_name.get("full", []), SEEDS))
     rows = []
-    for name, settings in groups.items():
-        for own_details, repeats in settings:
-            reference = _reference(full, own_details) if name != "full" else None
-            difference = None if reference is None else valid.difference(repeats, reference)
-            both = ", ".join(text for text in (details, own_details) if text)
+    for name, same_way in by_name.items():
+        for own_details, repeats in group_by_config(same_way, SEEDS):
+            both = join_details(details, own_details)
+            difference = _difference_from_full(valid, repeats, full, own_details)
             rows.append(Row(both, name, repeats, difference))
     return rows
+
+
+def _difference_from_full(
+    valid: Study, repeats: list[Job], full: dict[str, list[Job]], details: str
+) -> Difference | None:
+    """Return the difference from training of all layers; None for that itself, or without it."""
+    reference = _reference(full, details)
+    if reference is None or config_of(repeats[0]).finetune.name == "full":
+        return None
+    return valid.difference(repeats, reference)
 
 
 def _reference(full: dict[str, list[Job]], details: str) -> list[Job] | None:

@@ -40,21 +40,28 @@ Figure = Mapping[str, float | None]  # "value", "low", "high"
 
 
 def build_jobs(jobs: Sequence[Job], split: str) -> Section:
-    """Return the table of all jobs and, folded, the code, versions, data and weights."""
+    """Return the table of all jobs and, folded, the code, versions, data and weights.
+
+    Args:
+        jobs: all of them.
+        split: of the figures.
+    """
     rows = [_row(job, split) for job in jobs]
     shared = [column for column in SETTINGS if _agree(rows, column)]
-    kept = [column for column in range(len(HEAD)) if column not in shared]
-    table = Table(
-        [HEAD[column] for column in kept],
-        [[row[column] for column in kept] for row in rows],
-        "jobs",
-    )
-    parts: list[Part] = [drop_empty_columns(table, 2)]
+    parts: list[Part] = [_without_columns(rows, shared)]
     if shared:
         settings = [f"{HEAD[column]} {_first(rows, column)}" for column in shared]
         parts.append(Text(f"All jobs that started: {', '.join(settings)}.", "soft"))
     parts.append(Fold("code, versions, data, weights", _facts(jobs)))
     return Section("What was run", parts)
+
+
+def _without_columns(rows: Sequence[Sequence[str]], dropped: Sequence[int]) -> Table:
+    """Return the table of the jobs without some columns, and without empty ones."""
+    kept = [column for column in range(len(HEAD)) if column not in dropped]
+    head = [HEAD[column] for column in kept]
+    table = Table(head, [[row[column] for column in kept] for row in rows], "jobs")
+    return drop_empty_columns(table, 2)
 
 
 def _row(job: Job, split: str) -> list[str]:

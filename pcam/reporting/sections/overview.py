@@ -9,11 +9,20 @@ from pcam.reporting.page import Part, Text
 from pcam.stats.intervals import unit
 from pcam.sweeps.jobs import Job
 
+SCALE_NOTE = "smaller networks, fewer patches and fewer epochs than the study's."
+REPEATS_NOTE = "as config, seed, patches and weights are equal"
+
 
 def build_title(title: str | None, jobs: Sequence[Job]) -> str:
-    """Return the page's title: as set, else the names of the experiments; with a smaller scale."""
-    experiments = dict.fromkeys(job.experiment for job in jobs if job.experiment)
-    name = title or ", ".join(experiments) or "Runs"
+    """Return the page's title, with the scale unless it is full.
+
+    Args:
+        title: as set; None for the names of the experiments.
+        jobs: all of them.
+    """
+    experiments = dict.fromkeys(job.experiment for job in jobs)
+    names = ", ".join(filter(None, experiments))
+    name = title or names or "Runs"
     scales = _small_scales(jobs)
     return f"{name} ({', '.join(scales)})" if scales else name
 
@@ -55,29 +64,30 @@ def _summary(jobs: Sequence[Job], study: Study) -> str:
 
 
 def _notices(jobs: Sequence[Job], study: Study, repeats: Sequence[str]) -> list[str]:
+    """Return what must not be missed; the arguments are those of ``build_lead``."""
     notices = []
-    scales = _small_scales(jobs)
+    scales = ", ".join(_small_scales(jobs))
     if scales:
-        notices.append(
-            f"scale={', '.join(scales)}: smaller networks, fewer patches and fewer epochs "
-            "than the study's."
-        )
+        notices.append(f"scale={scales}: {SCALE_NOTE}")
     if "synthetic" in _data_names(jobs):
         notices.append("Synthetic patches: these figures do not apply to real tissue.")
-    lacking = [job.label for job in jobs if _lacks_figures(job, study.split)]
+    lacking = ", ".join(job.label for job in jobs if _lacks_figures(job, study.split))
     if lacking:
-        notices.append(f"No figures of {study.split}: {', '.join(lacking)}")
+        notices.append(f"No figures of {study.split}: {lacking}")
     if study.excluded and len(study.scored) > 1:
-        reasons = [f"{', '.join(names)} ({reason})" for reason, names in study.excluded.items()]
-        notices.append(f"Not compared with the others: {'; '.join(reasons)}")
+        notices.append(f"Not compared with the others: {_describe_excluded(study)}")
     if repeats:
-        notices.append(
-            f"Counted once, as config, seed, patches and weights are equal: {'; '.join(repeats)}"
-        )
-    pruned = [job.label for job in jobs if job.state == "pruned" and not job.from_search]
+        notices.append(f"Counted once, {REPEATS_NOTE}: {'; '.join(repeats)}")
+    pruned = ", ".join(job.label for job in jobs if job.state == "pruned" and not job.from_search)
     if pruned:
-        notices.append(f"Pruned, so only in the first table: {', '.join(pruned)}")
+        notices.append(f"Pruned, so only in the first table: {pruned}")
     return notices
+
+
+def _describe_excluded(study: Study) -> str:
+    """Return the jobs that cannot be compared, with the reasons."""
+    reasons = [f"{', '.join(names)} ({reason})" for reason, names in study.excluded.items()]
+    return "; ".join(reasons)
 
 
 def _lacks_figures(job: Job, split: str) -> bool:

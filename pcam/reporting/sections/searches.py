@@ -5,21 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from pcam.reporting.cells import figure_cell
-from pcam.reporting.comparison import auroc_of
+from pcam.reporting.comparison import auroc_of, summary_of
 from pcam.reporting.page import Fold, Part, Picture, Section, Table, Text
-from pcam.reporting.plots import Trials, plot_trials
+from pcam.reporting.trial_plots import Floats, Trials, plot_trials
 from pcam.sweeps.grouping import varied_values
 from pcam.sweeps.jobs import Job
 
 
 def build_searches(jobs: Sequence[Job]) -> list[Section]:
     """Return a section for each search with at least two trials that have a summary."""
-    folders = dict.fromkeys(job.folder.parent for job in jobs if job.from_search)
     sections: list[Section] = []
-    for folder in folders:
-        trials = [job for job in jobs if job.folder.parent == folder and job.summary is not None]
-        if len(trials) > 1:
-            sections.append(_build_search(folder.name, trials, len(sections)))
+    for folder in dict.fromkeys(job.folder.parent for job in jobs if job.from_search):
+        trials = [job for job in jobs if job.folder.parent == folder]
+        scored = [job for job in trials if job.summary is not None]
+        if len(scored) > 1:
+            sections.append(_build_search(folder.name, scored, len(sections)))
     return sections
 
 
@@ -37,22 +37,37 @@ def _build_search(name: str, jobs: Sequence[Job], number: int) -> Section:
 
 
 def _trials(jobs: Sequence[Job]) -> Trials:
+    """Return what the figure shows of a search's trials.
+
+    Args:
+        jobs: trials with a summary, at least one.
+    """
     score = np.array([auroc_of(job, "valid") for job in jobs])
-    varied = [varied_values(job) for job in jobs]
+    values = [varied_values(job) for job in jobs]
+    by_key = {}
+    for key in values[0]:
+        by_key[key] = [trial.get(key) for trial in values]
     return Trials(
         numbers=[int(job.folder.name) for job in jobs],
-        values={key: [values.get(key) for values in varied] for key in varied[0]},
+        values=by_key,
         score=score,
         finished=[job.state == "finished" for job in jobs],
-        best=None if np.isnan(score).all() else int(np.nanargmax(score)),
+        best=_best_position(score),
     )
 
 
+def _best_position(score: Floats) -> int | None:
+    """Return the position of the largest score, None if all are NaN."""
+    if np.isnan(score).all():
+        return None
+    return int(np.nanargmax(score))
+
+
 def _describe_best(job: Job) -> str:
-    assert job.summary is not None
-    valid = figure_cell(job.summary["valid"]["auroc"])
+    summary = summary_of(job)
+    valid = figure_cell(summary["valid"]["auroc"])
     text = f"Best by valid AUROC, {valid}: {job.label}."
-    if "test" in job.summary:
-        test = figure_cell(job.summary["test"]["auroc"])
+    if "test" in summary:
+        test = figure_cell(summary["test"]["auroc"])
         text += f" Its test AUROC, which did not decide: {test}."
     return text

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pcam.reporting import paper
 from pcam.reporting.cells import describe_network, figure_cell
+from pcam.reporting.comparison import config_of, summary_of
 from pcam.reporting.page import Section, Table, Text
 from pcam.sweeps.jobs import Job
 
@@ -26,15 +27,20 @@ def build_table1(jobs: Sequence[Job]) -> Section:
     Args:
         jobs: finished.
     """
-    rows = []
-    for job in jobs:
-        if job.config is None or job.summary is None:
-            continue
-        if job.network == "vgg16" and job.config.finetune.name == "full":
-            figures = [figure_cell(job.summary["valid"][name]) for name in COLUMNS]
-            rows.append([f"{describe_network(job)}: {job.label}", *figures])
-    if not rows:
+    mine = [job for job in jobs if job.network == "vgg16" and _is_fully_trained(job)]
+    if not mine:
         return Section("Table 1")
+    rows = [_cells(job) for job in mine]
     rows.append(["the study", *[f"{paper.TABLE1[name]}" for name in COLUMNS]])
     table = Table(["", *COLUMNS.values()], rows, "table1")
     return Section("Table 1: VGG-16", [table, Text(NOTE, "soft")])
+
+
+def _is_fully_trained(job: Job) -> bool:
+    return config_of(job).finetune.name == "full"
+
+
+def _cells(job: Job) -> list[str]:
+    valid = summary_of(job)["valid"]
+    figures = [figure_cell(valid[name]) for name in COLUMNS]
+    return [f"{describe_network(job)}: {job.label}", *figures]

@@ -10,6 +10,7 @@ from pcam.reporting.cells import (
     difference_cells,
     difference_note,
     figures_cell,
+    join_details,
     split_figures,
 )
 from pcam.reporting.comparison import Difference, Study, correct_p_values
@@ -76,18 +77,31 @@ def build_table2(study: Study, jobs: Sequence[Job]) -> Section:
 
 
 def _rows(study: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
-    """Return the rows of jobs that differ in nothing but the augmentation and the seed."""
+    """Return the rows of jobs that differ in nothing but the augmentation and the seed.
+
+    Args:
+        study: of the jobs.
+        details: what distinguishes them from others with the same network.
+        jobs: with any augmentation.
+    """
     plain = [job for job in jobs if not job.augmented]
     if not plain:
         return []
     rows = []
-    names = dict.fromkeys(job.augmentation for job in jobs if job.augmented)
-    for name in names:
-        augmented = [job for job in jobs if job.augmentation == name]
+    for augmented in _by_augmentation(jobs):
         for own_details, repeats in group_by_config(augmented, SEEDS):
-            both = ", ".join(text for text in (details, own_details) if text)
-            rows.append(Row(both, repeats, plain, study.difference(repeats, plain)))
+            difference = study.difference(repeats, plain)
+            rows.append(Row(join_details(details, own_details), repeats, plain, difference))
     return rows
+
+
+def _by_augmentation(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Return the augmented jobs, in lists of one augmentation each."""
+    found: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.augmented:
+            found.setdefault(job.augmentation, []).append(job)
+    return list(found.values())
 
 
 def _cells(

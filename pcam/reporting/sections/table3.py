@@ -17,8 +17,10 @@ from pcam.reporting.comparison import (
     Estimate,
     Study,
     auroc_of,
+    config_of,
     correct_p_values,
     known_labels,
+    summary_of,
 )
 from pcam.reporting.page import Section, Table, Text, drop_empty_columns
 from pcam.stats import votes
@@ -90,7 +92,11 @@ def build_table3(study: Study, jobs: Sequence[Job]) -> Section:
 
 
 def _choose_runs(jobs: Sequence[Job]) -> list[Job]:
-    """Return one run of each network, scale and data, in the order of the jobs."""
+    """Return one run of each network, scale and data.
+
+    Args:
+        jobs: finished; their order is kept.
+    """
     chosen: dict[tuple[str, str, str], Job] = {}
     for job in sorted(jobs, key=_preference):
         chosen.setdefault((job.network, job.scale, job.data), job)
@@ -99,9 +105,9 @@ def _choose_runs(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _preference(job: Job) -> tuple[bool, bool, int]:
-    """Return a key that sorts first what the study has: augmented, and more than the head trained."""
-    assert job.config is not None
-    return not job.augmented, job.config.finetune.name == "frozen", job.config.seed
+    """Return a key that sorts augmented runs first, then those not frozen, then by seed."""
+    config = config_of(job)
+    return not job.augmented, config.finetune.name == "frozen", config.seed
 
 
 def _best_by_valid(jobs: Sequence[Job]) -> Job:
@@ -148,7 +154,6 @@ def _hard_auroc(score: Floats, label: Labels) -> float:
 
 
 def _network_cells(study: Study, job: Job, chosen: Sequence[Job]) -> list[str]:
-    assert job.summary is not None
     data = job.data if len({other.data for other in chosen}) > 1 else ""
     predictions = study.predictions(job)
     hard = None
@@ -156,7 +161,7 @@ def _network_cells(study: Study, job: Job, chosen: Sequence[Job]) -> list[str]:
         hard = _hard_auroc(predictions.probability, predictions.label)
     return [
         describe_network(job, data),
-        figure_cell(job.summary[study.split]["auroc"]),
+        figure_cell(summary_of(job)[study.split]["auroc"]),
         f"{paper.TABLE3.get(job.network, '')}",
         _number(hard),
         "",

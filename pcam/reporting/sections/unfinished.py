@@ -6,6 +6,8 @@ from pcam.reporting.page import Code, Part, Section, Table, Text
 from pcam.sweeps.jobs import Job
 from pcam.sweeps.state import has_later_job
 
+SKIPPED_NOTE = "A failed trial is not run again: the search continued without it."
+
 
 def list_unfinished(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs that neither finished nor were pruned."""
@@ -17,23 +19,30 @@ def build_unfinished(jobs: Sequence[Job]) -> Section:
     unfinished = list_unfinished(jobs)
     pruned = [job for job in jobs if job.state == "pruned" and not job.from_search]
     title = "Failed, pruned and missing jobs" if pruned else "Failed and missing jobs"
-    rows = [[job.label, job.state, job.reason] for job in (*unfinished, *pruned)]
-    if not rows:
+    shown = [*unfinished, *pruned]
+    if not shown:
         return Section(title)
+    rows = [[job.label, job.state, job.reason] for job in shown]
     parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")]
     if any(_is_skipped(job) for job in unfinished):
-        note = "A failed trial is not run again: the search continued without it."
-        parts.append(Text(note, "soft"))
+        parts.append(Text(SKIPPED_NOTE, "soft"))
     commands = _commands(unfinished)
     if commands:
-        parts += [Text("To run what is missing:"), Code(commands)]
+        parts.append(Text("To run what is missing:"))
+        parts.append(Code(commands))
     return Section(title, parts)
 
 
 def _commands(unfinished: Sequence[Job]) -> list[str]:
-    """Return the commands that finish the jobs, without those of sweeps that are still running."""
+    """Return the commands that finish the jobs.
+
+    A sweep with a running job needs none: it may reach the others by itself.
+    """
     running = {job.resume_command for job in unfinished if job.state == "running"}
-    commands = dict.fromkeys(job.resume_command for job in unfinished if _can_finish(job))
+    commands: dict[str, None] = {}
+    for job in unfinished:
+        if _can_finish(job):
+            commands[job.resume_command] = None
     return [command for command in commands if command not in running]
 
 

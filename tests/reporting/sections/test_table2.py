@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from tests.reporting.fakes import change_config, copy_sweep, make_report, read_rows, read_summary
+from tests.run import composed_values
 
 
 def auroc_of(sweep: Path, number: int) -> float:
@@ -39,7 +40,8 @@ def test_means_and_differences_by_hand(sweep: Path, tmp_path: Path) -> None:
 
 def test_two_augmentations_are_not_pooled(sweep: Path, tmp_path: Path) -> None:
     other = copy_sweep(sweep, tmp_path / "s")
-    change_config(other / "1", {"aug": {"name": "dihedral_color"}, "seed": 0})
+    augmentation = composed_values("aug=dihedral_color")["aug"]
+    change_config(other / "1", {"aug": augmentation, "seed": 0})
     make_report(tmp_path / "out", other)
     rows = read_rows(tmp_path / "out" / "table2.csv")
     assert [row["network"] for row in rows][:2] == [

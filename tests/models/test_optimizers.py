@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from pcam.config.sections import OptimizerConfig
+from pcam.errors import ConfigError
+from pcam.models.optimizers import build_optimizer
+from tests.models.test_network import build_network
+from tests.run import composed
+
+
+def config(name: str, **kwargs: object) -> OptimizerConfig:
+    return OptimizerConfig(name=name, lr=1.0, head_lr=2.0, weight_decay=0.0, kwargs=kwargs)
+
+
+def build(section: OptimizerConfig) -> torch.optim.Optimizer:
+    network = build_network()
+    return build_optimizer(network.backbone.parameters(), network.head.parameters(), section)
+
+
+def test_trap_equal_batchnorms_are_all_in_the_optimizer() -> None:
+    network = build_network()
+    optimizer = build_optimizer(
+        network.backbone.parameters(), network.head.parameters(), config("adam")
+    )
+    trained = [id(one) for group in optimizer.param_groups for one in group["params"]]
+    assert sorted(trained) == sorted(id(one) for one in network.parameters())
+    assert [group["lr"] for group in optimizer.param_groups] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("choice", ["adam", "adamw", "sgd", "timm"])
+def test_each_optimizer_of_conf_takes_a_step(choice: str) -> None:
+    section = composed(f"optimizer={choice}").optimizer
+    optimizer = build(section)
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.ones_like(parameter)
+    before = optimizer.param_groups[1]["params"][0].clone()
+    optimizer.step()
+    assert not torch.equal(before, optimizer.param_groups[1]["params"][0])
+
+
+def test_an_argument_that_the_optimizer_does_not_take() -> None:
+    with pytest.raises(ConfigError, match="optimizer.name=adam: .*nonsense"):
+        build(config("adam", nonsense=1))
+
+
+def test_an_unknown_optimizer_suggests_similar_ones() -> None:
+    with pytest.raises(ConfigError, match="optimizer.name=adamm is not available; did you mean"):
+        build(config("adamm"))
