@@ -189,11 +189,16 @@ def subset(source: PatchSource, indices: Indices) -> PatchSource:
 
 
 def concatenate(sources: Sequence[PatchSource]) -> PatchSource:
-    """Return several sources as one; it knows what all of them know."""
+    """Return several sources as one; it knows what all of them know.
+
+    Args:
+        sources: at least one.
+    """
     if len(sources) == 1:
         return sources[0]
-    if all(isinstance(source, MaskedPatchSource) for source in sources):
-        return MaskedConcatenated(sources)
+    masked = [source for source in sources if isinstance(source, MaskedPatchSource)]
+    if len(masked) == len(sources):
+        return MaskedConcatenated(masked)
     return Concatenated(sources)
 
 

@@ -96,10 +96,15 @@ class PatchKeys:
         if isinstance(source, Subset):
             return self.of(source.whole)[source.indices]
         if isinstance(source, Concatenated):
-            return np.concatenate([self.of(part) for part in source.parts])
-        if id(source) not in self._known:
-            self._known[id(source)] = digest_keys(_digests_of(source))
-        return self._known[id(source)]
+            parts = [self.of(part) for part in source.parts]
+            return np.concatenate(parts)
+        return self._of_whole(source)
+
+    def _of_whole(self, source: PatchSource) -> Keys:
+        number = id(source)
+        if number not in self._known:
+            self._known[number] = digest_keys(_digests_of(source))
+        return self._known[number]
 
 
 def _digests_of(source: PatchSource) -> NDArray[np.uint8]:

@@ -238,6 +238,12 @@ def _limit(
 
 
 def _describe_duplicates(how: str, duplicates: str) -> str:
+    """Return what is done with equal patches.
+
+    Args:
+        how: how the patches were split.
+        duplicates: the config's ``data.duplicates``.
+    """
     if duplicates == "drop":
         return "one of each set of equal patches is kept"
     if duplicates == "group" and how not in ("official", "file"):

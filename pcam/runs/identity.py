@@ -77,13 +77,18 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
 
 
 def _list_keys() -> dict[str, KeyClass]:
-    classes = {}
+    """Return the class of each dotted key."""
+    classes: dict[str, KeyClass] = {}
     for key_class, sections in _CLASSES.items():
         for section, names in sections.items():
-            for name in names.split():
-                key = f"{section}.{name}" if section else name
-                classes[key] = key_class
+            keys = _dotted_keys(section, names)
+            classes.update(dict.fromkeys(keys, key_class))
     return classes
+
+
+def _dotted_keys(section: str, names: str) -> list[str]:
+    prefix = f"{section}." if section else ""
+    return [prefix + name for name in names.split()]
 
 
 KEYS = _list_keys()
@@ -215,12 +220,16 @@ def _resolved_values(summary: Mapping[str, object]) -> dict[str, object]:
 
 def _patch_fingerprints(summary: Mapping[str, object]) -> dict[str, object]:
     """Return the fingerprints of the evaluated patches; train may be limited to a seed's draw."""
-    fingerprints: dict[str, object] = {}
     data = summary.get("data")
-    if isinstance(data, Mapping):
-        for split, facts in data.items():
-            if split != "train" and isinstance(facts, Mapping):
-                fingerprints[f"{split} patches"] = str(facts.get("sha256"))[:8]
+    if not isinstance(data, Mapping):
+        return {}
+    fingerprints: dict[str, object] = {}
+    evaluated = [split for split in data if split != "train"]
+    for split in evaluated:
+        facts = data[split]
+        if isinstance(facts, Mapping):
+            sha256 = str(facts.get("sha256"))
+            fingerprints[f"{split} patches"] = sha256[:8]
     return fingerprints
 
 

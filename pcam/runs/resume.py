@@ -177,7 +177,8 @@ def _changed_keys(key: str) -> Sequence[str]:
     """Return the keys that a key or group of the command line changes in a saved config."""
     if key == "trainer":
         return TRAINER_PLACE
-    return (listed_key(key) or key,)
+    listed = listed_key(key)
+    return (listed or key,)
 
 
 def _value(config: BaseModel, key: str) -> object:
@@ -246,6 +247,9 @@ def next_commands(folder: Path, config: TrainConfig, overrides: Sequence[str] | 
 def _kept_words(overrides: Sequence[str]) -> Iterator[str]:
     """Yield the words, quoted for the shell, that a sweep over augmentation and seeds keeps."""
     for word in overrides:
-        key = override_key(word)
-        if key not in REPLACED_GROUPS and not key.startswith("aug."):
+        if not _is_replaced(override_key(word)):
             yield shlex.quote(word)
+
+
+def _is_replaced(key: str) -> bool:
+    return key in REPLACED_GROUPS or key.startswith("aug.")
