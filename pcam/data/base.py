@@ -189,11 +189,7 @@ def subset(source: PatchSource, indices: Indices) -> PatchSource:
 
 
 def concatenate(sources: Sequence[PatchSource]) -> PatchSource:
-    """Return several sources as one; it knows what all of them know.
-
-    Args:
-        sources: at least one.
-    """
+    """Return several sources as one; it knows what all of them know."""
     if len(sources) == 1:
         return sources[0]
     masked = [source for source in sources if isinstance(source, MaskedPatchSource)]

@@ -177,3 +177,18 @@ def _first_occurrences(
         elif kept_labels[key] != label:
             contradictions += 1
     return chosen, contradictions
+
+
+def leave_out_copies(
+    whole: PatchSource, test: PatchSource, keys: PatchKeys
+) -> tuple[PatchSource, dict[str, int]]:
+    """Leave out patches that are equal to a test patch: they may not move to train.
+
+    Returns:
+        The other patches, and how many were left out.
+    """
+    copied = np.isin(keys.of(whole), keys.of(test))
+    if not copied.any():
+        return whole, {}
+    left_out = {"train and valid, as copies of test": int(copied.sum())}
+    return subset(whole, np.flatnonzero(~copied)), left_out

@@ -81,14 +81,10 @@ def _list_keys() -> dict[str, KeyClass]:
     classes: dict[str, KeyClass] = {}
     for key_class, sections in _CLASSES.items():
         for section, names in sections.items():
-            keys = _dotted_keys(section, names)
+            prefix = f"{section}." if section else ""
+            keys = [prefix + name for name in names.split()]
             classes.update(dict.fromkeys(keys, key_class))
     return classes
-
-
-def _dotted_keys(section: str, names: str) -> list[str]:
-    prefix = f"{section}." if section else ""
-    return [prefix + name for name in names.split()]
 
 
 KEYS = _list_keys()
@@ -224,12 +220,9 @@ def _patch_fingerprints(summary: Mapping[str, object]) -> dict[str, object]:
     if not isinstance(data, Mapping):
         return {}
     fingerprints: dict[str, object] = {}
-    evaluated = [split for split in data if split != "train"]
-    for split in evaluated:
-        facts = data[split]
-        if isinstance(facts, Mapping):
-            sha256 = str(facts.get("sha256"))
-            fingerprints[f"{split} patches"] = sha256[:8]
+    for split, facts in data.items():
+        if split != "train" and isinstance(facts, Mapping):
+            fingerprints[f"{split} patches"] = str(facts.get("sha256"))[:8]
     return fingerprints
 
 

@@ -177,8 +177,7 @@ def _changed_keys(key: str) -> Sequence[str]:
     """Return the keys that a key or group of the command line changes in a saved config."""
     if key == "trainer":
         return TRAINER_PLACE
-    listed = listed_key(key)
-    return (listed or key,)
+    return (listed_key(key) or key,)
 
 
 def _value(config: BaseModel, key: str) -> object:
@@ -238,18 +237,14 @@ def next_commands(folder: Path, config: TrainConfig, overrides: Sequence[str] | 
     if overrides is not None:
         aug = "aug=paper" if config.aug.name == "none" else "aug=none"
         words = " ".join([*_kept_words(overrides), aug, "seed=0,1,2"])
-        commands.append(
-            f"python -m pcam.train -m {words}   # compare augmentations over several seeds"
-        )
+        sweep = f"python -m pcam.train -m {words}"
+        commands.append(f"{sweep}   # compare augmentations over several seeds")
     return commands
 
 
 def _kept_words(overrides: Sequence[str]) -> Iterator[str]:
     """Yield the words, quoted for the shell, that a sweep over augmentation and seeds keeps."""
     for word in overrides:
-        if not _is_replaced(override_key(word)):
+        key = override_key(word)
+        if key not in REPLACED_GROUPS and not key.startswith("aug."):
             yield shlex.quote(word)
-
-
-def _is_replaced(key: str) -> bool:
-    return key in REPLACED_GROUPS or key.startswith("aug.")

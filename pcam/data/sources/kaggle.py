@@ -100,11 +100,7 @@ class KaggleSource:
 
 
 def _slides_of(ids: Sequence[str], path: Path, required: bool) -> list[str] | None:
-    """Return the slide of each patch; None if a patch has none and it is not required.
-
-    Raises:
-        DataError: a patch has no slide and it is required.
-    """
+    """Return the slide of each patch; None where a patch has none and it is not required."""
     slides = read_slides(path)
     without = [name for name in ids if name not in slides]
     if not without:
