@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from pcam.errors import RunError, format_override
+from pcam.runs.earlier_keys import with_current_keys
 from pcam.runs.files import read_json, write_json
 from pcam.runs.overrides import identifying_overrides, override_key
 from pcam.runs.provenance import code_commit
@@ -64,9 +65,8 @@ def read_sweep(folder: Path) -> SweepRecord:
         raise RunError(f"{folder} is not a sweep folder: {path.name} is missing")
     if not isinstance(content.get("words"), list):
         raise RunError(f"{path} is damaged: it has no words")
-    content.setdefault("command", content.pop("door", "train"))  # its name in earlier versions
-    content.setdefault("started", content.pop("begun", ""))
-    return cast(SweepRecord, content)
+    defaults = {"command": "train", "started": ""}
+    return cast(SweepRecord, defaults | with_current_keys("sweep", content))
 
 
 def newest_sweep(root: Path, words: Sequence[str]) -> Path | None:
