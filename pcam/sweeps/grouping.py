@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -44,10 +45,16 @@ def label_jobs(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _keys_of_single_runs(jobs: Sequence[Job]) -> list[str]:
-    """Return the keys that label runs outside of sweeps; none if they are too many to read."""
+    """Return the keys that label runs outside of sweeps; none if they are too many to read.
+
+    Args:
+        jobs: of any sweeps, searches and single runs.
+    """
     single = [job for job in jobs if job.sweep is None]
     keys = varied_keys(_configs(single))
-    return keys if len(keys) <= MAX_LABEL_KEYS else []
+    if len(keys) > MAX_LABEL_KEYS:
+        return []
+    return keys
 
 
 def _configs(jobs: Sequence[Job]) -> list[TrainConfig]:
@@ -120,13 +127,21 @@ def _label(job: Job, varies: Sequence[str], several_sweeps: bool) -> str:
 
 
 def _with_unique_labels(jobs: Sequence[Job]) -> list[Job]:
-    """Add the folder to labels that several jobs have."""
-    labels = [job.label for job in jobs]
+    """Add the folder to labels that several jobs have.
+
+    Args:
+        jobs: with labels.
+
+    Returns:
+        The same jobs, in the same order.
+    """
+    counts = Counter(job.label for job in jobs)
     unique = []
     for job in jobs:
-        if labels.count(job.label) > 1:
-            job = replace(job, label=f"{job.label} ({_short_path(job.folder)})")
-        unique.append(job)
+        label = job.label
+        if counts[label] > 1:
+            label = f"{label} ({_short_path(job.folder)})"
+        unique.append(replace(job, label=label))
     return unique
 
 
@@ -164,7 +179,12 @@ def group_by_config(jobs: Sequence[Job], ignored: Collection[str]) -> list[tuple
 
 
 def _identity_without(job: Job, ignored: Collection[str]) -> dict[str, object]:
-    """Return a job's identity without some keys and sections."""
+    """Return a job's identity without some keys and sections.
+
+    Args:
+        job: one without a config has an empty identity.
+        ignored: keys, or whole sections.
+    """
     if job.config is None:
         return {}
     identity = run_identity(job.config, job.summary, job.folder)
@@ -311,11 +331,21 @@ def varied_keys(configs: Sequence[TrainConfig]) -> list[str]:
 
 
 def _without_details(keys: Sequence[str]) -> list[str]:
-    """Return keys without those of a section whose choice ("aug.name") is among them."""
-    choices = [key for key in keys if key.endswith(".name")]
-    sections = {choice.removesuffix(".name") for choice in choices}
-    details = [key for key in keys if _section(key) in sections and key not in choices]
-    return [key for key in keys if key not in details]
+    """Return keys without the details of sections whose choice is among them.
+
+    Args:
+        keys: with dots; "aug.name" is the choice of a section, "aug.brightness" a detail.
+    """
+    chosen_sections = set()
+    for key in keys:
+        if key.endswith(".name"):
+            chosen_sections.add(key.removesuffix(".name"))
+    kept = []
+    for key in keys:
+        is_detail = _section(key) in chosen_sections and not key.endswith(".name")
+        if not is_detail:
+            kept.append(key)
+    return kept
 
 
 def format_value(value: object) -> str:
