@@ -118,7 +118,12 @@ def start_loggers(config: TrainConfig, folder: Path) -> list[Dashboard]:
 
 
 def _settings(section: type[Section], config: LoggerConfig) -> Section:
-    """Return a logger's section: those of the config's keys that it has."""
+    """Return the section of a logger.
+
+    Args:
+        section: its model.
+        config: the config's ``logger``, of which it takes the keys that it knows.
+    """
     values = config.settings()
     known = {key: values[key] for key in section.model_fields if key in values}
     return read_section(section, "logger", known)
