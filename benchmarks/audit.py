@@ -1,7 +1,10 @@
-"""How long does the audit of many patches take? ``python -m pcam.prepare ... audit=true`` as it is typed, imports included.
+"""How long the audit of many patches takes: ``python -m pcam.prepare ... audit=true``.
 
-python -m benchmarks.audit                    100,000 patches of 96 px; needs 3 GB of disk in the temporary folder (TMPDIR)
+python -m benchmarks.audit                    100,000 patches of 96 px
 python -m benchmarks.audit --patches 327680   as many as PatchCamelyon has
+
+The command is measured as a user runs it, imports included. 100,000 patches need 3 GB of disk in
+the temporary folder (TMPDIR).
 """
 
 import argparse
@@ -16,28 +19,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from benchmarks.data_path import STEM
+from benchmarks.files import labels_path, patches_path
+from pcam.data.base import Pixels
 from pcam.data.sources.synthetic.source import SyntheticSource
 
-DRAWN, BLOCK = 1000, 5000
-
-
-def make(root: Path, size: int) -> None:
-    """Write a file of different patches: quarters of a thousand made ones, put together at random."""
-    source = SyntheticSource("train", DRAWN)
-    pixels, rng = source.read(np.arange(DRAWN)), np.random.default_rng(0)
-    quarters = (
-        pixels.reshape(DRAWN, 2, 48, 2, 48, 3).transpose(0, 1, 3, 2, 4, 5).reshape(-1, 48, 48, 3)
-    )
-    for split, count in (("train", size), ("valid", 64), ("test", 64)):
-        with h5py.File(root / f"{STEM}{split}_x.h5", "w") as file:
-            x = file.create_dataset("x", (count, 96, 96, 3), np.uint8)
-            for start in range(0, count, BLOCK):
-                few = min(BLOCK, count - start)
-                chosen = quarters[rng.integers(len(quarters), size=(few, 2, 2))]
-                x[start : start + few] = chosen.transpose(0, 1, 3, 2, 4, 5).reshape(few, 96, 96, 3)
-        with h5py.File(root / f"{STEM}{split}_y.h5", "w") as file:
-            file["y"] = rng.integers(0, 2, (count, 1, 1, 1), np.uint8)
+RENDERED = 1000  # synthetic patches whose quarters make up all others
+BLOCK = 5000  # patches that are written at once
 
 
 def main() -> None:
@@ -46,19 +33,55 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--patches", type=int, default=100_000)
-    asked = parser.parse_args()
+    patches = parser.parse_args().patches
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        make(root, asked.patches)
-        words = ["data=pcam", f"data.root={root}", "audit=true", f"hydra.run.dir={root / 'audit'}"]
-        start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "pcam.prepare", *words], check=True, stdout=subprocess.DEVNULL
-        )
-        spent = time.perf_counter() - start
-        held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    told = f"{held:.0f} MB resident at most, the mapped file included"
-    print(f"{asked.patches:,} patches: {spent:.1f} s on {os.cpu_count()} cores, {told}")
+        write_files(Path(folder), patches)
+        seconds, memory = run_audit(Path(folder))
+    limit = f"{memory:.0f} MB resident at most, the mapped file included"
+    print(f"{patches:,} patches: {seconds:.1f} s on {os.cpu_count()} cores, {limit}")
+
+
+def run_audit(root: Path) -> tuple[float, float]:
+    """Run the audit of a folder; return its seconds and its largest resident memory, MB."""
+    overrides = ["data=pcam", f"data.root={root}", "audit=true", f"hydra.run.dir={root / 'audit'}"]
+    command = [sys.executable, "-m", "pcam.prepare", *overrides]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - start
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return seconds, memory
+
+
+def write_files(root: Path, size: int) -> None:
+    """Write different patches, put together at random of quarters of synthetic ones.
+
+    Args:
+        root: the folder.
+        size: number of training patches.
+    """
+    source = SyntheticSource("train", RENDERED)
+    quarters = cut_quarters(source.read(np.arange(RENDERED)))
+    rng = np.random.default_rng(0)
+    for split, count in (("train", size), ("valid", 64), ("test", 64)):
+        with h5py.File(patches_path(root, split), "w") as file:
+            x = file.create_dataset("x", (count, 96, 96, 3), np.uint8)
+            for start in range(0, count, BLOCK):
+                number = min(BLOCK, count - start)
+                chosen = rng.integers(len(quarters), size=(number, 2, 2))
+                x[start : start + number] = join_quarters(quarters[chosen])
+        with h5py.File(labels_path(root, split), "w") as file:
+            file["y"] = rng.integers(0, 2, (count, 1, 1, 1), np.uint8)
+
+
+def cut_quarters(patches: Pixels) -> Pixels:
+    """Return the quarters of patches (n, 96, 96, 3), (4 n, 48, 48, 3)."""
+    rows_and_columns = patches.reshape(-1, 2, 48, 2, 48, 3)
+    return rows_and_columns.transpose(0, 1, 3, 2, 4, 5).reshape(-1, 48, 48, 3)
+
+
+def join_quarters(quarters: Pixels) -> Pixels:
+    """Return patches (n, 96, 96, 3) of their quarters (n, 2, 2, 48, 48, 3)."""
+    return quarters.transpose(0, 1, 3, 2, 4, 5).reshape(-1, 96, 96, 3)
 
 
 if __name__ == "__main__":

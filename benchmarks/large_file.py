@@ -1,9 +1,10 @@
-"""Does reading cost more where there is more to read? PatchCamelyon's training split in size, 262,144 patches, 7.25 GB.
+"""Whether reading costs more where there is more to read.
 
-python -m benchmarks.large_file                   needs 8 GB of disk in the temporary folder (TMPDIR)
+python -m benchmarks.large_file     needs 8 GB of disk in the temporary folder (TMPDIR)
 
-Start-up, an epoch of shuffled batches of 64 per patch (DataLoader included) and the memory that the process holds for
-itself (RssAnon; the page cache is the system's), for a small and for the large file, in turns.
+The large file has the size of PatchCamelyon's training split: 262,144 patches, 7.25 GB. For a small
+and a large file, in turns, this measures the start, an epoch of shuffled batches of 64 per patch
+(DataLoader included), and the process's own memory (RssAnon; the page cache is the system's).
 """
 
 import argparse
@@ -12,49 +13,31 @@ import statistics
 import tempfile
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 
-from benchmarks.data_path import BATCH, STEM, composed, make
+from benchmarks.files import BATCH, read_config, write_synthetic_files
 from pcam.data.datamodule import PatchDataModule
+from pcam.data.storage.checksums import STEM
+
+SMALL = 10_000  # patches
 
 
-def grow(small: Path, root: Path, size: int) -> None:
-    """Write the small data set's patches again and again, to ``size`` of them."""
-    root.mkdir()
-    for path in small.glob(f"{STEM}*"):
-        if "train" not in path.name:
-            shutil.copy(path, root)
-            continue
-        with h5py.File(path) as old, h5py.File(root / path.name, "w") as new:
-            key = path.stem[-1]
-            block = old[key][()]
-            whole = new.create_dataset(key, (size, *block.shape[1:]), block.dtype)
-            for start in range(0, size, len(block)):
-                whole[start : start + len(block)] = block[: size - start]
+@dataclass(frozen=True)
+class Epoch:
+    """What opening a data set and reading an epoch costs.
 
+    Attributes:
+        opening: seconds to open the data set.
+        per_patch: microseconds to read a patch.
+        memory: the process's own memory meanwhile, MB.
+    """
 
-def anonymous() -> float:
-    """Return the memory that this process holds for itself, MB."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("RssAnon:")[2].split()[0]) / 1024
-
-
-def epoch(root: Path) -> tuple[float, float, float]:
-    """Open a data set and read an epoch; return seconds to open, microseconds per patch, MB that were held meanwhile."""
-    before = anonymous()
-    config = composed(root, "none", 0)
-    start = time.perf_counter()
-    data = PatchDataModule(config["data"], config["splits"], config["crop"], config["aug"], 0)
-    opened = time.perf_counter()
-    most, read = 0.0, 0
-    for step, batch in enumerate(data.loader("train", training=True)):
-        read += len(batch["image"])
-        if step % 500 == 0:
-            most = max(most, anonymous())
-    spent = time.perf_counter() - opened
-    return opened - start, spent / read * 1e6, most - before
+    opening: float
+    per_patch: float
+    memory: float
 
 
 def main() -> None:
@@ -64,26 +47,90 @@ def main() -> None:
     )
     parser.add_argument("--patches", type=int, default=262_144)
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
+    small, large = measure(arguments.patches, arguments.rounds)
+    print("| patches | opens in, s | µs per patch | memory, MB |\n|---:|---:|---:|---:|")
+    print(format_epochs(SMALL, small))
+    print(format_epochs(arguments.patches, large))
+    ratios = [b.per_patch / a.per_patch for a, b in zip(small, large, strict=True)]
+    ratio = statistics.median(ratios)
+    note = f"median of {arguments.rounds} rounds; batches of {BATCH}"
+    print(f"\nper patch, large over small: {ratio:.2f} ({note})")
+
+
+def measure(patches: int, rounds: int) -> tuple[list[Epoch], list[Epoch]]:
+    """Return the epochs of the small file and of the large file, one per round.
+
+    Args:
+        patches: number of patches of the large file.
+        rounds: at least 1.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        small, large = Path(folder) / "small", Path(folder) / "large"
-        small.mkdir()
-        make(small, 10_000)
-        grow(small, large, asked.patches)
-        epoch(small)  # imports and first pages
-        found = {root: [] for root in (small, large)}
-        for _ in range(asked.rounds):
-            for root, results in found.items():
-                results.append(epoch(root))
-    print("| patches | opens in, s | µs per patch | MB held |\n|---:|---:|---:|---:|")
-    for size, results in zip((10_000, asked.patches), found.values(), strict=True):
-        opening, cost, held = (statistics.median(column) for column in zip(*results, strict=True))
-        print(f"| {size:,} | {opening:.2f} | {cost:.2f} | {held:.0f} |")
-    ratio = statistics.median(b[1] / a[1] for a, b in zip(*found.values(), strict=True))
-    print(
-        f"\nper patch, large over small: {ratio:.2f} (median of {asked.rounds} rounds; batches of {BATCH})"
-    )
+        small_root = Path(folder) / "small"
+        large_root = Path(folder) / "large"
+        small_root.mkdir()
+        large_root.mkdir()
+        write_synthetic_files(small_root, SMALL)
+        enlarge(small_root, large_root, patches)
+        read_epoch(small_root)  # imports and first pages
+        small = []
+        large = []
+        for _ in range(rounds):
+            small.append(read_epoch(small_root))
+            large.append(read_epoch(large_root))
+    return small, large
+
+
+def enlarge(small: Path, large: Path, size: int) -> None:
+    """Write the small data set again, its training patches repeated up to ``size``."""
+    for path in small.glob(f"{STEM}*"):
+        if "train" in path.name:
+            repeat_array(path, large / path.name, size)
+        else:
+            shutil.copy(path, large)
+
+
+def repeat_array(path: Path, target: Path, size: int) -> None:
+    """Write the array of a file to another file, its rows repeated up to ``size``."""
+    key = path.stem[-1]
+    with h5py.File(path) as old, h5py.File(target, "w") as new:
+        block = old[key][()]
+        whole = new.create_dataset(key, (size, *block.shape[1:]), block.dtype)
+        for start in range(0, size, len(block)):
+            whole[start : start + len(block)] = block[: size - start]
+
+
+def read_epoch(root: Path) -> Epoch:
+    """Open a data set and read an epoch."""
+    before = own_memory()
+    config = read_config(root, "none", 0)
+    start = time.perf_counter()
+    data = PatchDataModule(config.data, config.splits, config.crop, config.aug, seed=0)
+    opened = time.perf_counter()
+    most = 0.0
+    patches = 0
+    for step, batch in enumerate(data.loader("train", training=True)):
+        patches += len(batch["image"])
+        if step % 500 == 0:
+            most = max(most, own_memory())
+    spent = time.perf_counter() - opened
+    return Epoch(opened - start, spent / patches * 1e6, most - before)
+
+
+def own_memory() -> float:
+    """Return the memory of this process without mapped files, MB."""
+    status = Path("/proc/self/status").read_text()
+    after = status.partition("RssAnon:")[2]
+    return int(after.split()[0]) / 1024
+
+
+def format_epochs(size: int, epochs: list[Epoch]) -> str:
+    """Return a row of the table: the medians over rounds."""
+    opening = statistics.median(epoch.opening for epoch in epochs)
+    per_patch = statistics.median(epoch.per_patch for epoch in epochs)
+    memory = statistics.median(epoch.memory for epoch in epochs)
+    return f"| {size:,} | {opening:.2f} | {per_patch:.2f} | {memory:.0f} |"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
-from pcam.cli.training import run_training
 
 if TYPE_CHECKING:
     from pcam.config.schema import TrainConfig
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
 @command("train", creates_runs=True)
 def main(invocation: "Invocation[TrainConfig]") -> float:
     """Train as the config says; return the best checkpoint's valid AUROC, for sweepers."""
+    from pcam.cli.training import run_training
+
     return run_training(invocation)
 
 

@@ -25,7 +25,7 @@ STEM = "camelyonpatch_level_2_split_"
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Each worker has a processor, and so one thread; said before one begins, as NumPy asks when it is imported."""
+    """Give each worker one thread, before NumPy is imported, which asks for the number."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -41,13 +41,22 @@ def train(folder: Path, *overrides: str, resume: bool = False) -> dict[str, Any]
 def summary_with(valid: float, test: float | None = None, **rest: Any) -> dict[str, Any]:
     """Return a summary.json as a training leaves it, with these AUROCs."""
     bounds = ("value", "low", "high")
-    splits = {"valid": valid} if test is None else {"valid": valid, "test": test}
+    aurocs = {"valid": valid} if test is None else {"valid": valid, "test": test}
+    summary: dict[str, Any] = {
+        split: {metric: dict.fromkeys(bounds, auroc) for metric in SUMMARY_METRICS}
+        for split, auroc in aurocs.items()
+    }
     data = {"patches": 2, "positive": 1, "sha256": "0" * 64}
-    return {
-        **{split: dict.fromkeys(SUMMARY_METRICS, dict.fromkeys(bounds, value)) for split, value in splits.items()},
-        "weights": {"origin": "random"}, "epochs": 1, "versions": {}, "device": "cpu", "precision": "32-true", "commit": None,
-        "data": dict.fromkeys(splits, data), **rest,
-    }  # fmt: skip
+    summary |= {
+        "weights": {"origin": "random"},
+        "epochs": 1,
+        "versions": {},
+        "device": "cpu",
+        "precision": "32-true",
+        "commit": None,
+        "data": dict.fromkeys(aurocs, data),
+    }
+    return {**summary, **rest}
 
 
 class Killed(BaseException):

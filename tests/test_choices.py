@@ -17,7 +17,7 @@ def choices_of(*groups: str) -> list[str]:
     return [choice for choice in CHOICES if choice.partition("=")[0] in groups]
 
 
-def choose(choice: str, folder: Path, **roots: Path) -> TrainConfig:
+def choose(choice: str, folder: Path, roots: dict[str, Path]) -> TrainConfig:
     """Compose a choice with what it needs besides."""
     group, _, name = choice.partition("=")
     extra = []
@@ -39,7 +39,7 @@ def test_every_group_has_choices() -> None:
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_is_valid(choice: str, tmp_path: Path) -> None:
-    assert choose(choice, tmp_path).seed == 0
+    assert choose(choice, tmp_path, {}).seed == 0
 
 
 @pytest.mark.parametrize("choice", choices_of("data", "splits", "crop", "aug"))
@@ -49,7 +49,7 @@ def test_every_choice_of_data_gives_a_batch(
     from pcam.data.datamodule import PatchDataModule
 
     roots = {"pcam": pcam_root, "kaggle": kaggle_root, "folder": folder_root}
-    config = choose(choice, tmp_path, **roots)
+    config = choose(choice, tmp_path, roots)
     data = PatchDataModule(config.data, config.splits, config.crop, config.aug, config.seed)
     batch = next(iter(data.train_dataloader()))
     assert batch["image"].shape[1] == 3

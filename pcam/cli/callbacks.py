@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 from pcam.cli.errors import Abort
 from pcam.cli.multirun import ensure_no_choices_left, start_multirun
 from pcam.errors import RunError
-from pcam.sweeps.state import FailedBefore, plain_override, record_failure
+from pcam.sweeps.failures import FailedBefore, record_failure
+from pcam.sweeps.state import plain_override
 
 
 class CommandCallback(Callback):

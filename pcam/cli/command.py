@@ -26,12 +26,11 @@ from pcam.cli.multirun import prepare_multirun
 from pcam.errors import PcamError
 from pcam.runs.folder import ensure_not_run_dir
 from pcam.runs.overrides import override_key
+from pcam.sweeps.failures import failure_summary, reopen_job
 from pcam.sweeps.state import (
     discard_sweep,
-    failure_summary,
     plain_override,
     read_sweep,
-    reopen_job,
     resume_command,
 )
 

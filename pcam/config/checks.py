@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pcam.config.base import Section
 from pcam.config.registry import (
     Registry,
     augmentations,
@@ -19,7 +20,13 @@ from pcam.config.registry import (
     sources,
 )
 from pcam.config.sections import LoggerConfig
-from pcam.errors import PcamError, suggest
+from pcam.config.settings import (
+    NoSettings,
+    read_section,
+    settings_of_callback,
+    settings_of_logger,
+)
+from pcam.errors import ConfigError, PcamError, suggest
 
 Sections = Mapping[str, Any]
 Check = Callable[[Sections], Iterator[str]]
@@ -34,7 +41,7 @@ def crop_fits_patch(sections: Sections) -> Iterator[str]:
     patch_size = getattr(source, "patch_size", None)
     if crop.size is None or patch_size is None:
         return
-    if crop.size > patch_size and crop.is_used:
+    if crop.size > patch_size:
         yield f"crop.size={crop.size} must be at most {patch_size}, the side of a patch"
 
 
@@ -98,6 +105,37 @@ def callbacks_are_known(sections: Sections) -> Iterator[str]:
     for name in sections["callbacks"]:
         if name not in callbacks:
             yield f"callbacks.{name} is not available{suggest(name, callbacks.names())}"
+
+
+def logger_settings_are_valid(sections: Sections) -> Iterator[str]:
+    """Check the settings of each registered logger."""
+    if not _has(sections, "logger"):
+        return
+    for name in sections["logger"].names:
+        if name in loggers:
+            section = loggers.get(name).config or NoSettings
+            settings = settings_of_logger(section, sections["logger"])
+            yield from settings_faults(section, "logger", settings)
+
+
+def callback_settings_are_valid(sections: Sections) -> Iterator[str]:
+    """Check the settings of each registered callback."""
+    if not _has(sections, "callbacks"):
+        return
+    for name, values in sections["callbacks"].items():
+        if name in callbacks:
+            section = callbacks.get(name).config or NoSettings
+            yield from settings_faults(section, f"callbacks.{name}", settings_of_callback(values))
+
+
+def settings_faults(
+    section: type[Section], key: str, settings: Mapping[str, object]
+) -> Iterator[str]:
+    """Yield one message per fault of a logger's or a callback's settings."""
+    try:
+        read_section(section, key, settings)
+    except ConfigError as error:
+        yield from str(error).splitlines()
 
 
 def training_methods_are_known(sections: Sections) -> Iterator[str]:
@@ -164,6 +202,8 @@ TRAINING_CHECKS: tuple[Check, ...] = (
     unfreeze_epoch_is_trained,
     loggers_are_known,
     logger_keys_are_known,
+    logger_settings_are_valid,
     callbacks_are_known,
+    callback_settings_are_valid,
     training_methods_are_known,
 )

@@ -172,9 +172,7 @@ schedulers = Registry("scheduler", "scheduler.name", ("pcam.models.schedules",))
 methods = Registry(
     "attribution method", "methods", ("pcam.attribution.methods", "pcam.attribution.layer_methods")
 )
-callbacks = Registry(
-    "callback", "callbacks", ("pcam.training.callbacks", "pcam.attribution.callback")
-)
+callbacks = Registry("callback", "callbacks", ("pcam.attribution.callback",))
 loggers = Registry("logger", "logger.names", ("pcam.training.loggers",))
 metrics = Registry("metric", "metrics", ("pcam.models.metrics",))
 

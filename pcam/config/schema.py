@@ -81,7 +81,7 @@ class TrainConfig(CommandConfig):
     finetune: AnyFinetune
     trainer: TrainerConfig
     logger: LoggerConfig
-    callbacks: dict[str, Any] = Field(default_factory=dict)
+    callbacks: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
     model: Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
     scale: str
     seed: Seed

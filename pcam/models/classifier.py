@@ -21,6 +21,7 @@ from pcam.models.optimizers import build_optimizer
 from pcam.models.schedules import build_plateau_watcher, build_scheduler, reduce_on_plateau
 from pcam.models.scores import Scores, build_metrics, gather_scores
 from pcam.models.weights import WeightsOrigin
+from pcam.runs.earlier_keys import with_current_keys
 
 if TYPE_CHECKING:
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -30,7 +31,7 @@ Checkpoint = dict[str, Any]
 Settings = dict[str, Any]  # plain values, so that checkpoints hold no code
 SectionClass = TypeVar("SectionClass", LossConfig, OptimizerConfig, SchedulerConfig)
 
-ORIGIN_KEYS = ("initial_weights", "began")  # of a checkpoint; the second in older ones
+ORIGIN_KEY = "initial_weights"  # of a checkpoint
 
 
 class PatchClassifier(LightningModule):
@@ -162,7 +163,7 @@ class PatchClassifier(LightningModule):
     def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Store the origin of the weights, and the plateau watcher's state."""
         if self.weights_origin is not None:
-            checkpoint[ORIGIN_KEYS[0]] = asdict(self.weights_origin)
+            checkpoint[ORIGIN_KEY] = asdict(self.weights_origin)
         if self._plateau_watcher is not None:
             checkpoint["plateau"] = self._plateau_watcher.state_dict()
 
@@ -206,10 +207,8 @@ class PatchClassifier(LightningModule):
 
 def read_origin(checkpoint: Mapping[str, Any]) -> WeightsOrigin | None:
     """Return what a checkpoint's network was initialised with; None if it does not say."""
-    for key in ORIGIN_KEYS:
-        if checkpoint.get(key):
-            return WeightsOrigin(**checkpoint[key])
-    return None
+    origin = with_current_keys("checkpoint", checkpoint).get(ORIGIN_KEY)
+    return WeightsOrigin(**origin) if origin else None
 
 
 def _build_network(settings: Settings, outputs: int) -> Network:

@@ -84,7 +84,7 @@ def validate_summary(summary: Mapping[str, object]) -> str:
 
 
 def _describe(error: ValidationError) -> str:
-    """Return the missing keys; if none is missing, the keys with a wrong value."""
+    """Return the keys with a wrong value and the missing keys."""
     missing: list[str] = []
     wrong: list[str] = []
     for detail in error.errors(include_url=False):
@@ -93,6 +93,9 @@ def _describe(error: ValidationError) -> str:
             missing.append(key)
         else:
             wrong.append(key)
+    parts: list[str] = []
+    if wrong:
+        parts.append(f"has a wrong value of {', '.join(wrong)}")
     if missing:
-        return f"summary.json lacks {', '.join(missing)}"
-    return f"summary.json has a wrong value of {', '.join(wrong)}"
+        parts.append(f"lacks {', '.join(missing)}")
+    return f"summary.json {' and '.join(parts)}"

@@ -6,13 +6,13 @@ FOLDER/N/failure.json  why job N failed when it last ran; removed when it finish
 """
 
 import shlex
-import traceback
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict, cast
 
-from pcam.errors import PcamError, RunError, describe_error, format_override
+from pcam.errors import RunError, format_override
+from pcam.runs.earlier_keys import with_current_keys
 from pcam.runs.files import read_json, write_json
 from pcam.runs.overrides import identifying_overrides, override_key
 from pcam.runs.provenance import code_commit
@@ -43,28 +43,6 @@ class SweepRecord(TypedDict, total=False):
     commit: str | None
 
 
-class FailureRecord(TypedDict, total=False):
-    """The content of failure.json.
-
-    Attributes:
-        error: the message, in one line.
-        expected: whether it is a known kind of failure; others come with a traceback.
-        words: the job's overrides.
-        time: when it failed, in UTC.
-        traceback: of an unexpected failure.
-    """
-
-    error: str
-    expected: bool
-    words: list[str]
-    time: str
-    traceback: str
-
-
-class FailedBefore(RunError):
-    """A job of a search failed before, and later proposals rest on the search without it."""
-
-
 def plain_override(word: str) -> str:
     """Return an override as a person types it, without the ``++`` that the command line adds."""
     return word.removeprefix("++")
@@ -87,9 +65,8 @@ def read_sweep(folder: Path) -> SweepRecord:
         raise RunError(f"{folder} is not a sweep folder: {path.name} is missing")
     if not isinstance(content.get("words"), list):
         raise RunError(f"{path} is damaged: it has no words")
-    content.setdefault("command", content.pop("door", "train"))  # the key's name before 0.2
-    content.setdefault("started", content.pop("begun", ""))
-    return cast(SweepRecord, content)
+    defaults = {"command": "train", "started": ""}
+    return cast(SweepRecord, defaults | with_current_keys("sweep", content))
 
 
 def newest_sweep(root: Path, words: Sequence[str]) -> Path | None:
@@ -122,7 +99,7 @@ def start_sweep(folder: Path, record: SweepRecord) -> None:
             )
         return
     words = _stored_words(record["words"])
-    content = {**record, "words": words, "started": _now(), "commit": code_commit()}
+    content = {**record, "words": words, "started": utc_now(), "commit": code_commit()}
     try:
         write_json(folder / "sweep.json", content)
     except OSError as error:
@@ -151,66 +128,6 @@ def discard_sweep(folder: Path) -> None:
 def has_later_job(folder: Path) -> bool:
     """Return whether a later job of the sweep has started."""
     return folder.name.isdigit() and folder.with_name(str(int(folder.name) + 1)).is_dir()
-
-
-def reopen_job(folder: Path, search: bool) -> None:
-    """Prepare a job's folder for another start: remove the record of an earlier failure.
-
-    Raises:
-        FailedBefore: the job belongs to a search that continued without it.
-    """
-    path = folder / "failure.json"
-    if not path.is_file():
-        return
-    if search and has_later_job(folder):
-        message = read_failure(path).get("error")
-        raise FailedBefore(f"{message} (at its first start; the search continued without it)")
-    path.unlink()
-
-
-def record_failure(folder: Path, error: BaseException, words: Sequence[str]) -> str:
-    """Write a job's failure.json; return its message."""
-    expected = isinstance(error, PcamError)
-    message = _failure_message(error)
-    content: FailureRecord = {
-        "error": message,
-        "expected": expected,
-        "words": list(words),
-        "time": _now(),
-    }
-    if not expected:
-        content["traceback"] = "".join(traceback.format_exception(error))
-    write_json(folder / "failure.json", content)
-    return message
-
-
-def read_failure(path: Path) -> FailureRecord:
-    """Return the content of a failure.json; if it is damaged, that is the error."""
-    try:
-        content = read_json(path) or {}
-    except RunError as error:
-        content = {"error": str(error)}
-    return cast(FailureRecord, content)
-
-
-def failure_summary(folder: Path) -> tuple[str, int] | None:
-    """Return a line that names a sweep's failed jobs, and the exit status; None if none failed.
-
-    The status is 2 if all failures are expected ones, else 1.
-    """
-    paths = sorted(folder.rglob("failure.json"), key=lambda path: _natural(path, folder))
-    if not paths:
-        return None
-    record = read_sweep(folder)
-    names = ", ".join(str(path.parent.relative_to(folder)) for path in paths)
-    count = job_count(record)
-    line = f"{len(paths)} of {count} jobs failed: {names} (see failure.json of each in {folder}); "
-    if is_search(record) and all(has_later_job(path.parent) for path in paths):
-        line += "the search continued without them"
-    else:
-        line += f"run the missing jobs with: {resume_command(folder, record)}"
-    expected = all(read_failure(path).get("expected") for path in paths)
-    return line, 2 if expected else 1
 
 
 def is_search(record: SweepRecord) -> bool:
@@ -249,25 +166,14 @@ def _stored_words(words: Iterable[str]) -> list[str]:
     return own + [word for word in kept if _is_hydra(word)]
 
 
+def utc_now() -> str:
+    """Return the time, in UTC, for a record."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _is_placement(key: str) -> bool:
     return any(key == one or key.startswith(f"{one}.") for one in PLACEMENT_KEYS)
 
 
 def _is_hydra(word: str) -> bool:
     return override_key(word).startswith(("hydra.", "hydra/"))
-
-
-def _failure_message(error: BaseException) -> str:
-    if isinstance(error, PcamError):
-        return "; ".join(str(error).splitlines())
-    kind, text = type(error).__name__, describe_error(error)
-    return text if text.startswith(kind) else f"{kind}: {text}"
-
-
-def _natural(path: Path, root: Path) -> tuple[int, str]:
-    name = str(path.parent.relative_to(root))
-    return len(name), name
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from pcam.config import registry
 from pcam.config.schema import TrainConfig
 from pcam.config.sections import TrainerConfig
+from pcam.config.settings import NoSettings, read_section, settings_of_callback
 from pcam.errors import ConfigError
 from pcam.sweeps.state import find_sweep
-from pcam.training.settings import NoSettings, read_section
 
 if TYPE_CHECKING:
     from lightning import Callback
@@ -138,7 +138,7 @@ def _user_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
     for name, values in config.callbacks.items():
         entry = registry.callbacks.get(name)
         section = entry.config or NoSettings
-        settings = read_section(section, f"callbacks.{name}", values or {})
+        settings = read_section(section, f"callbacks.{name}", settings_of_callback(values))
         callback = entry.target(settings, config, folder)
         callbacks.append(callback)
     return callbacks

@@ -15,8 +15,7 @@ from pcam.config import registry
 from pcam.config.base import NonNegativeInt, Section
 from pcam.config.registry import register_logger
 from pcam.config.schema import TrainConfig
-from pcam.config.sections import LoggerConfig
-from pcam.training.settings import NoSettings, read_section
+from pcam.config.settings import NoSettings, read_section, settings_of_logger
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -108,25 +107,14 @@ def start_loggers(config: TrainConfig, folder: Path) -> list[Dashboard]:
     dashboards = []
     for name in config.logger.names:
         entry = registry.loggers.get(name)
-        settings = _settings(entry.config or NoSettings, config.logger)
+        section = entry.config or NoSettings
+        settings = read_section(section, "logger", settings_of_logger(section, config.logger))
         dashboard = entry.target(settings, config, folder)
         if not isinstance(dashboard, Dashboard):
             dashboard = Dashboard(dashboard)
         dashboard.logger.log_hyperparams(config.model_dump(mode="json"))
         dashboards.append(dashboard)
     return dashboards
-
-
-def _settings(section: type[Section], config: LoggerConfig) -> Section:
-    """Return the section of a logger.
-
-    Args:
-        section: its model.
-        config: the config's ``logger``, of which it takes the keys that it knows.
-    """
-    values = config.settings()
-    known = {key: values[key] for key in section.model_fields if key in values}
-    return read_section(section, "logger", known)
 
 
 def log_results(

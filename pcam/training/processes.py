@@ -214,5 +214,6 @@ def _configure_logging(level: int) -> None:
     warnings.setLevel(logging.WARNING)
     logger = logging.getLogger(ROOT_LOGGER)
     logger.setLevel(level)
+    logger.propagate = False
     logger.addHandler(messages)
     logger.addHandler(warnings)

@@ -15,14 +15,15 @@ RUN = "run=somewhere"
 FAULTY = [
     (
         "train",
-        ["optimizer.lr=-1", "crop=center", "crop.size=200", "trainer.max_epochs=0",
+        ["optimizer.lr=-1", "crop.size=200", "trainer.max_epochs=0",
          "model.name=resnt50"],
         ["optimizer.lr=-1 must be at least 0", "crop.size=200", "trainer.max_epochs=0",
          "model.name=resnt50", "resnet50"],
     ),
     ("train", ["lr=-1", "crop.sise=3"], ["lr", "optimizer.lr", "crop.sise", "crop.size"]),
     ("train", ["+optimzer.lr=3", "+nonsense=1"], ["optimzer.lr", "optimizer.lr", "nonsense"]),
-    ("train", ["+trainer.limit_val_batches=1", "seed=-1"], ["trainer.limit_val_batches", "seed=-1"]),
+    ("train", ["+trainer.limit_val_batches=1", "seed=-1"],
+     ["trainer.limit_val_batches", "seed=-1"]),
     (
         "train",
         ["data.batch_size=true", "data.num_workers=-1", "data.limit=0.5"],
@@ -36,7 +37,8 @@ FAULTY = [
     ),
     ("train", ["crop=center", "crop.size=null", "seed=x"], ["crop.size", "seed=x"]),
     ("train", ["aug=keras", "aug.batched=true", "aug.zoom=wide"], ["aug.zoom=wide"]),
-    ("train", ["aug=keras", "aug.batched=true", "trainer.ema=1.5"], ["aug.batched", "trainer.ema=1.5"]),
+    ("train", ["aug=keras", "aug.batched=true", "trainer.ema=1.5"],
+     ["aug.batched", "trainer.ema=1.5"]),
     ("train", ["aug.name=diheral", "loss.name=mse"], ["dihedral", "loss.name=mse", "bce"]),
     ("train", ["loss.label_smoothing=1", "optimizer.head_lr=nan"], ["label_smoothing", "head_lr"]),
     ("train", ["optimizer.weight_decay=inf", "optimizer.kwargs=3"], ["weight_decay", "kwargs"]),
@@ -54,7 +56,8 @@ FAULTY = [
         ["unfreeze_epoch=5 must be from 0 to 4", "seed=1.5"],
     ),
     ("train", ["trainer.precision=fp16", "trainer.accelerator=tpu"], ["16-mixed", "tpu", "cpu"]),
-    ("train", ["trainer.prune.after=9", "logger.names=[tensorbord]"], ["prune.after=9", "tensorboard"]),
+    ("train", ["trainer.prune.after=9", "logger.names=[tensorbord]"],
+     ["prune.after=9", "tensorboard"]),
     ("train", ["+logger.project=3", "logger.names=wandb"], ["logger.names=wandb must be a list"]),
     (
         "train",
@@ -65,7 +68,8 @@ FAULTY = [
     ("train", ["model.head.dropout=1", "model.head.pool=max"], ["dropout=1", "avg, flatten"]),
     ("train", ["model.mean=[0.5,0.5]", "model.input_size=0"], ["input_size=0"]),
     ("train", ["+callbacks.x.y=1", "data.train=null"], ["callbacks.x", "data.train=null"]),
-    ("evaluate", [RUN, "split=tset", "tta=d8", "resamples=10"], ["train, valid, test", "d4", "100"]),
+    ("evaluate", [RUN, "split=tset", "tta=d8", "resamples=10"],
+     ["train, valid, test", "d4", "100"]),
     (
         "attribute",
         [RUN, "methods=[salency]", "steps=0", "patches.pick=best", "+layers=3"],
@@ -74,7 +78,8 @@ FAULTY = [
     ("bias", ["patches=1", "reach=0", "map.step=0"], ["patches=1", "reach=0", "map.step=0"]),
     ("compare", ["runs=3", "against=0"], ["runs=3", "against=0"]),
     ("report", ["split=train", "resamples=x"], ["runs", "split=train", "resamples=x"]),
-    ("prepare", ["audit=maybe", "data.limit=-1", "+adress=x"], ["audit=maybe", "limit=-1", "address"]),
+    ("prepare", ["audit=maybe", "data.limit=-1", "+adress=x"],
+     ["audit=maybe", "limit=-1", "address"]),
 ]  # fmt: skip
 
 

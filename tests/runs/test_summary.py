@@ -7,7 +7,7 @@ from tests.run import summary_with
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"test": {"auroc": "high"}}, "lacks test.accuracy, test.nll"),
+        ({"test": {"auroc": "high"}}, "has a wrong value of test.auroc and lacks test.accuracy"),
         ({"test": "high"}, "has a wrong value of test"),
         ({"valid": {}}, "lacks valid.auroc, valid.accuracy"),
         ({"weights": {}}, "lacks weights.origin"),

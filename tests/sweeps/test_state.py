@@ -15,14 +15,11 @@ from pcam.models.classifier import PatchClassifier
 from pcam.runs.files import write_file, write_json
 from pcam.runs.folder import read_config, write_config
 from pcam.runs.resume import find_run_to_resume
+from pcam.sweeps.failures import FailedBefore, failure_summary, record_failure, reopen_job
 from pcam.sweeps.state import (
-    FailedBefore,
-    failure_summary,
     is_same_sweep,
     newest_sweep,
     read_sweep,
-    record_failure,
-    reopen_job,
     resume_command,
 )
 from tests.conftest import SMALL, TINY, Terminal, command

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pcam.config.base import Section
 from pcam.config.faults import describe_faults, unknown_keys
+from pcam.config.sections import LoggerConfig
 from pcam.errors import ConfigError
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -27,12 +28,28 @@ def read_section(section: type[AnySection], key: str, settings: Mapping[str, obj
     Raises:
         ConfigError: with one line per fault.
     """
-    values = {key: dict(settings)}
+    values = {key: dict(settings)}  # so that the faults' keys are complete
     adapter: TypeAdapter[dict[str, AnySection]]
     adapter = TypeAdapter(dict[str, section])  # type: ignore[valid-type]
     try:
         return adapter.validate_python(values)[key]
     except ValidationError as error:
         unknown = [f"unknown key {name}" for name in unknown_keys(error, values)]
-        faults = [*unknown, *describe_faults(error, values)]
-        raise ConfigError("\n".join(faults)) from error
+        faults = describe_faults(error, values)
+        raise ConfigError("\n".join([*unknown, *faults])) from error
+
+
+def settings_of_logger(section: type[Section], config: LoggerConfig) -> dict[str, object]:
+    """Return the keys of ``logger`` that belong to one logger.
+
+    Args:
+        section: the class of its settings.
+        config: the section ``logger``, with the keys of all its loggers.
+    """
+    values = config.settings()
+    return {key: values[key] for key in section.model_fields if key in values}
+
+
+def settings_of_callback(values: Mapping[str, object] | None) -> dict[str, object]:
+    """Return the settings below ``callbacks.NAME``, which may be null."""
+    return dict(values or {})
