@@ -258,21 +258,25 @@ def _validate_same_labels(member: Predictions, label: NDArray[np.uint8]) -> None
 
 
 def label_members(members: Sequence[Predictions]) -> list[str]:
-    """Return unique names: equal names get their folder's, or else every name gets a number."""
+    """Return unique names: equal names get their folder's, or else every name gets a number.
+
+    Args:
+        members: with any names.
+
+    Returns:
+        A name for each, in their order.
+    """
     names = [member.name for member in members]
-    with_folders = [_with_folder(member) for member in members]
-    for i, name in enumerate(names):
-        if names.count(name) == 1:
-            with_folders[i] = name
+    with_folders = []
+    for member in members:
+        label = member.name
+        if names.count(label) > 1:
+            folder = member.path.parent.parent
+            label = f"{label} ({folder.name})"
+        with_folders.append(label)
     if len(set(with_folders)) == len(members):
         return with_folders
     return [f"{name} #{number}" for number, name in enumerate(names, 1)]
-
-
-def _with_folder(member: Predictions) -> str:
-    """Return the name of predictions with that of their run folder."""
-    folder = member.path.parent.parent
-    return f"{member.name} ({folder.name})"
 
 
 def warn_about_equal_members(found: AlignedPredictions) -> None:
