@@ -7,6 +7,7 @@ the method does not apply, or None if it does.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pcam.attribution.maps import TOLERANCE
@@ -36,8 +37,6 @@ OTHER_ACTIVATIONS = {
 
 def no_layer_map(context: AttributionContext, x: Tensor) -> str | None:
     """Grad-CAM and HiResCAM need a layer whose output is the channels of a map."""
-    from torch import Tensor
-
     if context.layer is None:
         return "no convolution's map is the network's last; choose another layer with layer=NAME"
     calls = _record_calls(context.layer, context.scorer, x)
@@ -46,11 +45,20 @@ def no_layer_map(context: AttributionContext, x: Tensor) -> str | None:
     first_input, output = calls[0]
     if output is first_input:
         return "the layer returns its input unchanged"
-    if not isinstance(output, Tensor):
-        return f"the layer returns {type(output).__name__}, not the channels of a map"
-    if output.ndim != 4 or min(output.shape[-2:]) < 2:
-        shape = "x".join(map(str, output.shape[1:]))
+    shape = _describe_unless_map(output)
+    if shape is not None:
         return f"the layer returns {shape}, not the channels of a map"
+    return None
+
+
+def _describe_unless_map(output: object) -> str | None:
+    """Return what a layer's output is; None if it is a map, (B, C, h, w) with h and w above 1."""
+    from torch import Tensor
+
+    if not isinstance(output, Tensor):
+        return type(output).__name__
+    if output.ndim != 4 or min(output.shape[-2:]) < 2:
+        return "x".join(map(str, output.shape[1:]))
     return None
 
 
@@ -77,24 +85,44 @@ def unguided_activations(context: AttributionContext, x: Tensor) -> str | None:
     """
     module_calls, output = _count_relu_calls(context.scorer, x)
     steps = _backward_steps(output)
-    relus = sum(step.startswith("ReluBackward") for step in steps)
-    others = set()
-    for prefix, title in OTHER_ACTIVATIONS.items():
-        if any(step.startswith(f"{prefix}Backward") for step in steps):
-            others.add(title)
+    others = _other_activations(steps)
     if others:
-        names = " and ".join(sorted(others))
+        names = " and ".join(others)
         return f"its rule is for ReLU only, and the network has {names}"
+    relus = sum(step.startswith("ReluBackward") for step in steps)
+    if relus == 0:
+        return "the network has no ReLU"
     if relus > module_calls:
         return (
             f"{relus - module_calls} of the network's {relus} ReLUs are functions, not modules, "
             "and would not be guided"
         )
-    return None if relus else "the network has no ReLU"
+    return None
+
+
+def _other_activations(steps: Sequence[str]) -> list[str]:
+    """Return the titles of the activations without a rule, in alphabetic order.
+
+    Args:
+        steps: names of all steps of a backward pass.
+    """
+    found = set()
+    for prefix, title in OTHER_ACTIVATIONS.items():
+        if any(step.startswith(f"{prefix}Backward") for step in steps):
+            found.add(title)
+    return sorted(found)
 
 
 def _count_relu_calls(scorer: Scorer, x: Tensor) -> tuple[int, Tensor]:
-    """Return how often ReLU modules run in one forward pass, and its output."""
+    """Return how often ReLU modules run in one forward pass, and its output.
+
+    Args:
+        scorer: the network.
+        x: normalised patches (B, 3, H, W).
+
+    Returns:
+        The number of calls, and log-odds (B,) with their graph.
+    """
     from torch import nn
 
     calls = 0
@@ -112,7 +140,14 @@ def _count_relu_calls(scorer: Scorer, x: Tensor) -> tuple[int, Tensor]:
 
 
 def _backward_steps(output: Tensor) -> list[str]:
-    """Return the names of all steps of a backward pass."""
+    """Return the names of all steps of a backward pass.
+
+    Args:
+        output: of the forward pass.
+
+    Returns:
+        The class of each step, such as "ReluBackward0", in no particular order.
+    """
     seen = set()
     names = []
     remaining = [output.grad_fn]

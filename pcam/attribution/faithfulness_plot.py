@@ -24,43 +24,77 @@ LABELS = {TRAINED: "trained network", RANDOM: "random weights", NO_NETWORK: "no 
 def plot_faithfulness(title: str, rows: Sequence[Row]) -> bytes:
     """Draw each measure of each method with its interval, beside random weights and chance.
 
+    Args:
+        title: of the figure.
+        rows: of all measures, methods and networks.
+
     Returns:
         A PNG.
     """
-    shown = [name for name in MEASURES if any(row.measure == name for row in rows)]
+    by_measure = _group_by_measure(rows)
     methods = list(dict.fromkeys(row.method for row in rows))
-    down = -(-len(shown) // COLUMNS)
+    down = -(-len(by_measure) // COLUMNS)
     figure = canvas(15, down * (0.24 * len(methods) + 1.3) + 0.6, 110)
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(down, COLUMNS, squeeze=False, sharey=True).ravel()
-    for place, name in zip(axes, shown, strict=False):
-        _draw_measure(place, name, [row for row in rows if row.measure == name], methods)
-    for place in axes[len(shown) :]:
+    for place, (name, of_measure) in zip(axes, by_measure.items(), strict=False):
+        _draw_measure(place, name, of_measure, methods)
+    for place in axes[len(by_measure) :]:
         place.set_axis_off()
     _draw_legend(figure, axes[0])
     return png(figure)
 
 
+def _group_by_measure(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows of each measure that has any.
+
+    Args:
+        rows: of all measures, methods and networks.
+
+    Returns:
+        The rows by measure, in the order of ``MEASURES``.
+    """
+    by_measure: dict[str, list[Row]] = {name: [] for name in MEASURES}
+    for row in rows:
+        by_measure[row.measure].append(row)
+    return {name: of_measure for name, of_measure in by_measure.items() if of_measure}
+
+
 def _draw_measure(place: Axes, name: str, rows: Sequence[Row], methods: list[str]) -> None:
-    """Draw one measure: a line per method."""
+    """Draw one measure: a line per method.
+
+    Args:
+        place: to draw into.
+        name: of the measure.
+        rows: of this measure, at least one.
+        methods: of the whole figure, from the top.
+    """
     from matplotlib.ticker import MaxNLocator
 
     for row in rows:
+        level = methods.index(row.method) + SHIFTS[row.network]
         if not math.isnan(row.value):
-            _draw_row(place, row, methods.index(row.method) + SHIFTS[row.network])
+            _draw_row(place, row, level)
     measure = MEASURES[name]
     count = max(row.patches for row in rows)
     place.set_title(f"{measure.title} ({pluralize(count, 'patch')})", fontsize=9)
     if measure.is_correlation:
         place.set_xlim(-1.05, 1.05)
+    titles = [method_title(method) for method in methods]
     place.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     place.set(yticks=range(len(methods)), ylim=(len(methods) - 0.5, -0.5))
-    place.set_yticklabels([method_title(method) for method in methods], fontsize=8)
+    place.set_yticklabels(titles, fontsize=8)
     clean_axes(place)
 
 
 def _draw_row(place: Axes, row: Row, level: float) -> None:
-    """Draw a value, its interval and chance at one height."""
+    """Draw a value, its interval and chance at one height.
+
+    Args:
+        place: to draw into.
+        row: whose value is known.
+        level: the height; methods are 1 apart.
+    """
     colour = COLOURS[row.network]
     if not math.isnan(row.low):
         place.plot([row.low, row.high], [level, level], color=colour, linewidth=2, alpha=0.45)

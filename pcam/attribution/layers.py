@@ -16,7 +16,11 @@ ALIASES = ("first", "last")
 
 
 def get_body(network: Network) -> nn.Module:
-    """Return the backbone as its library built it."""
+    """Return the backbone as its library built it.
+
+    Args:
+        network: whose backbone may have a pooling of ours around it.
+    """
     backbone = network.backbone
     if isinstance(backbone, PooledBackbone):
         return backbone[0]
@@ -91,6 +95,13 @@ def output_shapes(scorer: Scorer, x: Tensor) -> dict[str, Shape]:
     """Return the shape of each layer's output, in the order in which the layers first run.
 
     A layer that returns its input, as the identity in the classifier's place, is left out.
+
+    Args:
+        scorer: the network.
+        x: normalised patches (B, 3, H, W); only the first is used.
+
+    Returns:
+        Shape by the layer's name, with a batch of 1.
     """
     shapes: dict[str, Shape] = {}
 

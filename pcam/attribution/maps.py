@@ -43,7 +43,11 @@ def maps_of_values(values: Tensor) -> Maps:
 
 
 def concatenate_maps(parts: list[Maps]) -> Maps:
-    """Return several maps as one."""
+    """Return several maps as one.
+
+    Args:
+        parts: maps of one method, of patches of one size.
+    """
     import torch
 
     return Maps(

@@ -27,11 +27,20 @@ class ReLUMaxPool(nn.Module):
 
     @staticmethod
     def is_supported(pool: nn.Module) -> bool:
-        """Whether a module is max pooling over squares, without dilation and ceil mode."""
-        if not isinstance(pool, nn.MaxPool2d) or pool.ceil_mode or pool.dilation not in (1, (1, 1)):
+        """Whether a module is max pooling over squares, without dilation and ceil mode.
+
+        Args:
+            pool: any module.
+        """
+        if not isinstance(pool, nn.MaxPool2d):
             return False
-        sides = (_pair(pool.kernel_size), _pair(pool.stride), _pair(pool.padding))
-        return all(height == width for height, width in sides)
+        if pool.ceil_mode or pool.dilation not in (1, (1, 1)):
+            return False
+        for sides in (pool.kernel_size, pool.stride, pool.padding):
+            height, width = _pair(sides)
+            if height != width:
+                return False
+        return True
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, C, h, w) of (B, C, H, W)."""
@@ -41,7 +50,13 @@ class ReLUMaxPool(nn.Module):
         return self._pool_along(x, -1, self.acts[self.size - 1 :])
 
     def _pool_along(self, x: Tensor, dim: int, acts: nn.ModuleList) -> Tensor:
-        """Return the maximum over windows along one dimension."""
+        """Return the maximum over windows along one dimension.
+
+        Args:
+            x: (B, C, H, W), padded.
+            dim: -2 for columns, -1 for rows.
+            acts: a ReLU for each comparison, one fewer than a window has values.
+        """
         count = (x.shape[dim] - self.size) // self.stride + 1
         shifted = []
         for offset in range(self.size):
@@ -55,7 +70,11 @@ class ReLUMaxPool(nn.Module):
 
 
 def replace_max_pooling(scorer: Scorer) -> Scorer:
-    """Return a copy of a scorer, the same function, whose max pooling is written as ReLUs."""
+    """Return a copy of a scorer, the same function, whose max pooling is written as ReLUs.
+
+    Args:
+        scorer: whose other modules the copy keeps.
+    """
     replaced = copy.deepcopy(scorer)
     for parent in list(replaced.modules()):
         for name, module in list(parent.named_children()):
@@ -65,7 +84,13 @@ def replace_max_pooling(scorer: Scorer) -> Scorer:
 
 
 def _every(x: Tensor, stride: int, dim: int) -> Tensor:
-    """Return every ``stride``-th row (dim=-2) or column (dim=-1)."""
+    """Return every ``stride``-th row or column.
+
+    Args:
+        x: (B, C, H, W).
+        stride: distance of the rows or columns.
+        dim: -2 for rows, -1 for columns.
+    """
     if dim == -2:
         return x[..., ::stride, :]
     return x[..., ::stride]

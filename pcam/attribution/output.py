@@ -1,6 +1,7 @@
 """Writing an attribution: its maps in one file, figures, the table of measures, the summary."""
 
 import io
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -65,7 +66,13 @@ def write_maps(path: Path, attribution: Attribution) -> None:
 
 
 def _map_attributes(method: Method, maps: Maps, attribution: Attribution) -> dict[str, object]:
-    """Return what maps.h5 says of one method's maps."""
+    """Return what maps.h5 says of one method's maps.
+
+    Args:
+        method: that made the maps.
+        maps: of N patches.
+        attribution: which they are a part of.
+    """
     attributes: dict[str, object] = {"unit": method.unit, "signed": method.signed}
     if method.uses_baseline:
         attributes["baseline"] = attribution.options.baseline
@@ -96,7 +103,12 @@ def write_sheets(figures: Path, attribution: Attribution) -> None:
 
 
 def write_panels(folder: Path, attribution: Attribution) -> None:
-    """Draw each patch in a panel of its own."""
+    """Draw each patch in a panel of its own.
+
+    Args:
+        folder: for a PNG per patch.
+        attribution: of all patches.
+    """
     explained = attribution.explained
     maps = drawn_maps(attribution.maps)
     squares = explained.patches.squares
@@ -111,14 +123,19 @@ def write_panels(folder: Path, attribution: Attribution) -> None:
 
 
 def _panel_caption(attribution: Attribution, which: int) -> str:
-    """Return a patch's caption and how complete its maps are."""
+    """Return a patch's caption and how complete its maps are.
+
+    Args:
+        attribution: of all patches.
+        which: the patch's place among them.
+    """
     lines = [attribution.explained.captions[which].replace("\n", " · ")]
     for name, maps in attribution.maps.items():
-        if not maps.complete:
-            continue
-        steps = int(maps.steps[which])
-        line = f"{find_method(name).title}: completeness gap {100 * float(maps.gap[which]):.2f} %"
-        lines.append(f"{line} in {steps} steps" if steps else line)
+        if maps.complete:
+            gap = 100 * float(maps.gap[which])
+            line = f"{find_method(name).title}: completeness gap {gap:.2f} %"
+            steps = int(maps.steps[which])
+            lines.append(f"{line} in {steps} steps" if steps else line)
     return "\n".join(lines)
 
 
@@ -132,16 +149,36 @@ def drawn_maps(maps: Mapping[str, Maps]) -> list[plots.DrawnMaps]:
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:
-    """Write the table of measures; a number that is not known is empty."""
+    """Write the table of measures; a number that is not known is empty.
+
+    Args:
+        path: of the csv file.
+        rows: of all measures, methods and networks.
+    """
     table = []
     for row in rows:
         values = asdict(row).values()
-        table.append(["" if value is None or value != value else value for value in values])
+        table.append(["" if _is_unknown(value) else value for value in values])
     write_csv(path, COLUMNS, table)
 
 
+def _is_unknown(value: object) -> bool:
+    """Whether a value is None or NaN.
+
+    Args:
+        value: of a table's cell.
+    """
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None
+
+
 def summarise(attribution: Attribution) -> dict[str, object]:
-    """Return the content of summary.json."""
+    """Return the content of summary.json.
+
+    Args:
+        attribution: of a run's patches.
+    """
     faithfulness = attribution.faithfulness
     rows = [] if faithfulness is None else faithfulness.rows
     completeness = {name: asdict(one) for name, one in attribution.completeness.items()}

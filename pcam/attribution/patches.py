@@ -102,7 +102,13 @@ def read_patches(
 
 
 def _crop_region(region: NDArray[np.bool_], indices: Indices, crop: Crop) -> Tensor:
-    """Return a region, bool (N, H, W), cropped as the patches are."""
+    """Return a region cropped as the patches are.
+
+    Args:
+        region: bool (N, H, W).
+        indices: of the patches.
+        crop: of the patches.
+    """
     if crop.mode == "ring":  # it hides the centre and moves nothing
         return torch.from_numpy(np.ascontiguousarray(region))
     pixels = region[..., None].repeat(3, -1).astype(np.uint8)
@@ -111,6 +117,13 @@ def _crop_region(region: NDArray[np.bool_], indices: Indices, crop: Crop) -> Ten
 
 def find_ids(ids: Sequence[str], source: PatchSource) -> Indices:
     """Return the indices of patches by their ids.
+
+    Args:
+        ids: of the patches, in the order to return.
+        source: whose ids are searched.
+
+    Returns:
+        int64, an index for each id.
 
     Raises:
         DataError: the source has no such id.

@@ -59,10 +59,19 @@ class DrawnMaps:
         return SIGNED_COLOURS if self.signed else UNSIGNED_COLOURS
 
     def describe(self, which: int) -> str:
-        """Return the range of the colour scale, or that a patch's map is empty."""
+        """Return the range of the colour scale.
+
+        Args:
+            which: the place of a patch.
+
+        Returns:
+            "±0.02", "0 to 0.02", or "empty" if the patch's map is zero everywhere.
+        """
         if self.is_empty(which):
             return "empty"
-        return f"±{self.scale:.2g}" if self.signed else f"0 to {self.scale:.2g}"
+        if self.signed:
+            return f"±{self.scale:.2g}"
+        return f"0 to {self.scale:.2g}"
 
     def is_empty(self, which: int) -> bool:
         """Whether the map of a patch is zero everywhere."""
@@ -194,10 +203,14 @@ def _shorten(caption: str) -> str:
     """Return a caption that leaves room for the pictures.
 
     The start of a long id, as Kaggle's, is enough to find the patch.
+
+    Args:
+        caption: one line or several.
     """
-    lines = []
-    for line in caption.split("\n"):
-        lines.append(line if len(line) <= CAPTION_WIDTH else f"{line[:12]}…")
+    lines = caption.split("\n")
+    for i, line in enumerate(lines):
+        if len(line) > CAPTION_WIDTH:
+            lines[i] = f"{line[:12]}…"
     return "\n".join(lines)
 
 
@@ -214,7 +227,12 @@ def _draw_map(place: Axes, patch: Picture, maps: DrawnMaps, which: int) -> None:
 
 
 def _outline(place: Axes, square: NDArray[np.bool_] | None) -> None:
-    """Outline a square of the patch, if there is one."""
+    """Outline a square of the patch, if there is one.
+
+    Args:
+        place: to draw into.
+        square: bool (H, W), or None.
+    """
     from matplotlib.patches import Rectangle
 
     if square is None or not square.any():

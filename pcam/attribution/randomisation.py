@@ -61,7 +61,13 @@ def cascade(network: Network, untrained: Network, x: Tensor, stages: int) -> Ite
 def _layers_in_order(network: Network, modules: dict[str, nn.Module], x: Tensor) -> list[str]:
     """Return the names of the layers with tensors of their own, in the order in which they run.
 
-    Those whose place is unknown come first.
+    Args:
+        network: that runs.
+        modules: its layers by name.
+        x: normalised patches (B, 3, H, W).
+
+    Returns:
+        The names; layers whose place is unknown come first.
     """
     order = list(output_shapes(Scorer(network), x))
     with_tensors = [name for name, module in modules.items() if _own_tensors(module)]

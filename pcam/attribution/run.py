@@ -99,7 +99,11 @@ def build_options(config: AttributeConfig) -> Options:
 
 
 def check_sizes(config: AttributeConfig, x: Tensor) -> None:
-    """Check the settings that depend on the size of the patches, (B, 3, H, W).
+    """Check the settings that depend on the size of the patches.
+
+    Args:
+        config: the config of ``pcam.attribute``.
+        x: normalised patches (B, 3, H, W).
 
     Raises:
         ConfigError: a square is larger than half a patch.
@@ -116,12 +120,15 @@ def check_sizes(config: AttributeConfig, x: Tensor) -> None:
 def find_feature_layer(
     scorer: Scorer, asked: str | None, x: Tensor
 ) -> tuple[str, nn.Module] | None:
-    """Return the layer whose feature maps are wanted, with its name; None without one.
+    """Return the layer whose feature maps are wanted.
 
     Args:
         scorer: the network.
         asked: a layer's name, ``first`` or ``last``; None for no feature maps.
         x: normalised patches (B, 3, H, W).
+
+    Returns:
+        Its name and module; None without one.
 
     Raises:
         ConfigError: the named layer does not exist, or its output is no map.
@@ -141,7 +148,16 @@ def find_feature_layer(
 
 
 def find_not_applicable(explainer: Explainer, methods: list[str], x: Tensor) -> dict[str, str]:
-    """Return the methods that do not apply to the network, with the reason."""
+    """Return the methods that do not apply to the network, and log why.
+
+    Args:
+        explainer: of the network.
+        methods: their names.
+        x: normalised patches (B, 3, H, W).
+
+    Returns:
+        The reason by method.
+    """
     reasons = {}
     for method in methods:
         reason = explainer.reason_not_applicable(method, x)

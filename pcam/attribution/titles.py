@@ -6,7 +6,11 @@ NETWORK_FREE = {"centre_gaussian": "Gaussian baseline", "edges": "edges"}
 
 
 def method_title(name: str) -> str:
-    """Return the title of a method or of maps that use no network."""
+    """Return the title of a method or of maps that use no network.
+
+    Args:
+        name: of a registered method, or one of ``NETWORK_FREE``.
+    """
     if name in NETWORK_FREE:
         return NETWORK_FREE[name]
     return find_method(name).title

@@ -67,8 +67,9 @@ class AttributionMaps(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the maps of the weights that are validated: a moving average if there is one."""
+        every = self.config.every
         epoch = trainer.current_epoch + 1
-        if self.config.every is not None and epoch % self.config.every == 0:
+        if every is not None and epoch % every == 0:
             self._draw_and_log(trainer, pl_module, epoch)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -156,7 +157,14 @@ def choose_balanced(source: PatchSource, count: int, seed: int) -> Indices:
 
 
 def _captions(source: PatchSource, chosen: Indices, scorer: Scorer, x: Tensor) -> list[str]:
-    """Return the captions of patches with their current probabilities."""
+    """Return the captions of patches with their current probabilities.
+
+    Args:
+        source: of the patches.
+        chosen: N indices.
+        scorer: the network.
+        x: the patches, normalised, (N, 3, H, W).
+    """
     with torch.no_grad():
         probability = torch.sigmoid(scorer(x)).cpu().numpy()
     pairs = zip(chosen, probability, strict=True)
@@ -164,7 +172,14 @@ def _captions(source: PatchSource, chosen: Indices, scorer: Scorer, x: Tensor) -
 
 
 def log_picture(logger: Logger, picture: bytes, step: int, text: str) -> None:
-    """Send a PNG to a logger that shows images."""
+    """Send a PNG to a logger that shows images.
+
+    Args:
+        logger: of any kind; only W&B and TensorBoard show images, others are left out.
+        picture: a PNG.
+        step: of the training, from 0.
+        text: shown with it, where the logger shows texts.
+    """
     if isinstance(logger, WandbLogger):
         logger.log_image(KEY, [_decode(picture)], step=step, caption=[text])
     elif isinstance(logger, TensorBoardLogger):

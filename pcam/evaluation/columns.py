@@ -14,6 +14,10 @@ Row = dict[str, str]
 def read_ids(rows: Sequence[Row], path: Path) -> list[str]:
     """Return the ids.
 
+    Args:
+        rows: of one csv file.
+        path: of the file, for the message.
+
     Raises:
         DataError: an id occurs twice.
     """
@@ -23,6 +27,15 @@ def read_ids(rows: Sequence[Row], path: Path) -> list[str]:
 
 
 def _validate_unique(ids: Sequence[str], path: Path) -> None:
+    """Check that no id occurs twice.
+
+    Args:
+        ids: of the patches, in the order of the file.
+        path: of the file, for the message.
+
+    Raises:
+        DataError: one does; names the first.
+    """
     count = len(ids) - len(set(ids))
     if count == 0:
         return
@@ -35,6 +48,10 @@ def _validate_unique(ids: Sequence[str], path: Path) -> None:
 
 def read_probabilities(rows: Sequence[Row], path: Path) -> NDArray[np.float64]:
     """Return the probabilities, float64 (N,).
+
+    Args:
+        rows: N of one csv file.
+        path: of the file, for the message.
 
     Raises:
         DataError: a value is not a number from 0 to 1.
@@ -52,6 +69,7 @@ def read_probabilities(rows: Sequence[Row], path: Path) -> NDArray[np.float64]:
 
 
 def _parse_number(text: str) -> float:
+    """Return a number, NaN for other text."""
     try:
         return float(text)
     except ValueError:
@@ -61,21 +79,31 @@ def _parse_number(text: str) -> float:
 def read_labels(rows: Sequence[Row], path: Path) -> NDArray[np.uint8] | None:
     """Return the labels, uint8 (N,); None without a column of labels.
 
+    Args:
+        rows: N of one csv file, at least one.
+        path: of the file, for the message.
+
     Raises:
         DataError: a label is not 0 or 1.
     """
     if "label" not in rows[0]:
         return None
     for row in rows:
-        if row["label"] not in ("0", "1"):
-            raise DataError(
-                f"{path}: {row['id']} has the label '{row['label']}'; labels are 0 or 1"
-            )
+        label = row["label"]
+        if label not in ("0", "1"):
+            raise DataError(f"{path}: {row['id']} has the label '{label}'; labels are 0 or 1")
     return np.array([row["label"] == "1" for row in rows], np.uint8)
 
 
 def read_slides(rows: Sequence[Row]) -> list[str] | None:
-    """Return the slide names; None without a column of slides."""
+    """Return the slide names.
+
+    Args:
+        rows: N of one csv file, at least one.
+
+    Returns:
+        N names, in the order of the file; None without a column of slides.
+    """
     if "slide" not in rows[0]:
         return None
     return [row["slide"] for row in rows]

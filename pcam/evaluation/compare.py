@@ -146,7 +146,14 @@ def compare_predictions(
 def _test_pairs(
     found: AlignedPredictions, against: int | None, resamples: int, seed: int
 ) -> list[TestedPair]:
-    """Test all pairs, or all networks against one, and correct p for the number of pairs."""
+    """Test all pairs, or all networks against one, and correct p for the number of pairs.
+
+    Args:
+        found: the labelled predictions of all networks.
+        against: position from 1 of the network to compare all others with; None for all pairs.
+        resamples: number of bootstrap resamples.
+        seed: of the bootstrap.
+    """
     pairs = []
     for first, second in _pair_positions(len(found.names), against):
         pairs.append(_test_pair(found, first, second, resamples, seed))
@@ -156,7 +163,15 @@ def _test_pairs(
 
 
 def _pair_positions(count: int, against: int | None) -> list[tuple[int, int]]:
-    """Return the pairs to test, as positions from 0."""
+    """Return the pairs to test.
+
+    Args:
+        count: number of networks.
+        against: position from 1 of the network to compare all others with; None for all pairs.
+
+    Returns:
+        Positions of both networks, from 0.
+    """
     if against is None:
         return list(combinations(range(count), 2))
     reference = against - 1
@@ -166,6 +181,18 @@ def _pair_positions(count: int, against: int | None) -> list[tuple[int, int]]:
 def _test_pair(
     found: AlignedPredictions, first: int, second: int, resamples: int, seed: int
 ) -> TestedPair:
+    """Test the difference between two networks.
+
+    DeLong's and McNemar's tests assume independent patches, so they are left out if slides are
+    known.
+
+    Args:
+        found: the labelled predictions of all networks.
+        first: position of one network, from 0.
+        second: position of the other.
+        resamples: number of bootstrap resamples.
+        seed: of the bootstrap.
+    """
     one, other = found.probability[first], found.probability[second]
     assert found.label is not None
     tests = paired_difference(
@@ -193,7 +220,11 @@ def _correct_p_values(pairs: Sequence[TestedPair], name: str) -> None:
 
 
 def add_corrected_p(tests: Sequence[Test]) -> None:
-    """Add "p_holm" to tests: their "p", corrected for the number of tests."""
+    """Add "p_holm" to tests.
+
+    Args:
+        tests: each with its "p", which is corrected for their number.
+    """
     corrected = holm([test["p"] for test in tests])
     for test, p in zip(tests, corrected, strict=True):
         test["p_holm"] = p
@@ -208,6 +239,9 @@ def group_repeats(paths: Sequence[Path], names: Sequence[str]) -> dict[str, list
     Args:
         paths: files of predictions; those outside of a run folder belong to no group.
         names: the name of each.
+
+    Returns:
+        The names of each group by its label: "vgg16 none (3 seeds)".
     """
     repeats: dict[str, list[str]] = {}
     seeds: dict[str, set[int]] = {}
@@ -222,10 +256,21 @@ def group_repeats(paths: Sequence[Path], names: Sequence[str]) -> dict[str, list
     groups: dict[str, list[str]] = {}
     for key, members in repeats.items():
         if len(members) > 1:
-            noun = "seeds" if len(seeds[key]) == len(members) else "runs"
-            label = f"{members[0].partition(' seed')[0]} ({len(members)} {noun})"
+            label = _label_group(members, len(seeds[key]))
             groups[_unique(label, groups)] = members
     return groups
+
+
+def _label_group(members: Sequence[str], seeds: int) -> str:
+    """Return the label of runs that differ only in their seed.
+
+    Args:
+        members: their names, which end with "seed 1".
+        seeds: number of different seeds.
+    """
+    noun = "seeds" if seeds == len(members) else "runs"
+    network = members[0].partition(" seed")[0]
+    return f"{network} ({len(members)} {noun})"
 
 
 def _unique(label: str, others: Collection[str]) -> str:
@@ -241,23 +286,40 @@ Values = dict[str, dict[str, list[float]]]  # group to metric to one value per r
 
 
 def _values_of_groups(groups: dict[str, list[str]], runs: dict[str, dict[str, Interval]]) -> Values:
+    """Return each metric of each group's runs.
+
+    Args:
+        groups: the names of the runs by group.
+        runs: the metrics by the run's name.
+    """
     values: Values = {}
     for group, members in groups.items():
-        values[group] = {}
-        for metric in COMPARED_METRICS:
-            values[group][metric] = [runs[name][metric]["value"] for name in members]
+        metrics = [runs[name] for name in members]
+        values[group] = {
+            name: [intervals[name]["value"] for intervals in metrics] for name in COMPARED_METRICS
+        }
     return values
 
 
 def _summarize_groups(values: Values) -> dict[str, dict[str, dict[str, float]]]:
-    summary = {}
+    """Return mean and standard deviation of each metric by group.
+
+    Args:
+        values: group to metric to one value per run.
+
+    Returns:
+        Group to metric to what ``over_seeds`` returns.
+    """
+    summary: dict[str, dict[str, dict[str, float]]] = {}
     for group, metrics in values.items():
-        summary[group] = {metric: over_seeds(metrics[metric]) for metric in COMPARED_METRICS}
+        summary[group] = {}
+        for name in COMPARED_METRICS:
+            summary[group][name] = over_seeds(metrics[name])
     return summary
 
 
 def _test_groups(values: Values) -> list[TestedPair]:
-    """Test each pair of groups by Welch's t over seeds."""
+    """Test each pair of groups by Welch's t over seeds; p is corrected for the number of pairs."""
     pairs = []
     for first, second in combinations(values, 2):
         tests = {}

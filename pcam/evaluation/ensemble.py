@@ -105,6 +105,15 @@ def ensemble(config: EnsembleConfig) -> Ensemble:
 
 
 def _read_members(paths: Sequence[Path]) -> AlignedPredictions:
+    """Read the members' predictions and warn about equal ones.
+
+    Args:
+        paths: one csv file of each member.
+
+    Raises:
+        ConfigError: fewer than two members.
+        DataError: the predictions are of different patches.
+    """
     if len(paths) < 2:
         raise ConfigError(f"runs: an ensemble needs at least two members; only {paths[0]} is given")
     found = align_predictions([read_predictions(path) for path in paths])
@@ -113,17 +122,28 @@ def _read_members(paths: Sequence[Path]) -> AlignedPredictions:
 
 
 def _read_valid(paths: Sequence[Path]) -> tuple[AlignedPredictions | None, str]:
-    """Return the members' predictions of valid, if all have them, and why not otherwise."""
+    """Read the members' predictions of valid.
+
+    Args:
+        paths: the members' predictions of the split that is evaluated.
+
+    Returns:
+        The predictions and "". None if a member has no such file; None and the reason if the
+        files do not fit together.
+    """
     files = [path.with_name("valid.csv") for path in paths]
-    if not all(file.is_file() for file in files):
+    missing = [file for file in files if not file.is_file()]
+    if missing:
         return None, ""
     try:
-        return align_predictions([read_predictions(file) for file in files]), ""
+        valid = align_predictions([read_predictions(file) for file in files])
     except DataError as error:
         return None, f"no weights are fitted: {error}"
+    return valid, ""
 
 
 def _fit_weights(valid: AlignedPredictions | None) -> Floats | None:
+    """Return the members' weights (M,), fitted on valid; None without its labels."""
     if valid is None or valid.label is None:
         return None
     return votes.fit_weights(valid.probability, valid.label)
@@ -136,7 +156,15 @@ def _name_weights(names: Sequence[str], weights: Floats | None) -> dict[str, flo
 
 
 def _combine(members: Floats, weights: Floats | None) -> dict[str, Floats]:
-    """Return the probabilities (N,) of each rule."""
+    """Combine the members by each rule.
+
+    Args:
+        members: probabilities (M, N).
+        weights: (M,), of the rule "weighted"; None leaves it out.
+
+    Returns:
+        Rule to probabilities (N,).
+    """
     combined = {}
     for name, rule in votes.RULES.items():
         combined[name] = rule(members)

@@ -60,28 +60,41 @@ def score_ensemble(
         resamples: number of bootstrap resamples.
         seed: of the bootstrap.
     """
-    has_valid = valid is not None and valid.label is not None
-    best = _best_member(valid if valid is not None and has_valid else found)
-    rows = {}
+    judged, best_by = found, "this split"
+    if valid is not None and valid.label is not None:
+        judged, best_by = valid, "valid"
+    best = _best_member(judged)
+    best_member = found.names[best]
     named = dict(zip(found.names, found.probability, strict=True)) | combined
+    rows = {}
     for name, probability in named.items():
-        reference = None if name == found.names[best] else found.probability[best]
+        reference = None if name == best_member else found.probability[best]
         rows[name] = _score_row(found, probability, reference, resamples, seed)
     rules = [rows[name].difference for name in combined]
     add_corrected_p([difference for difference in rules if difference is not None])
     return EnsembleScores(
         rows=rows,
-        best_member=found.names[best],
-        best_by="valid" if has_valid else "this split",
+        best_member=best_member,
+        best_by=best_by,
         unit=unit(found.slides),
     )
 
 
 def _best_member(predictions: AlignedPredictions) -> int:
-    """Return the position of the member with the highest AUROC; 0 if none has one."""
-    assert predictions.label is not None
-    aurocs = [_auroc(row, predictions.label) for row in predictions.probability]
-    return 0 if np.isnan(aurocs).all() else int(np.nanargmax(aurocs))
+    """Return the position of the member with the highest AUROC; 0 if none has one.
+
+    Args:
+        predictions: labelled, of the M members.
+
+    Returns:
+        A position from 0 to M - 1.
+    """
+    label = predictions.label
+    assert label is not None
+    aurocs = [_auroc(member, label) for member in predictions.probability]
+    if np.isnan(aurocs).all():
+        return 0
+    return int(np.nanargmax(aurocs))
 
 
 def _score_row(
@@ -91,6 +104,15 @@ def _score_row(
     resamples: int,
     seed: int,
 ) -> ScoreRow:
+    """Return the metrics of one member or rule.
+
+    Args:
+        found: the labelled predictions of all members.
+        probability: (N,), of this member or rule.
+        reference: (N,), of the best member, which it is compared with; None for that itself.
+        resamples: number of bootstrap resamples.
+        seed: of the bootstrap.
+    """
     assert found.label is not None
     metrics = bootstrap_metrics(
         probability,

@@ -184,7 +184,15 @@ def _needs_fitting(config: EvaluateConfig) -> bool:
 
 
 def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Labels]:
-    """Return probabilities and labels of the run's own valid split."""
+    """Predict the run's own valid split, on which threshold and calibration are fitted.
+
+    Args:
+        config: the config of ``pcam.evaluate``.
+        run: the network.
+
+    Returns:
+        Probabilities and labels, (N,) each.
+    """
     data = run.config.data
     batch_size = config.data.batch_size or data.batch_size
     num_workers = config.data.num_workers
@@ -200,7 +208,13 @@ def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Label
 def _choose_threshold(
     config: EvaluateConfig, probability: Floats, label: Labels
 ) -> tuple[float, str]:
-    """Return a threshold and how it was chosen, from the predictions of valid."""
+    """Return a threshold and how it was chosen, from the predictions of valid.
+
+    Args:
+        config: the config of ``pcam.evaluate``.
+        probability: (N,), of valid.
+        label: (N,), of valid.
+    """
     if config.threshold == "youden":
         threshold = youden(probability, label)
         reason = "the largest sensitivity + specificity"
@@ -213,6 +227,14 @@ def _choose_threshold(
 
 
 def _reject_fitting_on_the_evaluated_split(config: EvaluateConfig) -> None:
+    """Check that nothing is fitted on the split that is evaluated.
+
+    Args:
+        config: the config of ``pcam.evaluate``.
+
+    Raises:
+        ConfigError: threshold or calibration is fitted on valid, and split=valid.
+    """
     if config.split == "valid" and _needs_fitting(config):
         raise ConfigError(
             "split=valid: threshold and calibration are fitted on valid, so its metrics would be "

@@ -103,6 +103,11 @@ def summarize_comparison(comparison: Comparison) -> Content:
 
 
 def _summarize_pair(pair: TestedPair) -> Content:
+    """Return a pair as summary.json has it.
+
+    Args:
+        pair: of networks, or of groups of runs.
+    """
     summary: Content = {"first": pair.first, "second": pair.second, **pair.tests}
     if pair.mcnemar_method is not None:
         summary["mcnemar"] = {**pair.tests["mcnemar"], "method": pair.mcnemar_method}
@@ -143,6 +148,11 @@ def summarize_ensemble(result: Ensemble, scores: EnsembleScores) -> Content:
 
 
 def _summarize_row(row: ScoreRow) -> Content:
+    """Return a member or rule as summary.json has it.
+
+    Args:
+        row: with a difference, unless it is the best member.
+    """
     summary: Content = {**row.metrics, "auroc_of_hard_labels": row.auroc_of_hard_labels}
     if row.difference is not None:
         summary["difference"] = row.difference

@@ -28,6 +28,9 @@ UNBOUNDED = ("nll", "loss")  # not shown on an axis from 0 to 1
 def draw_evaluation(evaluation: Evaluation) -> dict[str, bytes]:
     """Draw an evaluation.
 
+    Args:
+        evaluation: of one network on one split.
+
     Returns:
         File name to PNG: "evaluation.png" if the split has both classes, "mistakes.png" if any
         patch is predicted wrongly.
@@ -44,7 +47,14 @@ def draw_evaluation(evaluation: Evaluation) -> dict[str, bytes]:
 
 
 def draw_overview(evaluation: Evaluation) -> bytes:
-    """Draw ROC, precision-recall, reliability, confusion matrix, scores and metrics as a PNG."""
+    """Draw ROC, precision-recall, reliability, confusion matrix, scores and metrics.
+
+    Args:
+        evaluation: of one network on a split with both classes.
+
+    Returns:
+        A PNG.
+    """
     label, probability = evaluation.label, evaluation.probability
     slides = evaluation.source.groups
     settings = {"resamples": evaluation.resamples, "seed": evaluation.seed}
@@ -159,10 +169,7 @@ def _draw_scores(axes: "Axes", probability: Floats, label: Labels, threshold: fl
 
 def _draw_metrics(axes: "Axes", metrics: Mapping[str, Interval]) -> None:
     """Draw each metric on an axis from 0 to 1, with its interval."""
-    names = []
-    for name, metric in metrics.items():
-        if 0 <= metric["value"] <= 1 and name not in UNBOUNDED:
-            names.append(name)
+    names = [name for name, metric in metrics.items() if _fits_axis(name, metric)]
     names.reverse()  # the first is on top
     for row, name in enumerate(names):
         metric = metrics[name]
@@ -170,24 +177,46 @@ def _draw_metrics(axes: "Axes", metrics: Mapping[str, Interval]) -> None:
             ends = [metric["low"], metric["high"]]
             axes.plot(ends, [row, row], color=BLUE, linewidth=2, alpha=0.5)
         axes.plot(metric["value"], row, marker="o", markersize=4, color=BLUE)
+    titles = [METRIC_NAMES[name] for name in names]
     axes.set(title="Metrics", xlim=LIMITS, xlabel="value and 95 % interval")
-    axes.set_yticks(range(len(names)), [METRIC_NAMES[name] for name in names], fontsize=8)
+    axes.set_yticks(range(len(names)), titles, fontsize=8)
+
+
+def _fits_axis(name: str, metric: Interval) -> bool:
+    """Return whether a metric can be shown on an axis from 0 to 1.
+
+    Args:
+        name: of the metric; the losses have no upper limit.
+        metric: "value", "low" and "high"; NaN does not fit.
+    """
+    if name in UNBOUNDED:
+        return False
+    return 0 <= metric["value"] <= 1
 
 
 def _format_metric(metric: Interval) -> str:
-    if np.isnan(metric["value"]):
+    """Return "0.925 [0.907, 0.940]", or "not defined"."""
+    value, low, high = metric["value"], metric["low"], metric["high"]
+    if np.isnan(value):
         return "not defined"
-    text = f"{metric['value']:.3f}"
-    if np.isnan(metric["low"]):
+    text = f"{value:.3f}"
+    if np.isnan(low):
         return text
-    return f"{text} [{metric['low']:.3f}, {metric['high']:.3f}]"
+    return f"{text} [{low:.3f}, {high:.3f}]"
 
 
 # The errors ---------------------------------------------------------------------------------------
 
 
 def draw_errors(evaluation: Evaluation) -> bytes:
-    """Draw the most confident wrong predictions as a PNG."""
+    """Draw the most confident wrong predictions.
+
+    Args:
+        evaluation: of one network on one split, with at least one wrong prediction.
+
+    Returns:
+        A PNG.
+    """
     indices = evaluation.largest_errors[:MOST_ERRORS]
     captions = []
     for i in indices:
@@ -202,7 +231,17 @@ def draw_errors(evaluation: Evaluation) -> bytes:
 def _draw_patches(
     patches: NDArray[np.uint8], captions: Sequence[str], title: str, square: int | None
 ) -> bytes:
-    """Draw patches (n, H, W, 3) below their captions, with an outline ``square`` pixels wide."""
+    """Draw patches below their captions.
+
+    Args:
+        patches: uint8 (n, H, W, 3).
+        captions: of each patch.
+        title: of the figure.
+        square: side of the outline around the centre, pixels; None for no outline.
+
+    Returns:
+        A PNG.
+    """
     rows = -(-len(patches) // ERROR_COLUMNS)
     figure = canvas(9, 2.55 * rows + 0.3, 120)
     figure.suptitle(title, fontsize=9)

@@ -96,7 +96,18 @@ def predict(config: PredictConfig) -> Prediction:
 
 
 def _read_labels(path: Path, source: PatchSource) -> Labels:
-    """Return the labels of a source's patches from a csv with the columns id and label."""
+    """Return the labels of a source's patches from a csv file.
+
+    Args:
+        path: of a csv with the columns id and label.
+        source: N patches, which the csv must all name.
+
+    Returns:
+        uint8 (N,).
+
+    Raises:
+        DataError: the csv lacks a patch.
+    """
     known = read_labels(path, "it is a csv of id and label (labels)")
     missing = [name for name in source.ids if name not in known]
     if missing:

@@ -40,19 +40,34 @@ class Predictions:
 
     @property
     def labelled_patches(self) -> frozenset[tuple[str, int]]:
-        """The set of (id, label): equal for predictions of the same patches. Label -1: unknown."""
-        if self.label is None:
-            return frozenset((name, -1) for name in self.ids)
-        return frozenset(zip(self.ids, self.label.tolist(), strict=True))
+        """The set of (id, label): equal for predictions of the same patches.
+
+        The label is -1 if it is unknown.
+        """
+        labels = [-1] * len(self.ids)
+        if self.label is not None:
+            labels = self.label.tolist()
+        return frozenset(zip(self.ids, labels, strict=True))
 
     def reorder(self, ids: Sequence[str]) -> "Predictions":
-        """Return the same predictions in the order of ``ids``, which names the same patches."""
-        place = {name: i for i, name in enumerate(self.ids)}
-        order = np.array([place[name] for name in ids], np.int64)
-        label = None if self.label is None else self.label[order]
-        slides = None if self.slides is None else [self.slides[i] for i in order]
+        """Return the same predictions in another order.
+
+        Args:
+            ids: the same N patches in the order to return.
+        """
+        position = {name: i for i, name in enumerate(self.ids)}
+        order = np.array([position[name] for name in ids], np.int64)
+        label, slides = self.label, self.slides
+        if label is not None:
+            label = label[order]
+        if slides is not None:
+            slides = [slides[i] for i in order]
         return replace(
-            self, ids=list(ids), label=label, probability=self.probability[order], slides=slides
+            self,
+            ids=list(ids),
+            label=label,
+            probability=self.probability[order],
+            slides=slides,
         )
 
 
@@ -100,25 +115,49 @@ def find_predictions(asked: str | Sequence[str], split: str) -> list[Path]:
 
 
 def _find_one(word: str, split: str) -> list[Path]:
-    """Return the csv files that one path or glob stands for."""
+    """Return the csv files that one path or glob stands for.
+
+    Args:
+        word: a path or a glob.
+        split: the split whose predictions are wanted.
+
+    Raises:
+        RunError: nothing matches, or a folder given by name has no predictions of the split.
+    """
+    paths = _match_predictions(word)
+    files = [_predictions_file(path, split) for path in paths]
+    existing = [file for file in files if file.is_file()]
+    if existing == files:
+        return files
+    # Folders of a glob without predictions are skipped; a folder given by name is not.
+    is_glob = paths != [Path(word)]
+    if is_glob and existing:
+        return existing
+    splits = sorted(path.stem for path in paths[0].glob("predictions/*.csv"))
+    available = ", ".join(splits) or "none"
+    raise RunError(
+        f"{word} has no predictions/{split}.csv (available: {available}); "
+        "write them with python -m pcam.predict, or choose another split="
+    )
+
+
+def _match_predictions(word: str) -> list[Path]:
+    """Return the folders and csv files that a path or glob matches, at least one.
+
+    A glob also matches other files, such as a sweep's multirun.yaml; these are left out.
+
+    Raises:
+        RunError: nothing matches.
+    """
+    given = Path(word)
     paths = []
     for path in match_paths(word, "runs"):
-        # A glob also matches other files, such as a sweep's multirun.yaml.
-        if path.is_dir() or path.suffix == ".csv" or path == Path(word):
+        is_csv = path.suffix == ".csv"
+        if path.is_dir() or is_csv or path == given:
             paths.append(path)
     if not paths:
         raise RunError(f"runs: {word} matches no folder and no csv file")
-    files = [_predictions_file(path, split) for path in paths]
-    existing = [file for file in files if file.is_file()]
-    is_glob = paths != [Path(word)]
-    # Folders of a glob without predictions are skipped; a folder given by name is not.
-    if existing and (is_glob or len(existing) == len(files)):
-        return existing
-    splits = sorted(path.stem for path in paths[0].glob("predictions/*.csv"))
-    raise RunError(
-        f"{word} has no predictions/{split}.csv (available: {', '.join(splits) or 'none'}); "
-        "write them with python -m pcam.predict, or choose another split="
-    )
+    return paths
 
 
 def _predictions_file(path: Path, split: str) -> Path:
@@ -148,7 +187,14 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def label_predictions(path: Path) -> str:
-    """Return the name of predictions in tables: the run's network, else the folder or file name."""
+    """Return the name of predictions in tables.
+
+    Args:
+        path: RUN/predictions/SPLIT.csv, or any other csv file.
+
+    Returns:
+        The run's network, augmentation and seed; without a run the name of the folder or file.
+    """
     if path.parent.name != "predictions":
         return path.stem
     folder = path.parent.parent
@@ -163,6 +209,9 @@ def label_predictions(path: Path) -> str:
 
 def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
     """Put the predictions of several networks into the patch order of the first.
+
+    Args:
+        members: at least one.
 
     Raises:
         DataError: they are of different patches, or disagree on a label.
@@ -181,7 +230,13 @@ def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
             _validate_same_labels(member, label)
         if slides is None:
             slides = member.slides
-    return AlignedPredictions(label_members(members), first.ids, label, np.stack(aligned), slides)
+    return AlignedPredictions(
+        names=label_members(members),
+        ids=first.ids,
+        label=label,
+        probability=np.stack(aligned),
+        slides=slides,
+    )
 
 
 def _validate_same_patches(member: Predictions, first: Predictions) -> None:
@@ -203,20 +258,33 @@ def _validate_same_labels(member: Predictions, label: NDArray[np.uint8]) -> None
 
 
 def label_members(members: Sequence[Predictions]) -> list[str]:
-    """Return unique names: equal names get their folder's, or else every name gets a number."""
+    """Return unique names: equal names get their folder's, or else every name gets a number.
+
+    Args:
+        members: with any names.
+
+    Returns:
+        A name for each, in their order.
+    """
     names = [member.name for member in members]
     with_folders = []
     for member in members:
-        folder = member.path.parent.parent.name
-        is_unique = names.count(member.name) == 1
-        with_folders.append(member.name if is_unique else f"{member.name} ({folder})")
+        label = member.name
+        if names.count(label) > 1:
+            folder = member.path.parent.parent
+            label = f"{label} ({folder.name})"
+        with_folders.append(label)
     if len(set(with_folders)) == len(members):
         return with_folders
     return [f"{name} #{number}" for number, name in enumerate(names, 1)]
 
 
 def warn_about_equal_members(found: AlignedPredictions) -> None:
-    """Log a warning for each pair of networks whose predictions are equal."""
+    """Log a warning for each pair of networks whose predictions are equal.
+
+    Args:
+        found: the predictions of all networks for the same patches.
+    """
     named = list(zip(found.names, found.probability, strict=True))
     for (one, first), (other, second) in combinations(named, 2):
         if np.array_equal(first, second):

@@ -79,6 +79,9 @@ def resolve_data(run: TrainConfig, asked: AskedData) -> tuple[DataConfig, Splits
         asked: the command's config. ``data`` with a name is another source, unless name and root
             are those of the run; without a name, keys that are None keep the run's value.
 
+    Returns:
+        The source with its settings, and how it is split.
+
     Raises:
         ConfigError: splits are asked for, but the data is the run's own, which is split already.
     """
@@ -92,10 +95,16 @@ def resolve_data(run: TrainConfig, asked: AskedData) -> tuple[DataConfig, Splits
 
 
 def _is_own_data(asked: DataOverrides, own: DataConfig) -> bool:
-    """Return whether the source asked for is the one that the run was trained on."""
+    """Return whether the source asked for is the one that the run was trained on.
+
+    Args:
+        asked: a source; without a root, that of the run is meant.
+        own: the run's source.
+    """
     if asked.name != own.name:
         return False
-    return asked.root is None or asked.root == getattr(own, "root", None)
+    own_root = getattr(own, "root", None)
+    return asked.root in (None, own_root)
 
 
 def open_split(data: DataConfig, splits: SplitsConfig, seed: int, split: str) -> PatchSource:
@@ -112,9 +121,10 @@ def open_split(data: DataConfig, splits: SplitsConfig, seed: int, split: str) ->
         DataError: the source has no such split.
     """
     provider = source_provider(data)
-    if split == "predict" and provider.unlabelled_split != "predict":
+    is_unlabelled = split == provider.unlabelled_split
+    if split == "predict" and not is_unlabelled:
         raise ConfigError(f"split={split}: data={data.name} has no unlabelled patches")
-    if split == provider.unlabelled_split or _opens_alone(provider, splits, split):
+    if is_unlabelled or _opens_alone(provider, splits, split):
         return limit_source(open_source(data, split), data.limit, 0)
     opened = open_splits(data, splits, seed).splits
     if split not in opened:
@@ -123,11 +133,18 @@ def open_split(data: DataConfig, splits: SplitsConfig, seed: int, split: str) ->
 
 
 def _opens_alone(provider: SourceProvider[DataConfig], splits: SplitsConfig, split: str) -> bool:
-    """Return whether a split is used as published, and the other splits need not be there."""
-    is_as_published = splits.name in ("auto", "official") and provider.config.duplicates != "drop"
-    if split == "train" or not is_as_published:
+    """Return whether a split is used as published, and the other splits need not be there.
+
+    Args:
+        provider: of the source.
+        splits: how the source is split.
+        split: its name; train is never opened alone.
+    """
+    if split == "train":
         return False
-    return provider.opens_alone(split)
+    is_official = splits.name in ("auto", "official")
+    is_whole = provider.config.duplicates != "drop"
+    return is_official and is_whole and provider.opens_alone(split)
 
 
 def crop_for_split(config: TrainConfig, split: str) -> Crop:

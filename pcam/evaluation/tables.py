@@ -85,6 +85,14 @@ def format_comparison(comparison: Comparison) -> str:
 
 
 def _run_rows(comparison: Comparison) -> list[list[str]]:
+    """Return the rows of the table of networks.
+
+    Args:
+        comparison: of two or more networks.
+
+    Returns:
+        Cells of the columns of ``METRIC_HEAD``.
+    """
     rows = []
     for name, metrics in comparison.runs.items():
         cells = [format_interval(metrics[metric]) for metric in COMPARED_METRICS]
@@ -93,42 +101,77 @@ def _run_rows(comparison: Comparison) -> list[list[str]]:
 
 
 def _format_pairs(pairs: Sequence[TestedPair]) -> str:
-    """Return the table of pairs; with DeLong and McNemar if they are tested."""
+    """Return the table of pairs; with DeLong and McNemar if they are tested.
+
+    Args:
+        pairs: at least one; all have the same tests, with corrected p.
+
+    Returns:
+        Markdown.
+    """
+    head = list(PAIR_HEAD)
     over_patches = "delong" in pairs[0].tests
+    if over_patches:
+        head += OVER_PATCHES_HEAD
     rows = []
     for pair in pairs:
-        row = [pair.first, pair.second]
-        for metric in COMPARED_METRICS:
-            test = pair.tests[metric]
-            row += [format_difference(test), format_p_value(test["p_holm"])]
+        row = [pair.first, pair.second, *_pair_cells(pair)]
         if over_patches:
             row.append(format_p_value(pair.tests["delong"]["p_holm"]))
             row.append(format_p_value(pair.tests["mcnemar"]["p_holm"]))
         rows.append(row)
-    head = PAIR_HEAD + OVER_PATCHES_HEAD if over_patches else PAIR_HEAD
     return format_table(head, rows)
 
 
+def _pair_cells(pair: TestedPair) -> list[str]:
+    """Return the difference and p of each metric."""
+    cells = []
+    for metric in COMPARED_METRICS:
+        test = pair.tests[metric]
+        cells.append(format_difference(test))
+        cells.append(format_p_value(test["p_holm"]))
+    return cells
+
+
 def _format_groups(comparison: Comparison) -> list[str]:
+    """Return the groups of runs that differ only in their seed.
+
+    Args:
+        comparison: with at least one group.
+
+    Returns:
+        A title, the table of groups, and the table of pairs if there are several groups.
+    """
     rows = []
     for group, metrics in comparison.group_metrics.items():
         row = [group]
-        for metric in COMPARED_METRICS:
-            row.append(f"{metrics[metric]['mean']:.4f} ± {metrics[metric]['sd']:.4f}")
+        for name in COMPARED_METRICS:
+            runs = metrics[name]
+            row.append(f"{runs['mean']:.4f} ± {runs['sd']:.4f}")
         rows.append(row)
+    table = format_table(METRIC_HEAD, rows)
     title = "over seeds: mean ± sd"
     if not comparison.group_pairs:
-        return [title, format_table(METRIC_HEAD, rows)]
+        return [title, table]
     title += "; differences by Welch's t (would other seeds reverse the order?)"
-    return [title, format_table(METRIC_HEAD, rows), _format_pairs(comparison.group_pairs)]
+    return [title, table, _format_pairs(comparison.group_pairs)]
 
 
 # Ensembles ----------------------------------------------------------------------------------------
 
 
 def format_ensemble(result: Ensemble) -> str:
-    """Return the table of members and rules; without labels only what could not be fitted."""
-    lines = [result.note] if result.note else []
+    """Return the table of members and rules; without labels only what could not be fitted.
+
+    Args:
+        result: of ``pcam.ensemble``.
+
+    Returns:
+        Lines of text; "" if there is nothing to say.
+    """
+    lines = []
+    if result.note:
+        lines.append(result.note)
     if result.scores is not None:
         lines.append(_format_scores(result, result.scores))
     return "\n".join(lines)
@@ -151,6 +194,8 @@ def _format_scores(result: Ensemble, scores: EnsembleScores) -> str:
 
 
 def _score_cells(name: str, row: ScoreRow, is_member: bool) -> list[str]:
+    """Return the row of a member or rule; a member's p has a star, as it is not corrected."""
+    title = name if is_member else name.replace("_", " ")
     difference, p = "the best member", ""
     if row.difference is not None:
         difference = format_difference(row.difference)
@@ -158,7 +203,7 @@ def _score_cells(name: str, row: ScoreRow, is_member: bool) -> list[str]:
     if p and is_member:
         p += " *"
     return [
-        name if is_member else name.replace("_", " "),
+        title,
         format_interval(row.metrics["auroc"]),
         format_interval(row.metrics["accuracy"]),
         format_number(row.auroc_of_hard_labels),
@@ -168,6 +213,7 @@ def _score_cells(name: str, row: ScoreRow, is_member: bool) -> list[str]:
 
 
 def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
+    """Return what to know about the table of members and rules, a line each."""
     best = f"the best member is the one with the highest AUROC on {scores.best_by}"
     if scores.best_by != "valid":
         best += ", which is slightly too favourable to it"
@@ -180,7 +226,8 @@ def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
         "AUROC of 0/1: the score of hard labels on a leaderboard, which is balanced accuracy; "
         "the ranking is lost",
     ]
-    if any(scores.rows[name].difference is not None for name in result.members):
+    compared = [name for name in result.members if scores.rows[name].difference is not None]
+    if compared:
         notes.append("* not corrected for the number of members; python -m pcam.compare does so")
     if result.weights is not None:
         weights = [f"{name} {weight:.2f}" for name, weight in result.weights.items()]

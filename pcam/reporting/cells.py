@@ -55,7 +55,14 @@ def count_jobs(count: int) -> str:
 
 
 def figure_cell(figure: Mapping[str, float | None]) -> str:
-    """Return "0.925 [0.907, 0.940]"."""
+    """Return a figure with its interval.
+
+    Args:
+        figure: "value", "low" and "high"; None where unknown.
+
+    Returns:
+        "0.925 [0.907, 0.940]", or "not defined".
+    """
     known = {}
     for key in ("value", "low", "high"):
         value = figure.get(key)
@@ -64,11 +71,22 @@ def figure_cell(figure: Mapping[str, float | None]) -> str:
 
 
 def figures_cell(figures: Sequence[Mapping[str, float | None]]) -> str:
-    """Return one run's figure with its interval, or mean and standard deviation of several runs."""
+    """Return a figure of one run or several.
+
+    Args:
+        figures: the same figure of each run.
+
+    Returns:
+        One run's with its interval, "0.925 [0.907, 0.940]", or mean and standard deviation of
+        several runs, "0.925 ± 0.012 (3 runs)".
+    """
     if len(figures) == 1:
         return figure_cell(figures[0])
-    values = [figure["value"] for figure in figures]
-    known = [value for value in values if value is not None]
+    known = []
+    for figure in figures:
+        value = figure["value"]
+        if value is not None:
+            known.append(value)
     if not known:
         return "not defined"
     runs = over_seeds(known)
@@ -81,17 +99,30 @@ def split_figures(jobs: Sequence[Job], split: str, name: str) -> list[Mapping[st
 
 
 def difference_cells(difference: Difference | None) -> list[str]:
-    """Return the difference and the cells of ``DIFFERENCE_HEAD``."""
+    """Return the difference and the cells of ``DIFFERENCE_HEAD``.
+
+    Args:
+        difference: of two groups of jobs; None for a row without one.
+
+    Returns:
+        Four cells, empty where nothing was tested.
+    """
     if difference is None:
         return ["", "", "", ""]
-    cells = [format_difference(difference.patches), format_p_value(difference.p)]
-    if difference.seeds is None:
-        return [*cells, "", ""]
-    return [*cells, format_difference(difference.seeds), format_p_value(difference.seeds_p)]
+    by_patch = [format_difference(difference.patches), format_p_value(difference.p)]
+    by_seed = ["", ""]
+    if difference.seeds is not None:
+        by_seed = [format_difference(difference.seeds), format_p_value(difference.seeds_p)]
+    return by_patch + by_seed
 
 
 def difference_note(table: Table, differences: Sequence[Difference | None]) -> str:
-    """Return how the differences in a table were tested; "" if it has none."""
+    """Return how the differences in a table were tested; "" if it has none.
+
+    Args:
+        table: as shown, without its empty columns.
+        differences: of its rows.
+    """
     sentences = []
     if "p (Holm)" in table.head:
         bootstrap = (
@@ -102,6 +133,7 @@ def difference_note(table: Table, differences: Sequence[Difference | None]) -> s
             bootstrap += ", over seeds from the paired t-test (the same patches, other seeds)"
         sentences.append(f"{bootstrap}.")
         sentences.append("p is corrected for the number of differences by Holm's method.")
-    if any(one is not None and one.only_shared_seeds for one in differences):
+    known = [difference for difference in differences if difference is not None]
+    if any(difference.only_shared_seeds for difference in known):
         sentences.append("Differences are over the seeds that both groups have.")
     return " ".join(sentences)

@@ -81,7 +81,8 @@ class Study:
     @cached_property
     def scored(self) -> list[Job]:
         """The jobs with figures of the split."""
-        return [job for job in self.jobs if job.summary is not None and self.split in job.summary]
+        with_summary = [job for job in self.jobs if job.summary is not None]
+        return [job for job in with_summary if self.split in summary_of(job)]
 
     @cached_property
     def finished(self) -> list[Job]:
@@ -90,6 +91,7 @@ class Study:
 
     @cached_property
     def _found(self) -> StudyPredictions:
+        """The predictions of all scored jobs, or why a job has none to compare."""
         found = StudyPredictions({}, {}, {})
         first: dict[tuple[object, frozenset[tuple[str, int]]], Path] = {}
         for job in self.scored:
@@ -114,27 +116,40 @@ class Study:
         return self._found.predictions.get(job.folder)
 
     def comparable(self, jobs: Sequence[Job]) -> list[Job]:
-        """Return the largest set of jobs with predictions of the same patches."""
+        """Return the largest set of jobs with predictions of the same patches.
+
+        Args:
+            jobs: any; those without predictions are left out.
+
+        Returns:
+            Some of the jobs, in their order.
+        """
+        groups = self._found.group
         sets: dict[int, list[Job]] = {}
         for job in jobs:
-            number = self._found.group.get(job.folder)
-            if number is not None:
+            if job.folder in groups:
+                number = groups[job.folder]
                 sets.setdefault(number, []).append(job)
         return max(sets.values(), key=len, default=[])
 
     def align(self, jobs: Sequence[Job]) -> AlignedPredictions:
-        """Return the predictions of jobs with the same patches."""
-        found = [self.predictions(job) for job in jobs]
-        return align_predictions([one for one in found if one is not None])
+        """Return the predictions of jobs with the same patches.
+
+        Args:
+            jobs: of ``comparable``, at least one.
+        """
+        predictions = self._found.predictions
+        return align_predictions([predictions[job.folder] for job in jobs])
 
     @cached_property
     def excluded(self) -> dict[str, list[str]]:
         """Labels of the scored jobs that cannot be compared with the others, by the reason."""
         compared = {job.folder for job in self.comparable(self.scored)}
+        other_patches = f"other patches of {self.split}"
         reasons: dict[str, list[str]] = {}
         for job in self.scored:
             if job.folder not in compared:
-                reason = self._found.problem.get(job.folder, f"other patches of {self.split}")
+                reason = self._found.problem.get(job.folder, other_patches)
                 reasons.setdefault(reason, []).append(job.label)
         return reasons
 
@@ -143,18 +158,29 @@ class Study:
     ) -> tuple[list[Job], list[Job]] | None:
         """Return the jobs of two groups that can be compared.
 
-        None if a group has none, or their patches differ.
+        Args:
+            first: jobs of one group.
+            second: of the other.
+
+        Returns:
+            Those of each group; None if a group has none, or their patches differ.
         """
         one, other = self.comparable(first), self.comparable(second)
         if not one or not other:
             return None
-        group = self._found.group
-        return (one, other) if group[one[0].folder] == group[other[0].folder] else None
+        left, right = one[0].folder, other[0].folder
+        if self._found.group[left] != self._found.group[right]:
+            return None
+        return one, other
 
     def difference(self, first: Sequence[Job], second: Sequence[Job]) -> Difference | None:
         """Compare the mean AUROCs of two groups of jobs, paired by patch.
 
         If the groups have seeds in common, only these are compared, by patch and by seed.
+
+        Args:
+            first: jobs of one group.
+            second: of the other.
 
         Returns:
             first minus second; None if nothing can be compared.
@@ -168,12 +194,15 @@ class Study:
         if seeds:
             left, right = jobs_of_seeds(left, seeds), jobs_of_seeds(right, seeds)
         by_patch = self._bootstrap_difference(left, right)
-        by_seed = self._seed_difference(left, right) if len(seeds) > 1 else None
+        by_seed, seeds_p = None, float("nan")
+        if len(seeds) > 1:
+            by_seed = self._seed_difference(left, right)
+            seeds_p = by_seed["p"]
         return Difference(
             patches=by_patch,
             seeds=by_seed,
             p=by_patch["p"],
-            seeds_p=by_seed["p"] if by_seed else float("nan"),
+            seeds_p=seeds_p,
             only_shared_seeds=len(left) + len(right) < available,
         )
 
@@ -200,25 +229,45 @@ class Study:
 
 
 def read_labelled(path: Path) -> Predictions | str:
-    """Return predictions with labels of both classes, or why they cannot be compared."""
+    """Return predictions with labels of both classes, or why they cannot be compared.
+
+    Args:
+        path: of the csv file, which may be missing or damaged.
+    """
     if not path.is_file():
         return f"no predictions/{path.name}"
     try:
         found = read_predictions(path)
     except DataError as error:
         return str(error)
-    if found.label is None or len(set(found.label.tolist())) < 2:
+    labels = [] if found.label is None else found.label.tolist()
+    if len(set(labels)) < 2:
         return "patches without labels, or of one class only"
     return found
 
 
 def shared_seeds(first: Sequence[Job], second: Sequence[Job]) -> list[int]:
-    """Return the seeds that two groups have in common; none if a group has a seed twice."""
-    left = [config_of(job).seed for job in first]
-    right = [config_of(job).seed for job in second]
-    if len(set(left)) < len(left) or len(set(right)) < len(right):
+    """Return the seeds that two groups have in common.
+
+    Args:
+        first: jobs with a config.
+        second: likewise.
+
+    Returns:
+        The seeds in the order of ``first``; none if a group has a seed twice, as it is then unclear
+        which jobs are a pair.
+    """
+    left, right = _seeds(first), _seeds(second)
+    if len(set(left)) < len(left):
+        return []
+    if len(set(right)) < len(right):
         return []
     return [seed for seed in left if seed in right]
+
+
+def _seeds(jobs: Sequence[Job]) -> list[int]:
+    """Return the seed of each job."""
+    return [config_of(job).seed for job in jobs]
 
 
 def jobs_of_seeds(jobs: Sequence[Job], seeds: Sequence[int]) -> list[Job]:
@@ -252,11 +301,21 @@ def auroc_of(job: Job, split: str) -> float:
 
 
 def correct_p_values(differences: Sequence[Difference | None]) -> list[Difference | None]:
-    """Return differences with p corrected by Holm's method, by patches and by seeds separately."""
-    nan = float("nan")
-    patches = holm([one.p if one else nan for one in differences])
-    seeds = holm([one.seeds_p if one else nan for one in differences])
-    corrected: list[Difference | None] = []
-    for one, p, seeds_p in zip(differences, patches, seeds, strict=True):
-        corrected.append(replace(one, p=p, seeds_p=seeds_p) if one else None)
+    """Correct p by Holm's method, by patches and by seeds separately.
+
+    Args:
+        differences: of one table; None is kept in its place, and is not counted.
+
+    Returns:
+        The same differences with corrected ``p`` and ``seeds_p``.
+    """
+    tested = {}
+    for position, difference in enumerate(differences):
+        if difference is not None:
+            tested[position] = difference
+    patches = holm([difference.p for difference in tested.values()])
+    seeds = holm([difference.seeds_p for difference in tested.values()])
+    corrected = list(differences)
+    for position, p, seeds_p in zip(tested, patches, seeds, strict=True):
+        corrected[position] = replace(tested[position], p=p, seeds_p=seeds_p)
     return corrected

@@ -26,20 +26,30 @@ def render_markdown(title: str, lead: Sequence[Part], sections: Sequence[Section
 
 
 def render_part(part: Part) -> str:
-    """Return one part as Markdown."""
+    """Return one part as Markdown.
+
+    Args:
+        part: of a page; a fold's parts follow its title.
+
+    Returns:
+        Text without a line break at its end.
+    """
     match part:
         case Text():
             text = escape(part.content)
             return f"**{text}**" if part.kind == "notice" else text
         case Table():
-            head = [escape(cell) for cell in part.head]
-            return format_table(head, [[escape(cell) for cell in row] for row in part.rows])
+            return format_table(_escape_row(part.head), [_escape_row(row) for row in part.rows])
         case Picture():
             return f"![{part.caption}](figures/{part.name})"
         case Code():
             return "\n".join(["```sh", *part.lines, "```"])
         case Fold():
             return "\n\n".join([f"*{escape(part.title)}*", *map(render_part, part.parts)])
+
+
+def _escape_row(cells: Sequence[str]) -> list[str]:
+    return [escape(cell) for cell in cells]
 
 
 def escape(text: str) -> str:

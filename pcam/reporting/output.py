@@ -5,7 +5,7 @@ from pathlib import Path
 from pcam.reporting.cells import count_jobs
 from pcam.reporting.html import render_html
 from pcam.reporting.markdown import render_markdown
-from pcam.reporting.page import Picture, Table, unfold
+from pcam.reporting.page import Part, Picture, Table, unfold
 from pcam.reporting.report import Report
 from pcam.reporting.sections.jobs import FIGURES_HEAD
 from pcam.runs.files import write_csv, write_file
@@ -18,6 +18,10 @@ PICTURES = ("training", "operating", "search-*", "maps-*", "also-*")
 def write_report(report: Report, folder: Path) -> Path:
     """Write report.html, report.md, figures and csv files; those of an earlier report are deleted.
 
+    Args:
+        report: to write.
+        folder: where to.
+
     Returns:
         The HTML page.
     """
@@ -29,24 +33,33 @@ def write_report(report: Report, folder: Path) -> Path:
     write_file(folder / "report.md", markdown)
     for section in report.sections:
         for part in unfold(section.parts):
-            if isinstance(part, Picture):
-                write_file(folder / "figures" / part.name, part.content)
-            elif isinstance(part, Table) and part.name:
-                write_csv(folder / f"{part.name}.csv", part.head, part.rows)
+            _write_part(part, folder)
     write_csv(folder / "figures.csv", FIGURES_HEAD, report.figures)
     return page
+
+
+def _write_part(part: Part, folder: Path) -> None:
+    """Write a picture, or a table with a name; other parts have no file of their own."""
+    match part:
+        case Picture():
+            write_file(folder / "figures" / part.name, part.content)
+        case Table() if part.name:
+            write_csv(folder / f"{part.name}.csv", part.head, part.rows)
 
 
 def delete_results(folder: Path) -> None:
     """Delete the tables and pictures of an earlier report.
 
-    Other files in the folder stay.
+    Args:
+        folder: of that report; other files in it stay.
     """
     for name in TABLES:
-        (folder / f"{name}.csv").unlink(missing_ok=True)
+        table = folder / f"{name}.csv"
+        table.unlink(missing_ok=True)
+    figures = folder / "figures"
     for pattern in PICTURES:
-        for path in folder.glob(f"figures/{pattern}.png"):
-            path.unlink()
+        for picture in figures.glob(f"{pattern}.png"):
+            picture.unlink()
 
 
 def format_report(report: Report) -> str:

@@ -90,18 +90,37 @@ def drop_empty_columns(table: Table, keep: int = 1) -> Table:
         table: the whole table.
         keep: first columns that stay in any case.
     """
-    columns = [
-        number
-        for number in range(len(table.head))
-        if number < keep or any(row[number] for row in table.rows)
-    ]
+    columns = []
+    for number in range(len(table.head)):
+        texts = [row[number] for row in table.rows]
+        if number < keep or any(texts):
+            columns.append(number)
+    return select_columns(table, columns)
+
+
+def select_columns(table: Table, columns: Sequence[int]) -> Table:
+    """Return a table with some of its columns.
+
+    Args:
+        table: the whole table.
+        columns: their numbers, from 0, in the order to show.
+    """
     head = [table.head[number] for number in columns]
-    rows = [[row[number] for number in columns] for row in table.rows]
+    rows = []
+    for row in table.rows:
+        rows.append([row[number] for number in columns])
     return Table(head, rows, table.name)
 
 
 def unfold(parts: Sequence[Part]) -> Iterator[Part]:
-    """Return the parts, those of folds in place of the folds."""
+    """Yield the parts, those of folds in place of the folds.
+
+    Args:
+        parts: in the order of the page.
+
+    Yields:
+        Parts that are not folds.
+    """
     for part in parts:
         if isinstance(part, Fold):
             yield from unfold(part.parts)

@@ -51,7 +51,14 @@ RESNET50_NOTE = (
 
 
 def study_notes(networks: Collection[str]) -> str:
-    """Return what to know about the study's AUROCs of some networks; "" if none is shown."""
+    """Return what to know about the study's AUROCs of some networks.
+
+    Args:
+        networks: whose AUROCs are shown.
+
+    Returns:
+        Sentences; "" if none is shown.
+    """
     if not networks:
         return ""
     if "resnet50" in networks:

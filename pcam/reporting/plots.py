@@ -84,13 +84,21 @@ def line_style(colour: int, repeated: bool) -> LineStyle:
 
 
 def legend_columns(names: Collection[str]) -> int:
-    """Return the number of columns of the legend below a figure."""
+    """Return the number of columns of the legend below a figure.
+
+    Args:
+        names: of all lines, at least one.
+    """
     longest = max(len(name) for name in names)
     return max(1, min(len(names), 150 // (longest + 8)))
 
 
 def legend_height(names: Collection[str]) -> float:
-    """Return the height of the legend, inches; 0 for too many names."""
+    """Return the height of the legend, inches.
+
+    Args:
+        names: of all lines; too many have no legend, so the height is 0.
+    """
     if len(names) > MAX_NAMES:
         return 0
     rows = -(-len(names) // legend_columns(names))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pcam.config.schema import ReportConfig
 from pcam.reporting.comparison import Study
@@ -80,10 +81,13 @@ def build_report(config: ReportConfig) -> Report:
 
 
 def build_tables(study: Study) -> list[Section]:
-    """Return the study's tables and the differences, as far as there are runs for them."""
+    """Return the study's tables and the differences, as far as there are runs for them.
+
+    Trials of searches have their own sections, so they are in the tables only without other runs.
+    """
     jobs = [job for job in study.finished if not job.from_search]
     if not jobs:
-        jobs = study.finished  # trials only; otherwise they have just their own section
+        jobs = study.finished
     return [
         build_table1(jobs),
         build_frozen(study, jobs),
@@ -104,7 +108,8 @@ def available_split(jobs: Sequence[Job], split: str) -> str:
         The same, or "valid" if no job has figures of it, as for data without labels of test.
     """
     summaries = [job.summary for job in jobs if job.summary is not None]
-    if not summaries or any(split in summary for summary in summaries):
+    with_split = [summary for summary in summaries if split in summary]
+    if with_split or not summaries:
         return split
     return "valid"
 
@@ -112,17 +117,21 @@ def available_split(jobs: Sequence[Job], split: str) -> str:
 def drop_repeats(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
     """Leave out runs that repeat another, seed included: they are no independent sample.
 
+    A run outside of searches counts before a trial.
+
     Returns:
         The other jobs, and a sentence about each that was left out.
     """
     finished = [job for job in jobs if job.state == "finished"]
     finished.sort(key=lambda job: job.from_search)
-    first = {}
+    original: dict[Path, Job] = {}
     for _, equal in group_by_config(finished, ()):
-        for job in equal[1:]:
-            first[job.folder] = equal[0]
-    counted = [job for job in jobs if job.folder not in first]
-    sentences = [
-        f"{job.label} repeats {first[job.folder].label}" for job in jobs if job.folder in first
-    ]
+        first, *repeats = equal
+        original |= dict.fromkeys([job.folder for job in repeats], first)
+    counted, sentences = [], []
+    for job in jobs:
+        if job.folder in original:
+            sentences.append(f"{job.label} repeats {original[job.folder].label}")
+        else:
+            counted.append(job)
     return counted, sentences

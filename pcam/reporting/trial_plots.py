@@ -63,27 +63,60 @@ def plot_trials(trials: Trials) -> bytes:
 
 
 def _plot_key(axes: "Axes", values: Sequence[object], trials: Trials) -> None:
-    """Draw the scores by a key's values: numbers to scale, others by name."""
-    numbers = [value for value in values if _is_number(value)]
-    if len(numbers) < len(values):
-        names = sorted({str(value) for value in values})
-        places = np.array([names.index(str(value)) for value in values], float)
-        _plot_dots(axes, places, trials)
-        axes.set_xticks(range(len(names)), names, fontsize=8)
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        return
-    places = np.asarray(numbers, float)
-    _plot_dots(axes, places, trials)
-    if places.min() > 0 and places.max() / places.min() > 20:
-        axes.set_xscale("log")
+    """Draw the scores by a key's values: numbers to scale, others by name.
+
+    Args:
+        axes: to draw into.
+        values: of each trial.
+        trials: N of them.
+    """
+    if all(map(_is_number, values)):
+        _plot_numbers(axes, np.array(values, float), trials)
+    else:
+        _plot_names(axes, [str(value) for value in values], trials)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _plot_numbers(axes: "Axes", values: Floats, trials: Trials) -> None:
+    """Draw the scores by numbers, on a logarithmic axis if they span more than a factor of 20.
+
+    Args:
+        axes: to draw into.
+        values: (N,), of each trial.
+        trials: N of them.
+    """
+    _plot_dots(axes, values, trials)
+    smallest, largest = values.min(), values.max()
+    if smallest > 0 and largest / smallest > 20:
+        axes.set_xscale("log")
+
+
+def _plot_names(axes: "Axes", values: Sequence[str], trials: Trials) -> None:
+    """Draw the scores by names, in alphabetic order.
+
+    Args:
+        axes: to draw into.
+        values: the name of each trial.
+        trials: N of them.
+    """
+    names = sorted(set(values))
+    places = np.array([names.index(value) for value in values], float)
+    _plot_dots(axes, places, trials)
+    axes.set_xticks(range(len(names)), names, fontsize=8)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+
+
 def _plot_dots(axes: "Axes", x: Floats, trials: Trials) -> None:
-    """Draw a point for each trial and a ring around the best."""
+    """Draw a point for each trial and a ring around the best.
+
+    Args:
+        axes: to draw into.
+        x: (N,), the place of each trial.
+        trials: N of them.
+    """
     faces = [BLUE if finished else "none" for finished in trials.finished]
     axes.scatter(x, trials.score, s=28, facecolors=faces, edgecolors=BLUE, linewidths=1.2, zorder=3)
     if trials.best is not None:

@@ -22,29 +22,43 @@ WARNING_WIDTH = 92  # characters of text inside the box of a warning
 
 
 def pluralize(count: int, noun: str, plural: str | None = None) -> str:
-    """Return a count with its noun: "1 patch", "2,500 patches", "3 copies".
+    """Return a count with its noun.
 
     Args:
         count: How many.
         noun: The singular.
         plural: The plural, where it is not the noun with "s" or "es".
+
+    Returns:
+        "1 patch", "2,500 patches", "3 copies".
     """
     if count == 1:
         return f"1 {noun}"
-    if plural is None:
-        ending = "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
-        plural = noun + ending
-    return f"{count:,} {plural}"
+    if plural is not None:
+        return f"{count:,} {plural}"
+    ending = "es" if noun.endswith(("ch", "sh", "s", "x")) else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 def format_facts(facts: Sequence[tuple[str, str]]) -> str:
-    """Return one line per fact: the name, aligned to the right, and its value."""
+    """Return one line per fact.
+
+    Args:
+        facts: Name and value of each, at least one.
+
+    Returns:
+        Lines with the names aligned to the right, then two spaces and the value.
+    """
     width = max(len(name) for name, _ in facts)
     return "\n".join(f"{name:>{width}}  {value}" for name, value in facts)
 
 
 def format_warning(text: str) -> str:
-    """Return a warning in a box of exclamation marks."""
+    """Return a warning in a box of exclamation marks.
+
+    Args:
+        text: One paragraph, of any length; it is wrapped.
+    """
     rule = "!" * (WARNING_WIDTH + 6)
     lines = [f"!! {line:<{WARNING_WIDTH}} !!" for line in textwrap.wrap(text, WARNING_WIDTH)]
     return "\n".join([rule, *lines, rule])
@@ -107,18 +121,37 @@ def format_difference(difference: Mapping[str, float]) -> str:
 
 
 def format_p_value(p: float) -> str:
-    """Return a p-value: "0.031", "< 0.001", or "" for NaN."""
+    """Return a p-value as tables show it.
+
+    Args:
+        p: From 0 to 1, or NaN.
+
+    Returns:
+        "0.031", "< 0.001", or "" for NaN.
+    """
     if math.isnan(p):
         return ""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}"
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown with aligned columns."""
-    lines = [list(head), *(list(row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    """Return a table in Markdown with aligned columns.
+
+    Args:
+        head: Titles of the columns.
+        rows: Cells, as many in each row as there are titles.
+
+    Raises:
+        ValueError: A row has another number of cells.
+    """
+    lines = [head, *rows]
+    columns = zip(*lines, strict=True)
+    widths = [max(map(len, column)) for column in columns]
     text = [_format_row(line, widths) for line in lines]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    dashes = ["-" * (width + 2) for width in widths]
+    rule = "|" + "|".join(dashes) + "|"
     return "\n".join([text[0], rule, *text[1:]])
 
 
@@ -128,7 +161,11 @@ def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def format_parameters(counts: Mapping[str, int]) -> str:
-    """Return parameter counts: "5.4 M (backbone 4.9 M, head 1,026)"."""
+    """Return parameter counts: "5.4 M (backbone 4.9 M, head 1,026)".
+
+    Args:
+        counts: Number of parameters of each part of a network.
+    """
     total = _format_count(sum(counts.values()))
     parts = [f"{name} {_format_count(count)}" for name, count in counts.items()]
     return f"{total} ({', '.join(parts)})"

@@ -85,9 +85,16 @@ class RankedScores:
         return [np.ones_like(predicted), self._positive, predicted, predicted * self._positive]
 
     def _calibration_columns(self, bins: int) -> list[Floats]:
-        """Return per patch: squared error, negative log-likelihood, and its error in each bin."""
-        is_probability = self.finite and bool(((self.score >= 0) & (self.score <= 1)).all())
-        if not is_probability or not self._includes(CALIBRATION_METRICS):
+        """Return what the calibration metrics are sums of.
+
+        Args:
+            bins: Number of bins of the calibration error.
+
+        Returns:
+            Per patch: squared error, negative log-likelihood, and its error in each bin. Nothing
+            if no calibration metric is asked for, or a score is not a probability.
+        """
+        if not self._includes(CALIBRATION_METRICS) or not self._are_probabilities():
             return []
         gap = self._positive - self.score
         likelihood = np.where(self._positive == 1, self.score, 1 - self.score)
@@ -96,6 +103,11 @@ class RankedScores:
             bin_number = bin_index(self.score, bins)
             columns += [np.where(bin_number == number, gap, 0.0) for number in range(bins)]
         return columns
+
+    def _are_probabilities(self) -> bool:
+        """Return whether all scores are from 0 to 1."""
+        inside = (self.score >= 0) & (self.score <= 1)
+        return self.finite and bool(inside.all())
 
     def _includes(self, names: Collection[str]) -> bool:
         return not set(names).isdisjoint(self.metrics)
@@ -123,7 +135,11 @@ class RankedScores:
         return {name: np.concatenate([np.empty(0), *values]) for name, values in parts.items()}
 
     def sorted_blocks(self, weights: Floats) -> Iterator[Floats]:
-        """Yield a few weightings at a time, their patches from the highest score down."""
+        """Yield a few weightings at a time, their patches from the highest score down.
+
+        Args:
+            weights: (R, N), in the order of the patches.
+        """
         rows = max(1, BLOCK_CELLS // max(1, len(self._order)))
         for start in range(0, len(weights), rows):
             block = np.asarray(weights[start : start + rows], np.float64)
@@ -143,6 +159,14 @@ class RankedScores:
         return true_positives, predicted - true_positives
 
     def _weigh_block(self, block: Floats) -> dict[str, Floats]:
+        """Compute every metric under each of R weightings.
+
+        Args:
+            block: (R, N), weights of ``sorted_blocks``.
+
+        Returns:
+            Each mean and metric, (R,); NaN where a metric is not defined.
+        """
         sums = (block @ self._columns).T
         total, positives, predicted, true_positives = sums[:COUNT_COLUMNS]
         calibration_start = COUNT_COLUMNS + len(self.mean_names)
@@ -180,14 +204,20 @@ class RankedScores:
 def _validate(
     probability: Floats, label: Labels, metrics: Collection[str], means: Mapping[str, Floats]
 ) -> None:
-    lengths = [np.shape(values) for values in (probability, *means.values())]
-    if any(length != (len(label),) for length in lengths):
-        raise ValueError("scores, labels and means have different lengths")
+    """Check the arguments of ``RankedScores``.
+
+    Raises:
+        ValueError: no patches, different lengths, or an unknown metric.
+    """
+    for values in (probability, *means.values()):
+        if np.shape(values) != (len(label),):
+            raise ValueError("scores, labels and means have different lengths")
     if not len(label):
         raise ValueError("no patches")
     unknown = set(metrics) - set(METRICS)
     if unknown:
-        raise ValueError(f"unknown metrics: {', '.join(sorted(unknown))}")
+        names = ", ".join(sorted(unknown))
+        raise ValueError(f"unknown metrics: {names}")
 
 
 def _run_ends(score: Floats) -> NDArray[np.int64] | None:
@@ -213,6 +243,12 @@ def _threshold_metrics(
 
 
 def _calibration_metrics(sums: Floats, total: Floats) -> dict[str, Floats]:
+    """Return Brier score, NLL and, if it is asked for, the calibration error, (R,) each.
+
+    Args:
+        sums: (2 or more, R), weighted sums of the calibration columns.
+        total: (R,), sums of the weights.
+    """
     squared_error, log_loss, *bin_gaps = sums
     found = {"brier": squared_error / total, "nll": log_loss / total}
     if bin_gaps:

@@ -88,6 +88,11 @@ def effective_units(
 
 
 def _effective_number(units: NDArray[np.int64]) -> float:
+    """Return the effective number of units (Kish); unequal units count for fewer.
+
+    Args:
+        units: The unit of each patch, as a number from 0.
+    """
     counts = np.bincount(units, minlength=1).astype(np.float64)
     if not counts.any():
         return 0.0
@@ -107,7 +112,10 @@ def effective_units_of_metric(metric: str, counts: Mapping[str, float]) -> float
         return counts["all"]
     if metric in CLASS_OF_METRIC:
         return counts[CLASS_OF_METRIC[metric]]
-    rarer_class = min(counts["positive"], counts["negative"]) or counts["all"]
-    if metric == "precision":
-        return min(rarer_class, counts.get("predicted_positive", rarer_class))
-    return rarer_class
+    rarer_class = min(counts["positive"], counts["negative"])
+    if rarer_class == 0:
+        rarer_class = counts["all"]
+    if metric != "precision":
+        return rarer_class
+    predicted = counts.get("predicted_positive", rarer_class)
+    return min(rarer_class, predicted)

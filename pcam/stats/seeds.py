@@ -10,9 +10,13 @@ from pcam.stats.compare import constant_difference
 
 
 def over_seeds(values: Sequence[float]) -> dict[str, float]:
-    """Return {"mean", "sd", "runs"} of a metric over runs that differ in their seed.
+    """Return mean and standard deviation of a metric over runs that differ in their seed.
 
-    The sd (with n - 1) is NaN for one run, the mean too for none.
+    Args:
+        values: The metric of each run; they must not be NaN.
+
+    Returns:
+        {"mean", "sd", "runs"}. The sd (with n - 1) is NaN for one run, the mean too for none.
     """
     known = np.asarray(values, np.float64)
     mean = float(known.mean()) if len(known) else np.nan

@@ -102,7 +102,12 @@ def fit_weights(members: Floats, label: Labels) -> Floats:
 
 
 def weighted_mean(members: Floats, weights: Floats) -> Floats:
-    """Return the weighted mean probability (N,), with weights (M,) of ``fit_weights``."""
+    """Return the weighted mean probability (N,).
+
+    Args:
+        members: (M, N), probabilities.
+        weights: (M,), of ``fit_weights``.
+    """
     members = _validate_members(members)
     if np.shape(weights) != (len(members),):
         raise ValueError(f"{np.size(weights)} weights for {len(members)} members")
@@ -110,10 +115,19 @@ def weighted_mean(members: Floats, weights: Floats) -> Floats:
 
 
 def _validate_members(members: Floats) -> Floats:
+    """Return members as float64 (M, N).
+
+    Args:
+        members: Probabilities, as anything that makes an array.
+
+    Raises:
+        ValueError: They have another shape, no patches, or values outside [0, 1].
+    """
     members = np.asarray(members, np.float64)
     if members.ndim != 2 or not members.size:
         raise ValueError(f"members are not (M, N), with at least one patch: {members.shape}")
-    if not ((members >= 0) & (members <= 1)).all():
+    inside = (members >= 0) & (members <= 1)
+    if not inside.all():
         raise ValueError("members' probabilities are not from 0 to 1")
     return members
 

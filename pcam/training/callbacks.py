@@ -61,6 +61,12 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
 
 
 def _attribution_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
+    """Return the callback that draws attribution maps, unless the config asks for none.
+
+    Args:
+        config: the run's.
+        folder: the run's.
+    """
     if config.attribution.every is None:
         return []
     builder = registry.callbacks.get(ATTRIBUTION).target
@@ -68,6 +74,12 @@ def _attribution_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]
 
 
 def _optional_callbacks(settings: TrainerConfig, terminal: bool) -> "list[Callback]":
+    """Return the callbacks that the config's ``trainer`` asks for.
+
+    Args:
+        settings: the config's ``trainer``.
+        terminal: whether a progress bar can be shown.
+    """
     from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar, WeightAveraging
     from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -89,6 +101,15 @@ def _optional_callbacks(settings: TrainerConfig, terminal: bool) -> "list[Callba
 
 
 def _pruning_callbacks(settings: TrainerConfig, folder: Path) -> "list[Callback]":
+    """Return the callback of the median rule, unless the config asks for none.
+
+    Args:
+        settings: the config's ``trainer``.
+        folder: the run's.
+
+    Raises:
+        ConfigError: the run is not a job of a sweep.
+    """
     from pcam.training.epochs import MedianRule
 
     after = settings.prune.after
@@ -104,11 +125,20 @@ def _pruning_callbacks(settings: TrainerConfig, folder: Path) -> "list[Callback]
 
 
 def _user_callbacks(config: TrainConfig, folder: Path) -> "list[Callback]":
+    """Return the registered callbacks that the config's ``callbacks`` names.
+
+    Args:
+        config: the run's.
+        folder: the run's.
+
+    Raises:
+        ConfigError: a setting is not valid.
+    """
     callbacks: list[Callback] = []
     for name, values in config.callbacks.items():
         entry = registry.callbacks.get(name)
-        settings = read_section(
-            entry.config or NoSettings, f"callbacks.{name}", settings_of_callback(values)
-        )
-        callbacks.append(entry.target(settings, config, folder))
+        section = entry.config or NoSettings
+        settings = read_section(section, f"callbacks.{name}", settings_of_callback(values))
+        callback = entry.target(settings, config, folder)
+        callbacks.append(callback)
     return callbacks

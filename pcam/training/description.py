@@ -45,14 +45,29 @@ def describe_device(name: str, processes: int, precision: str) -> Fact:
 
 
 def _describe_crop(config: TrainConfig, splits: list[str]) -> str:
+    """Return the crop.
+
+    Args:
+        config: the run's.
+        splits: the names of those that are used.
+
+    Returns:
+        "whole patch", or the size and the crop of each split.
+    """
     modes = {split: getattr(config.crop, split) for split in splits}
     if set(modes.values()) == {"none"}:
         return "whole patch"
-    listed = ", ".join(f"{split} {mode}" for split, mode in modes.items())
-    return f"{config.crop.size} px: {listed}"
+    listed = [f"{split} {mode}" for split, mode in modes.items()]
+    return f"{config.crop.size} px: {', '.join(listed)}"
 
 
 def _describe_network(config: TrainConfig, model: PatchClassifier) -> str:
+    """Return the network, the size of its input and its number of parameters.
+
+    Args:
+        config: the run's.
+        model: the network, initialised or not.
+    """
     size = model.network.input_size
     shown = "not resized" if size is None else f"{size} px ({config.crop.interpolation})"
     counts = format_parameters(model.network.count_parameters())
@@ -60,6 +75,12 @@ def _describe_network(config: TrainConfig, model: PatchClassifier) -> str:
 
 
 def _describe_training(config: TrainConfig, model: PatchClassifier) -> str:
+    """Return which layers are trained, and how many parameters.
+
+    Args:
+        config: the run's.
+        model: the network, initialised or not.
+    """
     counts = model.network.count_parameters()
     layers = _describe_layers(model.plan)
     if model.plan.always_frozen:
@@ -71,6 +92,14 @@ def _describe_training(config: TrainConfig, model: PatchClassifier) -> str:
 
 
 def _describe_layers(plan: FreezePlan) -> str:
+    """Return which layers are trained.
+
+    Args:
+        plan: which epochs train the backbone.
+
+    Returns:
+        "all layers", "head only", or the epoch of the change, counted from 1.
+    """
     if not plan.ever_frozen:
         return "all layers"
     if plan.unfreeze_epoch is None:
@@ -89,6 +118,15 @@ def _describe_optimizer(config: TrainConfig) -> str:
 
 
 def _with_settings(name: str, settings: dict[str, object]) -> str:
+    """Return a choice with its settings.
+
+    Args:
+        name: of the choice.
+        settings: value by key.
+
+    Returns:
+        "adam lr=0.001 weight_decay=0".
+    """
     parts = [name]
     for key, value in settings.items():
         shown = f"{value:g}" if isinstance(value, float) else str(value)

@@ -54,12 +54,12 @@ class LearningRates(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the rate of each parameter group."""
-        backbone_frozen = self.plan.frozen(trainer.current_epoch)
+        is_frozen = self.plan.frozen(trainer.current_epoch)
         for group in trainer.optimizers[0].param_groups:
-            rate = group["lr"]
-            if group["name"] == "backbone" and backbone_frozen:
+            name, rate = group["name"], group["lr"]
+            if is_frozen and name == "backbone":
                 rate = 0.0
-            pl_module.log(f"lr/{group['name']}", rate)
+            pl_module.log(f"lr/{name}", rate)
 
 
 class EpochTable(Callback):
@@ -99,14 +99,24 @@ class EpochTable(Callback):
             log.info(_progress_line(trainer, seconds, metrics))
 
     def _write(self) -> None:
+        """Write all rows; a column is empty in the rows that lack it."""
         columns: dict[str, None] = {}
         for row in self.rows:
             columns |= dict.fromkeys(row)
-        cells = [[row.get(column, "") for column in columns] for row in self.rows]
+        cells = []
+        for row in self.rows:
+            cells.append([row.get(column, "") for column in columns])
         write_csv(self.path, list(columns), cells)
 
 
 def _format_row(trainer: Trainer, seconds: float, metrics: Mapping[str, float]) -> dict[str, str]:
+    """Return an epoch's row of metrics.csv.
+
+    Args:
+        trainer: at the end of the epoch.
+        seconds: of the epoch.
+        metrics: value by the name of its column.
+    """
     row = {
         "epoch": str(trainer.current_epoch),
         "step": str(trainer.global_step),
@@ -118,8 +128,17 @@ def _format_row(trainer: Trainer, seconds: float, metrics: Mapping[str, float]) 
 
 
 def _progress_line(trainer: Trainer, seconds: float, metrics: Mapping[str, float]) -> str:
+    """Return the line of an epoch: its number, losses and AUROC, and its seconds.
+
+    Args:
+        trainer: at the end of the epoch.
+        seconds: of the epoch.
+        metrics: value by the name of its column.
+    """
     parts = [f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"]
-    parts += [f"{name} {metrics[key]:.4f}" for name, key in PROGRESS.items() if key in metrics]
+    for name, key in PROGRESS.items():
+        if key in metrics:
+            parts.append(f"{name} {metrics[key]:.4f}")
     parts.append(f"({seconds:.0f} s)")
     return "  ".join(parts)
 
@@ -177,14 +196,25 @@ class MedianRule(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge in the first process; all processes follow."""
-        verdict = self._judge(trainer) if trainer.is_global_zero else None
+        verdict = None
+        if trainer.is_global_zero:
+            verdict = self._judge(trainer)
         self.verdict = trainer.strategy.broadcast(verdict)
         if self.verdict is not None:
             trainer.should_stop = True
             log.info("pruned %s", pruning.describe_verdict(self.verdict))
 
     def _judge(self, trainer: Trainer) -> dict[str, float] | None:
+        """Return why the training ends after this epoch.
+
+        Args:
+            trainer: at the end of the epoch.
+
+        Returns:
+            What ``pruning.judge`` returns; None if the training goes on.
+        """
         done = trainer.current_epoch + 1
-        if not self.after <= done < (trainer.max_epochs or 0):
+        epochs = trainer.max_epochs or 0
+        if not self.after <= done < epochs:
             return None
         return pruning.judge(self.folder, self.sweep, trainer.current_epoch, self.jobs)

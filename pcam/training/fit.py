@@ -160,7 +160,16 @@ def summarise(training: Training, results: dict[str, SplitResult], best_epoch: i
 
 
 def _verdict(trainer: Trainer) -> dict[str, float] | None:
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    """Return why the median rule ended the training.
+
+    Args:
+        trainer: at the end of the training.
+
+    Returns:
+        The verdict; None if the rule did not end it, or is not used.
+    """
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    for callback in callbacks:
         if isinstance(callback, MedianRule):
             return callback.verdict
     return None

@@ -12,7 +12,15 @@ EXPERIMENT = "experiment="
 
 
 def run_name(config: TrainConfig, folder: Path) -> str:
-    """Return the name of a run: the network and its folder; in a sweep, what varies there."""
+    """Return the name of a run.
+
+    Args:
+        config: the run's.
+        folder: the run's.
+
+    Returns:
+        The network and the folder's name; in a sweep, what varies there.
+    """
     sweep = find_sweep(folder)
     if sweep is None:
         return f"{network_label(config)} {folder.name}"
@@ -21,29 +29,48 @@ def run_name(config: TrainConfig, folder: Path) -> str:
     jobs = record.get("jobs")
     if not jobs:
         return " ".join(_trial_values(config, folder, record, number))
-    return " ".join(_varied_overrides(jobs, number)) or f"job {number}"
+    varied = _varied_overrides(jobs, number)
+    return " ".join(varied) or f"job {number}"
 
 
 def _varied_overrides(jobs: list[list[str]], number: str) -> list[str]:
-    """Return the overrides of a job that not every job has."""
+    """Return the overrides of a job that not every job has.
+
+    Args:
+        jobs: the overrides of all jobs of the sweep.
+        number: of the job, which its folder is named by; other names have no overrides.
+    """
     if not number.isdigit() or int(number) >= len(jobs):
         return []
-    varied = []
-    for word in jobs[int(number)]:
-        if not all(word in job for job in jobs):
-            varied.append(word)
-    return varied
+    first, *others = jobs
+    shared = set(first).intersection(*others)
+    overrides = jobs[int(number)]
+    return [word for word in overrides if word not in shared]
 
 
 def _trial_values(config: TrainConfig, folder: Path, record: SweepRecord, number: str) -> list[str]:
-    """Return the values that a search tries in this run."""
+    """Return the values that a search tries in this run.
+
+    Args:
+        config: the run's.
+        folder: the run's.
+        record: of the search.
+        number: of the trial.
+    """
     trial = Job(folder, "running", sweep=record, config=config)
     values = [f"{key}={format_value(value)}" for key, value in varied_values(trial).items()]
     return [f"trial {number}:", *values]
 
 
 def run_group(folder: Path) -> str | None:
-    """Return the group of a run: its experiment and its sweep's folder; None without a sweep."""
+    """Return the group of a run.
+
+    Args:
+        folder: the run's.
+
+    Returns:
+        Its experiment and its sweep's folder; None without a sweep.
+    """
     sweep = find_sweep(folder)
     if sweep is None:
         return None
@@ -53,6 +80,11 @@ def run_group(folder: Path) -> str | None:
 
 
 def _sweep_label(sweep: Path) -> str:
+    """Return the name of a sweep: its folder in multirun/, or the last part of its path.
+
+    Args:
+        sweep: its folder.
+    """
     parts = sweep.parts
     if "multirun" in parts:
         return "/".join(parts[parts.index("multirun") + 1 :])

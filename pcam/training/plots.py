@@ -50,17 +50,31 @@ def plot_curves(rows: Rows, title: str, unfreeze_epoch: int | None = None) -> by
 
 
 def count_epochs(rows: Rows) -> int:
-    """Return the number of the last epoch, counted from 1."""
+    """Return the number of the last epoch, counted from 1.
+
+    Args:
+        rows: of metrics.csv; without any the number is 1.
+    """
     return max((int(row["epoch"]) + 1 for row in rows), default=1)
 
 
 def _plot_column(axes: "Axes", rows: Rows, column: str, label: str) -> None:
-    known = [row for row in rows if row.get(column)]
-    if not known:
-        return
-    epochs = [int(row["epoch"]) + 1 for row in known]
-    values = [float(row[column]) for row in known]
-    axes.plot(epochs, values, marker="o", markersize=3.5, color=COLORS[label], label=label)
+    """Draw a line over the epochs that have a value; none without any.
+
+    Args:
+        axes: to draw into.
+        rows: of metrics.csv, a row per epoch.
+        column: of metrics.csv.
+        label: "training" or "validation", which decides the colour.
+    """
+    epochs, values = [], []
+    for row in rows:
+        if row.get(column):
+            epochs.append(int(row["epoch"]) + 1)
+            values.append(float(row[column]))
+    if epochs:
+        color = COLORS[label]
+        axes.plot(epochs, values, marker="o", markersize=3.5, color=color, label=label)
 
 
 def _format_axes(axes: "Axes", name: str, epochs: int) -> None:

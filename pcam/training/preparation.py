@@ -111,7 +111,12 @@ def check_checkpoint(folder: Path, epochs: int) -> WeightsOrigin:
 
 
 def report_start(training: Training, resume: bool) -> None:
-    """Log what is trained, on what, and how."""
+    """Log what is trained, on what, and how.
+
+    Args:
+        training: before its first step.
+        resume: whether it continues from a checkpoint.
+    """
     config, trainer = training.config, training.trainer
     lines = facts(config, training.folder, training.data, training.model, resume)
     device = describe_device(device_name(trainer), trainer.world_size, str(trainer.precision))
@@ -122,7 +127,12 @@ def report_start(training: Training, resume: bool) -> None:
 
 
 def write_start(training: Training, resume: bool) -> None:
-    """Write what a run folder has from its start: splits made here, a resumed run's config."""
+    """Write what a run folder has from its start: splits made here, a resumed run's config.
+
+    Args:
+        training: before its first step.
+        resume: whether it continues from a checkpoint.
+    """
     if training.data.opened.how != "official":
         write_splits(training.folder, training.data.sources)
     if resume:

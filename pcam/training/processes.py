@@ -93,7 +93,16 @@ def process_group(
 
 
 def _main_address(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return address and port of node 0 as the environment has them; empty if it does not."""
+    """Return address and port of node 0 as the environment has them.
+
+    Slurm's job gives both, unless they are set.
+
+    Args:
+        environment: the variables of the process.
+
+    Returns:
+        Address and port; empty where unknown.
+    """
     address = environment.get("MASTER_ADDR", "")
     port = environment.get("MASTER_PORT", "")
     if "SLURM_JOB_NODELIST" not in environment:
@@ -160,7 +169,13 @@ def launch_processes(
 
 
 def _worker(rank: int, work: _Work, messages: "SimpleQueue[str]") -> None:
-    """Run in one of a node's processes."""
+    """Run in one of a node's processes.
+
+    Args:
+        rank: number of the process on this node.
+        work: what to do.
+        messages: takes the message of a ``PcamError``, which ends the process.
+    """
     _set_environment(rank, work.group)
     first = rank == 0 and work.group.node == 0
     _configure_logging(work.log_level if first else logging.WARNING)
@@ -173,6 +188,12 @@ def _worker(rank: int, work: _Work, messages: "SimpleQueue[str]") -> None:
 
 
 def _set_environment(rank: int, group: ProcessGroup) -> None:
+    """Set what torch and Lightning read: the process's place, and its share of the cores.
+
+    Args:
+        rank: number of the process on this node.
+        group: the processes that train together.
+    """
     import torch
 
     os.environ["MASTER_ADDR"] = group.address

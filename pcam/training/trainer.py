@@ -36,42 +36,58 @@ def choose_devices(settings: TrainerConfig, job: int | None = None) -> Devices:
     Args:
         settings: the config's ``trainer``.
         job: its number in a sweep, whose jobs take one device each, GPUs in turn.
+
+    Returns:
+        Devices as Lightning takes them: a number, or a list of GPUs.
     """
     if settings.devices != "auto":
         return settings.devices
     gpus = torch.cuda.device_count()
     if settings.accelerator == "cpu" or gpus == 0:
         return 1
-    return gpus if job is None else [job % gpus]
+    if job is None:
+        return gpus
+    return [job % gpus]
 
 
 def count_processes(settings: TrainerConfig) -> int:
     """Return how many processes a training takes on this machine: one per device.
 
+    Args:
+        settings: the config's ``trainer``, with devices that ``choose_devices`` returned.
+
     Raises:
         ConfigError: the machine does not have these devices.
     """
-    devices = settings.devices
+    devices, accelerator = settings.devices, settings.accelerator
     gpus = torch.cuda.device_count()
-    needs_gpu = settings.accelerator in ("gpu", "cuda")
-    if needs_gpu and gpus == 0 and not torch.backends.mps.is_available():
+    has_gpu = gpus > 0 or torch.backends.mps.is_available()
+    if accelerator in ("gpu", "cuda") and not has_gpu:
         raise ConfigError(
-            f"trainer.accelerator={settings.accelerator}: this machine has no GPU; "
+            f"trainer.accelerator={accelerator}: this machine has no GPU; "
             "use trainer=cpu or trainer=auto"
         )
     count = len(devices) if isinstance(devices, list) else int(devices)
-    if gpus and settings.accelerator != "cpu" and count > gpus:
+    available = gpus if gpus and accelerator != "cpu" else count
+    if count > available:
         raise ConfigError(f"trainer.devices={devices}: this machine has {gpus} GPUs")
     return count
 
 
 def choose_precision(settings: TrainerConfig) -> str:
-    """Return Lightning's name of a precision; auto is mixed on a GPU and full on a CPU."""
+    """Return Lightning's name of a precision; auto is mixed on a GPU and full on a CPU.
+
+    Args:
+        settings: the config's ``trainer``.
+    """
     if settings.precision != "auto":
         return settings.precision
-    if settings.accelerator == "cpu" or not torch.cuda.is_available():
+    uses_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
+    if not uses_gpu:
         return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    if torch.cuda.is_bf16_supported():
+        return "bf16-mixed"
+    return "16-mixed"
 
 
 def build_trainer(
@@ -121,6 +137,12 @@ def build_trainer(
 
 
 def _strategy(group: ProcessGroup, plan: FreezePlan) -> Strategy | str:
+    """Return how several processes train together.
+
+    Args:
+        group: the processes.
+        plan: which epochs train the backbone; frozen parameters have no gradients to wait for.
+    """
     if group.size == 1:
         return "auto"
     return DDPStrategy(find_unused_parameters=plan.ever_frozen)
@@ -131,7 +153,10 @@ def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:
 
 
 def silence_lightning() -> None:
-    """Leave out what Lightning says about itself."""
+    """Leave out what Lightning says about itself.
+
+    Its messages are shown from warnings on, without ``IGNORED_WARNINGS``.
+    """
     for name in ("lightning.pytorch", "lightning.fabric", "timm"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in IGNORED_WARNINGS:

@@ -70,7 +70,11 @@ class WandbDashboard(Dashboard):
         self.folder = folder
 
     def log_result(self, result: FinalResult) -> None:
-        """Log everything that a run ends with."""
+        """Log everything that a run ends with.
+
+        Args:
+            result: figures, metrics and predictions of the final split.
+        """
         final = result.evaluation
         content: dict[str, object] = {}
         for name, figure in result.figures.items():
@@ -143,7 +147,13 @@ def _predictions(final: Evaluation, count: int, seed: int) -> wandb.Table:
 
 
 def start_wandb(settings: WandbConfig, config: TrainConfig, folder: Path) -> WandbDashboard:
-    """Start a run, or continue it; offline if the server cannot be reached."""
+    """Start a run, or continue it; offline if the server cannot be reached.
+
+    Args:
+        settings: of the dashboard.
+        config: the run's.
+        folder: the run's.
+    """
     arguments = _run_arguments(settings, config, folder)
     mode, reason = _choose_mode()
     run = None
@@ -176,7 +186,14 @@ def _run_arguments(settings: WandbConfig, config: TrainConfig, folder: Path) -> 
 
 
 def _try_online(arguments: RunArguments) -> tuple[wandb.Run | None, str]:
-    """Return a run that the server has started, or None and why it has not."""
+    """Start a run at the server.
+
+    Args:
+        arguments: of ``wandb.init``.
+
+    Returns:
+        The run and "", or None and why the server has not started it.
+    """
     folder = arguments["dir"] / "wandb"
     before = set(folder.glob("run-*"))
     limits = wandb.Settings(init_timeout=START_SECONDS)
@@ -196,7 +213,11 @@ def _describe_offline(run: wandb.Run, reason: str) -> str:
 
 
 def _run_id(folder: Path) -> str:
-    """Return the run's id at W&B: the same when it is resumed."""
+    """Return the run's id at W&B: the same when it is resumed.
+
+    Args:
+        folder: the run's, which keeps the id.
+    """
     path = folder / "wandb" / "id.txt"
     if path.is_file():
         known = path.read_text().strip()
@@ -211,18 +232,37 @@ def _choose_mode(environment: Mapping[str, str] = os.environ) -> tuple[Mode, str
     """Return W&B's mode, and why it is not online.
 
     An unreachable server would delay the training for minutes.
+
+    Args:
+        environment: the variables of the process.
     """
     asked = environment.get("WANDB_MODE", "online")
     if asked != "online":
         return asked, ""  # type: ignore[return-value] # wandb checks it
-    base = environment.get("WANDB_BASE_URL") or wandb.setup().settings.base_url
+    host, port = _server(environment)
+    has_key = bool(environment.get("WANDB_API_KEY"))
+    if not has_key and not _is_in_netrc(host):
+        return "offline", "no key: wandb login, or WANDB_API_KEY"
+    failure = _connection_failure(host, port)
+    if failure:
+        return "offline", failure
+    return "online", ""
+
+
+def _server(environment: Mapping[str, str]) -> tuple[str, int]:
+    """Return the host and the port of W&B's server.
+
+    Args:
+        environment: the variables of the process.
+    """
+    base = environment.get("WANDB_BASE_URL")
+    if not base:
+        base = wandb.setup().settings.base_url
     address = urlsplit(base)
     host = address.hostname or ""
-    if not (environment.get("WANDB_API_KEY") or _is_in_netrc(host)):
-        return "offline", "no key: wandb login, or WANDB_API_KEY"
-    port = address.port or (443 if address.scheme == "https" else 80)
-    failure = _connection_failure(host, port)
-    return ("offline", failure) if failure else ("online", "")
+    if address.port:
+        return host, address.port
+    return host, 443 if address.scheme == "https" else 80
 
 
 def _is_in_netrc(host: str) -> bool:

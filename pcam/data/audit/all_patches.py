@@ -26,6 +26,13 @@ class AllPatches:
         surveys: Mapping[str, Survey],
         flagged: Mapping[str, Faults],
     ) -> None:
+        """Put the patches of all splits one after the other.
+
+        Args:
+            sources: The splits.
+            surveys: Their measures.
+            flagged: By split, of `pcam.data.audit.quality.find_faults`.
+        """
         self._sources = sources
         self._splits = list(sources)
         self._starts = np.cumsum([0, *(len(source) for source in sources.values())])

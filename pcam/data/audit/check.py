@@ -64,7 +64,11 @@ def count_by_split(patches: Sequence[Patch]) -> str:
 
 
 def join_words(words: Sequence[str]) -> str:
-    """Return "train", "train and valid" or "train, valid and test"."""
+    """Return "train", "train and valid" or "train, valid and test".
+
+    Args:
+        words: At least one.
+    """
     if len(words) == 1:
         return words[0]
     return f"{', '.join(words[:-1])} and {words[-1]}"

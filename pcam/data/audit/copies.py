@@ -94,10 +94,15 @@ def copies_across_splits(kind: CopyKind, groups: Sequence[Group]) -> Check:
 
 
 def _group_by_split(group: Group) -> list[Group]:
+    """Return the patches of a group in a group for each split.
+
+    Args:
+        group: Of any splits.
+    """
     by_split: dict[str, list[Patch]] = {}
     for patch in group:
         by_split.setdefault(patch.split, []).append(patch)
-    return [tuple(patches) for patches in by_split.values()]
+    return list(map(tuple, by_split.values()))
 
 
 def contradicting_labels(

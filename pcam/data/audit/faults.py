@@ -32,6 +32,9 @@ def faulty_patches(
     Args:
         sources: The splits.
         flagged: By split, of `pcam.data.audit.quality.find_faults`.
+
+    Returns:
+        A check for each of `FAULTS`.
     """
     checks = []
     for fault in FAULTS:
@@ -44,6 +47,13 @@ def faulty_patches(
 
 
 def _check_fault(fault: str, patches: Sequence[Patch], sources: Mapping[str, PatchSource]) -> Check:
+    """Return the result of the check for one fault.
+
+    Args:
+        fault: Key of `FAULTS`.
+        patches: That have it.
+        sources: The splits.
+    """
     title, faulty, clean = FAULTS[fault]
     if not patches:
         return Check(fault, title, "pass", f"no patch {clean}")

@@ -41,14 +41,23 @@ _TRANSPOSED_BITS = _transposed_bits()
 
 
 def hash_distance(first: Signs, second: Signs) -> tuple[NDArray[np.uint8], Indices]:
-    """Return how many bits hashes (m, 4) differ by under the best flip, and which flip that is."""
+    """Return how many bits hashes differ by under the best flip, and which flip that is.
+
+    Args:
+        first: (m, 4).
+        second: (m, 4).
+
+    Returns:
+        The distances, (m,), and the numbers of the flips in `FLIPS`, (m,).
+    """
     differing = np.bitwise_count(first ^ second)
     inverted = GROUP_BITS - differing
     by_flip = []
     for flip in FLIPS:
-        columns = [
-            inverted[:, group] if flip[group] else differing[:, group] for group in (1, 2, 3)
-        ]
+        columns = []
+        for group in (1, 2, 3):
+            counts = inverted if flip[group] else differing
+            columns.append(counts[:, group])
         by_flip.append(columns[0] + columns[1] + columns[2])
     distances = np.stack(by_flip)
     return differing[:, 0] + distances.min(0), distances.argmin(0)
@@ -79,7 +88,14 @@ def collapse_equal_hashes(signs: Signs) -> tuple[Indices, Pairs]:
 
 
 def _canonical_hashes(signs: Signs) -> NDArray[np.uint64]:
-    """Return the smallest of a hash's eight symmetric forms, uint64 (n,)."""
+    """Return the smallest of a hash's eight symmetric forms.
+
+    Args:
+        signs: (n, 4).
+
+    Returns:
+        uint64 (n,); equal for hashes that differ by a symmetry only.
+    """
     forms = []
     for form in (signs, transpose_signs(signs)):
         for flip in FLIPS:
@@ -118,7 +134,9 @@ def candidate_pairs(signs: Signs) -> Iterator[Pairs]:
 def _key(group: Signs, number: int) -> NDArray[np.uint16]:
     """Return the key of a group of signs: the smaller of it and its inverse.
 
-    No flip inverts the first group.
+    Args:
+        group: uint16 (n,).
+        number: Of the group, 0 to 3; no flip inverts the first one, which is its own key.
     """
     return group if number == 0 else np.minimum(group, ~group)
 

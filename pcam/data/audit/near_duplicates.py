@@ -59,7 +59,7 @@ class Forest:
         self._parent: Indices = np.arange(size)
 
     def roots(self) -> Indices:
-        """Return the root of every patch, and shorten every path to it."""
+        """Return the root of every patch, (n,), and shorten every path to it."""
         while True:
             grandparent = self._parent[self._parent]
             if (grandparent == self._parent).all():
@@ -83,7 +83,11 @@ class Forest:
         return patch
 
     def clusters(self) -> list[NDArray[np.int64]]:
-        """Return the sets of at least two patches, ascending."""
+        """Return the sets of at least two patches.
+
+        Returns:
+            Indices of each set, ascending.
+        """
         roots = self.roots()
         order = np.argsort(roots, kind="stable")
         borders = np.flatnonzero(np.diff(roots[order])) + 1
@@ -91,14 +95,20 @@ class Forest:
 
 
 def _connect(forest: Forest, pairs: Pairs, images: Images) -> None:
-    """Connect the pairs that are near-equal on pixels; connected ones are not read again."""
+    """Connect the pairs that are near-equal on pixels; connected ones are not read again.
+
+    Args:
+        forest: Of all patches.
+        pairs: Candidates.
+        images: Returns patches by index, as for `find_clusters`.
+    """
     for block in _blocks(pairs, PAIRS):
         unknown = forest.unconnected(block)
-        if len(unknown) == 0:
-            continue
-        first, second = images(unknown[:, 0]), images(unknown[:, 1])
-        for i, j, _ in unknown[are_near_equal(first, second, unknown[:, 2])]:
-            forest.connect(i, j)
+        if len(unknown):
+            first, second = images(unknown[:, 0]), images(unknown[:, 1])
+            near = are_near_equal(first, second, unknown[:, 2])
+            for i, j, _ in unknown[near]:
+                forest.connect(i, j)
 
 
 def _similar_thumbs(pairs: Pairs, thumbs: NDArray[np.uint8]) -> Pairs:

@@ -4,6 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -78,6 +79,9 @@ def render_page(audit: Audit, sources: Mapping[str, PatchSource]) -> str:
     Args:
         audit: Of these sources.
         sources: The same splits, from which the pictures are read.
+
+    Returns:
+        One file, which contains its pictures.
     """
     counts = Counter(check.verdict for check in audit.checks)
     template = page_environment("pcam.data.audit").get_template("audit.html.j2")
@@ -100,7 +104,8 @@ def format_audit(audit: Audit) -> str:
     lines = []
     for check in sort_by_verdict(audit.checks):
         lines.append(f"{check.verdict:>7}  {check.title}: {check.line}")
-        if check.fix and check.verdict in ("fail", "warn"):
+        is_problem = check.verdict in ("fail", "warn")
+        if is_problem and check.fix:
             lines.append(f"{'':>7}  → {check.fix}")
     return "\n".join(lines)
 
@@ -111,16 +116,24 @@ def sort_by_verdict(checks: Sequence[Check]) -> list[Check]:
 
 
 def _split_rows(audit: Audit) -> Rows:
+    """Return the rows of the table of splits.
+
+    Args:
+        audit: Of any splits.
+
+    Returns:
+        Split, patches, size, positive patches, distinct patches and slides.
+    """
     rows = []
     for split, facts in audit.splits.items():
-        positive, slides = facts["positive"], facts["slides"]
+        patches, positive, slides = facts["patches"], facts["positive"], facts["slides"]
         height, width = facts["shape"][:2]
         share = "unknown"
         if positive is not None:
-            share = f"{positive:,} ({positive / facts['patches']:.1%})"
+            share = f"{positive:,} ({positive / patches:.1%})"
         rows.append([
             split,
-            f"{facts['patches']:,}",
+            f"{patches:,}",
             f"{width}×{height}",
             share,
             f"{facts['distinct']:,}",
@@ -130,39 +143,75 @@ def _split_rows(audit: Audit) -> Rows:
 
 
 def _stain_rows(audit: Audit) -> Rows:
+    """Return the rows of the table of stains.
+
+    Args:
+        audit: Of any splits.
+
+    Returns:
+        Split, stain, mean, standard deviation over patches and over slides.
+    """
     rows = []
     for split, stains in audit.stain.items():
         for stain in STAINS:
-            rows.append([split, stain, *_format_stain(stains[stain])])
+            cells = _format_stain(stains[stain])
+            rows.append([split, stain, *cells])
     return rows
 
 
 def _format_stain(figures: StainFigures) -> list[str]:
+    """Return the mean and the standard deviations of a stain; "unknown" for None."""
     values = (figures["mean"], figures["sd"], figures["sd_between_slides"])
     return ["unknown" if value is None else f"{value:.3f}" for value in values]
 
 
 def _distance_rows(audit: Audit) -> Rows:
+    """Return the rows of the table of distances.
+
+    Args:
+        audit: Of any splits.
+
+    Returns:
+        Pair of splits, stain, standardised distance and Wasserstein distance.
+    """
     rows = []
     for pair, stains in audit.stain_distances.items():
         for stain, distance in stains.items():
             standardised = f"{distance['standardised']:.2f}"
-            rows.append([pair, stain, standardised, f"{distance['wasserstein']:.3f}"])
+            wasserstein = f"{distance['wasserstein']:.3f}"
+            rows.append([pair, stain, standardised, wasserstein])
     return rows
 
 
 def _show_check(check: Check, sources: Mapping[str, PatchSource]) -> ShownCheck:
+    """Return a check with its pictures.
+
+    Args:
+        check: Any.
+        sources: The splits, from which the pictures are read.
+
+    Returns:
+        The check with at most 12 pictures.
+    """
     chosen = choose_groups(check.groups)
-    pictures = _read_pictures([patch for group in chosen for patch in some_of(group)], sources)
+    parts = [some_of(group) for group in chosen]
+    pictures = _read_pictures(list(chain(*parts)), sources)
     groups = []
-    for group in chosen:
-        shown = [_show_patch(patch, pictures[patch], sources) for patch in some_of(group)]
+    for group, part in zip(chosen, parts, strict=True):
+        shown = [_show_patch(patch, pictures[patch], sources) for patch in part]
         groups.append(ShownGroup(shown, len(group)))
     return ShownCheck(check, groups, len(check.groups) - len(chosen))
 
 
 def choose_groups(groups: Sequence[Group]) -> list[Group]:
-    """Return the groups of a check to show, spread over all of them: at most 12 patches."""
+    """Return the groups of a check to show, spread over all of them.
+
+    Args:
+        groups: All of the check, in their order.
+
+    Returns:
+        Some of them, with at most 12 patches to show.
+    """
     if not groups:
         return []
     usual_size = min(len(groups[0]), MAX_PER_GROUP)
@@ -190,17 +239,34 @@ def some_of(group: Group) -> Group:
 def _read_pictures(
     patches: Sequence[Patch], sources: Mapping[str, PatchSource]
 ) -> dict[Patch, Pixels]:
-    """Read patches, all of a split at a time."""
+    """Read patches, all of a split at a time.
+
+    Args:
+        patches: Of any splits; each is read once.
+        sources: The splits.
+
+    Returns:
+        uint8 (H, W, 3) by patch.
+    """
+    by_split: dict[str, list[Patch]] = {}
+    for patch in sorted(set(patches)):
+        by_split.setdefault(patch.split, []).append(patch)
     pictures: dict[Patch, Pixels] = {}
-    for split, source in sources.items():
-        chosen = sorted({patch for patch in patches if patch.split == split})
-        if chosen:
-            pixels = source.read(np.array([patch.row for patch in chosen]))
-            pictures.update(zip(chosen, pixels, strict=True))
+    for split, chosen in by_split.items():
+        rows = np.array([patch.row for patch in chosen])
+        pixels = sources[split].read(rows)
+        pictures.update(zip(chosen, pixels, strict=True))
     return pictures
 
 
 def _show_patch(patch: Patch, pixels: Pixels, sources: Mapping[str, PatchSource]) -> ShownPatch:
+    """Return a patch with its label and its picture.
+
+    Args:
+        patch: Any.
+        pixels: uint8 (H, W, 3).
+        sources: The splits, for the label.
+    """
     labels = sources[patch.split].labels
     label = None if labels is None else int(labels[patch.row])
     return ShownPatch(patch, label, data_uri(_jpeg(pixels), "jpeg"))

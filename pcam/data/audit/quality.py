@@ -119,11 +119,14 @@ def stain_figures(stain: Floats, slides: Sequence[str] | None) -> dict[str, Stai
 
 
 def stain_distance(first: Floats, second: Floats) -> dict[str, StainDistance]:
-    """Return how much the stains of two splits differ; without stains that have no tissue.
+    """Return how much the stains of two splits differ.
 
     Args:
         first: float32 (N, 2), of a survey.
         second: float32 (M, 2).
+
+    Returns:
+        By stain; without stains that have no tissue.
     """
     distances: dict[str, StainDistance] = {}
     for column, name in enumerate(STAINS):
@@ -144,9 +147,13 @@ def _known(values: Floats) -> NDArray[np.float64]:
 
 
 def largest_stain_distance(distances: StainDistances) -> tuple[float, str]:
-    """Return the largest standardised distance and where it is ("eosin of train and test").
+    """Return the largest standardised distance of all stains and pairs of splits.
 
-    0 and "" if there is none.
+    Args:
+        distances: By pair of splits, by stain.
+
+    Returns:
+        The distance and where it is ("eosin of train and test"); 0 and "" if there is none.
     """
     found = [(0.0, "")]
     for pair, stains in distances.items():

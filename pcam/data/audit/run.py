@@ -77,7 +77,9 @@ class Audit:
         verdicts = {check.verdict for check in self.checks}
         if "fail" in verdicts:
             return "fail"
-        return "warn" if "warn" in verdicts else "pass"
+        if "warn" in verdicts:
+            return "warn"
+        return "pass"
 
     def as_dict(self) -> dict[str, object]:
         """Return everything as plain values, for JSON: a patch is [split, row, id]."""
@@ -92,31 +94,38 @@ def audit(sources: Mapping[str, PatchSource], progress: Progress | None = None) 
             and no slides (None).
         progress: Called with (split, patches done, patches) after each block.
     """
-    surveys = {}
+    surveys, facts, stain = {}, {}, {}
     for split, source in sources.items():
-        surveys[split] = survey(source, partial(progress, split) if progress else None)
+        measured = survey(source, partial(progress, split) if progress else None)
+        surveys[split] = measured
+        facts[split] = _split_facts(source, measured)
+        stain[split] = stain_figures(measured.stain, source.groups)
     distances = {}
     for first, second in combinations(sources, 2):
         distance = stain_distance(surveys[first].stain, surveys[second].stain)
         distances[f"{first} and {second}"] = distance
     return Audit(
-        splits={split: _split_facts(source, surveys[split]) for split, source in sources.items()},
-        stain={
-            split: stain_figures(surveys[split].stain, source.groups)
-            for split, source in sources.items()
-        },
+        splits=facts,
+        stain=stain,
         stain_distances=distances,
         checks=tuple(_checks(sources, surveys, distances)),
     )
 
 
 def _split_facts(source: PatchSource, measured: Survey) -> SplitFacts:
+    """Return the content of a split.
+
+    Args:
+        source: The split; only its first patch is read.
+        measured: Its survey.
+    """
+    first = source.read(np.arange(1))
     return {
         "patches": len(source),
         "positive": None if source.labels is None else int(np.sum(source.labels)),
         "slides": None if source.groups is None else len(set(source.groups)),
         "distinct": len(np.unique(digest_keys(measured.sha1))),
-        "shape": list(source.read(np.arange(1)).shape[1:]),
+        "shape": list(first.shape[1:]),
     }
 
 

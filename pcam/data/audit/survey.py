@@ -80,10 +80,18 @@ def survey(
 
 
 def concatenate_surveys(surveys: list[Survey]) -> Survey:
-    """Return the surveys of several blocks or splits as one."""
+    """Return the surveys of several blocks or splits as one.
+
+    Args:
+        surveys: At least one.
+
+    Returns:
+        The measures of all patches, in the order of the surveys.
+    """
     columns = {}
     for field in fields(Survey):
-        columns[field.name] = np.concatenate([getattr(one, field.name) for one in surveys])
+        parts = [getattr(one, field.name) for one in surveys]
+        columns[field.name] = np.concatenate(parts)
     return Survey(**columns)
 
 

@@ -1,5 +1,6 @@
 """The commands that repeat each part of the page."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,50 +21,108 @@ def build_commands(jobs: Sequence[Job], study: Study, config: ReportConfig) -> S
         study: the jobs that count.
         config: of this report.
     """
-    sweeps = dict.fromkeys(job.resume_command for job in jobs if job.sweep is not None)
-    lines = [f"{command}   # the runs" for command in sweeps]
-    lines.append(f"python -m pcam.report {' '.join(report_overrides(config))}   # this page")
-    split = "" if study.split == "test" else f" split={study.split}"
+    this_page = " ".join(report_overrides(config))
+    lines = [
+        *_sweep_commands(jobs),
+        f"python -m pcam.report {this_page}   # this page",
+        *_comparison_commands(study),
+        *_run_commands(jobs, study.split),
+    ]
+    return Section("To repeat each part", [Code(lines)])
+
+
+def _sweep_commands(jobs: Sequence[Job]) -> list[str]:
+    """Return the command of each sweep."""
+    commands = dict.fromkeys(job.resume_command for job in jobs if job.sweep is not None)
+    return [f"{command}   # the runs" for command in commands]
+
+
+def _comparison_commands(study: Study) -> list[str]:
+    """Return the commands that compare and combine the runs.
+
+    Args:
+        study: the jobs that count.
+
+    Returns:
+        Two commands; none for fewer than two runs.
+    """
     compared = study.comparable(study.scored)
-    if len(compared) > 1:
-        runs = format_override("runs", [str(job.folder) for job in compared])
-        lines.append(f"python -m pcam.compare {runs}{split}   # differences")
-        lines.append(f"python -m pcam.ensemble {runs}{split}   # votes, of all of them")
-    scored = [job for job in jobs if job.summary is not None and study.split in job.summary]
+    if len(compared) < 2:
+        return []
+    runs = format_override("runs", [str(job.folder) for job in compared])
+    split = _split_override(study.split)
+    return [
+        f"python -m pcam.compare {runs}{split}   # differences",
+        f"python -m pcam.ensemble {runs}{split}   # votes, of all of them",
+    ]
+
+
+def _run_commands(jobs: Sequence[Job], split: str) -> list[str]:
+    """Return the commands that look closer at single runs.
+
+    Args:
+        jobs: all of them.
+        split: of the figures.
+    """
+    scored = [job for job in jobs if _has_figures(job, split)]
+    lines = []
     for job in _examples(scored):
         run = format_override("run", str(job.folder))
-        lines += [f"python -m pcam.{name} {run}{split}" for name in RUN_COMMANDS]
-    return Section("To repeat each part", [Code(lines)])
+        for name in RUN_COMMANDS:
+            lines.append(f"python -m pcam.{name} {run}{_split_override(split)}")
+    return lines
+
+
+def _has_figures(job: Job, split: str) -> bool:
+    return job.summary is not None and split in job.summary
+
+
+def _split_override(split: str) -> str:
+    """Return " split=valid"; "" for test, which is every command's default."""
+    return "" if split == "test" else f" split={split}"
 
 
 def _examples(jobs: Sequence[Job]) -> list[Job]:
     """Return the runs to look at: the first outside of searches, and the best of each search.
 
     Args:
-        jobs: with figures of the split; the best trial is chosen by valid.
+        jobs: with figures of the split.
+
+    Returns:
+        Some of the jobs; the best trials are chosen by valid.
     """
-    examples = [job for job in jobs if not job.from_search][:1]
+    outside: list[Job] = []
     searches: dict[Path, list[Job]] = {}
     for job in jobs:
         if job.from_search:
             searches.setdefault(job.folder.parent, []).append(job)
-    return examples + [max(trials, key=_valid_auroc) for trials in searches.values()]
+        else:
+            outside.append(job)
+    best = [max(trials, key=_valid_auroc) for trials in searches.values()]
+    return outside[:1] + best
 
 
 def _valid_auroc(job: Job) -> float:
     """Return a job's AUROC of valid, -1 if it has none."""
     value = auroc_of(job, "valid")
-    return -1.0 if value != value else value
+    return -1.0 if math.isnan(value) else value
 
 
 def report_overrides(config: ReportConfig) -> list[str]:
-    """Return the key=value words that make the same report from any folder."""
+    """Return the key=value words that make the same report from any folder.
+
+    Args:
+        config: of the report.
+    """
     words = [_folders("runs", config.runs)]
     if config.also:
         words.append(_folders("also", config.also))
     if config.title:
         words.append(format_override("title", config.title))
-    return [*words, f"split={config.split}", f"resamples={config.resamples}", f"seed={config.seed}"]
+    words.append(f"split={config.split}")
+    words.append(f"resamples={config.resamples}")
+    words.append(f"seed={config.seed}")
+    return words
 
 
 def _folders(key: str, value: str | Sequence[str]) -> str:
@@ -72,6 +131,9 @@ def _folders(key: str, value: str | Sequence[str]) -> str:
     Args:
         key: of the override.
         value: one folder or several, or globs.
+
+    Returns:
+        "runs=/a/b" for one folder, "runs=[/a/b,/a/c]" for several.
     """
     if isinstance(value, str):
         return format_override(key, str(Path(value).absolute()))

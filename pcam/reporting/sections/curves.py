@@ -15,13 +15,14 @@ RESAMPLES = 100  # the bands of the curves are not drawn, so few are enough
 
 
 def build_curves(study: Study) -> Section:
-    """Return the figures of training and of ROC and calibration that there are runs for."""
-    trained = [job for job in study.jobs if job.rows]
-    predicted = [job for job in study.jobs if study.predictions(job) is not None]
-    shown = {job.folder for job in (*trained, *predicted)}
-    colours = _colours([job for job in study.jobs if job.folder in shown])
+    """Return the figures of training and of ROC and calibration that there are runs for.
+
+    Args:
+        study: whose jobs are drawn, each group of repeats in the same colour in all figures.
+    """
+    colours = _colours([job for job in study.jobs if _is_drawn(study, job)])
     parts: list[Part] = []
-    training = _training_lines(trained, colours)
+    training = _training_lines([job for job in study.jobs if job.rows], colours)
     if training:
         content = plots.plot_training(training, "training")
         parts.append(Picture("training.png", content, "losses and valid AUROC by epoch"))
@@ -32,8 +33,21 @@ def build_curves(study: Study) -> Section:
     return Section("Curves", parts)
 
 
+def _is_drawn(study: Study, job: Job) -> bool:
+    """Return whether a job is in any figure."""
+    return bool(job.rows) or _has_predictions(study, job)
+
+
+def _has_predictions(study: Study, job: Job) -> bool:
+    return study.predictions(job) is not None
+
+
 def _colours(jobs: Sequence[Job]) -> dict[Path, int]:
-    """Return the number of each job's colour, by its folder; repeats have the same."""
+    """Return the number of each job's colour, by its folder.
+
+    Args:
+        jobs: that are drawn; repeats have the same colour.
+    """
     colours = {}
     for number, repeats in enumerate(group_repeats(jobs).values()):
         for job in repeats:
@@ -47,6 +61,9 @@ def _training_lines(jobs: Sequence[Job], colours: Mapping[Path, int]) -> dict[st
     Args:
         jobs: with rows of metrics.csv.
         colours: number of each job's colour, by its folder.
+
+    Returns:
+        The lines by the group's label.
     """
     lines = {}
     for name, repeats in group_repeats(jobs).items():
@@ -61,12 +78,16 @@ def _operating_lines(study: Study, colours: Mapping[Path, int]) -> dict[str, Ope
     Args:
         study: whose finished jobs with predictions are shown.
         colours: number of each job's colour, by its folder.
+
+    Returns:
+        The lines by the group's label.
     """
-    predicted = [job for job in study.finished if study.predictions(job) is not None]
+    predicted = [job for job in study.finished if _has_predictions(study, job)]
     lines = {}
     for name, repeats in group_repeats(predicted).items():
         colour = colours[repeats[0].folder]
-        lines[name] = OperatingLines(colour, [_curves(study, job) for job in repeats])
+        curves = [_curves(study, job) for job in repeats]
+        lines[name] = OperatingLines(colour, curves)
     return lines
 
 

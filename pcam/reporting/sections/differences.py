@@ -1,6 +1,6 @@
 """Differences between groups of runs that differ in more than their seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from pcam.reporting.cells import DIFFERENCE_HEAD, difference_cells, difference_note
@@ -22,11 +22,7 @@ def build_differences(study: Study, jobs: Sequence[Job]) -> Section:
         jobs: finished.
     """
     groups = group_repeats(jobs)
-    pairs = [
-        (first, second)
-        for first, second in combinations(groups, 2)
-        if study.comparable_sides(groups[first], groups[second]) is not None
-    ]
+    pairs = _comparable_pairs(study, groups)
     if not pairs:
         return Section(TITLE)
     if len(pairs) > MAX_PAIRS:
@@ -46,3 +42,21 @@ def build_differences(study: Study, jobs: Sequence[Job]) -> Section:
     over = unit(study.align(study.comparable(jobs)).slides)
     note = f"Bootstrap over {over}. {difference_note(table, differences)}".strip()
     return Section(TITLE, [table, Text(note, "soft")])
+
+
+def _comparable_pairs(study: Study, groups: Mapping[str, list[Job]]) -> list[tuple[str, str]]:
+    """Return the pairs of groups with predictions of the same patches.
+
+    Args:
+        study: of the jobs.
+        groups: repeats by their label.
+
+    Returns:
+        The labels of both groups.
+    """
+    pairs = []
+    for first, second in combinations(groups, 2):
+        sides = study.comparable_sides(groups[first], groups[second])
+        if sides is not None:
+            pairs.append((first, second))
+    return pairs

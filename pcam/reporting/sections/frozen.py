@@ -20,6 +20,15 @@ from pcam.sweeps.grouping import group_by_config
 from pcam.sweeps.jobs import Job
 
 TITLE = "Frozen against all layers"
+HEAD = [
+    "network",
+    "trained",
+    "accuracy",
+    "AUROC",
+    "AUROC minus full's",
+    *DIFFERENCE_HEAD,
+    "the study's accuracy",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,9 @@ def build_frozen(study: Study, jobs: Sequence[Job]) -> Section:
     Args:
         study: of the jobs.
         jobs: finished.
+
+    Returns:
+        A section; without parts if no network is fine-tuned in several ways.
     """
     valid = study.with_split("valid")
     rows = []
@@ -53,26 +65,24 @@ def build_frozen(study: Study, jobs: Sequence[Job]) -> Section:
     if not rows:
         return Section(TITLE)
     differences = correct_p_values([row.difference for row in rows])
-    cells = [_cells(row, difference) for row, difference in zip(rows, differences, strict=True)]
-    head = [
-        "network",
-        "trained",
-        "accuracy",
-        "AUROC",
-        "AUROC minus full's",
-        *DIFFERENCE_HEAD,
-        "the study's accuracy",
-    ]
-    table = drop_empty_columns(Table(head, cells, "frozen"))
+    cells = list(map(_cells, rows, differences))
+    table = drop_empty_columns(Table(HEAD, cells, "frozen"))
     note = f"On valid. {difference_note(table, differences)}".strip()
     return Section(TITLE, [table, Text(note, "soft")])
 
 
 def _rows(valid: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
-    """Return the rows of jobs that differ in nothing but the fine-tuning and the seed."""
-    by_name: dict[str, list[Job]] = {}
-    for job in jobs:
-        by_name.setdefault(config_of(job).finetune.name, []).append(job)
+    """Return the rows of jobs that differ in nothing but the fine-tuning and the seed.
+
+    Args:
+        valid: the study, with figures of valid.
+        details: what distinguishes the jobs from others with the same network.
+        jobs: fine-tuned in any way.
+
+    Returns:
+        A row for each way of fine-tuning; none if there is one way only.
+    """
+    by_name = _group_by_finetune(jobs)
     if len(by_name) < 2:
         return []
     full = dict(group_by_config(by_name.get("full", []), SEEDS))
@@ -85,12 +95,36 @@ def _rows(valid: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
     return rows
 
 
+def _group_by_finetune(jobs: Sequence[Job]) -> dict[str, list[Job]]:
+    """Return the jobs by the name of the way of fine-tuning.
+
+    Args:
+        jobs: fine-tuned in any way.
+    """
+    by_name: dict[str, list[Job]] = {}
+    for job in jobs:
+        name = config_of(job).finetune.name
+        by_name.setdefault(name, []).append(job)
+    return by_name
+
+
 def _difference_from_full(
     valid: Study, repeats: list[Job], full: dict[str, list[Job]], details: str
 ) -> Difference | None:
-    """Return the difference from training of all layers; None for that itself, or without it."""
+    """Return the difference from training of all layers.
+
+    Args:
+        valid: the study, with figures of valid.
+        repeats: of one way of fine-tuning.
+        full: repeats of training of all layers, by their details.
+        details: of ``repeats``.
+
+    Returns:
+        The difference; None for training of all layers itself, or without it.
+    """
     reference = _reference(full, details)
-    if reference is None or config_of(repeats[0]).finetune.name == "full":
+    is_full = config_of(repeats[0]).finetune.name == "full"
+    if reference is None or is_full:
         return None
     return valid.difference(repeats, reference)
 
@@ -106,15 +140,14 @@ def _reference(full: dict[str, list[Job]], details: str) -> list[Job] | None:
 
 
 def _cells(row: Row, difference: Difference | None) -> list[str]:
+    """Return a row of the table, with the columns of ``HEAD``."""
     first = row.jobs[0]
-    figures = [
-        figures_cell(split_figures(row.jobs, "valid", name)) for name in ("accuracy", "auroc")
-    ]
     study = paper.FROZEN.get((first.network, row.finetune))
     return [
         describe_network(first, row.details),
         row.finetune.replace("_", " "),
-        *figures,
+        figures_cell(split_figures(row.jobs, "valid", "accuracy")),
+        figures_cell(split_figures(row.jobs, "valid", "auroc")),
         *difference_cells(difference),
         "" if study is None else f"{study}",
     ]

@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from pcam.reporting.cells import describe_network, figure_cell
-from pcam.reporting.page import Fold, Part, Section, Table, Text, drop_empty_columns
+from pcam.reporting.page import (
+    Fold,
+    Part,
+    Section,
+    Table,
+    Text,
+    drop_empty_columns,
+    select_columns,
+)
 from pcam.sweeps.jobs import Job
 
 HEAD = [
@@ -50,34 +58,43 @@ def build_jobs(jobs: Sequence[Job], split: str) -> Section:
     shared = [column for column in SETTINGS if _agree(rows, column)]
     parts: list[Part] = [_without_columns(rows, shared)]
     if shared:
-        settings = [f"{HEAD[column]} {_first(rows, column)}" for column in shared]
-        parts.append(Text(f"All jobs that started: {', '.join(settings)}.", "soft"))
+        settings = ", ".join(f"{HEAD[column]} {_first(rows, column)}" for column in shared)
+        parts.append(Text(f"All jobs that started: {settings}.", "soft"))
     parts.append(Fold("code, versions, data, weights", _facts(jobs)))
     return Section("What was run", parts)
 
 
 def _without_columns(rows: Sequence[Sequence[str]], dropped: Sequence[int]) -> Table:
-    """Return the table of the jobs without some columns, and without empty ones."""
+    """Return the table of the jobs without some columns, and without empty ones.
+
+    Args:
+        rows: with all columns of ``HEAD``.
+        dropped: numbers of the columns to leave out.
+    """
     kept = [column for column in range(len(HEAD)) if column not in dropped]
-    head = [HEAD[column] for column in kept]
-    table = Table(head, [[row[column] for column in kept] for row in rows], "jobs")
+    table = select_columns(Table(HEAD, rows, "jobs"), kept)
     return drop_empty_columns(table, 2)
 
 
 def _row(job: Job, split: str) -> list[str]:
-    if job.config is None:
-        return [job.label, job.state, *[""] * (len(HEAD) - 2)]
+    """Return a job's row, with all columns of ``HEAD``; of a job without config only its state."""
     config, summary = job.config, job.summary
-    weights = "" if summary is None else str(summary["weights"]["origin"])
-    epochs = config.trainer.max_epochs if summary is None else summary["epochs"]
-    settings = [job.augmentation, config.finetune.name, str(config.seed), str(epochs)]
+    if config is None:
+        empty = [""] * (len(HEAD) - 2)
+        return [job.label, job.state, *empty]
+    weights, epochs = "", config.trainer.max_epochs
+    if summary is not None:
+        weights, epochs = str(summary["weights"]["origin"]), summary["epochs"]
     seconds = sum(float(row["seconds"]) for row in job.rows)
     return [
         job.label,
         job.state,
         describe_network(job),
         weights,
-        *settings,
+        job.augmentation,
+        config.finetune.name,
+        str(config.seed),
+        str(epochs),
         _figure(job, split, "auroc"),
         _figure(job, split, "accuracy"),
         f"{seconds / 60:.1f}",
@@ -85,8 +102,22 @@ def _row(job: Job, split: str) -> list[str]:
 
 
 def _figure(job: Job, split: str, name: str) -> str:
-    figures = {} if job.summary is None else job.summary.get(split, {})
-    return figure_cell(figures[name]) if name in figures else ""
+    """Return a figure of a job's split with its interval.
+
+    Args:
+        job: of any state.
+        split: of the figure.
+        name: of the figure.
+
+    Returns:
+        A cell, "" if the job has no such figure.
+    """
+    if job.summary is None:
+        return ""
+    figures = job.summary.get(split, {})
+    if name not in figures:
+        return ""
+    return figure_cell(figures[name])
 
 
 def _agree(rows: Sequence[Sequence[str]], column: int) -> bool:
@@ -100,7 +131,14 @@ def _first(rows: Sequence[Sequence[str]], column: int) -> str:
 
 
 def _facts(jobs: Sequence[Job]) -> list[Part]:
-    """Return each distinct code, device, versions, data and weights of the jobs with a summary."""
+    """Return what the jobs ran with: code, device, versions, data and weights.
+
+    Args:
+        jobs: those without a summary are left out.
+
+    Returns:
+        A line for each distinct value.
+    """
     facts: dict[str, list[str]] = {
         "code": [],
         "device": [],
@@ -118,7 +156,8 @@ def _facts(jobs: Sequence[Job]) -> list[Part]:
             facts["weights"].append(_describe_weights(summary["weights"]))
     lines: list[Part] = []
     for name, values in facts.items():
-        lines += [Text(f"{name}: {value}", "soft") for value in dict.fromkeys(values)]
+        distinct = dict.fromkeys(values)
+        lines += [Text(f"{name}: {value}", "soft") for value in distinct]
     return lines
 
 
@@ -132,6 +171,11 @@ def _describe_weights(weights: Mapping[str, str]) -> str:
 
 
 def _describe_data(splits: Mapping[str, Mapping[str, int | str]]) -> str:
+    """Return the size and the checksum of each split.
+
+    Args:
+        splits: "patches", "positive" and "sha256" by split.
+    """
     parts = []
     for split, facts in splits.items():
         counts = f"{facts['patches']:,} patches, {facts['positive']:,} positive"
@@ -146,6 +190,7 @@ def list_figures(jobs: Sequence[Job], split: str) -> list[list[object]]:
         jobs: those that count.
         split: the final split, whose figures follow those of valid.
     """
+    splits = dict.fromkeys(("valid", split))
     rows: list[list[object]] = []
     for job in jobs:
         if job.state != "finished" or job.config is None or job.summary is None:
@@ -159,7 +204,7 @@ def list_figures(jobs: Sequence[Job], split: str) -> list[list[object]]:
             job.config.seed,
             job.scale,
         ]
-        for part in dict.fromkeys(("valid", split)):
+        for part in splits:
             figures: Mapping[str, Figure] = job.summary.get(part, {})
             for name, figure in figures.items():
                 values = [figure.get(key) for key in ("value", "low", "high")]

@@ -23,8 +23,13 @@ def build_title(title: str | None, jobs: Sequence[Job]) -> str:
     experiments = dict.fromkeys(job.experiment for job in jobs)
     names = ", ".join(filter(None, experiments))
     name = title or names or "Runs"
-    scales = _small_scales(jobs)
-    return f"{name} ({', '.join(scales)})" if scales else name
+    scales = ", ".join(_small_scales(jobs))
+    return f"{name} ({scales})" if scales else name
+
+
+def _started(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs whose config can be read."""
+    return [job for job in jobs if job.config is not None]
 
 
 def build_lead(jobs: Sequence[Job], study: Study, repeats: Sequence[str]) -> list[Part]:
@@ -41,46 +46,91 @@ def build_lead(jobs: Sequence[Job], study: Study, repeats: Sequence[str]) -> lis
 
 
 def _small_scales(jobs: Sequence[Job]) -> list[str]:
-    scales = dict.fromkeys(job.scale for job in jobs if job.config is not None)
-    return [scale for scale in scales if scale != "full"]
+    """Return the scales of the jobs but "full", each once.
+
+    Args:
+        jobs: all of them; those without a config are left out.
+    """
+    scales = dict.fromkeys(job.scale for job in _started(jobs))
+    scales.pop("full", None)
+    return list(scales)
 
 
 def _data_names(jobs: Sequence[Job]) -> list[str]:
-    return list(dict.fromkeys(job.data for job in jobs if job.config is not None))
+    return list(dict.fromkeys(job.data for job in _started(jobs)))
 
 
 def _summary(jobs: Sequence[Job], study: Study) -> str:
     """Return how many jobs have which state, their data, and what the figures are of."""
     states = Counter(job.state for job in jobs)
-    text = f"{count_jobs(len(jobs))}: "
-    text += ", ".join(f"{count} {state}" for state, count in states.items())
-    data = _data_names(jobs)
-    if data:
-        text += f"; data: {', '.join(data)}; figures of {study.split}, 95 % intervals"
-        compared = study.comparable(study.scored)
-        if compared:
-            text += f" over {unit(study.align(compared).slides)}"
-    return text
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    text = f"{count_jobs(len(jobs))}: {counts}"
+    data = ", ".join(_data_names(jobs))
+    if not data:
+        return text
+    text += f"; data: {data}; figures of {study.split}, 95 % intervals"
+    compared = study.comparable(study.scored)
+    if not compared:
+        return text
+    return f"{text} over {unit(study.align(compared).slides)}"
 
 
 def _notices(jobs: Sequence[Job], study: Study, repeats: Sequence[str]) -> list[str]:
     """Return what must not be missed; the arguments are those of ``build_lead``."""
+    return [
+        *_data_notices(jobs),
+        *_lacking_notices(jobs, study),
+        *_counting_notices(jobs, repeats),
+    ]
+
+
+def _data_notices(jobs: Sequence[Job]) -> list[str]:
+    """Return why the figures cannot be compared with the study's, or with real tissue's.
+
+    Args:
+        jobs: all of them.
+
+    Returns:
+        Sentences; none for full runs on real patches.
+    """
     notices = []
     scales = ", ".join(_small_scales(jobs))
     if scales:
         notices.append(f"scale={scales}: {SCALE_NOTE}")
     if "synthetic" in _data_names(jobs):
         notices.append("Synthetic patches: these figures do not apply to real tissue.")
-    lacking = ", ".join(job.label for job in jobs if _lacks_figures(job, study.split))
+    return notices
+
+
+def _lacking_notices(jobs: Sequence[Job], study: Study) -> list[str]:
+    """Return which jobs have no figures, or none to compare.
+
+    Args:
+        jobs: all of them.
+        study: the jobs that count.
+    """
+    notices = []
+    lacking = [job.label for job in jobs if _lacks_figures(job, study.split)]
     if lacking:
-        notices.append(f"No figures of {study.split}: {lacking}")
+        notices.append(f"No figures of {study.split}: {', '.join(lacking)}")
     if study.excluded and len(study.scored) > 1:
         notices.append(f"Not compared with the others: {_describe_excluded(study)}")
+    return notices
+
+
+def _counting_notices(jobs: Sequence[Job], repeats: Sequence[str]) -> list[str]:
+    """Return which jobs are not in the tables, or in only some.
+
+    Args:
+        jobs: all of them.
+        repeats: sentences about the jobs that do not count, as they repeat another.
+    """
+    notices = []
     if repeats:
         notices.append(f"Counted once, {REPEATS_NOTE}: {'; '.join(repeats)}")
-    pruned = ", ".join(job.label for job in jobs if job.state == "pruned" and not job.from_search)
+    pruned = [job.label for job in jobs if job.state == "pruned" and not job.from_search]
     if pruned:
-        notices.append(f"Pruned, so only in the first table: {pruned}")
+        notices.append(f"Pruned, so only in the first table: {', '.join(pruned)}")
     return notices
 
 

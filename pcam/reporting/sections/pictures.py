@@ -10,13 +10,19 @@ from pcam.sweeps.jobs import Job
 
 
 def build_maps(jobs: Sequence[Job]) -> Section:
-    """Return the last attribution maps that each training has drawn."""
+    """Return the last attribution maps that each training has drawn.
+
+    Args:
+        jobs: all of them.
+    """
     parts = []
     for number, job in enumerate(jobs):
-        drawn = sorted((job.folder / "figures" / "attribution").glob("epoch-*.png"))
+        folder = job.folder / "figures" / "attribution"
+        drawn = sorted(folder.glob("epoch-*.png"))
         if drawn:
-            picture = Picture(f"maps-{number}.png", drawn[-1].read_bytes(), job.label)
-            parts.append(Fold(f"{job.label}, {drawn[-1].stem}", [picture]))
+            last = drawn[-1]
+            picture = Picture(f"maps-{number}.png", last.read_bytes(), job.label)
+            parts.append(Fold(f"{job.label}, {last.stem}", [picture]))
     return Section("Maps at the end of training", parts)
 
 
@@ -29,8 +35,9 @@ def build_other_pictures(also: str | Sequence[str]) -> Section:
     Raises:
         RunError: a folder has no figures.
     """
+    words = [also] if isinstance(also, str) else also
     parts: list[Part] = []
-    for word in [also] if isinstance(also, str) else also:
+    for word in words:
         for folder in match_paths(word, "also"):
             figures = _find_figures(folder)
             parts.append(Text(_describe_folder(folder), "soft"))
@@ -42,8 +49,14 @@ def build_other_pictures(also: str | Sequence[str]) -> Section:
 
 
 def _find_figures(folder: Path) -> list[Path]:
-    """Return a folder's figures, else those of its subfolders."""
-    figures = sorted(folder.glob("figures/*.png")) or sorted(folder.glob("*/figures/*.png"))
+    """Return a folder's figures, else those of its subfolders.
+
+    Raises:
+        RunError: there are none.
+    """
+    figures = sorted(folder.glob("figures/*.png"))
+    if not figures:
+        figures = sorted(folder.glob("*/figures/*.png"))
     if not figures:
         raise RunError(
             f"also: {folder} has no figures; name a folder that another command has written"

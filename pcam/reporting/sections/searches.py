@@ -1,6 +1,7 @@
 """The trials of each search; its best is chosen by valid only."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -13,17 +14,50 @@ from pcam.sweeps.jobs import Job
 
 
 def build_searches(jobs: Sequence[Job]) -> list[Section]:
-    """Return a section for each search with at least two trials that have a summary."""
+    """Return a section for each search with at least two trials that have a summary.
+
+    Args:
+        jobs: all of them, trials or not.
+
+    Returns:
+        The sections, in the order of the searches' first trials.
+    """
     sections: list[Section] = []
-    for folder in dict.fromkeys(job.folder.parent for job in jobs if job.from_search):
-        trials = [job for job in jobs if job.folder.parent == folder]
+    for folder, trials in _group_by_search(jobs).items():
         scored = [job for job in trials if job.summary is not None]
         if len(scored) > 1:
-            sections.append(_build_search(folder.name, scored, len(sections)))
+            section = _build_search(folder.name, scored, len(sections))
+            sections.append(section)
     return sections
 
 
+def _group_by_search(jobs: Sequence[Job]) -> dict[Path, list[Job]]:
+    """Return the trials of each search.
+
+    Args:
+        jobs: all of them; those outside of searches are left out.
+
+    Returns:
+        Trials by the folder of their search.
+    """
+    trials: dict[Path, list[Job]] = {}
+    for job in jobs:
+        if job.from_search:
+            trials.setdefault(job.folder.parent, []).append(job)
+    return trials
+
+
 def _build_search(name: str, jobs: Sequence[Job], number: int) -> Section:
+    """Return the best trial, the figure and the pruned trials of a search.
+
+    Args:
+        name: of its folder.
+        jobs: trials with a summary, at least one.
+        number: of the search on the page, for the name of its figure.
+
+    Returns:
+        A section.
+    """
     trials = _trials(jobs)
     parts: list[Part] = []
     if trials.best is not None:
@@ -43,21 +77,33 @@ def _trials(jobs: Sequence[Job]) -> Trials:
         jobs: trials with a summary, at least one.
     """
     score = np.array([auroc_of(job, "valid") for job in jobs])
-    values = [varied_values(job) for job in jobs]
-    by_key = {}
-    for key in values[0]:
-        by_key[key] = [trial.get(key) for trial in values]
     return Trials(
         numbers=[int(job.folder.name) for job in jobs],
-        values=by_key,
+        values=_values_by_key(jobs),
         score=score,
         finished=[job.state == "finished" for job in jobs],
         best=_best_position(score),
     )
 
 
+def _values_by_key(jobs: Sequence[Job]) -> dict[str, list[object]]:
+    """Return the value of each trial by key; None where a trial lacks it.
+
+    The keys are those of the first trial.
+    """
+    values = [varied_values(job) for job in jobs]
+    by_key = {}
+    for key in values[0]:
+        by_key[key] = [trial.get(key) for trial in values]
+    return by_key
+
+
 def _best_position(score: Floats) -> int | None:
-    """Return the position of the largest score, None if all are NaN."""
+    """Return the position of the largest score, None if all are NaN.
+
+    Args:
+        score: (N,), of each trial.
+    """
     if np.isnan(score).all():
         return None
     return int(np.nanargmax(score))

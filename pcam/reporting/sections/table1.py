@@ -27,20 +27,24 @@ def build_table1(jobs: Sequence[Job]) -> Section:
     Args:
         jobs: finished.
     """
-    mine = [job for job in jobs if job.network == "vgg16" and _is_fully_trained(job)]
-    if not mine:
+    rows = [_cells(job) for job in jobs if _is_in_table(job)]
+    if not rows:
         return Section("Table 1")
-    rows = [_cells(job) for job in mine]
     rows.append(["the study", *[f"{paper.TABLE1[name]}" for name in COLUMNS]])
     table = Table(["", *COLUMNS.values()], rows, "table1")
     return Section("Table 1: VGG-16", [table, Text(NOTE, "soft")])
 
 
-def _is_fully_trained(job: Job) -> bool:
-    return config_of(job).finetune.name == "full"
+def _is_in_table(job: Job) -> bool:
+    return job.network == "vgg16" and config_of(job).finetune.name == "full"
 
 
 def _cells(job: Job) -> list[str]:
+    """Return a run's row.
+
+    Args:
+        job: finished.
+    """
     valid = summary_of(job)["valid"]
     figures = [figure_cell(valid[name]) for name in COLUMNS]
     return [f"{describe_network(job)}: {job.label}", *figures]

@@ -61,11 +61,11 @@ def build_table2(study: Study, jobs: Sequence[Job]) -> Section:
     if not rows:
         return Section("Table 2")
     differences = correct_p_values([row.difference for row in rows])
-    name_augmentation = len({row.augmented[0].augmentation for row in rows}) > 1
-    cells = [
-        _cells(row, difference, study.split, name_augmentation)
-        for row, difference in zip(rows, differences, strict=True)
-    ]
+    augmentations = {row.augmented[0].augmentation for row in rows}
+    name_augmentation = len(augmentations) > 1
+    cells = []
+    for row, difference in zip(rows, differences, strict=True):
+        cells.append(_cells(row, difference, study.split, name_augmentation))
     table = drop_empty_columns(Table(HEAD, cells, "table2"))
     note = f"AUROC, {study.split}. {difference_note(table, differences)}".strip()
     parts: list[Part] = [table, Text(note, "soft")]
@@ -96,23 +96,38 @@ def _rows(study: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
 
 
 def _by_augmentation(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Return the augmented jobs, in lists of one augmentation each."""
+    """Return the augmented jobs by their augmentation.
+
+    Args:
+        jobs: with any augmentation or none.
+
+    Returns:
+        Lists of jobs with one augmentation each.
+    """
+    augmented = [job for job in jobs if job.augmented]
     found: dict[str, list[Job]] = {}
-    for job in jobs:
-        if job.augmented:
-            found.setdefault(job.augmentation, []).append(job)
+    for job in augmented:
+        found.setdefault(job.augmentation, []).append(job)
     return list(found.values())
 
 
 def _cells(
     row: Row, difference: Difference | None, split: str, name_augmentation: bool
 ) -> list[str]:
+    """Return a row of the table, with the columns of ``HEAD``.
+
+    Args:
+        row: the runs to show.
+        difference: of the row, with p corrected.
+        split: of the figures.
+        name_augmentation: whether to name the augmentation beside the network.
+    """
     first = row.augmented[0]
     augmentation = first.augmentation if name_augmentation else ""
-    known = paper.TABLE2.get(first.network)
     study = ["", "", ""]
-    if known is not None:
-        study = [f"{known[0]}", f"{known[1]}", f"{known[0] - known[1]:+.4f}"]
+    if first.network in paper.TABLE2:
+        augmented, plain = paper.TABLE2[first.network]
+        study = [f"{augmented}", f"{plain}", f"{augmented - plain:+.4f}"]
     return [
         describe_network(first, augmentation, row.details),
         figures_cell(split_figures(row.augmented, split, "auroc")),

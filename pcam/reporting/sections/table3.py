@@ -70,24 +70,22 @@ def build_table3(study: Study, jobs: Sequence[Job]) -> Section:
         jobs: finished.
     """
     chosen = _choose_runs(jobs)
-    if len({job.network for job in chosen}) < 2:
+    networks = {job.network for job in chosen}
+    if len(networks) < 2:
         return Section("Table 3")
     voters = study.comparable(chosen)
-    best, cast = None, []
-    if len(voters) > 1:
-        best = _best_by_valid(voters)
-        cast = _vote(study, voters, best)
-    rows = [_network_cells(study, job, chosen) for job in chosen]
+    if len(voters) < 2:
+        voters = []
     known = [job.network for job in chosen if job.network in paper.TABLE3]
-    differences = correct_p_values([vote.difference for vote in cast])
-    for vote, difference in zip(cast, differences, strict=True):
-        rows.append(_vote_cells(vote, difference, bool(known)))
+    rows = [_network_cells(study, job, chosen) for job in chosen]
+    rows += _vote_rows(study, voters, beside_study=bool(known))
     baseline = ""
-    if best is not None:
+    if voters:
+        best = _best_by_valid(voters)
         baseline = f" minus {network_name(best.network)}'s, the best by valid"
     head = ["", "AUROC", "the study", "AUROC of 0/1 labels", f"AUROC{baseline}", "p (Holm)", "run"]
     table = drop_empty_columns(Table(head, rows, "table3"))
-    note = " ".join(_notes(study.split, chosen, voters if cast else [], known))
+    note = " ".join(_notes(study.split, chosen, voters, known))
     return Section("Table 3: the networks and their vote", [table, Text(note, "soft")])
 
 
@@ -111,8 +109,32 @@ def _preference(job: Job) -> tuple[bool, bool, int]:
 
 
 def _best_by_valid(jobs: Sequence[Job]) -> Job:
-    valid = [auroc_of(job, "valid") for job in jobs]
-    return jobs[0] if np.isnan(valid).all() else jobs[int(np.nanargmax(valid))]
+    """Return the job with the highest AUROC of valid; the first if none has one."""
+    aurocs = [auroc_of(job, "valid") for job in jobs]
+    if np.isnan(aurocs).all():
+        return jobs[0]
+    return jobs[int(np.nanargmax(aurocs))]
+
+
+def _vote_rows(study: Study, voters: Sequence[Job], beside_study: bool) -> list[list[str]]:
+    """Return the row of each rule.
+
+    Args:
+        study: of the jobs.
+        voters: one run of each network, with predictions of the same patches; none without votes.
+        beside_study: whether the study's vote is shown beside them.
+
+    Returns:
+        Cells of the table's columns.
+    """
+    if not voters:
+        return []
+    cast = _vote(study, voters, _best_by_valid(voters))
+    differences = correct_p_values([vote.difference for vote in cast])
+    rows = []
+    for vote, difference in zip(cast, differences, strict=True):
+        rows.append(_vote_cells(vote, difference, beside_study))
+    return rows
 
 
 def _vote(study: Study, voters: Sequence[Job], best: Job) -> list[Vote]:
@@ -154,7 +176,9 @@ def _hard_auroc(score: Floats, label: Labels) -> float:
 
 
 def _network_cells(study: Study, job: Job, chosen: Sequence[Job]) -> list[str]:
-    data = job.data if len({other.data for other in chosen}) > 1 else ""
+    """Return a network's row; with the data's name if the networks' data differ."""
+    sources = {other.data for other in chosen}
+    data = job.data if len(sources) > 1 else ""
     predictions = study.predictions(job)
     hard = None
     if predictions is not None and predictions.label is not None:
@@ -171,8 +195,17 @@ def _network_cells(study: Study, job: Job, chosen: Sequence[Job]) -> list[str]:
 
 
 def _vote_cells(vote: Vote, difference: Difference | None, beside_study: bool) -> list[str]:
+    """Return a rule's row.
+
+    Args:
+        vote: by this rule.
+        difference: from the best network, with p corrected.
+        beside_study: whether the study's vote is shown beside it.
+    """
     name = RULES.get(vote.rule, vote.rule.replace("_", " "))
-    study = f"{paper.VOTE}" if vote.rule == "majority_vote" and beside_study else ""
+    study = ""
+    if beside_study and vote.rule == "majority_vote":
+        study = f"{paper.VOTE}"
     value, p, *_ = difference_cells(difference)
     return [name, figure_cell(vote.auroc), study, _number(vote.hard), value, p, ""]
 
@@ -184,6 +217,14 @@ def _number(value: float | None) -> str:
 def _notes(
     split: str, chosen: Sequence[Job], voters: Sequence[Job], known: Sequence[str]
 ) -> list[str]:
+    """Return what to know about the table.
+
+    Args:
+        split: of the figures.
+        chosen: one run of each network.
+        voters: those of the votes; none without votes.
+        known: the networks that are in the study's table.
+    """
     notes = [f"{split}; {CHOICE_NOTE}"]
     if voters:
         notes.append(VOTE_NOTE)

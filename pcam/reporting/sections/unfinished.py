@@ -15,16 +15,19 @@ def list_unfinished(jobs: Sequence[Job]) -> list[Job]:
 
 
 def build_unfinished(jobs: Sequence[Job]) -> Section:
-    """Return the unfinished jobs and those pruned outside of searches, with commands to type."""
+    """Return the unfinished jobs and those pruned outside of searches, with commands to type.
+
+    Args:
+        jobs: all of them.
+    """
     unfinished = list_unfinished(jobs)
-    pruned = [job for job in jobs if job.state == "pruned" and not job.from_search]
+    pruned = _list_pruned(jobs)
     title = "Failed, pruned and missing jobs" if pruned else "Failed and missing jobs"
-    shown = [*unfinished, *pruned]
-    if not shown:
+    rows = [[job.label, job.state, job.reason] for job in (*unfinished, *pruned)]
+    if not rows:
         return Section(title)
-    rows = [[job.label, job.state, job.reason] for job in shown]
     parts: list[Part] = [Table(["", "state", "why"], rows, "unfinished")]
-    if any(_is_skipped(job) for job in unfinished):
+    if any(map(_is_skipped, unfinished)):
         parts.append(Text(SKIPPED_NOTE, "soft"))
     commands = _commands(unfinished)
     if commands:
@@ -33,17 +36,26 @@ def build_unfinished(jobs: Sequence[Job]) -> Section:
     return Section(title, parts)
 
 
+def _list_pruned(jobs: Sequence[Job]) -> list[Job]:
+    """Return the pruned jobs outside of searches; a search lists its own."""
+    pruned = [job for job in jobs if job.state == "pruned"]
+    return [job for job in pruned if not job.from_search]
+
+
 def _commands(unfinished: Sequence[Job]) -> list[str]:
-    """Return the commands that finish the jobs.
+    """Return the commands that finish the jobs, each once.
 
     A sweep with a running job needs none: it may reach the others by itself.
+
+    Args:
+        unfinished: jobs that neither finished nor were pruned.
     """
     running = {job.resume_command for job in unfinished if job.state == "running"}
     commands: dict[str, None] = {}
-    for job in unfinished:
-        if _can_finish(job):
+    for job in filter(_can_finish, unfinished):
+        if job.resume_command not in running:
             commands[job.resume_command] = None
-    return [command for command in commands if command not in running]
+    return list(commands)
 
 
 def _can_finish(job: Job) -> bool:
