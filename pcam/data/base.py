@@ -192,8 +192,9 @@ def concatenate(sources: Sequence[PatchSource]) -> PatchSource:
     """Return several sources as one; it knows what all of them know."""
     if len(sources) == 1:
         return sources[0]
-    if all(isinstance(source, MaskedPatchSource) for source in sources):
-        return MaskedConcatenated(sources)
+    masked = [source for source in sources if isinstance(source, MaskedPatchSource)]
+    if len(masked) == len(sources):
+        return MaskedConcatenated(masked)
     return Concatenated(sources)
 
 

@@ -96,10 +96,15 @@ class PatchKeys:
         if isinstance(source, Subset):
             return self.of(source.whole)[source.indices]
         if isinstance(source, Concatenated):
-            return np.concatenate([self.of(part) for part in source.parts])
-        if id(source) not in self._known:
-            self._known[id(source)] = digest_keys(_digests_of(source))
-        return self._known[id(source)]
+            parts = [self.of(part) for part in source.parts]
+            return np.concatenate(parts)
+        return self._of_whole(source)
+
+    def _of_whole(self, source: PatchSource) -> Keys:
+        number = id(source)
+        if number not in self._known:
+            self._known[number] = digest_keys(_digests_of(source))
+        return self._known[number]
 
 
 def _digests_of(source: PatchSource) -> NDArray[np.uint8]:
@@ -172,3 +177,18 @@ def _first_occurrences(
         elif kept_labels[key] != label:
             contradictions += 1
     return chosen, contradictions
+
+
+def leave_out_copies(
+    whole: PatchSource, test: PatchSource, keys: PatchKeys
+) -> tuple[PatchSource, dict[str, int]]:
+    """Leave out patches that are equal to a test patch: they may not move to train.
+
+    Returns:
+        The other patches, and how many were left out.
+    """
+    copied = np.isin(keys.of(whole), keys.of(test))
+    if not copied.any():
+        return whole, {}
+    left_out = {"train and valid, as copies of test": int(copied.sum())}
+    return subset(whole, np.flatnonzero(~copied)), left_out

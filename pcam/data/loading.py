@@ -16,7 +16,7 @@ from pcam.config.sections import (
     SplitsConfig,
 )
 from pcam.data.base import PatchSource, concatenate, limit_source, subset
-from pcam.data.duplicates import PatchKeys, drop_duplicates
+from pcam.data.duplicates import PatchKeys, drop_duplicates, leave_out_copies
 from pcam.data.provider import SPLITS, SourceProvider, source_provider
 from pcam.data.splits import (
     IsValid,
@@ -172,15 +172,14 @@ def _split_anew(
     keys: PatchKeys | None,
 ) -> Splits:
     """Split the patches of train and valid into a new train and valid; test stays as published."""
-    whole = concatenate([sources[split] for split in SPLITS[:2] if split in sources])
+    parts = [sources[split] for split in SPLITS[:2] if split in sources]
+    whole = concatenate(parts)
     left_out: dict[str, int] = {}
-    if keys is not None and "test" in sources:
-        # a patch that is equal to a test patch may not move to train
-        new = ~np.isin(keys.of(whole), keys.of(sources["test"]))
-        if not new.all():
-            whole = subset(whole, np.flatnonzero(new))
-            left_out = {"train and valid, as copies of test": int((~new).sum())}
-    pixels = None if keys is None else keys.of(whole)
+    pixels: Keys | None = None
+    if keys is not None:
+        if "test" in sources:
+            whole, left_out = leave_out_copies(whole, sources["test"], keys)
+        pixels = keys.of(whole)
     valid = _choose_valid(whole, splits, provider, pixels)
     result = {
         "train": subset(whole, np.flatnonzero(~valid)),
@@ -238,6 +237,12 @@ def _limit(
 
 
 def _describe_duplicates(how: str, duplicates: str) -> str:
+    """Return what is done with equal patches.
+
+    Args:
+        how: how the patches were split.
+        duplicates: the config's ``data.duplicates``.
+    """
     if duplicates == "drop":
         return "one of each set of equal patches is kept"
     if duplicates == "group" and how not in ("official", "file"):

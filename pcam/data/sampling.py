@@ -53,15 +53,17 @@ class PatchOrder(Sampler[Any]):
         self.share = size // world if training else -(-size // world)
 
     def __len__(self) -> int:
+        """Return the number of batches of this process; at least one if there are patches."""
         full = self.share // self.batch_size
         if self.training and full:
             return full
         return -(-self.share // self.batch_size)
 
     def __iter__(self) -> Iterator[BatchRequest]:
-        epoch = self.epoch() if self.training else 0
+        epoch = 0
         order = np.arange(self.size)
         if self.training:
+            epoch = self.epoch()
             order = draw(self.seed, Purpose.ORDER, epoch).permutation(self.size)
         share = np.resize(order, self.share * self.world)[self.rank :: self.world]
         for start in range(0, len(self) * self.batch_size, self.batch_size):

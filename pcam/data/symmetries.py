@@ -17,12 +17,18 @@ D4: tuple[Symmetry, ...] = tuple(
 def rotate(images: Tensor, symmetry: Symmetry) -> Tensor:
     """Return images (..., H, W) rotated, then mirrored, by a symmetry."""
     turns, mirrored = symmetry
-    view = torch.rot90(images, turns, (-2, -1)) if turns else images
-    return view.flip(-1) if mirrored else view
+    if turns:
+        images = torch.rot90(images, turns, (-2, -1))
+    if mirrored:
+        images = images.flip(-1)
+    return images
 
 
 def rotate_back(images: Tensor, symmetry: Symmetry) -> Tensor:
     """Return the images that `rotate` was given; the inverse of the symmetry."""
     turns, mirrored = symmetry
-    view = images.flip(-1) if mirrored else images
-    return torch.rot90(view, -turns, (-2, -1)) if turns else view
+    if mirrored:
+        images = images.flip(-1)
+    if turns:
+        images = torch.rot90(images, -turns, (-2, -1))
+    return images

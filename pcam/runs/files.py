@@ -87,11 +87,19 @@ def match_paths(pattern: str, key: str) -> list[Path]:
 
 
 def nan_to_none(value: Any) -> Any:
-    """Return a JSON value in which each not-a-number, at any depth, is None."""
+    """Return a JSON value in which each not-a-number is None.
+
+    Args:
+        value: A number, a text, None, or lists and mappings of them at any depth.
+    """
     if isinstance(value, Mapping):
         return {key: nan_to_none(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [nan_to_none(item) for item in value]
-    if isinstance(value, float) and math.isnan(value):
+    if _is_nan(value):
         return None
     return value
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)

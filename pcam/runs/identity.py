@@ -77,12 +77,13 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
 
 
 def _list_keys() -> dict[str, KeyClass]:
-    classes = {}
+    """Return the class of each dotted key."""
+    classes: dict[str, KeyClass] = {}
     for key_class, sections in _CLASSES.items():
         for section, names in sections.items():
-            for name in names.split():
-                key = f"{section}.{name}" if section else name
-                classes[key] = key_class
+            prefix = f"{section}." if section else ""
+            keys = [prefix + name for name in names.split()]
+            classes.update(dict.fromkeys(keys, key_class))
     return classes
 
 
@@ -215,12 +216,13 @@ def _resolved_values(summary: Mapping[str, object]) -> dict[str, object]:
 
 def _patch_fingerprints(summary: Mapping[str, object]) -> dict[str, object]:
     """Return the fingerprints of the evaluated patches; train may be limited to a seed's draw."""
-    fingerprints: dict[str, object] = {}
     data = summary.get("data")
-    if isinstance(data, Mapping):
-        for split, facts in data.items():
-            if split != "train" and isinstance(facts, Mapping):
-                fingerprints[f"{split} patches"] = str(facts.get("sha256"))[:8]
+    if not isinstance(data, Mapping):
+        return {}
+    fingerprints: dict[str, object] = {}
+    for split, facts in data.items():
+        if split != "train" and isinstance(facts, Mapping):
+            fingerprints[f"{split} patches"] = str(facts.get("sha256"))[:8]
     return fingerprints
 
 

@@ -58,5 +58,9 @@ def text_columns(rows: Sequence[Sequence[str]], count: int) -> list[bool]:
         rows: Cells.
         count: Number of columns.
     """
-    columns = [[row[index] for row in rows] for index in range(count)]
-    return [not any(NUMBER.match(cell) for cell in column) for column in columns]
+    is_text = []
+    for index in range(count):
+        column = [row[index] for row in rows]
+        has_numbers = any(map(NUMBER.match, column))
+        is_text.append(not has_numbers)
+    return is_text

@@ -237,9 +237,8 @@ def next_commands(folder: Path, config: TrainConfig, overrides: Sequence[str] | 
     if overrides is not None:
         aug = "aug=paper" if config.aug.name == "none" else "aug=none"
         words = " ".join([*_kept_words(overrides), aug, "seed=0,1,2"])
-        commands.append(
-            f"python -m pcam.train -m {words}   # compare augmentations over several seeds"
-        )
+        sweep = f"python -m pcam.train -m {words}"
+        commands.append(f"{sweep}   # compare augmentations over several seeds")
     return commands
 
 

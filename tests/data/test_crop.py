@@ -47,7 +47,7 @@ def test_random_reaches_every_offset() -> None:
 def test_bad_settings_are_errors() -> None:
     with pytest.raises(DataError, match="crop.size=97 is larger than the patches"):
         Crop("center", 97)(PATCHES, INDICES, 0)
-    with pytest.raises(ConfigError, match=r"crop\.train=random needs crop\.size"):
+    with pytest.raises(ConfigError, match=r"crop\.size=null must be an integer"):
         data_config("crop=random", "crop.size=null")
     with pytest.raises(ConfigError, match=r"crop\.train=centre .*random"):
         data_config("crop=center", "crop.train=centre")

@@ -60,19 +60,18 @@ class FolderSource:
                 f"{folder} is missing; the layout is {_layout(root, split)}; set data.root"
             )
         classes = _class_folders(folder)
+        unlabelled = [] if classes else _images(folder)
         self.labels: NDArray[np.uint8] | None = None
-        if classes:
-            known = _known_classes(root, split, classes)
-            positive = _positive_class(root, known, positive)
-            if split == "train":
-                log.info("positive class: %s", positive)
-            self._paths = sorted(path for name in classes for path in _images(folder / name))
-            is_positive = [path.parent.name == positive for path in self._paths]
-            self.labels = np.array(is_positive, np.uint8)
+        if unlabelled:
+            self._paths = unlabelled
         else:
-            self._paths = _images(folder)
-            if not self._paths:
-                _known_classes(root, split, classes)
+            known = _known_classes(root, split, classes)
+            name = _positive_class(root, known, positive)
+            if split == "train":
+                log.info("positive class: %s", name)
+            self._paths = _images_of_classes(folder, classes)
+            is_positive = [path.parent.name == name for path in self._paths]
+            self.labels = np.array(is_positive, np.uint8)
         if not self._paths:
             raise DataError(f"{folder} has no images; the layout is {_layout(root, split)}")
         self.ids = [f"{split}/{path.relative_to(folder).as_posix()}" for path in self._paths]
@@ -115,6 +114,13 @@ def _images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_image(path))
 
 
+def _images_of_classes(folder: Path, classes: list[str]) -> list[Path]:
+    paths: list[Path] = []
+    for name in classes:
+        paths.extend(_images(folder / name))
+    return sorted(paths)
+
+
 def _known_classes(root: str, split: str, classes: list[str]) -> list[str]:
     """Return the two classes: those of train, where there is a train folder.
 
@@ -125,15 +131,18 @@ def _known_classes(root: str, split: str, classes: list[str]) -> list[str]:
     known = _class_folders(Path(root) / "train") or classes
     if len(known) != 2:
         raise DataError(
-            f"{folder} has {len(known)} class folders ({', '.join(known) or 'none'}); two are"
-            f" needed: {_layout(root, split)}"
+            f"{folder} has {len(known)} class folders ({_listed(known)}); two are needed:"
+            f" {_layout(root, split)}"
         )
     if not classes or not set(classes) <= set(known):
         raise DataError(
-            f"{folder} has the classes {', '.join(classes) or 'none'}, {root}/train has"
-            f" {', '.join(known)}"
+            f"{folder} has the classes {_listed(classes)}, {root}/train has {_listed(known)}"
         )
     return known
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _positive_class(root: str, known: list[str], positive: str | int | None) -> str:

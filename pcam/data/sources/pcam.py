@@ -111,7 +111,8 @@ class Meta:
         """Return whether the csv has as many rows as labels, and a column that is equal to them."""
         if len(self.slides) != len(labels):
             return False
-        return any((column == labels).all() for column in self.labels)
+        equal = [bool((column == labels).all()) for column in self.labels]
+        return any(equal)
 
 
 def _find_meta(root: str, split: str, labels: NDArray[np.uint8]) -> Meta | None:
@@ -158,19 +159,22 @@ def read_meta(path: Path) -> Meta:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.reader(file)
         columns = next(rows, [])
-        if "wsi" not in columns or "tumor_patch" not in columns:
-            raise DataError(
-                f"{path}: columns wsi and tumor_patch are needed,"
-                f" found {', '.join(columns) or 'none'}"
-            )
+        if not {"wsi", "tumor_patch"}.issubset(columns):
+            found = ", ".join(columns) or "none"
+            raise DataError(f"{path}: columns wsi and tumor_patch are needed, found {found}")
         complete = [row for row in rows if len(row) == len(columns)]
-    wsi = columns.index("wsi")
+    slides = _column("wsi", columns, complete)
     labels = []
     for name in ("center_tumor_patch", "tumor_patch"):
         if name in columns:
-            place = columns.index(name)
-            labels.append(np.array([row[place] in TRUE for row in complete], bool))
-    return Meta(path, [row[wsi] for row in complete], labels)
+            values = _column(name, columns, complete)
+            labels.append(np.array([value in TRUE for value in values], bool))
+    return Meta(path, slides, labels)
+
+
+def _column(name: str, columns: list[str], rows: list[list[str]]) -> list[str]:
+    index = columns.index(name)
+    return [row[index] for row in rows]
 
 
 @register_source("pcam", config=PCamDataConfig)

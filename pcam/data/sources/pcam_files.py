@@ -130,11 +130,18 @@ def official_files() -> list[OfficialFile]:
 def _check(path: Path, file: OfficialFile, known: CheckedFile | None) -> CheckedFile:
     """Return whether a file that is there is official; read it only if it is new or has changed."""
     state = _state(path)
-    if known is not None and known.bytes_and_time == state:
+    if known is None:
+        return _check_content(path, file, state)
+    if known.bytes_and_time == state:
         return known
-    md5 = checksums.md5(path)
-    if known is not None and md5 == known.rewritten:  # rewritten here from the official one
+    checked = _check_content(path, file, state)
+    if checked.md5 == known.rewritten:  # rewritten here from the official one
         return CheckedFile(known.md5, True, state, known.rewritten)
+    return checked
+
+
+def _check_content(path: Path, file: OfficialFile, state: tuple[int, int]) -> CheckedFile:
+    md5 = checksums.md5(path)
     return CheckedFile(md5, md5 in file.md5, state)
 
 
@@ -148,12 +155,14 @@ def _make_mappable(path: Path, known: CheckedFile) -> CheckedFile:
 
 def _require_space(root: Path, missing: list[OfficialFile], address: str) -> None:
     """Make sure that there is room for all missing pixels and for the largest file as served."""
-    pixels = [file for file in missing if file.size]
-    if not pixels:
-        return
-    unpacked = sum(file.size for file in pixels)
-    packed = max(_bytes_left(root, file, address) for file in pixels)
-    require_space(root, unpacked + packed, "(set data.root)")
+    unpacked = 0
+    packed = 0
+    for file in missing:
+        if file.size:  # the csv are small, and have no size here
+            unpacked += file.size
+            packed = max(packed, _bytes_left(root, file, address))
+    if unpacked:
+        require_space(root, unpacked + packed, "(set data.root)")
 
 
 def _bytes_left(root: Path, file: OfficialFile, address: str) -> int:
