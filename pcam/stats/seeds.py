@@ -13,7 +13,7 @@ def over_seeds(values: Sequence[float]) -> dict[str, float]:
     """Return mean and standard deviation of a metric over runs that differ in their seed.
 
     Args:
-        values: The metric of each run; they must not be NaN.
+        values: The metric of each run; NaN makes both NaN.
 
     Returns:
         {"mean", "sd", "runs"}. The sd (with n - 1) is NaN for one run, the mean too for none.

@@ -82,7 +82,7 @@ def test_hirescam_and_not_gradcam_explains_a_head_that_weighs_places() -> None:
     network.head.weight.data.zero_()[0, 5] = 2.0  # the second row's second place decides
     x[:, :, 16:32, 16:32] = 1.0
     x[:, :, 48:, 48:] = 3.0  # more, in a place that the head ignores
-    explainer = make_explainer(network, "1", references=random_patches(2, 64))
+    explainer = make_explainer(network, "0.1", references=random_patches(2, 64))
     hirescam = make_maps(explainer, "hirescam", x)[0]
     gradcam = make_maps(explainer, "gradcam", x)[0]
     assert float(hirescam[24, 24]) == pytest.approx(2.0, rel=0.1)  # the place's log-odds
