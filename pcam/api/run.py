@@ -14,7 +14,7 @@ from pcam.config.schema import EvaluateConfig, TrainConfig
 from pcam.config.validation import validate
 from pcam.errors import ConfigError, suggest
 from pcam.evaluation.evaluate import Evaluation, evaluate_run
-from pcam.evaluation.inference import predict_probabilities
+from pcam.evaluation.inference import TTA, predict_probabilities
 from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run
 
 if TYPE_CHECKING:
@@ -85,8 +85,13 @@ class Run:
             float64 (N,), from 0 to 1.
 
         Raises:
+            ConfigError: tta is unknown, or the batch size is less than 1.
             DataError: the images have another dtype or shape, or a file cannot be read.
         """
+        if tta not in TTA:
+            raise ConfigError(f"tta={tta} is not available{suggest(str(tta), TTA)}")
+        if batch_size < 1:
+            raise ConfigError(f"batch_size={batch_size} must be at least 1")
         return predict_probabilities(
             self._saved.model,
             ArraySource(to_patches(images)),

@@ -9,6 +9,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from pcam import CONF
+from pcam.errors import ConfigError
 from pcam.runs.overrides import override_key
 
 MULTIRUN_OPTIONS = ("-m", "--multirun")
@@ -19,6 +20,7 @@ INFORMATION_OPTIONS = (
     *("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help", "--version"),
     *("--resolve", "--package", "-p", "--shell-completion", "-sc"),
 )
+RESULT_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
 OPEN_TABLES = ("model.kwargs.", "optimizer.kwargs.", "callbacks.")  # hold keys of a user's choice
 
 
@@ -30,6 +32,24 @@ def options_of(words: Sequence[str]) -> set[str]:
 def overrides_of(words: Sequence[str]) -> list[str]:
     """Return the words that are not options."""
     return [word for word in words if not word.startswith("-")]
+
+
+def refuse_malformed(words: Sequence[str]) -> None:
+    """Make sure that each override has a key, and that folders for results have a name.
+
+    Raises:
+        ConfigError: with one line per fault.
+    """
+    faults: list[str] = []
+    information = options_of(words) & set(INFORMATION_OPTIONS)
+    for word in [] if information else overrides_of(words):
+        key, equals, value = word.partition("=")
+        if not equals and not word.startswith("~"):
+            faults.append(f"{word} is not an override; write KEY=VALUE")
+        if key in RESULT_FOLDERS and equals and not value:
+            faults.append(f"{key} is empty; it must be a folder")
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def multirun_first(words: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar, cast
 
@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pcam import CONF
-from pcam.cli.arguments import force_add, multirun_first
+from pcam.cli.arguments import force_add, multirun_first, refuse_malformed
 from pcam.cli.callbacks import CommandCallback
 from pcam.cli.config import typed_config
 from pcam.cli.console import print_error, show_log
@@ -49,6 +49,7 @@ class Invocation(Generic[Config]):
         overrides: of the command line, without Hydra's own.
         job: the job's number in a sweep; None for a single run.
         folder_given: whether the command line names the folder.
+        search_path: its words for hydra.searchpath, folders of a user's own YAMLs.
     """
 
     config: Config
@@ -56,6 +57,7 @@ class Invocation(Generic[Config]):
     overrides: list[str]
     job: int | None
     folder_given: bool
+    search_path: list[str] = field(default_factory=list)
 
 
 Work = Callable[[Invocation[Config]], float | None]
@@ -105,6 +107,11 @@ def _run_job(
             overrides=[plain_override(word) for word in settings.overrides.task],
             job=settings.job.num if in_sweep else None,
             folder_given=_names_folder(settings.overrides.hydra),
+            search_path=[
+                word
+                for word in settings.overrides.hydra
+                if override_key(word) == "hydra.searchpath"
+            ],
         )
         return work(invocation)
     except PcamError as error:
@@ -125,6 +132,7 @@ def _run_command(name: str, task: Callable[[DictConfig], float | None]) -> None:
     show_traceback = FULL_ERROR in os.environ
     typed = sys.argv[1:]
     try:
+        refuse_malformed(typed)
         with _hydra_raises_errors():
             _run_hydra(name, task, show_traceback)
         sys.stdout.flush()

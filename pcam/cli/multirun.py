@@ -118,7 +118,7 @@ def start_multirun(config: DictConfig, command: str) -> Path:
         command: the command's name.
 
     Raises:
-        ConfigError: a value is repeated, or no job has a valid config.
+        ConfigError: a value is repeated, or a job's config is not valid.
         RunError: the folder holds something else.
     """
     section = config.hydra
@@ -131,7 +131,7 @@ def start_multirun(config: DictConfig, command: str) -> Path:
     _refuse_repeated_values(overrides)
     is_search = "sampler" in section.sweeper
     jobs = _jobs([one for one in overrides if not is_search or _is_discrete(one)])
-    _ensure_one_valid_job(command, list(section.overrides.hydra), jobs)
+    _check_jobs(command, list(section.overrides.hydra), jobs)
     record: SweepRecord = {
         "command": command,
         "words": typed,
@@ -181,15 +181,13 @@ def _refuse_repeated_values(overrides: Sequence[Override]) -> None:
             raise ConfigError(f"{word}: a value is repeated, which would make equal jobs")
 
 
-def _ensure_one_valid_job(command: str, hydra_words: list[str], jobs: list[list[str]]) -> None:
-    """Make sure that at least one job's config is valid.
-
-    Invalid jobs beside valid ones fail by themselves. What Hydra cannot compose, it reports.
+def _check_jobs(command: str, hydra_words: list[str], jobs: list[list[str]]) -> None:
+    """Make sure that the config of each job is valid. What Hydra cannot compose, it reports.
 
     Raises:
-        ConfigError: none is valid; the faults of the first job.
+        ConfigError: with one line per fault, of all jobs together.
     """
-    first_error: ConfigError | None = None
+    faults: list[str] = []
     for job in jobs:
         words = [*hydra_words, *job]
         try:
@@ -198,8 +196,6 @@ def _ensure_one_valid_job(command: str, hydra_words: list[str], jobs: list[list[
         except HydraException:
             return
         except ConfigError as error:
-            first_error = first_error or error
-        else:
-            return
-    if first_error is not None:
-        raise first_error
+            faults += str(error).splitlines()
+    if faults:
+        raise ConfigError("\n".join(dict.fromkeys(faults)))

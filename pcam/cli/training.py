@@ -126,5 +126,6 @@ def _next_steps(invocation: Invocation[TrainConfig], run: PlannedRun) -> str:
     """Return the commands to try next."""
     # resume=FOLDER alone does not show what the run was.
     known = _resume(invocation) in ("", "auto")
-    commands = next_commands(run.folder, run.config, invocation.overrides if known else None)
+    overrides = [*invocation.search_path, *invocation.overrides] if known else None
+    commands = next_commands(run.folder, run.config, overrides)
     return "\n".join(["\nnext:", *(f"  {line}" for line in commands)])

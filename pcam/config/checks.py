@@ -4,7 +4,6 @@ Each takes the sections that are valid by themselves, by name, and yields one me
 a fault in one section does not hide the faults between others.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ from pcam.config.registry import (
     backbones,
     callbacks,
     loggers,
-    methods,
     optimizers,
     sources,
 )
@@ -70,12 +68,6 @@ def unfreeze_epoch_is_trained(sections: Sections) -> Iterator[str]:
     epochs = sections["trainer"].max_epochs
     if epoch is not None and epoch >= epochs:
         yield f"finetune.unfreeze_epoch={epoch} must be from 0 to {epochs - 1} (trainer.max_epochs)"
-
-
-def loggers_are_known(sections: Sections) -> Iterator[str]:
-    """Check that each logger is registered."""
-    if _has(sections, "logger"):
-        yield from names_are_known(loggers, sections["logger"].names, "logger.names")
 
 
 def logger_keys_are_known(sections: Sections) -> Iterator[str]:
@@ -138,19 +130,6 @@ def settings_faults(
         yield from str(error).splitlines()
 
 
-def training_methods_are_known(sections: Sections) -> Iterator[str]:
-    """Check that ``attribution.methods`` names registered methods, each once."""
-    if _has(sections, "attribution"):
-        names = sections["attribution"].methods
-        yield from names_are_known(methods, names, "attribution.methods")
-
-
-def methods_are_known(sections: Sections) -> Iterator[str]:
-    """Check that ``methods`` names registered attribution methods, each once."""
-    if _has(sections, "methods"):
-        yield from names_are_known(methods, sections["methods"], "methods")
-
-
 def model_name_is_known(sections: Sections) -> Iterator[str]:
     """Check that ``model.name`` is a registered backbone or one of timm's.
 
@@ -177,21 +156,6 @@ def name_is_known(registry: Registry, name: str) -> Iterator[str]:
         yield str(error)
 
 
-def names_are_known(registry: Registry, names: list[str], key: str) -> Iterator[str]:
-    """Yield a message for each name that is not registered, and for each that is repeated.
-
-    Args:
-        registry: of the entries.
-        names: what the config lists.
-        key: of the list, for the messages.
-    """
-    for name, count in Counter(names).items():
-        if name not in registry:
-            yield f"{key}: {name} is not available{suggest(name, registry.names())}"
-        if count > 1:
-            yield f"{key} names {name} more than once"
-
-
 def _has(sections: Sections, *names: str) -> bool:
     return all(sections.get(name) is not None for name in names)
 
@@ -200,10 +164,8 @@ TRAINING_CHECKS: tuple[Check, ...] = (
     crop_fits_patch,
     augmentation_can_be_batched,
     unfreeze_epoch_is_trained,
-    loggers_are_known,
     logger_keys_are_known,
     logger_settings_are_valid,
     callbacks_are_known,
     callback_settings_are_valid,
-    training_methods_are_known,
 )

@@ -1,17 +1,35 @@
 """Fields whose class depends on a registered name."""
 
+from collections import Counter
 from typing import Any
 
-from pydantic import ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import AfterValidator, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from pcam.config.registry import Registry
-from pcam.errors import ConfigError
+from pcam.errors import ConfigError, suggest
 
 
 def fault(message: str) -> PydanticCustomError:
     """Return an error for a validator to raise, whose message is complete as it is."""
     return PydanticCustomError("fault", "{text}", {"text": message})
+
+
+def names_from(registry: Registry) -> AfterValidator:
+    """Return a validator of a list of names: each is registered, and there once."""
+
+    def validate(names: list[str]) -> list[str]:
+        faults: list[str] = []
+        for name, count in Counter(names).items():
+            if name not in registry:
+                faults.append(f"{name} is not available{suggest(name, registry.names())}")
+            if count > 1:
+                faults.append(f"{name} is named more than once")
+        if faults:
+            raise PydanticCustomError("value_fault", "{text}", {"text": "; ".join(faults)})
+        return names
+
+    return AfterValidator(validate)
 
 
 def chosen_from(registry: Registry) -> WrapValidator:

@@ -136,6 +136,8 @@ def describe_other(detail: ErrorDetails, key: str) -> str:
     kind = detail["type"]
     if kind == "fault":
         return detail["msg"]
+    if kind == "value_fault":
+        return f"{key}: {detail['msg']}"
     if kind == "missing":
         missing = str(detail["loc"][-1])
         return f"missing key {key}.{missing}" if key else f"missing key {missing}"

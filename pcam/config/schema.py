@@ -16,15 +16,15 @@ from pcam.config.base import (
 from pcam.config.checks import (
     TRAINING_CHECKS,
     Check,
-    methods_are_known,
     model_name_is_known,
     optimizer_name_is_known,
 )
-from pcam.config.choices import chosen_from, fault
+from pcam.config.choices import chosen_from, fault, names_from
 from pcam.config.registry import (
     augmentations,
     backbones,
     losses,
+    methods,
     optimizers,
     schedulers,
     sources,
@@ -213,9 +213,7 @@ class FaithfulnessConfig(Section):
 class AttributeConfig(RunCommandConfig):
     """The config of ``pcam.attribute``."""
 
-    cross_checks = (methods_are_known,)
-
-    methods: Annotated[list[str], Field(min_length=1)]
+    methods: Annotated[list[str], Field(min_length=1), names_from(methods)]
     layer: str
     feature_maps: str | None
     patches: PatchChoice

@@ -21,6 +21,8 @@ from pcam.config.base import (
     Section,
     absolute_path,
 )
+from pcam.config.choices import names_from
+from pcam.config.registry import loggers, methods
 
 Workers = NonNegativeInt | Literal["auto"]
 Duplicates = Literal["keep", "group", "drop"]
@@ -325,7 +327,7 @@ class LoggerConfig(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    names: list[str]
+    names: Annotated[list[str], names_from(loggers)]
 
     def settings(self) -> Mapping[str, object]:
         """Return the keys beside ``names``."""
@@ -343,4 +345,4 @@ class AttributionConfig(Section):
 
     every: PositiveInt | None
     patches: Annotated[int, Field(ge=1, le=MAPS_PER_SHEET)]
-    methods: Annotated[list[str], Field(min_length=1)]
+    methods: Annotated[list[str], Field(min_length=1), names_from(methods)]

@@ -27,15 +27,14 @@ def validate(model: type[Config], values: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: with one line per fault; none of them hides another.
     """
-    import_plugins(values.get("plugins") or [])
-    faults: list[str] = []
+    faults = _import_plugins(values.get("plugins"))
     config: Config | None = None
     try:
         config = model.model_validate(values)
     except ValidationError as error:
         unknown = unknown_keys(error, values)
         known = known_keys(values, unknown, model)
-        faults = [describe_unknown_key(key, known) for key in unknown]
+        faults += [describe_unknown_key(key, known) for key in unknown]
         faults += describe_faults(error, values)
     sections = _valid_sections(model, values) if config is None else dict(config)
     for check in (*model.cross_checks, *model.slow_checks):
@@ -43,6 +42,15 @@ def validate(model: type[Config], values: Mapping[str, Any]) -> Config:
     if faults or config is None:
         raise ConfigError("\n".join(dict.fromkeys(faults)))
     return config
+
+
+def _import_plugins(names: object) -> list[str]:
+    """Import the plugins that a config names, if it names them in a list; return the faults."""
+    try:
+        import_plugins(names if isinstance(names, list) else [])
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _valid_sections(model: type[CommandConfig], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,4 +84,4 @@ def read_train_config(values: Mapping[str, Any], source: str) -> TrainConfig:
     except ValidationError as error:
         unknown = [f"unknown key {key}" for key in unknown_keys(error, values)]
         faults = [*unknown, *describe_faults(error, values)]
-        raise ConfigError(f"{source} is damaged: {'; '.join(faults)}") from error
+        raise ConfigError("\n".join(f"{source}: {fault}" for fault in faults)) from error

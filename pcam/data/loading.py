@@ -247,4 +247,4 @@ def _describe_duplicates(how: str, duplicates: str) -> str:
         return "one of each set of equal patches is kept"
     if duplicates == "group" and how not in ("official", "file"):
         return "equal patches stay together"
-    return "equal patches are kept, and not counted"
+    return "equal patches are kept, and not searched for"

@@ -183,7 +183,7 @@ def _format_scores(result: Ensemble, scores: EnsembleScores) -> str:
         "",
         "AUROC",
         "accuracy",
-        "AUROC of 0/1",
+        "AUROC of hard labels",
         "difference of AUROC",
         "p (Holm)",
     ]
@@ -224,7 +224,7 @@ def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
         best,
         f"difference: AUROC minus that of the best member, {scores.best_member}",
         "rank mean is not a probability: its accuracy counts the upper half as positive",
-        "AUROC of 0/1: the score of hard labels on a leaderboard, which is balanced accuracy; "
+        "AUROC of hard labels: their score on a leaderboard, which is balanced accuracy; "
         "the ranking is lost",
     ]
     compared = [name for name in result.members if scores.rows[name].difference is not None]

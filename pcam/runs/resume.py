@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TRAINER_PLACE = ("trainer.accelerator", "trainer.devices", "trainer.precision")
 
 # Words that the next commands leave out: they set the augmentation, the seed, or where to run.
-REPLACED_GROUPS = ("aug", "seed", "resume", "trainer.num_nodes")
+REPLACED_KEYS = ("seed", "resume", "trainer.num_nodes")
 
 
 def find_run_to_resume(
@@ -158,6 +158,7 @@ def resume_config(
     from pcam.config.validation import validate
 
     config = saved
+    faults: list[str] = []
     for key in keys:
         if key == "resume" or key.startswith("hydra"):
             continue
@@ -165,7 +166,9 @@ def resume_config(
             for changed in _changed_keys(key):
                 config = _replace(config, changed, _value(composed, changed))
         else:
-            _check_unchanged(saved, composed, key, folder)
+            faults += _describe_changes(saved, composed, key, folder)
+    if faults:
+        raise RunError("\n".join(faults))
     return validate(TrainConfig, config.model_dump())
 
 
@@ -196,20 +199,16 @@ def _replace(config: Model, key: str, value: object) -> Model:
     return config.model_copy(update={name: value})
 
 
-def _check_unchanged(saved: TrainConfig, composed: TrainConfig, key: str, folder: Path) -> None:
-    """Make sure that a key or group has its saved value.
-
-    Raises:
-        RunError: it has not.
-    """
+def _describe_changes(
+    saved: TrainConfig, composed: TrainConfig, key: str, folder: Path
+) -> list[str]:
+    """Return a line per value of a key or group that is not the saved one."""
     before, now = _values_of(saved, key), _values_of(composed, key)
-    differing = differing_keys(before, now)
-    if differing:
-        first = differing[0]
-        raise RunError(
-            f"{folder} was started with {first}={before.get(first)}, not {now.get(first)}; "
-            "a resumed run keeps this value"
-        )
+    return [
+        f"{folder} was started with {name}={before.get(name)}, not {now.get(name)}; "
+        "a resumed run keeps this value"
+        for name in differing_keys(before, now)
+    ]
 
 
 def _values_of(config: TrainConfig, key: str) -> dict[str, object]:
@@ -231,20 +230,25 @@ def next_commands(folder: Path, config: TrainConfig, overrides: Sequence[str] | 
         config: the run's.
         overrides: the command line that started it; None if it is not known.
     """
-    longer = f"trainer.max_epochs={2 * config.trainer.max_epochs}"
-    resume = f"{format_override('resume', folder)} {longer}"
-    commands = [f"python -m pcam.train {resume}   # train longer"]
+    words = [format_override("resume", folder)]
+    if config.plugins:
+        words.append(format_override("plugins", config.plugins))
+    words.append(f"trainer.max_epochs={2 * config.trainer.max_epochs}")
+    commands = [f"python -m pcam.train {' '.join(words)}   # train longer"]
     if overrides is not None:
-        aug = "aug=paper" if config.aug.name == "none" else "aug=none"
-        words = " ".join([*_kept_words(overrides), aug, "seed=0,1,2"])
-        sweep = f"python -m pcam.train -m {words}"
-        commands.append(f"{sweep}   # compare augmentations over several seeds")
+        commands.append(_sweep_command(config, overrides))
     return commands
 
 
-def _kept_words(overrides: Sequence[str]) -> Iterator[str]:
-    """Yield the words, quoted for the shell, that a sweep over augmentation and seeds keeps."""
-    for word in overrides:
-        key = override_key(word)
-        if key not in REPLACED_GROUPS and not key.startswith("aug."):
-            yield shlex.quote(word)
+def _sweep_command(config: TrainConfig, overrides: Sequence[str]) -> str:
+    """Return the command that compares augmentations, or seeds if the run has its own strengths."""
+    kept = [word for word in overrides if override_key(word) not in REPLACED_KEYS]
+    if any(override_key(word).startswith("aug.") for word in kept):
+        varied, purpose = ["seed=0,1,2"], "repeat with three seeds"
+    else:
+        kept = [word for word in kept if override_key(word) != "aug"]
+        other = "dihedral" if config.aug.name == "none" else "none"
+        varied = [f"aug={config.aug.name},{other}", "seed=0,1,2"]
+        purpose = "compare augmentations over three seeds"
+    words = [*map(shlex.quote, kept), *varied]
+    return f"python -m pcam.train -m {' '.join(words)}   # {purpose}"

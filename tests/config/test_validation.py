@@ -118,7 +118,7 @@ def test_a_damaged_config_names_its_file_and_keys() -> None:
     values = validate(TrainConfig, composed_values()).model_dump(mode="json")
     del values["loss"]
     values["seed"] = "x"
-    with pytest.raises(ConfigError, match=r"F/config.yaml is damaged: .*missing key loss"):
+    with pytest.raises(ConfigError, match=r"F/config.yaml: missing key loss"):
         read_train_config(values, "F/config.yaml")
 
 

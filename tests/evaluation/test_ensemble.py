@@ -83,7 +83,7 @@ def test_weights_and_the_best_member_come_from_valid(
     assert summary["rows"]["weak"]["difference"]["high"] < 0
     out = capsys.readouterr().out
     assert "the best member is the one with the highest AUROC on valid" in out
-    assert "AUROC of 0/1: the score of hard labels on a leaderboard" in out
+    assert "AUROC of hard labels: their score on a leaderboard" in out
 
 
 def test_without_predictions_of_valid_no_weights_are_fitted(

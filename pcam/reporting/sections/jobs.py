@@ -149,7 +149,7 @@ def _facts(jobs: Sequence[Job]) -> list[Part]:
     for job in jobs:
         if job.summary is not None:
             summary = job.summary
-            facts["code"].append(str(summary["commit"]))
+            facts["code"].append(str(summary["commit"] or "commit unknown"))
             facts["device"].append(f"{summary['device']}, {summary['precision']}")
             facts["versions"].append(_describe_versions(summary["versions"]))
             facts["data"].append(_describe_data(summary["data"]))

@@ -70,7 +70,7 @@ def build_table3(study: Study, jobs: Sequence[Job]) -> Section:
     if voters:
         best = _best_by_valid(voters)
         baseline = f" minus {network_name(best.network)}'s, the best by valid"
-    head = ["", "AUROC", "the study", "AUROC of 0/1 labels", f"AUROC{baseline}", "p (Holm)", "run"]
+    head = ["", "AUROC", "the study", "AUROC of hard labels", f"AUROC{baseline}", "p (Holm)", "run"]
     table = drop_empty_columns(Table(head, rows, "table3"))
     note = " ".join(_notes(study.split, chosen, voters, known))
     return Section("Table 3: the networks and their vote", [table, Text(note, "soft")])

@@ -18,7 +18,7 @@ def test_one_run_of_each_network_and_their_votes_by_hand(sweep: Path, tmp_path: 
     probability = np.array([[float(row["probability"]) for row in member] for member in members])
     hard = probability >= 0.5
     accuracy = balanced_accuracy_score(label, hard[0])
-    assert chosen["AUROC of 0/1 labels"] == f"{accuracy:.3f}"
+    assert chosen["AUROC of hard labels"] == f"{accuracy:.3f}"
     majority = rows["majority vote of hard labels"]
     assert majority["the study"] == "0.89"
     mean = probability.mean(0)
@@ -27,8 +27,8 @@ def test_one_run_of_each_network_and_their_votes_by_hand(sweep: Path, tmp_path: 
     averaged = rows["mean probability"]
     assert averaged["AUROC"].startswith(f"{roc_auc_score(label, mean):.3f} [")
     accuracy = balanced_accuracy_score(label, mean >= 0.5)
-    assert averaged["AUROC of 0/1 labels"] == f"{accuracy:.3f}"
-    assert rows["mean rank"]["AUROC of 0/1 labels"] == ""
+    assert averaged["AUROC of hard labels"] == f"{accuracy:.3f}"
+    assert rows["mean rank"]["AUROC of hard labels"] == ""
     assert all(row["p (Holm)"] for row in rows.values() if not row["run"])
 
 
