@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.metrics import (
     average_precision_score,
@@ -111,6 +112,17 @@ def test_the_temperature_divides_the_log_odds_and_keeps_their_order(run: Path) -
     assert f"logits divided by {scaled.rule.temperature:.3f}" in format_evaluation(scaled)
 
 
+def test_the_figure_names_network_data_and_split(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(Figure, "suptitle", lambda self, text, **_: titles.append(text))
+    evaluation = replace(evaluate_with(run), network="resnet50 (smoke: test_resnet)")
+    draw_evaluation(evaluation)
+    assert titles[0].startswith("resnet50 (smoke: test_resnet) on synthetic, test: 40 patches")
+    assert titles[1].startswith("resnet50 (smoke: test_resnet) on synthetic, test: ")
+
+
 def test_patches_of_one_class_have_no_curves(run: Path, tmp_path: Path) -> None:
     evaluation = evaluate_with(run)
     chosen = np.flatnonzero(evaluation.label == 1)
@@ -155,7 +167,7 @@ def test_another_source_can_be_evaluated_in_part(run: Path, pcam_root: Path) -> 
         ("data.batch_size=0", "data.batch_size=0"),
         ("threshold=1.5", "threshold=1.5"),
         ("seed=-1", "seed=-1 must be at least 0"),
-        ("data.batchsize=3", "unknown key data.batchsize"),
+        ("data.batchsize=3", "unknown key data.batchsize; did you mean data.batch_size"),
         ("run=nowhere", "nowhere is not a run folder: config.yaml is missing"),
     ],
 )
