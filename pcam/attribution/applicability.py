@@ -6,12 +6,8 @@ the method does not apply, or None if it does.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from pcam.attribution.maps import TOLERANCE
-from pcam.errors import describe_error
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -159,43 +155,6 @@ def _backward_steps(output: Tensor) -> list[str]:
         names.append(type(step).__name__)
         remaining += [previous for previous, _ in step.next_functions]
     return names
-
-
-def incomplete_deeplift(context: AttributionContext, x: Tensor) -> str | None:
-    """DeepLIFT needs a rule for each non-linearity; without one its map is not complete.
-
-    Tried in full precision, because bfloat16 alone is not exact enough for a complete map. Over
-    all patches at once, because rounding is a large share of the change of a patch that equals its
-    baseline.
-    """
-    try:
-        gap = _deeplift_gap(context, x)
-    except (RuntimeError, AssertionError, AttributeError) as error:
-        return f"Captum does not support the network ({describe_error(error)})"
-    if gap <= TOLERANCE:
-        return None
-    return (
-        f"its map misses the change of the log-odds by {100 * gap:.3g} %: a non-linearity has no "
-        "rule"
-    )
-
-
-def _deeplift_gap(context: AttributionContext, x: Tensor) -> float:
-    """Return DeepLIFT's gap over all patches, as a share of the change of the log-odds."""
-    import torch
-
-    from pcam.attribution.context import AttributionContext
-    from pcam.attribution.methods import deeplift
-    from pcam.attribution.scorer import Scorer
-
-    exact = AttributionContext(
-        Scorer(context.scorer.network), context.layer, context.options, context.references
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        change = exact.log_odds_change(x, exact.baseline(x))
-        maps = deeplift(exact, x, torch.arange(len(x)))
-    return float((maps.gap * change).sum() / change.sum())
 
 
 def unguided_activations_or_no_layer_map(context: AttributionContext, x: Tensor) -> str | None:

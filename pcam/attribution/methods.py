@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pcam.attribution import applicability
+from pcam.attribution.deeplift import deeplift_maps, incomplete_deeplift
 from pcam.attribution.distances import (
     baseline_distance,
     input_norm,
@@ -135,22 +135,14 @@ def gradient_shap(context: AttributionContext, x: Tensor, index: Tensor) -> Tens
     unit=LOG_ODDS,
     uses_baseline=True,
     factor=baseline_distance,
-    reason_not_applicable=applicability.incomplete_deeplift,
+    reason_not_applicable=incomplete_deeplift,
 )
 def deeplift(context: AttributionContext, x: Tensor, index: Tensor) -> Maps:
     """What each pixel adds to the difference from the baseline, by the rescale rule.
 
     Shrikumar et al. 2017, section 3.5.1.
     """
-    import torch
-    from captum.attr import DeepLift
-
-    baseline = context.baseline(x)
-    attributions, error = DeepLift(context.scorer_without_max_pooling).attribute(
-        x, baseline, return_convergence_delta=True
-    )
-    gap = error.abs() / context.log_odds_change(x, baseline)
-    return Maps(attributions.sum(1), gap, torch.zeros(len(x), dtype=torch.int64))
+    return deeplift_maps(context, x)
 
 
 @register_method(

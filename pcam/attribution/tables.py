@@ -1,15 +1,14 @@
 """An attribution as text: how complete and how faithful the maps are."""
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 
-from pcam.attribution.measures import MEASURES, NO_NETWORK, RANDOM, TRAINED, NetworkKind, Row
+from pcam.attribution.comparisons import compare_with_chance, compare_with_gaussian
+from pcam.attribution.measures import MEASURES, RANDOM, NetworkKind, Row
 from pcam.attribution.results import Attribution, Completeness, Faithfulness
 from pcam.attribution.titles import method_title
 from pcam.stats.formatting import format_interval, format_table, pluralize
 
-WIDTH = 118  # characters of a line
 TABLES = (
     ("centre_share", "centre_pointing"),
     ("tumour_share", "tumour_pointing", "deciding_share", "deciding_pointing"),
@@ -17,9 +16,6 @@ TABLES = (
     ("symmetry", "random_head", "random_half", "random_all"),
     ("sensitivity", "completeness_gap"),
 )
-
-# How a method compares with chance or with the Gaussian, by its interval.
-BETTER, NOT_DIFFERENT, WORSE = 1, 0, -1
 
 
 def format_attribution(attribution: Attribution) -> str:
@@ -66,131 +62,6 @@ def format_faithfulness(faithfulness: Faithfulness) -> str:
     notes = [*compare_with_chance(rows), *compare_with_gaussian(rows)]
     notes += _describe_empty_maps(faithfulness)
     return "\n\n".join([faithfulness.title, *_format_tables(rows), "\n".join(notes)])
-
-
-def compare_with_chance(rows: Sequence[Row]) -> list[str]:
-    """Return a line per measure: which methods do not beat chance, and which do untrained.
-
-    A method beats chance if the interval of its difference from chance is wholly on the better
-    side of zero.
-
-    Args:
-        rows: of all measures, methods and networks.
-
-    Returns:
-        A heading and the lines; nothing if no measure is compared.
-    """
-    lines = []
-    for measure, definition in MEASURES.items():
-        compared = [row for row in rows if row.measure == measure and _is_compared(row)]
-        if not compared or not definition.better:
-            continue
-        groups = {
-            "worse": _methods_on_side(compared, TRAINED, WORSE),
-            "not different": _methods_on_side(compared, TRAINED, NOT_DIFFERENT),
-            "better on random weights too": _methods_on_side(compared, RANDOM, BETTER),
-        }
-        text = _join(groups) or "all are better, and none on random weights"
-        lines.append(_wrap(f"  {definition.title}: {text}"))
-    if not lines:
-        return []
-    return ["compared with chance, by the interval of the difference:", *lines]
-
-
-def compare_with_gaussian(rows: Sequence[Row]) -> list[str]:
-    """Return a line per measure: which methods beat the Gaussian baseline.
-
-    Args:
-        rows: of all measures, methods and networks.
-
-    Returns:
-        A heading and the lines; nothing if no measure is compared.
-    """
-    known = [row for row in rows if _is_known(row.less_gaussian_low)]
-    trained = [row for row in known if row.network == TRAINED]
-    lines = []
-    for measure, definition in MEASURES.items():
-        sides: dict[int, list[str]] = {BETTER: [], NOT_DIFFERENT: [], WORSE: []}
-        for row in trained:
-            if row.measure == measure:
-                side = _side(row.less_gaussian_low, row.less_gaussian_high, definition.better)
-                sides[side].append(method_title(row.method))
-        groups = {
-            "better": sides[BETTER],
-            "not different": sides[NOT_DIFFERENT],
-            "worse": sides[WORSE],
-        }
-        text = _join(groups)
-        if text:
-            lines.append(_wrap(f"  {definition.title}: {text}"))
-    if not lines:
-        return []
-    return ["compared with a Gaussian over the centre, which needs no network:", *lines]
-
-
-def _methods_on_side(rows: Sequence[Row], network: NetworkKind, side: int) -> list[str]:
-    """Return the methods whose difference from chance is on one side.
-
-    Args:
-        rows: of one measure, on any networks.
-        network: whose rows count.
-        side: BETTER, NOT_DIFFERENT or WORSE.
-
-    Returns:
-        Their titles.
-    """
-    titles = []
-    for row in rows:
-        better = MEASURES[row.measure].better
-        row_side = _side(row.less_chance_low, row.less_chance_high, better)
-        if row.network == network and row_side == side:
-            titles.append(method_title(row.method))
-    return titles
-
-
-def _side(low: float | None, high: float | None, better: int) -> int:
-    """Return on which side of zero an interval lies: better, not different or worse.
-
-    Args:
-        low: start of the interval; None if unknown.
-        high: its end.
-        better: the sign of what is better.
-    """
-    if low is not None and low > 0:
-        return better
-    if high is not None and high < 0:
-        return -better
-    return NOT_DIFFERENT
-
-
-def _is_compared(row: Row) -> bool:
-    """Whether a row of a network has an interval of its difference from chance."""
-    return row.network != NO_NETWORK and _is_known(row.less_chance_low)
-
-
-def _is_known(value: float | None) -> bool:
-    return value is not None and not math.isnan(value)
-
-
-def _join(groups: Mapping[str, list[str]]) -> str:
-    """Return groups of methods as one text.
-
-    Args:
-        groups: titles of methods by the label of their group.
-
-    Returns:
-        "better: A, B; worse: C", without the groups that are empty.
-    """
-    parts = []
-    for label, titles in groups.items():
-        if titles:
-            names = ", ".join(titles)
-            parts.append(f"{label}: {names}")
-    return "; ".join(parts)
-
-
-def _wrap(line: str) -> str:
-    return textwrap.fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _describe_empty_maps(faithfulness: Faithfulness) -> list[str]:

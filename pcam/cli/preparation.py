@@ -68,8 +68,9 @@ def _write_splits(folder: Path, splits: Splits) -> str:
 
 def _audit(folder: Path, splits: Splits) -> str:
     """Look at every patch; write audit.html and audit.json; return the findings."""
-    from pcam.data.audit.page import format_audit, render_page
+    from pcam.data.audit.page import render_page
     from pcam.data.audit.run import audit
+    from pcam.data.audit.text import format_audit
     from pcam.runs.files import write_file, write_json
 
     with progress_bar("audit") as update:

@@ -7,14 +7,13 @@ from pathlib import Path
 from pcam.config.schema import EnsembleConfig
 from pcam.data.sources.kaggle import submission_rows
 from pcam.errors import ConfigError, DataError
-from pcam.evaluation.ensemble_scores import EnsembleScores, score_ensemble
-from pcam.evaluation.predictions import (
+from pcam.evaluation.alignment import (
     AlignedPredictions,
     align_predictions,
-    find_predictions,
-    read_predictions,
     warn_about_equal_members,
 )
+from pcam.evaluation.ensemble_scores import EnsembleScores, score_ensemble
+from pcam.evaluation.predictions import find_predictions, read_predictions
 from pcam.stats import votes
 from pcam.stats.metrics import Floats
 

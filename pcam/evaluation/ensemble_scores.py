@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcam.evaluation.compare import COMPARED_METRICS, add_corrected_p
-from pcam.evaluation.predictions import AlignedPredictions
+from pcam.evaluation.alignment import AlignedPredictions
+from pcam.evaluation.pairs import COMPARED_METRICS, add_corrected_p
 from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import Interval, bootstrap_metrics, unit
 from pcam.stats.metrics import Floats, Labels, classification_metrics

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pcam.evaluation.compare import Comparison, TestedPair
+from pcam.evaluation.compare import Comparison
 from pcam.evaluation.ensemble import Ensemble
 from pcam.evaluation.ensemble_scores import EnsembleScores, ScoreRow
 from pcam.evaluation.evaluate import Evaluation
+from pcam.evaluation.pairs import TestedPair
 from pcam.evaluation.plots import draw_evaluation
 from pcam.evaluation.predict import Prediction
 from pcam.runs.files import write_csv, write_file, write_json

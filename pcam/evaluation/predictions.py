@@ -1,9 +1,7 @@
-"""Predictions of several networks for the same patches: find the files, read and align them."""
+"""Csv files of predictions: find and read them."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,6 @@ from pcam.errors import ConfigError, DataError, RunError
 from pcam.evaluation import columns
 from pcam.runs.files import match_paths
 from pcam.runs.folder import network_label, read_config
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,28 +65,6 @@ class Predictions:
             probability=self.probability[order],
             slides=slides,
         )
-
-
-@dataclass(frozen=True)
-class AlignedPredictions:
-    """The predictions of M networks for the same N patches, in the same order.
-
-    Attributes:
-        names: M unique names.
-        ids: N patch ids.
-        label: uint8 (N,), or None.
-        probability: float64 (M, N).
-        slides: N slide names, or None.
-    """
-
-    names: list[str]
-    ids: list[str]
-    label: NDArray[np.uint8] | None
-    probability: NDArray[np.float64]
-    slides: list[str] | None
-
-
-# Finding the files --------------------------------------------------------------------------------
 
 
 def find_predictions(asked: str | Sequence[str], split: str) -> list[Path]:
@@ -164,9 +138,6 @@ def _predictions_file(path: Path, split: str) -> Path:
     return path if path.is_file() else path / "predictions" / f"{split}.csv"
 
 
-# Reading one file ---------------------------------------------------------------------------------
-
-
 def read_predictions(path: Path) -> Predictions:
     """Read a csv of predictions: id, probability, and label and slide if known.
 
@@ -202,94 +173,3 @@ def label_predictions(path: Path) -> str:
         return folder.name
     config = read_config(folder)
     return f"{network_label(config)} {config.aug.name} seed {config.seed}"
-
-
-# Aligning several ---------------------------------------------------------------------------------
-
-
-def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
-    """Put the predictions of several networks into the patch order of the first.
-
-    Args:
-        members: at least one.
-
-    Raises:
-        DataError: they are of different patches, or disagree on a label.
-    """
-    first = members[0]
-    aligned = []
-    label: NDArray[np.uint8] | None = None
-    slides: list[str] | None = None
-    for original in members:
-        _validate_same_patches(original, first)
-        member = original.reorder(first.ids)
-        aligned.append(member.probability)
-        if label is None:
-            label = member.label
-        elif member.label is not None:
-            _validate_same_labels(member, label)
-        if slides is None:
-            slides = member.slides
-    return AlignedPredictions(
-        names=label_members(members),
-        ids=first.ids,
-        label=label,
-        probability=np.stack(aligned),
-        slides=slides,
-    )
-
-
-def _validate_same_patches(member: Predictions, first: Predictions) -> None:
-    different = set(member.ids) ^ set(first.ids)
-    if different:
-        raise DataError(
-            f"{member.path} and {first.path} are predictions of different patches: "
-            f"{len(different)} ids are in only one of them, for example {min(different)}"
-        )
-
-
-def _validate_same_labels(member: Predictions, label: NDArray[np.uint8]) -> None:
-    different = np.flatnonzero(member.label != label)
-    if len(different):
-        raise DataError(
-            f"{member.path} disagrees with the files before it on the labels of "
-            f"{len(different)} patches, for example {member.ids[different[0]]}"
-        )
-
-
-def label_members(members: Sequence[Predictions]) -> list[str]:
-    """Return unique names: equal names get their folder's, or else every name gets a number.
-
-    Args:
-        members: with any names.
-
-    Returns:
-        A name for each, in their order.
-    """
-    names = [member.name for member in members]
-    with_folders = []
-    for member in members:
-        label = member.name
-        if names.count(label) > 1:
-            folder = member.path.parent.parent
-            label = f"{label} ({folder.name})"
-        with_folders.append(label)
-    if len(set(with_folders)) == len(members):
-        return with_folders
-    return [f"{name} #{number}" for number, name in enumerate(names, 1)]
-
-
-def warn_about_equal_members(found: AlignedPredictions) -> None:
-    """Log a warning for each pair of networks whose predictions are equal.
-
-    Args:
-        found: the predictions of all networks for the same patches.
-    """
-    named = list(zip(found.names, found.probability, strict=True))
-    for (one, first), (other, second) in combinations(named, 2):
-        if np.array_equal(first, second):
-            log.warning(
-                "%s and %s predict the same for every patch: is it the same network twice?",
-                one,
-                other,
-            )

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from pcam.data.base import describe_source
-from pcam.evaluation.compare import COMPARED_METRICS, Comparison, TestedPair
+from pcam.evaluation.compare import Comparison
 from pcam.evaluation.ensemble import Ensemble
 from pcam.evaluation.ensemble_scores import EnsembleScores, ScoreRow
 from pcam.evaluation.evaluate import Evaluation
+from pcam.evaluation.pairs import COMPARED_METRICS, TestedPair
 from pcam.evaluation.predict import Prediction
 from pcam.stats.formatting import (
     format_difference,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from pcam.reporting.comparison import Difference, config_of, summary_of
+from pcam.reporting.differences import Difference
 from pcam.reporting.page import Table
+from pcam.reporting.study import config_of, summary_of
 from pcam.stats.formatting import format_difference, format_interval, format_p_value
 from pcam.stats.seeds import over_seeds
 from pcam.sweeps.jobs import Job

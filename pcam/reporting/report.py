@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcam.config.schema import ReportConfig
-from pcam.reporting.comparison import Study
 from pcam.reporting.page import Part, Section
 from pcam.reporting.sections.commands import build_commands
 from pcam.reporting.sections.curves import build_curves
@@ -19,8 +18,10 @@ from pcam.reporting.sections.table1 import build_table1
 from pcam.reporting.sections.table2 import build_table2
 from pcam.reporting.sections.table3 import build_table3
 from pcam.reporting.sections.unfinished import build_unfinished, list_unfinished
-from pcam.sweeps.grouping import group_by_config, label_jobs
+from pcam.reporting.study import Study
+from pcam.sweeps.grouping import group_by_config
 from pcam.sweeps.jobs import Job, find_jobs
+from pcam.sweeps.labels import label_jobs
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Job:
         config: None if it never started, or if the config is damaged.
         rows: of metrics.csv.
         summary: of summary.json; None if it did not finish.
-        varies: what differs between it and the others, "aug=none" (``pcam.sweeps.grouping``).
+        varies: what differs between it and the others, "aug=none" (``pcam.sweeps.labels``).
         label: the same for a person to read; no two jobs have the same label.
     """
 

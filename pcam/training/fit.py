@@ -10,8 +10,9 @@ from lightning import Trainer
 from pcam.config.schema import TrainConfig
 from pcam.errors import format_override
 from pcam.runs.folder import best_checkpoint, last_checkpoint
+from pcam.training.dashboard import Dashboard
 from pcam.training.epochs import MedianRule
-from pcam.training.loggers import Dashboard, finish_loggers, log_results, start_loggers
+from pcam.training.loggers import finish_loggers, log_results, start_loggers
 from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
 from pcam.training.processes import INTERRUPTED, ProcessGroup, launch_processes, process_group
 from pcam.training.results import (

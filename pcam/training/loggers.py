@@ -7,79 +7,17 @@ has those keys beside ``names`` that its config class has.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.config import registry
-from pcam.config.base import NonNegativeInt, Section
 from pcam.config.registry import register_logger
 from pcam.config.schema import TrainConfig
 from pcam.config.settings import NoSettings, read_section, settings_of_logger
 
 if TYPE_CHECKING:
-    from lightning.pytorch.loggers import Logger
-
     from pcam.evaluation.evaluate import Evaluation
-
-
-class WandbConfig(Section):
-    """Weights & Biases.
-
-    Attributes:
-        project: that the run belongs to.
-        entity: a team; None for the user.
-        group: of runs; None for the sweep, in a sweep.
-        tags: of the run.
-        artifact: whether to upload the best checkpoint.
-        table: how many patches of the final split to show with their predictions.
-    """
-
-    project: str
-    entity: str | None
-    group: str | None
-    tags: list[str]
-    artifact: bool
-    table: NonNegativeInt
-
-
-@dataclass(frozen=True)
-class FinalResult:
-    """What a dashboard gets at a training's end.
-
-    Attributes:
-        summary: what summary.json holds.
-        evaluation: of the best checkpoint on the final split.
-        figures: name to PNG.
-    """
-
-    summary: Mapping[str, object]
-    evaluation: "Evaluation"
-    figures: dict[str, bytes]
-
-
-class Dashboard:
-    """A Lightning logger that also gets a run's results.
-
-    Args:
-        logger: Lightning's.
-    """
-
-    def __init__(self, logger: "Logger") -> None:
-        self.logger = logger
-
-    def log_result(self, result: FinalResult) -> None:
-        """Log the final metrics."""
-        split, metrics = result.evaluation.split, result.evaluation.metrics
-        self.logger.log_metrics({f"{split}/{name}": metrics[name]["value"] for name in metrics})
-
-    def close(self, status: int) -> None:
-        """Close the dashboard.
-
-        Args:
-            status: 0 if the run finished.
-        """
-        self.logger.finalize("success" if status == 0 else "failed")
+from pcam.training.dashboard import Dashboard, FinalResult, WandbConfig
 
 
 @register_logger("tensorboard", config=NoSettings)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pcam.config.schema import TrainConfig
 from pcam.runs.folder import network_label
-from pcam.sweeps.grouping import format_value, varied_values
 from pcam.sweeps.jobs import Job
 from pcam.sweeps.state import SweepRecord, find_sweep, read_sweep
+from pcam.sweeps.varied import format_value, varied_values
 
 EXPERIMENT = "experiment="
 

@@ -6,7 +6,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from pcam.config.schema import TrainConfig
 from pcam.errors import ConfigError
-from pcam.training.loggers import Dashboard, FinalResult
+from pcam.training.dashboard import Dashboard, FinalResult
 from pcam.training.plots import decode_png
 
 

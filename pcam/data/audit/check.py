@@ -1,7 +1,7 @@
 """The result of one check: a verdict, a sentence, what fixes it, and the patches concerned."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from pcam.data.base import PatchSource
 
 Verdict = Literal["pass", "warn", "fail", "unknown"]
+VERDICTS: tuple[Verdict, ...] = ("fail", "warn", "pass", "unknown")  # the worst first
 INFLATED = "metrics on valid and test are too high"  # because of leakage
 
 
@@ -22,6 +23,7 @@ class Patch(NamedTuple):
 
 
 Group = tuple[Patch, ...]
+Sources = Mapping[str, PatchSource]  # by split
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ def count_by_split(patches: Sequence[Patch]) -> str:
     """Return "209 in train, 3 in valid"."""
     counts = Counter(patch.split for patch in patches)
     return ", ".join(f"{count:,} in {split}" for split, count in counts.items())
+
+
+def sort_by_verdict(checks: Sequence[Check]) -> list[Check]:
+    """Return checks with the worst first."""
+    return sorted(checks, key=lambda check: VERDICTS.index(check.verdict))
 
 
 def join_words(words: Sequence[str]) -> str:

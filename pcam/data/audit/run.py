@@ -12,10 +12,11 @@ from typing import TypedDict
 
 import numpy as np
 
-from pcam.data.audit import copies, splits
+from pcam.data.audit import copies
 from pcam.data.audit.all_patches import AllPatches
 from pcam.data.audit.check import Check, Verdict
 from pcam.data.audit.faults import faulty_patches
+from pcam.data.audit.files import ids_match_pixels, swapped_files
 from pcam.data.audit.quality import (
     THRESHOLDS,
     StainDistances,
@@ -24,6 +25,8 @@ from pcam.data.audit.quality import (
     stain_distance,
     stain_figures,
 )
+from pcam.data.audit.slides import shared_slides
+from pcam.data.audit.splits import class_balance, stain_shift
 from pcam.data.audit.survey import Survey, survey
 from pcam.data.base import PatchSource
 from pcam.data.duplicates import digest_keys
@@ -147,10 +150,10 @@ def _checks(
         copies.copies_across_splits(copies.NEAR_EQUAL, near),
         copies.contradicting_labels(copies.EQUAL, equal, patches.label, labelled),
         copies.contradicting_labels(copies.NEAR_EQUAL, near, patches.label, labelled),
-        splits.shared_slides(sources),
-        splits.swapped_files(sources),
-        splits.ids_match_pixels(sources, sha1),
-        splits.class_balance(sources),
+        shared_slides(sources),
+        swapped_files(sources),
+        ids_match_pixels(sources, sha1),
+        class_balance(sources),
         *faulty_patches(sources, flagged),
-        splits.stain_shift(distances),
+        stain_shift(distances),
     ]

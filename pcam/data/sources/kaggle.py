@@ -13,11 +13,11 @@ from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels, Subset
 from pcam.data.provider import SourceProvider, SubmissionRows
+from pcam.data.sources.kaggle_files import HINT, get_kaggle
 from pcam.data.storage.csv import read_labels, read_rows, read_slides
 from pcam.errors import DataError
 
 log = logging.getLogger(__name__)
-HINT = "kaggle competitions download -c histopathologic-cancer-detection, unzip, set data.root"
 Mismatch = Literal["error", "drop", "keep"]
 SubmissionKind = Literal["probability", "class"]
 
@@ -239,8 +239,6 @@ class KaggleData(SourceProvider[KaggleDataConfig]):
 
     def prepare(self, address: str | None = None) -> list[str]:
         """Download the files with Kaggle's own command; see `pcam.data.sources.kaggle_files`."""
-        from pcam.data.sources.kaggle_files import get_kaggle
-
         return get_kaggle(Path(self.config.root))
 
     def submission(

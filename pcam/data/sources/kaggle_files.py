@@ -5,12 +5,12 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from pcam.data.sources.kaggle import HINT
 from pcam.data.storage.folders import make_root
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
 
 COMPETITION = "histopathologic-cancer-detection"
+HINT = "kaggle competitions download -c histopathologic-cancer-detection, unzip, set data.root"
 
 
 def get_kaggle(root: Path) -> list[str]:

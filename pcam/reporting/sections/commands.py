@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pcam.config.schema import ReportConfig
 from pcam.errors import format_override
-from pcam.reporting.comparison import Study, auroc_of
 from pcam.reporting.page import Code, Section
+from pcam.reporting.study import Study, auroc_of
 from pcam.sweeps.jobs import Job
 
 RUN_COMMANDS = ("evaluate", "attribute", "bias")

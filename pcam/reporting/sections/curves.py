@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pcam.reporting import plots
-from pcam.reporting.comparison import Study
 from pcam.reporting.page import Part, Picture, Section
 from pcam.reporting.plots import OperatingLines, TrainingLines
+from pcam.reporting.study import Study
 from pcam.stats.curves import Curve, Reliability, operating_curves, reliability
 from pcam.sweeps.grouping import group_repeats
 from pcam.sweeps.jobs import Job

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from pcam.reporting.cells import DIFFERENCE_HEAD, difference_cells, difference_note
-from pcam.reporting.comparison import Study, correct_p_values
+from pcam.reporting.differences import correct_p_values, mean_difference
 from pcam.reporting.page import Section, Table, Text, drop_empty_columns
+from pcam.reporting.study import Study
 from pcam.stats.intervals import unit
 from pcam.sweeps.grouping import group_repeats
 from pcam.sweeps.jobs import Job
@@ -32,7 +33,7 @@ def build_differences(study: Study, jobs: Sequence[Job]) -> Section:
         )
         return Section(TITLE, [Text(note, "soft")])
     differences = correct_p_values(
-        [study.difference(groups[first], groups[second]) for first, second in pairs]
+        [mean_difference(study, groups[first], groups[second]) for first, second in pairs]
     )
     rows = []
     for (first, second), difference in zip(pairs, differences, strict=True):

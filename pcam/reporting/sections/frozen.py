@@ -13,8 +13,9 @@ from pcam.reporting.cells import (
     join_details,
     split_figures,
 )
-from pcam.reporting.comparison import Difference, Study, config_of, correct_p_values
+from pcam.reporting.differences import Difference, correct_p_values, mean_difference
 from pcam.reporting.page import Section, Table, Text, drop_empty_columns
+from pcam.reporting.study import Study, config_of
 from pcam.runs.identity import SEEDS
 from pcam.sweeps.grouping import group_by_config
 from pcam.sweeps.jobs import Job
@@ -126,7 +127,7 @@ def _difference_from_full(
     is_full = config_of(repeats[0]).finetune.name == "full"
     if reference is None or is_full:
         return None
-    return valid.difference(repeats, reference)
+    return mean_difference(valid, repeats, reference)
 
 
 def _reference(full: dict[str, list[Job]], details: str) -> list[Job] | None:

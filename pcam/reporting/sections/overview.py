@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pcam.reporting.cells import count_jobs
-from pcam.reporting.comparison import Study
 from pcam.reporting.page import Part, Text
+from pcam.reporting.study import Study
 from pcam.stats.intervals import unit
 from pcam.sweeps.jobs import Job
 

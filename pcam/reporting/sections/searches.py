@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from pcam.reporting.cells import figure_cell
-from pcam.reporting.comparison import auroc_of, summary_of
 from pcam.reporting.page import Fold, Part, Picture, Section, Table, Text
+from pcam.reporting.study import auroc_of, summary_of
 from pcam.reporting.trial_plots import Floats, Trials, plot_trials
-from pcam.sweeps.grouping import varied_values
 from pcam.sweeps.jobs import Job
+from pcam.sweeps.varied import varied_values
 
 
 def build_searches(jobs: Sequence[Job]) -> list[Section]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pcam.reporting import paper
 from pcam.reporting.cells import describe_network, figure_cell
-from pcam.reporting.comparison import config_of, summary_of
 from pcam.reporting.page import Section, Table, Text
+from pcam.reporting.study import config_of, summary_of
 from pcam.sweeps.jobs import Job
 
 COLUMNS = {

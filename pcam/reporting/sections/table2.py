@@ -13,8 +13,9 @@ from pcam.reporting.cells import (
     join_details,
     split_figures,
 )
-from pcam.reporting.comparison import Difference, Study, correct_p_values
+from pcam.reporting.differences import Difference, correct_p_values, mean_difference
 from pcam.reporting.page import Part, Section, Table, Text, drop_empty_columns
+from pcam.reporting.study import Study
 from pcam.runs.identity import SEEDS
 from pcam.sweeps.grouping import group_by_config
 from pcam.sweeps.jobs import Job
@@ -90,7 +91,7 @@ def _rows(study: Study, details: str, jobs: Sequence[Job]) -> list[Row]:
     rows = []
     for augmented in _by_augmentation(jobs):
         for own_details, repeats in group_by_config(augmented, SEEDS):
-            difference = study.difference(repeats, plain)
+            difference = mean_difference(study, repeats, plain)
             rows.append(Row(join_details(details, own_details), repeats, plain, difference))
     return rows
 

@@ -6,23 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pcam.reporting import paper
-from pcam.reporting.cells import (
-    describe_network,
-    difference_cells,
-    figure_cell,
-    network_name,
-)
-from pcam.reporting.comparison import (
-    Difference,
-    Estimate,
-    Study,
-    auroc_of,
-    config_of,
-    correct_p_values,
-    known_labels,
-    summary_of,
-)
+from pcam.reporting.cells import describe_network, difference_cells, figure_cell, network_name
+from pcam.reporting.differences import Difference, Estimate, correct_p_values
 from pcam.reporting.page import Section, Table, Text, drop_empty_columns
+from pcam.reporting.study import Study, auroc_of, config_of, known_labels, summary_of
 from pcam.stats import votes
 from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import bootstrap_metrics

@@ -1,3 +1,4 @@
+import csv
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pcam.data.sources.pcam import PCamSource
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.data.storage.checksums import STEM
 from pcam.errors import DataError
+from tests.conftest import write_pcam
 
 
 def test_patches_labels_and_slides_are_those_of_the_files(pcam_root: Path) -> None:
@@ -57,3 +59,18 @@ def test_a_csv_that_agrees_with_no_labels_is_an_error(pcam_root: Path, tmp_path:
     meta(root, "train").write_text("id,slide\n")
     with pytest.raises(DataError, match="wsi and tumor_patch are needed, found id, slide"):
         PCamSource("train", str(root))
+
+
+def test_a_meta_csv_of_neither_split_is_an_error(tmp_path: Path) -> None:
+    root = write_pcam(tmp_path, {"train": 8, "valid": 12, "test": 9})
+    with (root / f"{STEM}valid_meta.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    with (root / f"{STEM}valid_meta.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows[:-1])
+    message = (
+        r"valid_meta.csv does not agree with the 12 labels of valid \(nor does .*test_meta.csv"
+    )
+    with pytest.raises(DataError, match=message):
+        PCamSource("valid", str(root))
+    (root / f"{STEM}valid_meta.csv").unlink()
+    assert PCamSource("valid", str(root)).groups is None

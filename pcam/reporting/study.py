@@ -1,4 +1,4 @@
-"""Jobs side by side: their predictions of the same patches, and differences between groups."""
+"""Jobs side by side: their predictions of the same patches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,39 +8,12 @@ from typing import Any
 
 from pcam.config.schema import TrainConfig
 from pcam.errors import DataError
-from pcam.evaluation.predictions import (
-    AlignedPredictions,
-    Predictions,
-    align_predictions,
-    read_predictions,
-)
-from pcam.stats.compare import holm, paired_difference
+from pcam.evaluation.alignment import AlignedPredictions, align_predictions
+from pcam.evaluation.predictions import Predictions, read_predictions
 from pcam.stats.metrics import Labels
-from pcam.stats.seeds import paired_t
 from pcam.sweeps.jobs import Job
 
-Estimate = dict[str, float]  # "value", "low", "high", "p"
 Summary = dict[str, Any]  # the content of a summary.json
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The difference of the mean AUROCs of two groups of jobs.
-
-    Attributes:
-        patches: by the paired bootstrap: other patches, the same runs.
-        seeds: by the paired t-test: the same patches, other seeds; None with fewer than two seeds
-            in common.
-        p: of ``patches``, corrected where the difference is one of several.
-        seeds_p: of ``seeds``, likewise; NaN without.
-        only_shared_seeds: whether runs were left out, as the other group has no run of their seed.
-    """
-
-    patches: Estimate
-    seeds: Estimate | None
-    p: float
-    seeds_p: float
-    only_shared_seeds: bool
 
 
 @dataclass(frozen=True)
@@ -173,56 +146,6 @@ class Study:
             return None
         return one, other
 
-    def difference(self, first: Sequence[Job], second: Sequence[Job]) -> Difference | None:
-        """Compare the mean AUROCs of two groups of jobs, paired by patch.
-
-        If the groups have seeds in common, only these are compared, by patch and by seed.
-
-        Args:
-            first: jobs of one group.
-            second: of the other.
-
-        Returns:
-            first minus second; None if nothing can be compared.
-        """
-        sides = self.comparable_sides(first, second)
-        if sides is None:
-            return None
-        left, right = sides
-        available = len(left) + len(right)
-        seeds = shared_seeds(left, right)
-        if seeds:
-            left, right = jobs_of_seeds(left, seeds), jobs_of_seeds(right, seeds)
-        by_patch = self._bootstrap_difference(left, right)
-        by_seed, seeds_p = None, float("nan")
-        if len(seeds) > 1:
-            by_seed = self._seed_difference(left, right)
-            seeds_p = by_seed["p"]
-        return Difference(
-            patches=by_patch,
-            seeds=by_seed,
-            p=by_patch["p"],
-            seeds_p=seeds_p,
-            only_shared_seeds=len(left) + len(right) < available,
-        )
-
-    def _seed_difference(self, first: Sequence[Job], second: Sequence[Job]) -> Estimate:
-        """Test the differences between jobs of the same seeds, in the same order."""
-        pairs = zip(first, second, strict=True)
-        return paired_t([self.auroc(one) - self.auroc(other) for one, other in pairs])
-
-    def _bootstrap_difference(self, first: Sequence[Job], second: Sequence[Job]) -> Estimate:
-        left, right = self.align(first), self.align(second)
-        return paired_difference(
-            left.probability,
-            right.probability,
-            known_labels(left),
-            right.slides if left.slides is None else left.slides,
-            metrics=("auroc",),
-            resamples=self.resamples,
-            seed=self.seed,
-        )["auroc"]
-
     def auroc(self, job: Job) -> float:
         """Return a job's AUROC of the split, NaN if it has none."""
         return auroc_of(job, self.split)
@@ -244,36 +167,6 @@ def read_labelled(path: Path) -> Predictions | str:
     if len(set(labels)) < 2:
         return "patches without labels, or of one class only"
     return found
-
-
-def shared_seeds(first: Sequence[Job], second: Sequence[Job]) -> list[int]:
-    """Return the seeds that two groups have in common.
-
-    Args:
-        first: jobs with a config.
-        second: likewise.
-
-    Returns:
-        The seeds in the order of ``first``; none if a group has a seed twice, as it is then unclear
-        which jobs are a pair.
-    """
-    left, right = _seeds(first), _seeds(second)
-    if len(set(left)) < len(left):
-        return []
-    if len(set(right)) < len(right):
-        return []
-    return [seed for seed in left if seed in right]
-
-
-def _seeds(jobs: Sequence[Job]) -> list[int]:
-    """Return the seed of each job."""
-    return [config_of(job).seed for job in jobs]
-
-
-def jobs_of_seeds(jobs: Sequence[Job], seeds: Sequence[int]) -> list[Job]:
-    """Return the job of each seed."""
-    found = {config_of(job).seed: job for job in jobs}
-    return [found[seed] for seed in seeds]
 
 
 def config_of(job: Job) -> TrainConfig:
@@ -298,24 +191,3 @@ def auroc_of(job: Job, split: str) -> float:
     """Return a job's AUROC of a split, NaN if it has none."""
     value = summary_of(job)[split]["auroc"]["value"]
     return float("nan") if value is None else float(value)
-
-
-def correct_p_values(differences: Sequence[Difference | None]) -> list[Difference | None]:
-    """Correct p by Holm's method, by patches and by seeds separately.
-
-    Args:
-        differences: of one table; None is kept in its place, and is not counted.
-
-    Returns:
-        The same differences with corrected ``p`` and ``seeds_p``.
-    """
-    tested = {}
-    for position, difference in enumerate(differences):
-        if difference is not None:
-            tested[position] = difference
-    patches = holm([difference.p for difference in tested.values()])
-    seeds = holm([difference.seeds_p for difference in tested.values()])
-    corrected = list(differences)
-    for position, p, seeds_p in zip(tested, patches, seeds, strict=True):
-        corrected[position] = replace(tested[position], p=p, seeds_p=seeds_p)
-    return corrected
