@@ -145,6 +145,9 @@ def test_importing_a_command_imports_nothing_heavy() -> None:
         ("splits=random splits.share=2", ["splits.share=2 must be less than 1"]),
         ("+trainer.nonsense=1", ["unknown key trainer.nonsense"]),
         ("finetune=frozen_then_unfrozen finetune.unfreeze_epoch=9", ["finetune.unfreeze_epoch=9"]),
+        ("trainer.prune.jobs=0", ["trainer.prune.jobs=0 must be at least 1"]),
+        ("model.head.hiden=3", ["unknown key model.head.hiden; did you mean model.head.hidden"]),
+        ("trainer.max_epochs=3 trainer.prune.after=2", ["trainer.prune.after=2 needs a sweep"]),
         ("crop=center crop.size=200", ["crop.size=200 must be at most 96"]),
         (
             "crop=center crop.size=200 optimizer.lr=-1 trainer.max_epochs=0 +nonsense=1 "
@@ -191,6 +194,8 @@ def test_all_faults_of_a_command_line_are_reported(
         ("ensemble", "runs=a rule=vote", ["rule=vote must be one of"]),
         ("report", "runs=nowhere", ["no file or folder matches nowhere"]),
         ("prepare", "audit=maybe", ["audit=maybe must be true or false"]),
+        ("prepare", "address=foo", ["address=foo must start with http:// or https://"]),
+        ("predict", "run=nowhere submit=labels", ["submit=labels must be one of"]),
     ],
 )
 def test_each_command_reports_its_faults(
@@ -309,6 +314,23 @@ def test_an_interrupted_training_says_how_to_resume(
     answer = terminal("train", *QUICK, "hydra.run.dir=run")
     assert answer.status == 130
     assert answer.err == "\nInterrupted.\n"
+
+
+def test_a_training_that_is_interrupted_after_an_epoch_says_how_to_resume(
+    copied: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pcam.models.classifier.PatchClassifier.training_step", interrupted)
+        answer = terminal("train", "resume=run", "trainer.max_epochs=2")
+    assert answer.status == 130
+    assert f"Interrupted. Resume with: python -m pcam.train resume={copied}" in answer.err
+    assert "Traceback" not in answer.err
+    answer = terminal("train", f"resume={copied}")
+    assert answer.status == 0, answer.err
+    assert json.loads((copied / "summary.json").read_text())["epochs"] == 2
 
 
 @pytest.mark.slow

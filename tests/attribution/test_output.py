@@ -151,9 +151,11 @@ def test_the_command_writes_and_prints(
         "patches.pick=random",
         "patches.n=2",
         "faithfulness.patches=0",
+        "feature_maps=null",
         "hydra.run.dir=out",
     ]
     run_command(monkeypatch, tmp_path, "attribute", *words)
     assert "log-odds of the positive class; baseline white" in capsys.readouterr().out
     assert (tmp_path / "out" / "figures" / "sheet.png").is_file()
     assert not (tmp_path / "out" / "faithfulness.csv").exists()
+    assert not (tmp_path / "out" / "figures" / "feature_maps.png").exists()

@@ -40,7 +40,7 @@ def run_with_maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     maps = [
         "attribution.every=2",
         "attribution.patches=2",
-        "attribution.methods=[smoothgrad,gradient_shap,gradcam]",
+        "attribution.methods=[smoothgrad,gradient_shap,gradcam,deeplift]",
     ]
     train(folder, *THREE_EPOCHS, *maps, "logger=tensorboard")
     return folder

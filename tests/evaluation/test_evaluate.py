@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.metrics import (
     average_precision_score,
@@ -19,6 +20,7 @@ from sklearn.metrics import (
 from pcam.config.schema import EvaluateConfig
 from pcam.config.validation import validate
 from pcam.data.base import subset
+from pcam.errors import ConfigError
 from pcam.evaluation.evaluate import Evaluation, evaluate
 from pcam.evaluation.output import summarize_evaluation
 from pcam.evaluation.plots import draw_evaluation
@@ -111,6 +113,17 @@ def test_the_temperature_divides_the_log_odds_and_keeps_their_order(run: Path) -
     assert f"logits divided by {scaled.rule.temperature:.3f}" in format_evaluation(scaled)
 
 
+def test_the_figure_names_network_data_and_split(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(Figure, "suptitle", lambda self, text, **_: titles.append(text))
+    evaluation = replace(evaluate_with(run), network="resnet50 (smoke: test_resnet)")
+    draw_evaluation(evaluation)
+    assert titles[0].startswith("resnet50 (smoke: test_resnet) on synthetic, test: 40 patches")
+    assert titles[1].startswith("resnet50 (smoke: test_resnet) on synthetic, test: ")
+
+
 def test_patches_of_one_class_have_no_curves(run: Path, tmp_path: Path) -> None:
     evaluation = evaluate_with(run)
     chosen = np.flatnonzero(evaluation.label == 1)
@@ -177,3 +190,9 @@ def test_a_fault_is_reported_and_leaves_no_folder(
     assert error.startswith("error: ")
     assert message in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.xfail(strict=True, reason="the message asks for data=NAME and suggests no key")
+def test_a_misspelt_key_of_data_is_answered_with_the_similar_one(run: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.batchsize; did you mean data\.batch_size\?"):
+        evaluate_with(run, "data.batchsize=3")

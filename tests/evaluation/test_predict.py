@@ -9,6 +9,8 @@ import pytest
 
 from pcam.data.sources.kaggle import submission_rows
 from pcam.errors import DataError
+from pcam.evaluation.inference import predict_logits
+from pcam.evaluation.saved_run import open_run
 from tests.conftest import write_folder, write_kaggle
 from tests.run import run_command
 
@@ -32,11 +34,19 @@ def test_kaggle_gets_its_submission(
     assert [row["id"] for row in submitted] == wanted
     assert [row["label"] for row in submitted] == [probability[name] for name in wanted]
 
+    # Each id has the probability of its own patch, cropped as in training.
+    patches = source.read(np.arange(12, 20))[:, 16:80, 16:80]
+    logits = predict_logits(open_run(run).model, patches, batch_size=8)
+    found = [float(probability[name]) for name in wanted]
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-logits)), atol=1e-6)
+
     # With labels, and hard labels in the submission.
     labels = ["id,label", *(f"{name},{source.labels[12 + i]}" for i, name in enumerate(wanted))]
     (tmp_path / "solution.csv").write_text("\n".join(labels) + "\n")
     run_command(monkeypatch, tmp_path, "predict", *words, "submit=class", "labels=solution.csv")
-    assert "AUROC" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "AUROC" in printed.out
+    assert "the leaderboard's AUROC of 0 and 1 is balanced accuracy" in printed.err
     submitted = read_rows(tmp_path / "out" / "submission.csv")
     assert {row["label"] for row in submitted} <= {"0", "1"}
 

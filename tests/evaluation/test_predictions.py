@@ -36,11 +36,11 @@ def test_a_glob_takes_the_folders_that_have_predictions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,score\na,0.5\n", "columns id and probability are needed"),
-        ("", "columns id and probability are needed"),
+        ("id,score\na,0.5\n", "columns id and probability are needed, found id, score"),
+        ("", "columns id and probability are needed, found none"),
         ("id,probability\n", "holds no predictions"),
         ("id,probability\na,0.5\nb,0.5\na,0.1\n", "names 1 patches more than once, first a"),
-        ("id,probability\na,0.5\nb\n", "line 3"),
+        ("id,probability\na,0.5\nb\n", "line 3: the row is cut short"),
         ("id,probability\na,nan\nb,0.5\n", "a has the probability 'nan', not 0 to 1 (1 are not)"),
         ("id,probability\na,1.5\nb,x\n", "a has the probability '1.5', not 0 to 1 (2 are not)"),
         ("id,probability,label\na,0.5,2\n", "a has the label '2'; labels are 0 or 1"),

@@ -77,6 +77,23 @@ def test_a_damaged_config_is_one_line(text: str | None, message: str, tmp_path: 
     assert "\n" not in str(failure.value)
 
 
+def test_trap_a_config_that_holds_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    (tmp_path / "config.yaml").write_text(f"a: !!python/object/apply:os.system ['touch {mark}']\n")
+    with pytest.raises(RunError, match="config.yaml is damaged"):
+        read_config(tmp_path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("section", ["data", "aug", "loss", "scheduler"])
+def test_trap_a_name_in_a_config_is_not_imported(section: str, tmp_path: Path) -> None:
+    values = composed().model_dump(mode="json")
+    values[section]["name"] = "os.system"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(RunError, match=rf"{section}\.name=os\.system is not "):
+        read_config(tmp_path)
+
+
 def test_a_config_that_lacks_a_part_says_which(tmp_path: Path) -> None:
     values = composed().model_dump(mode="json")
     del values["optimizer"]

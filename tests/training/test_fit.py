@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torchmetrics.functional.classification import binary_auroc
 
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import PcamError
 from pcam.models.classifier import PatchClassifier
 from pcam.runs.files import read_metrics
-from tests.conftest import TINY, write_folder
+from pcam.training import results
+from tests.conftest import SMALL, TINY, write_folder
 from tests.run import train
 from tests.training.runs import NO_LEARNING, STUDY, equal_tensors, read_checkpoint, read_state
 
@@ -145,6 +147,21 @@ def test_the_start_and_the_end_are_logged(plain_run: Run, messages: list[str]) -
     assert "95 % intervals: bootstrap over slides" in text
 
 
+def test_the_figure_of_the_curves_names_network_and_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+
+    def record_title(rows: object, title: str, *_: object) -> bytes:
+        titles.append(title)
+        return b""
+
+    monkeypatch.setattr(results, "plot_curves", record_title)
+    words = ["recipe=resnet50", "scale=smoke", *SMALL, "data.limit=32", "trainer.max_epochs=1"]
+    train(tmp_path, *words, "finetune=full")
+    assert titles == ["resnet50 (smoke: test_resnet) on synthetic"]
+
+
 def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path: Path) -> None:
     summary = train(
         tmp_path, *STUDY, *NO_LEARNING, "trainer.max_epochs=9", "trainer.early_stopping=2"
@@ -205,6 +222,24 @@ def test_accumulation_takes_fewer_steps(tmp_path: Path, plain_run: Run) -> None:
     train(tmp_path, *STUDY, "trainer.max_epochs=2", "trainer.accumulate_grad_batches=2")
     assert read_checkpoint(plain_run[0])["global_step"] == 12
     assert read_checkpoint(tmp_path)["global_step"] == 6
+
+
+def test_gradients_are_clipped(tmp_path: Path) -> None:
+    norms: list[float] = []
+
+    def record_norm(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        grads = [one.grad for group in optimizer.param_groups for one in group["params"]]
+        norms.append(
+            float(torch.nn.utils.get_total_norm([grad for grad in grads if grad is not None]))
+        )
+
+    hook = register_optimizer_step_post_hook(record_norm)
+    try:
+        words = ["optimizer=sgd", "trainer.max_epochs=1", "trainer.limit_train_batches=3"]
+        train(tmp_path, *STUDY, *words, "trainer.gradient_clip_val=1e-3")
+    finally:
+        hook.remove()
+    assert norms == pytest.approx([1e-3] * 3, rel=1e-2)
 
 
 def test_a_moving_average_is_validated_kept_and_tested(tmp_path: Path) -> None:

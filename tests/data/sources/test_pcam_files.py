@@ -134,3 +134,9 @@ def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"data\.root=.*file cannot be created"):
         prepare("pcam", tmp_path / "file")
+
+
+def test_a_root_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"data\.root=.*file cannot be created"):
+        prepare("pcam", tmp_path / "file")
