@@ -41,8 +41,9 @@ def refuse_malformed(words: Sequence[str]) -> None:
         ConfigError: with one line per fault.
     """
     faults: list[str] = []
-    information = options_of(words) & set(INFORMATION_OPTIONS)
-    for word in [] if information else overrides_of(words):
+    if options_of(words) - set(MULTIRUN_OPTIONS):
+        return  # a word may be the value of an option
+    for word in overrides_of(words):
         key, equals, value = word.partition("=")
         if not equals and not word.startswith("~"):
             faults.append(f"{word} is not an override; write KEY=VALUE")

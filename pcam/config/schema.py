@@ -45,6 +45,7 @@ from pcam.config.sections import (
     TrainerConfig,
     Workers,
 )
+from pcam.errors import suggest
 
 Split = Literal["train", "valid", "test"]
 Symmetries = Literal["none", "flips", "d4"]
@@ -83,7 +84,7 @@ class TrainConfig(CommandConfig):
     logger: LoggerConfig
     callbacks: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
     model: Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
-    scale: str
+    scale: str = "full"
     seed: Seed
     attribution: AttributionConfig
     resume: Annotated[str | None, Field(exclude=True)] = None
@@ -125,10 +126,16 @@ class DataOverrides(Section):
         if self.name is not None:
             self.source_config()
         elif self.model_extra:
-            raise fault(
-                f"unknown key data.{next(iter(self.model_extra))}; name a source: data=NAME"
-            )
+            raise fault(_describe_unknown(next(iter(self.model_extra))))
         return self
+
+
+def _describe_unknown(key: str) -> str:
+    """Return the line about a key that only a source could have."""
+    similar = suggest(f"data.{key}", [f"data.{name}" for name in DataOverrides.model_fields])
+    if "did you mean" not in similar:
+        similar = "; keys of a source need its name: data=NAME"
+    return f"unknown key data.{key}{similar}"
 
 
 class RunCommandConfig(CommandConfig):

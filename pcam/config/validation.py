@@ -84,4 +84,4 @@ def read_train_config(values: Mapping[str, Any], source: str) -> TrainConfig:
     except ValidationError as error:
         unknown = [f"unknown key {key}" for key in unknown_keys(error, values)]
         faults = [*unknown, *describe_faults(error, values)]
-        raise ConfigError("\n".join(f"{source}: {fault}" for fault in faults)) from error
+        raise ConfigError(f"{source} is not valid: {'; '.join(faults)}") from error

@@ -23,7 +23,10 @@ from tests.conftest import Terminal
             "seeds=0,1 optimzer.lr=3 trainer.max_epochs=0",
             ["unknown key seeds", "unknown key optimzer.lr", "trainer.max_epochs=0"],
         ),
-        ("optimizer.lr=-1,-2", ["optimizer.lr=-1 must be at least 0"]),
+        (
+            "optimizer.lr=-1,-2,0.1",
+            ["optimizer.lr=-1 must be at least 0", "optimizer.lr=-2 must be at least 0"],
+        ),
     ],
 )
 def test_a_sweep_that_cannot_start_writes_nothing(

@@ -68,6 +68,19 @@ FAULTY = [
     ("train", ["model.head.dropout=1", "model.head.pool=max"], ["dropout=1", "avg, flatten"]),
     ("train", ["model.mean=[0.5,0.5]", "model.input_size=0"], ["input_size=0"]),
     ("train", ["+callbacks.x.y=1", "data.train=null"], ["callbacks.x", "data.train=null"]),
+    ("train", ["plugins=nosuch", "seed=1.5"], ["plugins=nosuch must be a list", "seed=1.5"]),
+    (
+        "train",
+        ["plugins=[nosuch]", "seed=1.5"],
+        ["plugins: nosuch cannot be imported", "seed=1.5"],
+    ),
+    ("train", ["hydra.run.dir=", "foo"], ["hydra.run.dir is empty", "foo is not an override"]),
+    (
+        "train",
+        ["attribution.methods=[salency]", "attribution.every=-1", "callbacks.x.y=1"],
+        ["saliency", "attribution.every=-1", "callbacks.x"],
+    ),
+    ("train", ["-m", "seed=0,x", "optimizer.lr=0.1,-1"], ["seed=x", "optimizer.lr=-1"]),
     ("evaluate", [RUN, "split=tset", "tta=d8", "resamples=10"],
      ["train, valid, test", "d4", "100"]),
     (
@@ -118,7 +131,7 @@ def test_a_damaged_config_names_its_file_and_keys() -> None:
     values = validate(TrainConfig, composed_values()).model_dump(mode="json")
     del values["loss"]
     values["seed"] = "x"
-    with pytest.raises(ConfigError, match=r"F/config.yaml: missing key loss"):
+    with pytest.raises(ConfigError, match=r"F/config.yaml is not valid: .*missing key loss"):
         read_train_config(values, "F/config.yaml")
 
 

@@ -66,7 +66,7 @@ def test_the_last_checkpoint_stands_in_for_the_best(tmp_path: Path) -> None:
         (None, "is not a run folder: config.yaml is missing"),
         ("model: [", "config.yaml is damaged"),
         ("- a", "config.yaml is damaged: it has no keys"),
-        ("seed: 0", "config.yaml: missing key data"),
+        ("seed: 0", "config.yaml is not valid: missing key data"),
     ],
 )
 def test_a_damaged_config_is_one_line(text: str | None, message: str, tmp_path: Path) -> None:

@@ -150,7 +150,8 @@ def test_the_next_commands_keep_the_overrides(tmp_path: Path) -> None:
     words = ["data=pcam", "data.root=/a b", "model=resnet50", "aug=none", "seed=3", "resume=auto"]
     longer, sweep = next_commands(tmp_path / "run", composed("aug=none"), words)
     assert longer.startswith(f"python -m pcam.train resume={tmp_path}/run trainer.max_epochs=10 ")
-    assert sweep.startswith(
-        "python -m pcam.train -m data=pcam 'data.root=/a b' model=resnet50 aug=paper seed=0,1,2 "
-    )
+    start = "python -m pcam.train -m data=pcam 'data.root=/a b' model=resnet50 "
+    assert sweep.startswith(f"{start}aug=none,dihedral seed=0,1,2 ")
+    (_, repeated) = next_commands(tmp_path / "run", composed(), ["aug=paper", "aug.hue=0.2"])
+    assert repeated.startswith("python -m pcam.train -m aug=paper aug.hue=0.2 seed=0,1,2 ")
     assert len(next_commands(tmp_path / "run", composed(), None)) == 1

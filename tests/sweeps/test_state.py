@@ -181,12 +181,13 @@ def test_a_job_that_fails_is_named_and_the_others_continue(
     assert read_failure(tmp_path / "s" / "1")["words"][-1] == "trainer.limit_train_batches=3"
 
 
-def test_a_job_with_a_faulty_config_fails_alone(
+def test_a_sweep_with_a_faulty_job_does_not_start(
     terminal: Terminal, tmp_path: Path, instant: list[str]
 ) -> None:
     answer = terminal("train", "-m", *QUICK, "optimizer.lr=-1,0.1", "hydra.sweep.dir=s")
-    assert (answer.status, instant) == (2, ["1"])
-    assert read_failure(tmp_path / "s" / "0")["error"] == "optimizer.lr=-1 must be at least 0"
+    assert (answer.status, instant) == (2, [])
+    assert answer.faults == ["optimizer.lr=-1 must be at least 0"]
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_sweep_and_a_run_are_not_mistaken_for_each_other(
