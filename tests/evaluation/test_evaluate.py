@@ -193,5 +193,5 @@ def test_a_fault_is_reported_and_leaves_no_folder(
 
 
 def test_a_misspelt_key_of_data_is_answered_with_the_similar_one(run: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.batchsize; did you mean data\.batch_size\?"):
+    with pytest.raises(ConfigError, match=r"data\.batchsize; did you mean data\.batch_size"):
         evaluate_with(run, "++data.batchsize=3")
