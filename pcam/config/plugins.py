@@ -79,5 +79,6 @@ def check_plugins_are_named(names: object, source: str) -> None:
         listed = ",".join(missing)
         raise ConfigError(
             f"{source} uses the plugin {listed}, which is imported only if you name it: "
-            f"add plugins=[{listed}], or set {VARIABLE}={listed}"
+            f"add plugins=[{listed}] (in Python: load_run(folder, plugins=[...])), "
+            f"or set {VARIABLE}={listed}"
         )

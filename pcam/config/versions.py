@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+PLACES = {"law": "pcam", "centre": "center"}  # data.place of version 0.1.0, and today's
+
 
 def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's config with what later versions added or renamed.
 
-    Version 0.1.0 has no ``callbacks`` and no ``plugins``. It calls PatchCamelyon's labelling rule
-    of synthetic patches ``law``.
+    Version 0.1.0 has no ``callbacks`` and no ``plugins``, and other names for where the tumour of
+    synthetic patches is.
     """
     result = dict(values)
     data = result.get("data")
-    if isinstance(data, dict) and data.get("place") == "law":
-        result["data"] = {**data, "place": "pcam"}
+    if isinstance(data, dict) and data.get("place") in PLACES:
+        result["data"] = {**data, "place": PLACES[data["place"]]}
     return result

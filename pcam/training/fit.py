@@ -127,7 +127,7 @@ def finish(
     write_results(folder, config, summary, results, training.model.plan.unfreeze_epoch)
     evaluation = to_evaluation(config, folder, final, training.model.describe_weights())
     log_results(dashboards, folder, summary, evaluation)
-    log.info("\n%s\n\n%s", format_result(config, final), folder)
+    log.info("\n%s\n\n%s", format_result(config, final, best_epoch), folder)
     return summary
 
 

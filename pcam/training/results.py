@@ -195,10 +195,17 @@ def curves_path(folder: Path) -> Path:
     return folder / "figures" / "curves.png"
 
 
-def format_result(config: TrainConfig, result: SplitResult) -> str:
-    """Return the final table."""
+def format_result(config: TrainConfig, result: SplitResult, best_epoch: int) -> str:
+    """Return the final table, and which checkpoint it is of.
+
+    Args:
+        config: of the run.
+        result: of the final split.
+        best_epoch: of the checkpoint, from 0.
+    """
     count = describe_source(result.source, config.scale)
     table = format_metrics(result.split, count, result.metrics, result.unit)
+    table += f"\n  checkpoint of epoch {best_epoch + 1}, the best by valid AUROC"
     if result.split == "valid":
         table += (
             f"\n  {config.data.name} has no labelled test split: "

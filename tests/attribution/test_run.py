@@ -58,7 +58,7 @@ def test_settings_that_do_not_fit_the_run(trained_run: Path, word: str, message:
     [
         ("methods=[gradcan]", "did you mean gradcam"),
         ("methods=[]", "at least 1"),
-        ("methods=[saliency,gradcam,saliency]", "saliency more than once"),
+        ("methods=[saliency,gradcam,saliency]", "saliency is named more than once"),
         ("layer=null", "layer=null"),
         ("patches.pick=outcome", "did you mean outcomes"),
         ("patches.n=none", "patches.n=none"),

@@ -124,7 +124,7 @@ def test_copies_are_kept_or_dropped_as_the_key_says() -> None:
     kept = opened()
     assert len(kept.splits["train"]) == 60
     assert kept.left_out == {}
-    assert describe_splits(kept) == "official; equal patches are kept, and not counted"
+    assert describe_splits(kept) == "official; equal patches are kept, and not searched for"
     dropped = opened("data.duplicates=drop")
     assert dropped.left_out == {"train": 3 + 2 + 1}
     assert (

@@ -345,7 +345,7 @@ def test_the_import_does_not_load_torch() -> None:
 
 
 def test_a_planted_position_bias_is_at_the_exact_middle_of_positives_only() -> None:
-    source = SyntheticSource("train", 200, place="centre")
+    source = SyntheticSource("train", 200, place="center")
     masks, positive = source.masks(np.arange(200)), source.labels == 1
     rows, columns = np.mgrid[:96, :96]
     away = np.hypot(rows - 47.5, columns - 47.5)
@@ -368,8 +368,8 @@ def test_without_a_bias_tumour_is_equally_likely_everywhere() -> None:
 
 
 def test_place_is_one_of_three() -> None:
-    with pytest.raises(DataError, match="data.place=center is not known; did you mean centre"):
-        SyntheticSource("train", 4, place="center")
+    with pytest.raises(DataError, match="data.place=centre is not known; did you mean center"):
+        SyntheticSource("train", 4, place="centre")
 
 
 def test_with_place_anywhere_the_label_is_whether_the_patch_has_tumour() -> None:

@@ -34,7 +34,7 @@ class SyntheticDataConfig(DataConfig):
     slides: PositiveInt
     stain: Annotated[float, Field(ge=0)]
     prevalence: Annotated[float, Field(ge=0, le=1)] = 0.0
-    place: Literal["pcam", "centre", "anywhere"] = "pcam"
+    place: Literal["pcam", "center", "anywhere"] = "pcam"
     data_seed: int
 
 

@@ -21,7 +21,7 @@ from pcam.data.sources.synthetic.tissue import compose
 from pcam.errors import DataError, suggest
 
 SPLITS = ("train", "valid", "test")
-PLACES = ("pcam", "centre", "anywhere")
+PLACES = ("pcam", "center", "anywhere")
 BLOCK = 4096  # labels and slides are drawn in blocks of this many patches
 CACHE = ("_pixels", "_masks", "_rendered")  # attributes that are not pickled
 
@@ -75,7 +75,7 @@ class SyntheticSource:
                 slides have the same, with 1 some have no positives.
             cache: Keep rendered patches, 29 kB each, in arrays that a forked worker inherits; they
                 are not pickled.
-            place: Where a positive's tumour is. "pcam": PatchCamelyon's rule. "centre": at the
+            place: Where a positive's tumour is. "pcam": PatchCamelyon's rule. "center": at the
                 exact middle and nowhere else, while a negative's is around it, so only the place
                 distinguishes them: a planted position bias. "anywhere": all over, while a negative
                 has none: the label is whether the patch has any, and the place has no meaning.

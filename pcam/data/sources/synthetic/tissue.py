@@ -20,7 +20,7 @@ def compose(
         rng: The patch's own random stream.
         sheets: What it is cut from.
         label: Whether the centre contains tumour; with place "anywhere", whether the patch does.
-        place: "pcam"; "centre": a positive's tumour is at the exact middle and nowhere else;
+        place: "pcam"; "center": a positive's tumour is at the exact middle and nowhere else;
             "anywhere": all over a positive, and a negative has none.
 
     Returns:

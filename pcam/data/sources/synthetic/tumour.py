@@ -32,7 +32,7 @@ def add_tumour(scene: Scene, label: bool, place: str) -> None:
         chances = scene.keep_chances(sheet, window, share, scale, 6.0)
         kept = rng.random(len(x)) < chances
         decisive = np.isin(np.arange(len(x)), number[number > 0])
-    elif place == "centre" and label:
+    elif place == "center" and label:
         distance = np.hypot(x - HALF, y - HALF)
         kept = distance < rng.uniform(6, 12)
         decisive &= distance == distance[decisive].min()
