@@ -12,6 +12,7 @@ To add a source: a config class, a class that opens a split, `register_source`, 
             return MySource(f"{self.config.root}/{split}.h5")
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
@@ -27,7 +28,7 @@ ConfigT = TypeVar("ConfigT", bound=DataConfig)
 SubmissionRows = list[tuple[str, str]]
 
 
-class SourceProvider(Generic[ConfigT]):
+class SourceProvider(ABC, Generic[ConfigT]):
     """Opens the splits of one kind of data and answers what is special about it.
 
     A subclass has to define `open`; everything else has a default.
@@ -47,13 +48,13 @@ class SourceProvider(Generic[ConfigT]):
     def __init__(self, config: ConfigT) -> None:
         self.config = config
 
+    @abstractmethod
     def open(self, split: str) -> PatchSource:
         """Open one split, whole, as published.
 
         Raises:
             DataError: its files are missing or malformed.
         """
-        raise NotImplementedError
 
     @property
     def published_splits(self) -> tuple[str, ...]:

@@ -26,8 +26,9 @@ def test_each_line_of_a_failure_is_an_error(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == "error: first\nerror: second\n"
 
 
-def test_a_progress_bar_counts_patches_per_split() -> None:
+def test_a_progress_bar_writes_nothing_into_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar("audit") as update:
         update("train", 1, 2)
         update("train", 2, 2)
         update("valid", 1, 4)
+    assert capsys.readouterr() == ("", "")
