@@ -205,7 +205,7 @@ def format_result(config: TrainConfig, result: SplitResult, best_epoch: int) -> 
     """
     count = describe_source(result.source, config.scale)
     table = format_metrics(result.split, count, result.metrics, result.unit)
-    table += f"\n  checkpoint of epoch {best_epoch + 1}, the best by valid AUROC"
+    table += f"\n  checkpoint of epoch {best_epoch + 1}"
     if result.split == "valid":
         table += (
             f"\n  {config.data.name} has no labelled test split: "
