@@ -20,7 +20,8 @@ from pcam.data.crop import Crop
 from pcam.data.loading import open_splits
 from pcam.data.provider import SPLITS
 from pcam.data.sampling import BatchRequest, PatchOrder
-from pcam.errors import DataError
+from pcam.data.workers import PatchLoader, WorkerFailure, is_worker
+from pcam.errors import DataError, PcamError
 
 Batch = dict[str, torch.Tensor]
 
@@ -45,8 +46,19 @@ class PatchDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitems__(self, request: BatchRequest) -> Batch:
-        """Return a whole batch; there is nothing left to collate."""
+    def __getitems__(self, request: BatchRequest) -> Batch | WorkerFailure:
+        """Return a whole batch; there is nothing left to collate.
+
+        A worker returns an expected failure, which ``PatchLoader`` raises.
+        """
+        try:
+            return self._read(request)
+        except PcamError as error:
+            if not is_worker():
+                raise
+            return WorkerFailure(type(error), str(error))
+
+    def _read(self, request: BatchRequest) -> Batch:
         epoch, index = request
         patches = self.crop(self.source.read(index), index, epoch)
         if self.augment is not None:
@@ -83,7 +95,7 @@ def make_loader(
         num_workers: of the config: "auto", or a number of processes.
     """
     count = resolve_num_workers(num_workers)
-    return DataLoader(
+    return PatchLoader(
         dataset,
         batch_sampler=order,
         collate_fn=_keep_batch,

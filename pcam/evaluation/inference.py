@@ -13,6 +13,7 @@ from pcam.data.crop import Crop
 from pcam.data.datamodule import PatchDataset, make_loader
 from pcam.data.sampling import PatchOrder
 from pcam.data.symmetries import D4, Symmetry, rotate
+from pcam.data.workers import dead_workers_reported
 from pcam.models.classifier import PatchClassifier
 
 Probabilities = NDArray[np.float64]
@@ -100,7 +101,8 @@ def predict_probabilities(
     loader = make_loader(dataset, order, num_workers)
     batches = (batch["image"].to(model.device, non_blocking=True) for batch in loader)
     parts = []
-    with tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False) as bar:
+    bar = tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False)
+    with bar, dead_workers_reported():
         for logits in iterate_logits(model, batches, TTA[tta]):
             # One batch at a time: sums over larger tensors may differ in the last bit.
             probability = torch.sigmoid(logits).mean(0)

@@ -8,6 +8,7 @@ import torch
 from lightning import Trainer
 
 from pcam.config.schema import TrainConfig
+from pcam.data.workers import dead_workers_reported
 from pcam.errors import format_override
 from pcam.runs.folder import best_checkpoint, last_checkpoint
 from pcam.training.dashboard import Dashboard
@@ -74,8 +75,11 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     status = 1
     try:
         checkpoint = last_checkpoint(folder) if resume else None
-        training.trainer.fit(training.model, training.data, ckpt_path=checkpoint, weights_only=True)
-        results, best_epoch = score(training)
+        with dead_workers_reported():
+            training.trainer.fit(
+                training.model, training.data, ckpt_path=checkpoint, weights_only=True
+            )
+            results, best_epoch = score(training)
         summary = finish(training, results, best_epoch, dashboards) if first else {}
         status = 0
     except SystemExit:  # how Lightning answers ctrl-C, with a status of 1

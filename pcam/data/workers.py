@@ -1,0 +1,89 @@
+"""Failures of the processes that read patches, reported as without these processes."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from torch.utils.data import DataLoader, get_worker_info
+
+from pcam.errors import DataError, PcamError
+
+# torch's messages about a process that has ended: its signal, where known.
+DEAD_WORKER = re.compile(
+    r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is killed by signal: )?(.*)"
+)
+SHARED_MEMORY = "shared memory"
+
+
+@dataclass(frozen=True)
+class WorkerFailure:
+    """What a worker returns in place of a batch that it could not read.
+
+    torch would raise the error anew with the worker's whole traceback as its message.
+
+    Attributes:
+        kind: of the error.
+        message: of the error.
+    """
+
+    kind: type[PcamError]
+    message: str
+
+
+def is_worker() -> bool:
+    """Return whether this process is one of a loader's workers."""
+    return get_worker_info() is not None
+
+
+class PatchLoader(DataLoader[Any]):
+    """A DataLoader that raises what its workers report."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """Yield the batches.
+
+        Raises:
+            PcamError: a batch could not be read.
+        """
+        for batch in super().__iter__():
+            if isinstance(batch, WorkerFailure):
+                raise batch.kind(batch.message)
+            yield batch
+
+
+@contextmanager
+def dead_workers_reported() -> Iterator[None]:
+    """Report a worker that the system has killed.
+
+    torch raises wherever the program happens to be when the signal arrives.
+
+    Raises:
+        DataError: a worker has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        message = describe_dead_worker(str(error))
+        if message is None:
+            raise
+        raise DataError(message) from error
+
+
+def describe_dead_worker(text: str) -> str | None:
+    """Return the line about a worker that has ended; None if an error is not about one.
+
+    Args:
+        text: torch's message.
+    """
+    if not DEAD_WORKER.search(text):
+        return None
+    if SHARED_MEMORY in text:
+        return (
+            "a process that reads patches has no shared memory left (/dev/shm), or its data file "
+            "was cut short; lower data.num_workers or data.batch_size, or set data.num_workers=0"
+        )
+    return (
+        "a process that reads patches was killed by the system, most likely for lack of memory; "
+        "lower data.num_workers or data.batch_size, or set data.num_workers=0"
+    )

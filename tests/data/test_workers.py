@@ -1,0 +1,107 @@
+"""Failures of loaders' workers: the same one line as without workers."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pcam.data.base import Indices, Pixels
+from pcam.data.crop import Crop
+from pcam.data.datamodule import PatchDataset, make_loader
+from pcam.data.sampling import PatchOrder
+from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.data.workers import PatchLoader, dead_workers_reported, describe_dead_worker
+from pcam.errors import ConfigError, DataError
+from tests.conftest import TINY, Terminal, write_folder
+
+TRAIN = [*TINY, "trainer=cpu", "trainer.max_epochs=1", "data=folder"]
+
+
+class Failing(SyntheticSource):
+    """A source whose seventh patch cannot be read."""
+
+    def read(self, indices: Indices) -> Pixels:
+        if 7 in indices:
+            raise ConfigError("patch 7 is bad")
+        return super().read(indices)
+
+
+class Killed(SyntheticSource):
+    """A source whose seventh patch takes more memory than there is."""
+
+    def read(self, indices: Indices) -> Pixels:
+        if 7 in indices:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(indices)
+
+
+def loader(source: SyntheticSource, workers: int) -> PatchLoader:
+    dataset = PatchDataset(source, Crop("none", None, 0), None)
+    return make_loader(dataset, PatchOrder(len(source), 4, 0, training=False), workers)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_expected_failure_keeps_its_class_and_its_line(workers: int) -> None:
+    batches = iter(loader(Failing("train", 12), workers))
+    assert next(batches)["index"].tolist() == [0, 1, 2, 3]
+    with pytest.raises(ConfigError) as caught:
+        next(batches)
+    assert str(caught.value) == "patch 7 is bad"
+
+
+def test_a_worker_that_the_system_kills_is_named_with_the_likely_cause() -> None:
+    with pytest.raises(DataError) as caught, dead_workers_reported():
+        list(loader(Killed("train", 12), 1))
+    assert str(caught.value) == (
+        "a process that reads patches was killed by the system, most likely for lack of memory; "
+        "lower data.num_workers or data.batch_size, or set data.num_workers=0"
+    )
+
+
+def test_shared_memory_that_is_used_up_is_named() -> None:
+    text = (
+        "DataLoader worker (pid 81) is killed by signal: Bus error. It is possible that "
+        "dataloader's workers are out of shared memory."
+    )
+    assert "no shared memory left (/dev/shm)" in (describe_dead_worker(text) or "")
+    several = describe_dead_worker("DataLoader worker (pid(s) 81, 82) exited unexpectedly")
+    assert "lack of memory" in (several or "")
+
+
+def test_other_errors_stay_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match="addmm"), dead_workers_reported():
+        raise RuntimeError("addmm: shapes")
+
+
+def spoil(path: Path) -> Path:
+    """Cut a picture off after its header."""
+    path.write_bytes(path.read_bytes()[:-2000])
+    return path
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_a_corrupt_picture_is_one_line_in_each_split(
+    split: str, tmp_path: Path, terminal: Terminal
+) -> None:
+    root = write_folder(tmp_path / "data")
+    bad = spoil(next((root / split / "tumour").iterdir()))
+    words = [*TRAIN, f"data.root={root}", "data.duplicates=keep", "aug=none"]
+    lines = [terminal("train", *words, f"data.num_workers={count}").faults for count in (0, 2)]
+    assert lines[0] == lines[1]
+    (line,) = lines[0]
+    assert line.startswith(f"{bad} cannot be read as an image")
+
+
+def test_quarter_turns_of_oblong_patches_are_one_line(tmp_path: Path, terminal: Terminal) -> None:
+    from PIL import Image
+
+    root = write_folder(tmp_path / "data")
+    for path in root.rglob("*.png"):
+        Image.fromarray(np.asarray(Image.open(path))[:64]).save(path)
+    words = [*TRAIN, f"data.root={root}", "aug=dihedral"]
+    lines = [terminal("train", *words, f"data.num_workers={count}").faults for count in (0, 2)]
+    assert lines[0] == lines[1]
+    assert len(lines[0]) == 1
+    assert "quarter turns need square patches" in lines[0][0]
