@@ -121,14 +121,14 @@ def test_every_experiment_runs(experiment: str, tmp_path: Path) -> None:
     assert summary["scale"] == "smoke"
     config = read_config(tmp_path)
     network = config.model.at_scale["full"]
-    assert network_label(config) == f"{network} (smoke: {config.model.name})"
+    assert network_label(config) == f"{config.model.name} in place of {network} (smoke)"
 
 
 @pytest.mark.parametrize(
     ("words", "label"),
     [
         ("model=resnet50", "resnet50"),
-        ("model=resnet50 scale=sample", "resnet50 (sample: resnet26)"),
+        ("model=resnet50 scale=sample", "resnet26 in place of resnet50 (sample)"),
         ("model=xception scale=sample", "legacy_xception (sample)"),
         ("model=timm model.name=test_vit scale=smoke", "test_vit (smoke)"),
     ],
@@ -142,7 +142,7 @@ def test_every_later_command_names_the_scale(tmp_path: Path, terminal: Terminal)
     for recipe in ("resnet50", "vgg16"):
         words = [f"recipe={recipe}", "scale=smoke", f"hydra.run.dir={recipe}"]
         answer = terminal("train", *words, *CUT)
-        assert f"{recipe} (smoke: test_" in answer.out
+        assert f" in place of {recipe} (smoke)" in answer.out
         assert ", scale=smoke\n" in answer.out
     commands = {
         "evaluate": ["run=resnet50", "resamples=100"],
@@ -155,9 +155,9 @@ def test_every_later_command_names_the_scale(tmp_path: Path, terminal: Terminal)
     }
     for name, words in commands.items():
         answer = terminal(name, *words, f"hydra.run.dir={name}")
-        assert "resnet50 (smoke: test_resnet)" in answer.out, name
+        assert "test_resnet in place of resnet50 (smoke)" in answer.out, name
         summary = (tmp_path / name / "summary.json").read_text()
         if name in ("compare", "ensemble"):
-            assert "resnet50 (smoke: test_resnet)" in summary
+            assert "test_resnet in place of resnet50 (smoke)" in summary
         else:
             assert json.loads(summary)["scale"] == "smoke"

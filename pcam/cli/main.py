@@ -42,9 +42,10 @@ def list_commands() -> str:
     lines = ["pcam trains, measures and explains patch classifiers for histopathology.", ""]
     for name in COMMANDS:
         summary = (importlib.import_module(f"pcam.{name}").__doc__ or "").partition("\n")[0]
-        lines.append(f"  pcam {name:<10} {summary.partition(': ``')[0].rstrip('.')}")
+        lines.append(f"  python -m pcam.{name:<10} {summary.partition(': ``')[0].rstrip('.')}")
     lines += [
         "",
-        "python -m pcam.NAME does the same. Each command explains itself: pcam NAME --help",
+        "Choices and keys of a command: python -m pcam.train --help",
+        "The console script is the same: pcam train model=resnet50",
     ]
     return "\n".join(lines)

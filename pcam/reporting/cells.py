@@ -34,12 +34,12 @@ def describe_network(job: Job, *details: str) -> str:
         details: what distinguishes it from others with the same network.
 
     Returns:
-        "ResNet-50", "ResNet-50 (smoke: test_resnet), aug=none".
+        "ResNet-50", "test_resnet in place of ResNet-50 (smoke), aug=none".
     """
     name = network_name(job.network)
     trained = config_of(job).model.name
     if trained != job.network:
-        name += f" ({job.scale}: {trained})"
+        name = f"{trained} in place of {name} ({job.scale})"
     elif job.scale != "full":
         name += f" ({job.scale})"
     return join_details(name, *details)

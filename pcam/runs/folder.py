@@ -121,8 +121,8 @@ def read_config(folder: Path) -> TrainConfig:
 def network_label(config: TrainConfig) -> str:
     """Return the name of a run's network for screens and figures.
 
-    Examples: "resnet50"; "resnet50 (smoke: test_resnet)" if a smaller network replaces it at a
-    smaller scale; "resnet50 (smoke)" if it is trained at that scale itself.
+    Examples: "resnet50"; "test_resnet in place of resnet50 (smoke)" if a smaller network
+    replaces it at a smaller scale; "resnet50 (smoke)" if it is trained at that scale itself.
     """
     name, scale, at_scale = config.model.name, config.scale, config.model.at_scale
     if scale == "full":
@@ -130,5 +130,5 @@ def network_label(config: TrainConfig) -> str:
     full_name = at_scale.get("full")
     replaced = full_name is not None and name != full_name
     if replaced and name == at_scale.get(scale):
-        return f"{full_name} ({scale}: {name})"
+        return f"{name} in place of {full_name} ({scale})"
     return f"{name} ({scale})"

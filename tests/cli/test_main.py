@@ -25,8 +25,8 @@ def test_without_a_command_the_commands_are_listed(
     main()
     out = capsys.readouterr().out
     for name in COMMANDS:
-        assert f"  pcam {name}" in out
-    assert "pcam train      Train and test a classifier\n" in out
+        assert f"  python -m pcam.{name}" in out
+    assert "python -m pcam.train      Train and test a classifier\n" in out
 
 
 def test_the_version_is_printed(

@@ -118,10 +118,11 @@ def test_the_figure_names_network_data_and_split(
 ) -> None:
     titles: list[str] = []
     monkeypatch.setattr(Figure, "suptitle", lambda self, text, **_: titles.append(text))
-    evaluation = replace(evaluate_with(run), network="resnet50 (smoke: test_resnet)")
+    network = "test_resnet in place of resnet50 (smoke)"
+    evaluation = replace(evaluate_with(run), network=network)
     draw_evaluation(evaluation)
-    assert titles[0].startswith("resnet50 (smoke: test_resnet) on synthetic, test: 40 patches")
-    assert titles[1].startswith("resnet50 (smoke: test_resnet) on synthetic, test: ")
+    assert titles[0].startswith(f"{network} on synthetic, test: 40 patches")
+    assert titles[1].startswith(f"{network} on synthetic, test: ")
 
 
 def test_patches_of_one_class_have_no_curves(run: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pcam.reporting.sections import curves
+from pcam.runs.identity import Relation
 from pcam.runs.lock import lock_run
 from tests.reporting.fakes import (
     change_config,
@@ -15,8 +16,10 @@ from tests.reporting.fakes import (
     make_report,
     read_rows,
     read_summary,
+    write_run,
 )
 from tests.run import run_command
+from tests.runs.pairs import COMMON, PAIRS
 
 
 def test_the_command_prints_the_tables_and_the_page(
@@ -271,3 +274,19 @@ def test_networks_without_figures_of_the_study(sweep: Path, tmp_path: Path) -> N
     assert "majority vote" in text
     assert "The study's figures" not in text
     assert "contradicts" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("word", "relation"), PAIRS.items())
+def test_the_page_relates_two_runs_as_their_identity_does(
+    word: str, relation: Relation, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_run(first, *COMMON)
+    write_run(second, *COMMON, word, draw=1)
+    key, _, value = word.partition("=")
+    if key == "trainer.precision":  # "auto" is resolved when a run starts
+        change_summary(second, {"precision": value})
+    text = make_report(tmp_path / "out", first, second)
+    assert ("## Differences" in text) == (relation is Relation.DIFFERENT)
+    assert ("Counted once" in text) == (relation is Relation.SAME)

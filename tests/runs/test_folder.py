@@ -107,7 +107,7 @@ def test_a_config_that_lacks_a_part_says_which(tmp_path: Path) -> None:
     ("words", "label"),
     [
         (["model=resnet50"], "resnet50"),
-        (["model=resnet50", "scale=smoke"], "resnet50 (smoke: test_resnet)"),
+        (["model=resnet50", "scale=smoke"], "test_resnet in place of resnet50 (smoke)"),
         (["model=efficientnet_b0", "scale=sample"], "efficientnet_b0 (sample)"),
         (["model=vgg16", "model.name=vgg16", "scale=sample"], "vgg16 (sample)"),
     ],

@@ -26,7 +26,7 @@ def test_means_and_differences_by_hand(sweep: Path, tmp_path: Path) -> None:
     on, off = np.array(auroc[:2]), np.array(auroc[2:])
     text = make_report(tmp_path / "out", sweep)
     first = read_rows(tmp_path / "out" / "table2.csv")[0]
-    assert first["network"] == "ResNet-50 (smoke: test_resnet)"
+    assert first["network"] == "test_resnet in place of ResNet-50 (smoke)"
     assert first["with augmentation"] == f"{on.mean():.3f} ± {on.std(ddof=1):.3f} (2 runs)"
     assert first["difference"].startswith(f"{(on - off).mean():+.4f} [")
     # the same mean, another interval
@@ -45,8 +45,8 @@ def test_two_augmentations_are_not_pooled(sweep: Path, tmp_path: Path) -> None:
     make_report(tmp_path / "out", other)
     rows = read_rows(tmp_path / "out" / "table2.csv")
     assert [row["network"] for row in rows][:2] == [
-        "ResNet-50 (smoke: test_resnet), dihedral",
-        "ResNet-50 (smoke: test_resnet), dihedral_color",
+        "test_resnet in place of ResNet-50 (smoke), dihedral",
+        "test_resnet in place of ResNet-50 (smoke), dihedral_color",
     ]
     assert "runs)" not in rows[0]["with augmentation"]
 
@@ -73,10 +73,10 @@ def test_runs_with_other_settings_have_their_own_rows(sweep: Path, tmp_path: Pat
     make_report(tmp_path / "out", other)
     rows = read_rows(tmp_path / "out" / "table2.csv")
     assert [row["network"] for row in rows] == [
-        "ResNet-50 (smoke: test_resnet), optimizer.lr=0.0005",
-        "ResNet-50 (smoke: test_resnet), optimizer.lr=1e-05",
-        "EfficientNet-B0 (smoke: test_efficientnet), finetune=full",
-        "EfficientNet-B0 (smoke: test_efficientnet), finetune=frozen",
+        "test_resnet in place of ResNet-50 (smoke), optimizer.lr=0.0005",
+        "test_resnet in place of ResNet-50 (smoke), optimizer.lr=1e-05",
+        "test_efficientnet in place of EfficientNet-B0 (smoke), finetune=full",
+        "test_efficientnet in place of EfficientNet-B0 (smoke), finetune=frozen",
     ]
     for row, number in zip(rows, (0, 1, 4, 5), strict=True):
         assert row["with augmentation"].startswith(f"{auroc_of(sweep, number):.3f} [")

@@ -11,7 +11,7 @@ from tests.reporting.fakes import make_report, read_rows
 def test_one_run_of_each_network_and_their_votes_by_hand(sweep: Path, tmp_path: Path) -> None:
     make_report(tmp_path / "out", sweep)
     rows = {row[""]: row for row in read_rows(tmp_path / "out" / "table3.csv")}
-    chosen = rows["ResNet-50 (smoke: test_resnet)"]
+    chosen = rows["test_resnet in place of ResNet-50 (smoke)"]
     assert chosen["run"] == "recipe=resnet50 aug=dihedral seed=0"
     members = [read_rows(sweep / number / "predictions" / "test.csv") for number in ("0", "4")]
     label = np.array([int(row["label"]) for row in members[0]])
