@@ -25,6 +25,10 @@ class WeightsError(PcamError):
     """Weights that are unavailable or do not fit the network."""
 
 
+class NotFiniteError(PcamError):
+    """A loss, a gradient, weights or scores that are infinite or not a number."""
+
+
 class RunError(PcamError):
     """A run folder that is missing, damaged, unfinished or in use."""
 

@@ -299,6 +299,7 @@ class TrainerConfig(Section):
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "64-true"]
     accumulate_grad_batches: PositiveInt
     gradient_clip_val: PositiveFloat | None
+    on_nan: Literal["stop", "skip"] = "stop"
     early_stopping: PositiveInt | None
     prune: PruneConfig
     ema: OpenShare | None

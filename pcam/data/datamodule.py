@@ -4,6 +4,7 @@ A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,
 """
 
 import hashlib
+import itertools
 import os
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from pcam.config.sections import AugConfig, CropConfig, DataConfig, SplitsConfig
 from pcam.data.augment.augmentation import Augmentation
 from pcam.data.augment.batched import BatchedAugmentation
-from pcam.data.base import PatchSource
+from pcam.data.base import Indices, PatchSource
 from pcam.data.crop import Crop
 from pcam.data.loading import open_splits
 from pcam.data.provider import SPLITS
@@ -172,15 +173,30 @@ class PatchDataModule(LightningDataModule):
             DataError: there are fewer training patches than processes.
         """
         dataset = self.dataset(split)
+        order = self._order(split, training)
+        if training and len(order) == 0:
+            raise DataError(
+                f"{split} has {len(dataset)} patches, fewer than processes ({order.world})"
+            )
+        return make_loader(dataset, order, self.num_workers)
+
+    def _order(self, split: str, training: bool) -> PatchOrder:
+        """Return the order of this process's batches."""
         rank, world = 0, 1
         if self.trainer is not None:
             rank, world = self.trainer.global_rank, self.trainer.world_size
-        order = PatchOrder(
-            len(dataset), self.batch_size, self.seed, training, rank, world, self.epoch
-        )
-        if training and len(order) == 0:
-            raise DataError(f"{split} has {len(dataset)} patches, fewer than processes ({world})")
-        return make_loader(dataset, order, self.num_workers)
+        size = len(self.sources[split])
+        return PatchOrder(size, self.batch_size, self.seed, training, rank, world, self.epoch)
+
+    def training_batch(self, batch: int) -> Indices:
+        """Return the patches of a batch of the current epoch and this process.
+
+        Args:
+            batch: its number, from 0.
+        """
+        requests = self._order("train", training=True)
+        _, indices = next(itertools.islice(requests, batch, None))
+        return indices
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int

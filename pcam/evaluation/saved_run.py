@@ -18,7 +18,7 @@ from pcam.data.base import PatchSource, limit_source
 from pcam.data.crop import Crop
 from pcam.data.loading import open_source, open_splits
 from pcam.data.provider import SourceProvider, source_provider
-from pcam.errors import ConfigError, DataError, RunError, describe_error, suggest
+from pcam.errors import ConfigError, DataError, NotFiniteError, RunError, describe_error, suggest
 from pcam.models.classifier import PatchClassifier
 from pcam.runs.folder import best_checkpoint, network_label, read_config
 
@@ -63,6 +63,8 @@ def open_run(folder: Path) -> SavedRun:
         )
     try:
         model = PatchClassifier.load(path)
+    except NotFiniteError as error:
+        raise RunError(str(error)) from error
     except Exception as error:  # torch and Lightning raise many kinds for a broken file
         raise RunError(
             f"{path} cannot be read safely as a checkpoint ({describe_error(error)})"

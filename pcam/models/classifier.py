@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,13 +15,15 @@ from pcam.config import registry
 from pcam.config.registry import Registry
 from pcam.config.sections import HeadConfig, LossConfig, OptimizerConfig, SchedulerConfig
 from pcam.data.randomness import Purpose, draw
+from pcam.errors import NotFiniteError
+from pcam.models.accumulation import ensure_epoch_holds_a_step, loss_factor
 from pcam.models.freezing import FreezePlan, build_plan, read_finetune
 from pcam.models.losses import count_outputs
 from pcam.models.network import Network
 from pcam.models.optimizers import build_optimizer
 from pcam.models.schedules import build_plateau_watcher, build_scheduler, reduce_on_plateau
-from pcam.models.scores import Scores, build_metrics, gather_scores
-from pcam.models.weights import WeightsOrigin
+from pcam.models.scores import Scores, build_metrics, ensure_finite_scores, gather_scores
+from pcam.models.weights import WeightsOrigin, describe_not_finite
 from pcam.runs.earlier_keys import with_current_keys
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ class PatchClassifier(LightningModule):
         test_metrics: likewise for test.
         scores: per stage ("valid", "test"), those of the last evaluation.
         weights_origin: what the backbone was initialised with; None if unknown.
+        skips_not_finite: whether batches whose loss is not finite are left out.
     """
 
     def __init__(
@@ -78,13 +82,21 @@ class PatchClassifier(LightningModule):
         self.test_metrics = build_metrics()
         self.scores: dict[str, Scores] = {}
         self.weights_origin: WeightsOrigin | None = None
+        self.skips_not_finite = False
         self._plateau_watcher: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
 
     @classmethod
     def load(cls, path: Path) -> "PatchClassifier":
-        """Load a classifier from a checkpoint, on the CPU, in eval mode."""
+        """Load a classifier from a checkpoint, on the CPU, in eval mode.
+
+        Raises:
+            NotFiniteError: its weights are not finite.
+        """
         model = cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        fault = describe_not_finite(model.state_dict())
+        if fault is not None:
+            raise NotFiniteError(f"{path} holds weights that are not finite: {fault}")
         return model.eval()
 
     def describe_weights(self) -> str:
@@ -110,20 +122,24 @@ class PatchClassifier(LightningModule):
         logit = self(batch["image"])
         loss = self.compute_loss(logit, batch["label"]).mean()
         correct = ((logit > 0) == (batch["label"] > 0)).float().mean()
-        size = len(logit)
-        self.log(
-            "train/loss",
-            loss,
-            on_step=True,
-            on_epoch=True,
-            prog_bar=True,
-            batch_size=size,
-            sync_dist=True,
-        )
-        self.log(
-            "train/accuracy", correct, on_step=False, on_epoch=True, batch_size=size, sync_dist=True
-        )
-        return loss
+        self._log_training(loss, correct, len(logit))
+        setting, batches = self.trainer.accumulate_grad_batches, self.trainer.num_training_batches
+        factor = loss_factor(batch_idx, setting, int(batches))
+        return loss if factor == 1 else loss * factor
+
+    def _log_training(self, loss: Tensor, correct: Tensor, size: int) -> None:
+        """Log a batch's loss and accuracy; one that is left out does not count.
+
+        Args:
+            loss: ().
+            correct: share of the batch's patches, ().
+            size: of the batch.
+        """
+        if self.skips_not_finite and not loss.isfinite():
+            loss, correct, size = torch.zeros_like(loss), torch.zeros_like(correct), 0
+        log = partial(self.log, on_epoch=True, batch_size=size, sync_dist=True)
+        log("train/loss", loss, on_step=True, prog_bar=True)
+        log("train/accuracy", correct, on_step=False)
 
     def _seed_step(self, batch_idx: int) -> None:
         """Make dropout's draws a function of (seed, epoch, step), as all other draws are."""
@@ -139,6 +155,8 @@ class PatchClassifier(LightningModule):
             self.optimizer_config,
         )
         steps = int(self.trainer.estimated_stepping_batches)
+        batches = int(self.trainer.num_training_batches)
+        ensure_epoch_holds_a_step(self.trainer.accumulate_grad_batches, batches)
         scheduler = build_scheduler(optimizer, self.scheduler_config, steps)
         self._plateau_watcher = build_plateau_watcher(optimizer, self.scheduler_config)
         if self._plateau_watcher is not None and self._plateau_state is not None:
@@ -198,7 +216,12 @@ class PatchClassifier(LightningModule):
 
     def _log_metrics(self, stage: str) -> None:
         metrics = self.valid_metrics if stage == "valid" else self.test_metrics
-        self.scores[stage] = gather_scores(metrics)
+        scores = self.scores[stage] = gather_scores(metrics)
+        sources = self.trainer.datamodule.sources  # type: ignore[attr-defined]
+        where = stage
+        if self.trainer.state.fn == "fit":
+            where = f"epoch {self.current_epoch + 1}, {stage}"
+        ensure_finite_scores(where, scores.index, scores.loss, sources[stage].ids)
         for name, value in metrics.compute().items():
             in_bar = name == "auroc"
             self.log(f"{stage}/{name}", float(value), prog_bar=in_bar, rank_zero_only=False)

@@ -1,6 +1,7 @@
 """The scores of a split, each patch once, and torchmetrics' metrics over them."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,13 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
 from pcam.config import registry
+from pcam.errors import NotFiniteError
 from pcam.models.metrics import MetricFunction
 
+Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+SHOWN_PATCHES = 5
 LOSS = "loss"  # name of the mean loss among the metrics
 
 
@@ -107,6 +113,40 @@ class FunctionMetric(PatchMetric):
     def value(self, scores: Scores) -> float:
         """Return the function's number."""
         return self.function(scores.probability, scores.label)
+
+
+def list_patches(ids: Sequence[str], indices: Indices) -> str:
+    """Return "3 patches (a, b, c)" of a source.
+
+    Args:
+        ids: of all patches of the source.
+        indices: of those to list; of many the first are named.
+    """
+    count = "1 patch" if len(indices) == 1 else f"{len(indices):,} patches"
+    names = [ids[index] for index in indices[:SHOWN_PATCHES]]
+    if len(indices) > SHOWN_PATCHES:
+        names.append("…")
+    return f"{count} ({', '.join(names)})"
+
+
+def ensure_finite_scores(where: str, index: Indices, score: Floats, ids: Sequence[str]) -> None:
+    """Make sure that a network's scores of a split are finite.
+
+    Args:
+        where: the split, for the message.
+        index: of the patches in their source, (N,).
+        score: log-odds or losses, (N,).
+        ids: of all patches of the source.
+
+    Raises:
+        NotFiniteError: names the first patches whose scores are not.
+    """
+    wrong = index[~np.isfinite(score)]
+    if len(wrong):
+        raise NotFiniteError(
+            f"{where}: the network's output is not finite for {list_patches(ids, wrong)} of "
+            f"{len(index):,}"
+        )
 
 
 def build_metrics() -> MetricCollection:

@@ -1,7 +1,7 @@
 """Where a backbone's weights come from, and whether they fit."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,12 +98,32 @@ def load_state(
     for key, value in state.items():
         if not key.startswith(classifier_prefixes):
             given[prefix + key] = value
+    not_finite = describe_not_finite(given)
+    if not_finite is not None:
+        raise WeightsError(f"{what} are not finite: {not_finite}; use other weights")
     faults = _misfits(backbone.state_dict(), given)
     if faults:
         raise WeightsError(
             f"{what} do not fit the network (model.name, model.kwargs): {'; '.join(faults)}"
         )
     backbone.load_state_dict(given, strict=False)
+
+
+def describe_not_finite(state: Mapping[str, object]) -> str | None:
+    """Return which tensors of a state hold infinities or no numbers; None if none does.
+
+    Waits for the device once.
+    """
+    names, flags = [], []
+    for name, value in state.items():
+        if isinstance(value, Tensor) and value.is_floating_point():
+            names.append(name)
+            flags.append(value.isfinite().all())
+    finite = torch.stack(flags).tolist() if flags else []
+    wrong = [name for name, is_finite in zip(names, finite, strict=True) if not is_finite]
+    if not wrong:
+        return None
+    return f"{len(wrong)} of {len(state)} tensors ({_shorten(wrong)})"
 
 
 def _misfits(own: State, given: State) -> list[str]:

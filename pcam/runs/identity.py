@@ -56,8 +56,8 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
         "finetune": "name unfreeze_epoch batchnorm",
         "model": "name kwargs weights mean std input_size",
         "model.head": "pool hidden dropout batch_norm",
-        "trainer": "max_epochs precision accumulate_grad_batches gradient_clip_val early_stopping "
-        "ema limit_train_batches",
+        "trainer": "max_epochs precision accumulate_grad_batches gradient_clip_val on_nan "
+        "early_stopping ema limit_train_batches",
         "trainer.prune": "after jobs",
     },
     KeyClass.EXECUTION: {

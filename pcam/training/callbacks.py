@@ -42,7 +42,9 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
         ConfigError: ``trainer.prune`` is set and the run is not a job of a sweep.
     """
     from pcam.training.checkpoints import build_checkpoints
-    from pcam.training.epochs import EpochTable, FiniteLoss, FreezeBackbone, LearningRates
+    from pcam.training.epochs import EpochTable, FreezeBackbone, LearningRates
+    from pcam.training.finite import FiniteSteps
+    from pcam.training.skipping import SkipNotFinite
 
     settings = config.trainer
     terminal = settings.progress and sys.stderr.isatty()
@@ -52,7 +54,7 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
         FreezeBackbone(plan),
         LearningRates(plan),
         EpochTable(folder / "metrics.csv", lines=not terminal),
-        FiniteLoss(),
+        SkipNotFinite() if settings.on_nan == "skip" else FiniteSteps(),
         *_optional_callbacks(settings, terminal),
         *build_checkpoints(folder),
         *_pruning_callbacks(settings, folder),

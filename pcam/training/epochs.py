@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lightning import Callback, LightningModule, Trainer
 
-from pcam.errors import PcamError
 from pcam.models.classifier import PatchClassifier
 from pcam.models.freezing import FreezePlan
 from pcam.runs.files import read_metrics, write_csv
@@ -141,24 +140,6 @@ def _progress_line(trainer: Trainer, seconds: float, metrics: Mapping[str, float
             parts.append(f"{name} {metrics[key]:.4f}")
     parts.append(f"({seconds:.0f} s)")
     return "  ".join(parts)
-
-
-class FiniteLoss(Callback):
-    """Ends a training whose loss is no longer finite."""
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the epoch's mean loss.
-
-        Raises:
-            PcamError: it is infinite or not a number.
-        """
-        loss = trainer.callback_metrics.get("train/loss_epoch")
-        if loss is not None and not loss.isfinite():
-            raise PcamError(
-                f"the training loss is {float(loss)} in epoch {trainer.current_epoch + 1}: lower "
-                "optimizer.lr and optimizer.head_lr, set trainer.gradient_clip_val=1, or "
-                "trainer.precision=32-true"
-            )
 
 
 class MedianRule(Callback):

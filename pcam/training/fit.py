@@ -9,10 +9,11 @@ from lightning import Trainer
 
 from pcam.config.schema import TrainConfig
 from pcam.data.workers import dead_workers_reported
-from pcam.errors import format_override
+from pcam.errors import NotFiniteError, format_override
 from pcam.runs.folder import best_checkpoint, last_checkpoint
 from pcam.training.dashboard import Dashboard
 from pcam.training.epochs import MedianRule
+from pcam.training.finite import hint
 from pcam.training.loggers import finish_loggers, log_results, start_loggers
 from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
 from pcam.training.processes import INTERRUPTED, ProcessGroup, launch_processes, process_group
@@ -82,6 +83,9 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
             results, best_epoch = score(training)
         summary = finish(training, results, best_epoch, dashboards) if first else {}
         status = 0
+    except NotFiniteError as error:
+        advice = f"{hint(training.trainer)}; {describe_kept(folder)}"
+        raise NotFiniteError(f"{error}; {advice}") from error
     except SystemExit:  # how Lightning answers ctrl-C, with a status of 1
         if first and last_checkpoint(folder).is_file():
             command = f"python -m pcam.train {format_override('resume', folder)}"
@@ -90,6 +94,16 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     finally:
         finish_loggers(dashboards, status)
     return summary
+
+
+def describe_kept(folder: Path) -> str:
+    """Return which checkpoint of a run is left after a training that diverged."""
+    path = last_checkpoint(folder)
+    if not path.is_file():
+        return "no checkpoint was written"
+    epoch = int(torch.load(path, map_location="cpu", weights_only=True)["epoch"])
+    command = f"python -m pcam.train {format_override('resume', folder)}"
+    return f"{path} of epoch {epoch + 1} is kept: {command} trainer.gradient_clip_val=1"
 
 
 def score(training: Training) -> tuple[dict[str, SplitResult], int]:

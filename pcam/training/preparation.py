@@ -11,7 +11,7 @@ from pcam.config.schema import TrainConfig
 from pcam.data.datamodule import PatchDataModule
 from pcam.errors import RunError, describe_error
 from pcam.models.classifier import PatchClassifier, read_origin
-from pcam.models.weights import WeightsOrigin, load_initial_weights
+from pcam.models.weights import WeightsOrigin, describe_not_finite, load_initial_weights
 from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.predictions import write_splits
 from pcam.stats.formatting import format_facts, format_warning
@@ -53,6 +53,7 @@ def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup
     seed_everything(config.seed, verbose=False)
     data = PatchDataModule(config.data, config.splits, config.crop, config.aug, config.seed)
     model = build_classifier(config)
+    model.skips_not_finite = config.trainer.on_nan == "skip"
     if resume:
         model.weights_origin = check_checkpoint(folder, config.trainer.max_epochs)
     else:
@@ -102,6 +103,9 @@ def check_checkpoint(folder: Path, epochs: int) -> WeightsOrigin:
             f"{path} cannot be read safely as a checkpoint ({describe_error(error)}); "
             "start the run again"
         ) from error
+    fault = describe_not_finite(state["state_dict"])
+    if fault is not None:
+        raise RunError(f"{path} holds weights that are not finite: {fault}; start the run again")
     if done > epochs:
         raise RunError(
             f"{folder} has been trained for {done} epochs already; "

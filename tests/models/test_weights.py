@@ -53,6 +53,22 @@ def test_keys_that_do_not_fit_are_listed(state: dict[str, torch.Tensor], tmp_pat
         load_initial_weights(build(), NAME, {}, str(tmp_path / "w.safetensors"), 32)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(
+    state: dict[str, torch.Tensor], tmp_path: Path, value: float
+) -> None:
+    wrong = {name: tensor.clone() for name, tensor in state.items()}
+    wrong["bn1.running_mean"][0] = value
+    save_file(wrong, tmp_path / "w.safetensors")
+    with pytest.raises(
+        WeightsError, match=r"are not finite: 1 of \d+ tensors \(bn1.running_mean\)"
+    ):
+        load_initial_weights(build(), NAME, {}, str(tmp_path / "w.safetensors"), 32)
+    wrong = {**state, "fc.bias": torch.full((7,), value)}  # of the classifier, which is left out
+    save_file(wrong, tmp_path / "w.safetensors")
+    load_initial_weights(build(), NAME, {}, str(tmp_path / "w.safetensors"), 32)
+
+
 class Bomb:
     def __init__(self, target: Path) -> None:
         self.target = str(target)

@@ -49,7 +49,7 @@ def test_the_callbacks_of_a_plain_run(tmp_path: Path) -> None:
         "FreezeBackbone",
         "LearningRates",
         "EpochTable",
-        "FiniteLoss",
+        "FiniteSteps",
         "Checkpoint",
         "Checkpoint",
     ]
@@ -57,6 +57,7 @@ def test_the_callbacks_of_a_plain_run(tmp_path: Path) -> None:
 
 def test_each_key_adds_its_callback(tmp_path: Path) -> None:
     assert "WeightAveraging" in names("trainer.ema=0.9", folder=tmp_path)
+    assert "SkipNotFinite" in names("trainer.on_nan=skip", folder=tmp_path)
     assert "EarlyStopping" in names("trainer.early_stopping=2", folder=tmp_path)
 
 

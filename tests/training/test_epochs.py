@@ -7,10 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pcam.errors import PcamError
 from pcam.models.freezing import FreezePlan
 from pcam.runs.files import read_metrics, write_json
-from pcam.training.epochs import EpochTable, FiniteLoss, FreezeBackbone, MedianRule
+from pcam.training.epochs import EpochTable, FreezeBackbone, MedianRule
 from pcam.training.preparation import build_classifier
 from tests.run import composed
 
@@ -59,13 +58,6 @@ def test_the_table_of_a_resumed_run_continues(
     lines = [record.getMessage() for record in caplog.records]
     assert lines[0] == "epoch 1/4  valid AUROC 0.5000  (0 s)"
     assert len(lines) == 3
-
-
-@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
-def test_an_infinite_loss_is_an_error(loss: float) -> None:
-    FiniteLoss().on_train_epoch_end(fake_trainer(1, train_loss_epoch=0.5), None)
-    with pytest.raises(PcamError, match="in epoch 2: lower optimizer.lr"):
-        FiniteLoss().on_train_epoch_end(fake_trainer(1, train_loss_epoch=loss), None)
 
 
 def write_job(folder: Path, values: list[float]) -> None:
