@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pcam.data.base import Indices, Pixels
-from pcam.data.storage.images import MODES, read_image
+from pcam.data.storage.images import read_image, to_rgb
 from pcam.errors import DataError
 
 OneImage = NDArray[np.uint8] | Image.Image | str | Path
@@ -91,9 +91,10 @@ def _to_array(image: object, name: str) -> NDArray[np.uint8]:
 
 
 def _convert_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
-    if image.mode not in MODES:
-        raise DataError(f"{name} has the mode {image.mode}, which is not 8 bits per channel")
-    return np.asarray(image.convert("RGB"))
+    try:
+        return to_rgb(image)
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from error
 
 
 def _validate_array(array: NDArray[np.generic], name: str) -> None:

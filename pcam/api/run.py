@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.api.images import ArraySource, Images, to_patches
+from pcam.config.classes import UNNAMED, Classes
 from pcam.config.plugins import import_plugins
 from pcam.config.schema import EvaluateConfig, TrainConfig
 from pcam.config.validation import validate
 from pcam.errors import ConfigError, suggest
+from pcam.evaluation.asked_split import report_other_size
 from pcam.evaluation.evaluate import Evaluation, evaluate_run
 from pcam.evaluation.inference import TTA, predict_probabilities
 from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run
@@ -43,13 +45,7 @@ class Explanation:
 
 
 class Run:
-    """A finished training, opened for use. ``pcam.load_run`` makes one.
-
-    Attributes:
-        classes: the names of the classes 0 and 1; ``predict`` returns the probability of class 1.
-    """
-
-    classes = ("negative", "positive")
+    """A finished training, opened for use. ``pcam.load_run`` makes one."""
 
     def __init__(self, saved: SavedRun) -> None:
         self._saved = saved
@@ -58,6 +54,11 @@ class Run:
     def config(self) -> TrainConfig:
         """The config of the training."""
         return self._saved.config
+
+    @property
+    def classes(self) -> Classes:
+        """The names of the classes 0 and 1; ``predict`` returns the probability of the second."""
+        return self._saved.classes or UNNAMED
 
     @property
     def folder(self) -> Path:
@@ -94,7 +95,7 @@ class Run:
             raise ConfigError(f"batch_size={batch_size} must be at least 1")
         return predict_probabilities(
             self._saved.model,
-            ArraySource(to_patches(images)),
+            ArraySource(self._patches(images)),
             crop_for_split(self.config, "test"),
             batch_size,
             num_workers=0,
@@ -190,9 +191,16 @@ class Run:
 
     def _crop(self, images: Images) -> "Pixels":
         """Return images as the network sees them: uint8 (N, h, w, 3)."""
-        patches = to_patches(images)
+        patches = self._patches(images)
         crop = crop_for_split(self.config, "test")
         return crop(patches, np.arange(len(patches)), 0)
+
+    def _patches(self, images: Images) -> "Pixels":
+        """Return images as one array; log a warning if the network was trained on another size."""
+        patches = to_patches(images)
+        height, width = patches.shape[1:3]
+        report_other_size(self._saved, (height, width))
+        return patches
 
 
 def _make_options(values: dict[str, str | int | float]) -> "Options":

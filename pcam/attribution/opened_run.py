@@ -13,9 +13,9 @@ from pcam.attribution.scorer import Scorer
 from pcam.config.schema import AttributeConfig
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, describe_source
-from pcam.data.provider import source_provider
+from pcam.evaluation.asked_split import open_asked_split
 from pcam.evaluation.inference import Probabilities, predict_probabilities
-from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run, open_split, resolve_data
+from pcam.evaluation.saved_run import SavedRun, open_run
 from pcam.stats.formatting import format_facts
 
 log = logging.getLogger(__name__)
@@ -52,37 +52,39 @@ class OpenedRun:
 def open_explained_run(config: AttributeConfig) -> OpenedRun:
     """Open a run and the split of patches to explain."""
     saved = open_run(Path(config.run))
-    data, splits = resolve_data(saved.config, config)
-    source = open_split(data, splits, config.seed, config.split)
+    opened = open_asked_split(saved, config, config.split)
+    data, source, classes = opened.data, opened.source, opened.classes
     output = f"baseline {config.baseline}, precision {config.precision}"
     facts = [
         ("run", saved.describe()),
-        (config.split, f"{data.name}: {describe_source(source)}"),
-        ("explained", f"log-odds of the positive class; {output}"),
+        (config.split, f"{data.name}: {describe_source(source, classes)}"),
+        ("explained", f"log-odds of {classes[1]}; {output}"),
     ]
     log.info(format_facts(facts))
-    crop = crop_for_split(saved.config, config.split)
     return OpenedRun(
         saved=saved,
-        subject=Subject(config.run, config.split, saved.label, data.name, config.precision),
+        subject=Subject(
+            config.run, config.split, saved.label, data.name, config.precision, classes[1]
+        ),
         scorer=Scorer(saved.model.network, config.precision),
         data=data,
-        split=Split(source, np.empty(0), crop, source_provider(data).centre_labelled),
+        split=Split(source, np.empty(0), opened.crop, opened.provider.centre_labelled, classes),
     )
 
 
-def predict_split(run: OpenedRun, split: str) -> Probabilities:
+def predict_split(run: OpenedRun) -> Probabilities:
     """Return the probability of each patch of the split, in full precision."""
-    crop = crop_for_split(run.saved.config, split)
     return predict_probabilities(
-        run.saved.model, run.split.source, crop, run.data.batch_size, run.data.num_workers
+        run.saved.model, run.split.source, run.split.crop, run.data.batch_size, run.data.num_workers
     )
 
 
 def read_explained(split: Split, chosen: Indices) -> ExplainedPatches:
     """Return the chosen patches and what is known of them."""
     source = split.source
-    captions = [caption(source, int(i), float(split.probability[i])) for i in chosen]
+    captions = []
+    for i in chosen:
+        captions.append(caption(source, int(i), float(split.probability[i]), split.classes))
     return ExplainedPatches(
         patches=split.read(chosen),
         ids=[source.ids[i] for i in chosen],

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pcam.attribution.randomness import draw
+from pcam.config.classes import UNNAMED, Classes
 from pcam.config.schema import PatchChoice
 from pcam.data.base import Indices, MaskedPatchSource, PatchSource
 from pcam.data.crop import Crop, centre_square
@@ -65,12 +66,14 @@ class Split:
         probability: (N,), of the positive class.
         crop: which square of a patch the network sees.
         centre_labelled: the label depends on the centre of a patch alone.
+        classes: the names of the labels 0 and 1.
     """
 
     source: PatchSource
     probability: Probabilities
     crop: Crop
     centre_labelled: bool
+    classes: Classes = UNNAMED
 
     def read(self, indices: Indices) -> Patches:
         """Read patches as the network sees them, and their regions."""
@@ -187,10 +190,11 @@ def draw_references(size: int, seed: int) -> Indices:
     return draw(seed, AttributionStream.REFERENCES).choice(size, count, replace=False)
 
 
-def caption(source: PatchSource, index: int, probability: float) -> str:
-    """Return a patch's id, outcome, label and probability, on three lines or two."""
+def caption(source: PatchSource, index: int, probability: float, classes: Classes = UNNAMED) -> str:
+    """Return a patch's id, outcome, class and probability, on three lines or two."""
+    figure = f"probability of {classes[1]} {probability:.3f}"
     if source.labels is None:
-        return f"{source.ids[index]}\nprobability {probability:.3f}"
+        return f"{source.ids[index]}\n{figure}"
     label = int(source.labels[index])
     outcome = OUTCOMES[label, int(probability >= THRESHOLD)]
-    return f"{source.ids[index]}\n{outcome}\nlabel {label}, probability {probability:.3f}"
+    return f"{source.ids[index]}\n{outcome}\n{classes[label]}, {figure}"

@@ -24,6 +24,7 @@ class Subject:
         network: the network's label.
         data: name of the data.
         precision: of the network.
+        positive: name of the class whose log-odds are explained.
     """
 
     run: str
@@ -31,11 +32,12 @@ class Subject:
     network: str
     data: str
     precision: str
+    positive: str
 
     @property
     def title(self) -> str:
         """The title of figures and tables."""
-        return f"{self.network} on {self.data}, {self.split}"
+        return f"{self.network} on {self.data}, {self.split}; log-odds of {self.positive}"
 
 
 @dataclass(frozen=True)

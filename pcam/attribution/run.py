@@ -54,7 +54,7 @@ def explain_run(config: AttributeConfig) -> Attribution:
     ids = config.patches.ids
     chosen = None if ids is None else find_ids([str(name) for name in ids], run.split.source)
 
-    run = replace(run, split=replace(run.split, probability=predict_split(run, config.split)))
+    run = replace(run, split=replace(run.split, probability=predict_split(run)))
     if chosen is None:
         chosen = choose_patches(
             config.patches, run.split.source, run.split.probability, options.seed

@@ -92,7 +92,7 @@ class AttributionMaps(Callback):
         """Return the figure of one epoch, a PNG."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         source = data.sources["valid"]
-        split = Split(source, np.empty(0), data.crops["valid"], self.centre_labelled)
+        split = Split(source, np.empty(0), data.crops["valid"], self.centre_labelled, data.classes)
         chosen = choose_balanced(source, self.config.patches, self.seed)
         patches = split.read(chosen)
         scorer = Scorer(module.network)  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ class AttributionMaps(Callback):
             f"{self.title}, valid, {when} (colour scales of this figure only)",
             patches.pictures,
             drawn_maps(maps),
-            _captions(source, chosen, scorer, x),
+            _captions(split, chosen, scorer, x),
             patches.squares,
         )
 
@@ -156,11 +156,11 @@ def choose_balanced(source: PatchSource, count: int, seed: int) -> Indices:
     return result
 
 
-def _captions(source: PatchSource, chosen: Indices, scorer: Scorer, x: Tensor) -> list[str]:
+def _captions(split: Split, chosen: Indices, scorer: Scorer, x: Tensor) -> list[str]:
     """Return the captions of patches with their current probabilities.
 
     Args:
-        source: of the patches.
+        split: of the patches.
         chosen: N indices.
         scorer: the network.
         x: the patches, normalised, (N, 3, H, W).
@@ -168,7 +168,7 @@ def _captions(source: PatchSource, chosen: Indices, scorer: Scorer, x: Tensor) -
     with torch.no_grad():
         probability = torch.sigmoid(scorer(x)).cpu().numpy()
     pairs = zip(chosen, probability, strict=True)
-    return [caption(source, int(i), float(value)) for i, value in pairs]
+    return [caption(split.source, int(i), float(value), split.classes) for i, value in pairs]
 
 
 def log_picture(logger: Logger, picture: bytes, step: int, text: str) -> None:

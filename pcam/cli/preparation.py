@@ -35,7 +35,7 @@ def run_preparation(invocation: Invocation[PrepareConfig]) -> None:
         print(_write_splits(folder, splits))
     if config.audit:
         print(_audit(folder, splits))
-    print(f"\nnext:\n  {_training_command(invocation)}")
+    print(f"\nnext:\n  {_training_command(invocation, splits)}")
 
 
 def _describe(config: PrepareConfig, splits: Splits) -> str:
@@ -46,9 +46,9 @@ def _describe(config: PrepareConfig, splits: Splits) -> str:
     from pcam.stats.formatting import format_facts
 
     name = config.data.name
-    facts = [
-        (split, f"{name}: {describe_source(source)}") for split, source in splits.splits.items()
-    ]
+    facts = []
+    for split, source in splits.splits.items():
+        facts.append((split, f"{name}: {describe_source(source, splits.classes)}"))
     provider = source_provider(config.data)
     if provider.unlabelled_split is not None and provider.has_unlabelled:
         unlabelled = open_source(config.data, provider.unlabelled_split)
@@ -74,14 +74,16 @@ def _audit(folder: Path, splits: Splits) -> str:
     from pcam.runs.files import write_file, write_json
 
     with progress_bar("audit") as update:
-        found = audit(splits.splits, update)
+        found = audit(splits.splits, update, splits.classes)
     write_file(folder / "audit.html", render_page(found, splits.splits))
     write_json(folder / "audit.json", found.as_dict())
     return f"\n{format_audit(found)}\n\n{folder / 'audit.html'}"
 
 
-def _training_command(invocation: Invocation[PrepareConfig]) -> str:
-    """Return the command that trains on the prepared data."""
+def _training_command(invocation: Invocation[PrepareConfig], splits: Splits) -> str:
+    """Return the command that trains on the prepared data, of any shape."""
     words = [f"data={invocation.config.data.name}"]
     words += [word for word in invocation.overrides if word.startswith(TRAINING_KEYS)]
+    if splits.size is not None and splits.size[0] != splits.size[1]:
+        words.append("aug=none")  # the default makes quarter turns
     return f"python -m pcam.train {shlex.join(words)}"

@@ -104,6 +104,7 @@ class DataOverrides(Section):
     num_workers: Workers | None = None
     limit: PositiveInt | None = None
     duplicates: Duplicates | None = None
+    positive: str | int | float | bool | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the keys that are not null."""

@@ -42,6 +42,7 @@ class DataConfig(Section):
         num_workers: processes that read and augment; auto depends on the device.
         limit: patches per split at most; None for all.
         duplicates: what happens to equal patches: keep, group (on one side of a split), drop.
+        positive: name of the class that has label 1; None for what the data or the run says.
     """
 
     name: str
@@ -49,6 +50,7 @@ class DataConfig(Section):
     num_workers: Workers = "auto"
     limit: PositiveInt | None = None
     duplicates: Duplicates = "group"
+    positive: str | int | float | bool | None = None
 
 
 class SplitsConfig(Section):

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.config.classes import UNNAMED, Classes, describe_positive
 from pcam.data.randomness import Purpose, draw
 from pcam.errors import DataError
 
@@ -212,6 +213,12 @@ def limit_source(source: PatchSource, limit: int | None, seed: int) -> PatchSour
     return subset(source, chosen)
 
 
+def patch_size(source: PatchSource) -> tuple[int, int]:
+    """Return height and width of a source's patches, by reading the first."""
+    height, width = source.read(np.arange(1)).shape[1:3]
+    return height, width
+
+
 def validate_labels(labels: NDArray[np.generic], where: str) -> NDArray[np.uint8]:
     """Return labels as uint8.
 
@@ -227,17 +234,18 @@ def validate_labels(labels: NDArray[np.generic], where: str) -> NDArray[np.uint8
     return labels.astype(np.uint8)
 
 
-def describe_source(source: PatchSource, scale: str = "full") -> str:
-    """Return "4,000 patches, 1,987 positive, 16 slides" for a source.
+def describe_source(source: PatchSource, classes: Classes = UNNAMED, scale: str = "full") -> str:
+    """Return "4,000 patches, 1,987 positive (tumour), 16 slides" for a source.
 
     Args:
         source: patches.
+        classes: the names of its labels 0 and 1.
         scale: the run's ``scale``, added unless it is "full".
     """
     patches = "patch" if len(source) == 1 else "patches"
     parts = [f"{len(source):,} {patches}"]
     if source.labels is not None:
-        parts.append(f"{int(source.labels.sum()):,} positive")
+        parts.append(f"{int(source.labels.sum()):,} {describe_positive(classes)}")
     if source.groups is None:
         parts.append("slides unknown")
     else:

@@ -29,6 +29,11 @@ class Crop:
     size: int | None = None
     seed: int = 0
 
+    @property
+    def cuts(self) -> bool:
+        """Whether it makes patches smaller."""
+        return self.mode in ("center", "random")
+
     def __call__(self, patches: Pixels, indices: Indices, epoch: int) -> Pixels:
         """Crop a batch.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pcam.config.classes import UNNAMED, Classes
 from pcam.config.sections import (
     AutoSplits,
     DataConfig,
@@ -15,7 +16,7 @@ from pcam.config.sections import (
     SlideSplits,
     SplitsConfig,
 )
-from pcam.data.base import PatchSource, concatenate, limit_source, subset
+from pcam.data.base import PatchSource, concatenate, limit_source, patch_size, subset
 from pcam.data.duplicates import PatchKeys, drop_duplicates, leave_out_copies
 from pcam.data.provider import SPLITS, SourceProvider, source_provider
 from pcam.data.splits import (
@@ -40,12 +41,16 @@ class Splits:
         duplicates: what happens to equal patches, in words.
         left_out: name to the number of patches that were left out, as copies or because a split
             file does not list them.
+        classes: the names of the labels 0 and 1.
+        size: height and width of the patches.
     """
 
     splits: dict[str, PatchSource]
     how: str
     duplicates: str
     left_out: dict[str, int]
+    classes: Classes = UNNAMED
+    size: tuple[int, int] | None = None
 
 
 def open_source(data: DataConfig, split: str) -> PatchSource:
@@ -82,7 +87,9 @@ def open_splits(data: DataConfig, splits: SplitsConfig, seed: int) -> Splits:
         ConfigError: a setting is not possible with this source.
     """
     provider = source_provider(data)
+    classes = provider.classes
     published = _open_published(data, provider)
+    size = _common_size(data, published)
     keys = PatchKeys()
     grouped = None if data.duplicates == "keep" else keys
     opened = _split(published, splits, provider, grouped)
@@ -95,6 +102,8 @@ def open_splits(data: DataConfig, splits: SplitsConfig, seed: int) -> Splits:
         splits=_limit(opened.splits, data.limit, seed),
         duplicates=_describe_duplicates(opened.how, data.duplicates),
         left_out={name: count for name, count in opened.left_out.items() if count},
+        classes=classes,
+        size=size,
     )
 
 
@@ -118,6 +127,22 @@ def _open_published(
             " pcam.predict to score them"
         )
     return sources
+
+
+def _common_size(data: DataConfig, sources: Mapping[str, PatchSource]) -> tuple[int, int]:
+    """Return height and width of the patches of all splits.
+
+    Raises:
+        DataError: they differ.
+    """
+    sizes = {split: patch_size(source) for split, source in sources.items()}
+    if len(set(sizes.values())) > 1:
+        listed = [f"{split} {width}x{height}" for split, (height, width) in sizes.items()]
+        raise DataError(
+            f"data={data.name}: the splits have patches of different sizes"
+            f" ({', '.join(listed)} pixels); all must have one"
+        )
+    return next(iter(sizes.values()))
 
 
 def _split(

@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.config import registry
+from pcam.config.classes import UNNAMED, Classes, order_classes
 from pcam.config.sections import DataConfig
 from pcam.data.base import PatchSource
+from pcam.errors import ConfigError
 
 SPLITS = ("train", "valid", "test")
 ConfigT = TypeVar("ConfigT", bound=DataConfig)
@@ -36,13 +38,10 @@ class SourceProvider(ABC, Generic[ConfigT]):
     Attributes:
         config: the section ``data``.
         patch_size: side of the patches in pixels; None where it is known only from the files.
-        unlabelled_split: name of a split without labels, for pcam.predict; None where there is
-            none.
         slides_hint: how a user gives slide names, for messages; empty where that is not possible.
     """
 
     patch_size: ClassVar[int | None] = None
-    unlabelled_split: ClassVar[str | None] = None
     slides_hint: ClassVar[str] = ""
 
     def __init__(self, config: ConfigT) -> None:
@@ -60,6 +59,36 @@ class SourceProvider(ABC, Generic[ConfigT]):
     def published_splits(self) -> tuple[str, ...]:
         """The labelled splits that the data comes with; "train" is always one."""
         return SPLITS
+
+    @property
+    def unlabelled_split(self) -> str | None:
+        """Name of a split without labels, for pcam.predict; None where there is none."""
+        return None
+
+    @property
+    def class_names(self) -> Classes | None:
+        """The names of the two classes, the negative one first if the data says which that is.
+
+        None where the patches have no labels.
+        """
+        return UNNAMED
+
+    @property
+    def classes(self) -> Classes:
+        """The names of the labels 0 and 1.
+
+        Raises:
+            ConfigError: ``data.positive`` names another class than that of label 1.
+        """
+        names, positive = self.class_names or UNNAMED, self.config.positive
+        if positive is not None:
+            where = f"data={self.config.name}"
+            if order_classes(names, positive, where) != names:
+                raise ConfigError(
+                    f"{where}: its positive class is {names[1]}, not {positive}; leave"
+                    " data.positive out"
+                )
+        return names
 
     @property
     def centre_labelled(self) -> bool:

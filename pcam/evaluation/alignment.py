@@ -24,6 +24,7 @@ class AlignedPredictions:
         label: uint8 (N,), or None.
         probability: float64 (M, N).
         slides: N slide names, or None.
+        positive: name of the class that the probabilities are of; None if no file says it.
     """
 
     names: list[str]
@@ -31,6 +32,7 @@ class AlignedPredictions:
     label: NDArray[np.uint8] | None
     probability: NDArray[np.float64]
     slides: list[str] | None
+    positive: str | None = None
 
 
 def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
@@ -40,9 +42,10 @@ def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
         members: at least one.
 
     Raises:
-        DataError: they are of different patches, or disagree on a label.
+        DataError: they are of different patches or classes, or disagree on a label.
     """
     first = members[0]
+    positive = _common_positive(members)
     aligned = []
     label: NDArray[np.uint8] | None = None
     slides: list[str] | None = None
@@ -62,7 +65,21 @@ def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
         label=label,
         probability=np.stack(aligned),
         slides=slides,
+        positive=positive,
     )
+
+
+def _common_positive(members: Sequence[Predictions]) -> str | None:
+    """Return the name of the class that all probabilities are of; None if no file says it."""
+    named = [member for member in members if member.positive is not None]
+    for member in named:
+        if member.positive != named[0].positive:
+            raise DataError(
+                f"{member.path} has probabilities of {member.positive}, {named[0].path} of"
+                f" {named[0].positive}; if both mean the same class, write them again with one"
+                " name: python -m pcam.predict ... data.positive=NAME"
+            )
+    return named[0].positive if named else None
 
 
 def _validate_same_patches(member: Predictions, first: Predictions) -> None:

@@ -107,3 +107,21 @@ def read_slides(rows: Sequence[Row]) -> list[str] | None:
     if "slide" not in rows[0]:
         return None
     return [row["slide"] for row in rows]
+
+
+def read_positive(rows: Sequence[Row], path: Path) -> str | None:
+    """Return the name of the positive class; None without a column of it.
+
+    Args:
+        rows: N of one csv file, at least one.
+        path: of the file, for the message.
+
+    Raises:
+        DataError: rows name different classes.
+    """
+    if "positive" not in rows[0]:
+        return None
+    names = sorted({row["positive"] for row in rows})
+    if len(names) > 1:
+        raise DataError(f"{path}: the column positive names several classes: {', '.join(names)}")
+    return names[0]

@@ -20,6 +20,7 @@ class Comparison:
     Attributes:
         split: name of the split.
         patches: number of patches.
+        positive: name of the positive class; None if the files do not say it.
         unit: what the bootstrap resamples: "slides" or "patches".
         runs: each network's metrics with intervals.
         pairs: tests of pairs of networks.
@@ -32,6 +33,7 @@ class Comparison:
 
     split: str
     patches: int
+    positive: str | None
     unit: str
     runs: dict[str, dict[str, Interval]]
     pairs: list[TestedPair]
@@ -98,6 +100,7 @@ def compare_predictions(
     return Comparison(
         split=split,
         patches=len(found.ids),
+        positive=found.positive,
         unit=unit(found.slides),
         runs=runs,
         pairs=compare_pairs(found, against, resamples, seed),

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.config.classes import Classes
 from pcam.config.schema import EvaluateConfig
 from pcam.data.base import PatchSource
-from pcam.data.provider import source_provider
 from pcam.errors import ConfigError, DataError
+from pcam.evaluation.asked_split import match_run, open_asked_split
 from pcam.evaluation.inference import predict_probabilities
 from pcam.evaluation.saved_run import (
     SavedRun,
     crop_for_split,
     open_run,
     open_split,
-    resolve_data,
 )
 from pcam.stats.calibration import apply_temperature, fit_temperature, logit
 from pcam.stats.intervals import Interval, bootstrap_metrics
@@ -51,6 +51,7 @@ class Evaluation:
         weights: the origin of the network's first weights.
         scale: the scale of the training; "full" unless it was a smaller trial.
         data: name of the source.
+        classes: the names of the labels 0 and 1.
         centre_labelled: whether the central 32x32 pixels alone decide the label.
         split: name of the split.
         tta: the test-time augmentation.
@@ -68,6 +69,7 @@ class Evaluation:
     weights: str
     scale: str
     data: str
+    classes: Classes
     centre_labelled: bool
     split: str
     tta: str
@@ -110,8 +112,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
     """Evaluate an open run, see ``evaluate``."""
     _reject_fitting_on_the_evaluated_split(config)
-    data, splits = resolve_data(run.config, config)
-    source = open_split(data, splits, config.seed, config.split)
+    opened = open_asked_split(run, config, config.split)
+    data, source = opened.data, opened.source
     if source.labels is None:
         raise DataError(
             f"split={config.split}: these patches have no labels, so no metrics can be computed; "
@@ -121,7 +123,7 @@ def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
     probability = predict_probabilities(
         run.model,
         source,
-        crop_for_split(run.config, config.split),
+        opened.crop,
         data.batch_size,
         data.num_workers,
         config.tta,
@@ -141,7 +143,8 @@ def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
         weights=run.model.describe_weights(),
         scale=run.config.scale,
         data=data.name,
-        centre_labelled=source_provider(data).centre_labelled,
+        classes=opened.classes,
+        centre_labelled=opened.provider.centre_labelled,
         split=config.split,
         tta=config.tta,
         source=source,
@@ -193,7 +196,7 @@ def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Label
     Returns:
         Probabilities and labels, (N,) each.
     """
-    data = run.config.data
+    data = match_run(run, run.config.data, None)
     batch_size = config.data.batch_size or data.batch_size
     num_workers = config.data.num_workers
     if num_workers is None:

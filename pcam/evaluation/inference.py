@@ -62,7 +62,7 @@ def predict_logits(model: PatchClassifier, patches: Pixels, batch_size: int) -> 
         float64 (N,).
     """
     parts = []
-    for logits in iterate_logits(model, _batches_of_array(model, patches, batch_size)):
+    for logits in iterate_logits(model.network, _batches_of_array(model, patches, batch_size)):
         parts.append(logits[0].cpu().numpy())
     return np.concatenate(parts)
 
@@ -103,7 +103,7 @@ def predict_probabilities(
     parts = []
     bar = tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False)
     with bar, dead_workers_reported():
-        for logits in iterate_logits(model, batches, TTA[tta]):
+        for logits in iterate_logits(model.network, batches, TTA[tta]):
             # One batch at a time: sums over larger tensors may differ in the last bit.
             probability = torch.sigmoid(logits).mean(0)
             parts.append(probability.cpu().numpy())

@@ -28,6 +28,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
         evaluation.label,
         evaluation.probability,
         evaluation.source.groups,
+        evaluation.classes[1],
     )
     for name, picture in draw_evaluation(evaluation).items():
         write_file(folder / "figures" / name, picture)
@@ -42,6 +43,7 @@ def summarize_evaluation(evaluation: Evaluation) -> Content:
         "run": str(evaluation.run),
         "scale": evaluation.scale,
         "tta": evaluation.tta,
+        "classes": list(evaluation.classes),
         "threshold": {"value": rule.threshold, "chosen": rule.description},
         "temperature": rule.temperature,
         "intervals": {
@@ -73,6 +75,7 @@ def write_prediction(prediction: Prediction, folder: Path) -> list[Path]:
         prediction.label,
         prediction.probability,
         prediction.source.groups,
+        prediction.classes[1],
     )
     files = [folder / "predictions" / f"{prediction.split}.csv"]
     return files + _write_submission(prediction.submission, folder)
@@ -90,6 +93,7 @@ def summarize_comparison(comparison: Comparison) -> Content:
     return {
         "split": comparison.split,
         "patches": comparison.patches,
+        "positive": comparison.positive,
         "over": comparison.unit,
         "runs": comparison.runs,
         "pairs": [_summarize_pair(pair) for pair in comparison.pairs],
@@ -125,7 +129,13 @@ def write_ensemble(result: Ensemble, folder: Path) -> list[Path]:
     """
     found = result.predictions
     write_predictions(
-        folder, result.split, found.ids, found.label, result.probability, found.slides
+        folder,
+        result.split,
+        found.ids,
+        found.label,
+        result.probability,
+        found.slides,
+        found.positive,
     )
     files = [folder / "predictions" / f"{result.split}.csv"]
     if result.scores is not None:
@@ -141,6 +151,7 @@ def summarize_ensemble(result: Ensemble, scores: EnsembleScores) -> Content:
         "best_member": scores.best_member,
         "best_by": scores.best_by,
         "weights": result.weights,
+        "positive": result.predictions.positive,
         "over": scores.unit,
         "patches": len(result.predictions.ids),
         "resamples": result.resamples,

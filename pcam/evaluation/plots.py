@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pcam.config.classes import Classes, describe_class
 from pcam.data.base import describe_source
 from pcam.evaluation.evaluate import Evaluation
 from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
@@ -17,7 +18,6 @@ from pcam.stats.metrics import Floats, Labels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CLASSES = ("negative", "positive")
 SQUARE = 32  # pixels: side of the centre that decides a PatchCamelyon label
 LIMITS = (-0.01, 1.01)
 MOST_ERRORS = 16  # patches in the figure of errors
@@ -63,7 +63,7 @@ def draw_overview(evaluation: Evaluation) -> bytes:
     figure = canvas(13, 7.6, 120)
     figure.suptitle(
         f"{evaluation.network} on {evaluation.data}, {evaluation.split}: "
-        f"{describe_source(evaluation.source)}",
+        f"{describe_source(evaluation.source, evaluation.classes)}",
         fontsize=11,
     )
     (roc, precision_recall, calibration), (confusion, scores, metrics) = figure.subplots(2, 3)
@@ -75,8 +75,9 @@ def draw_overview(evaluation: Evaluation) -> bytes:
         float(label.mean()),
     )
     _draw_reliability(calibration, bins, evaluation.metrics["ece"])
-    _draw_confusion(confusion, probability >= evaluation.rule.threshold, label)
-    _draw_scores(scores, probability, label, evaluation.rule.threshold)
+    classes = evaluation.classes
+    _draw_confusion(confusion, probability >= evaluation.rule.threshold, label, classes)
+    _draw_scores(scores, probability, label, evaluation.rule.threshold, classes)
     _draw_metrics(metrics, evaluation.metrics)
     for axes in (roc, precision_recall, calibration, scores, metrics):
         clean_axes(axes)
@@ -132,7 +133,10 @@ def _draw_reliability(axes: "Axes", bins: Reliability, ece: Interval) -> None:
     axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
-def _draw_confusion(axes: "Axes", predicted: NDArray[np.bool_], label: Labels) -> None:
+def _draw_confusion(
+    axes: "Axes", predicted: NDArray[np.bool_], label: Labels, classes: Classes
+) -> None:
+    names = [describe_class(classes, value) for value in (0, 1)]
     counts = np.zeros((2, 2), np.int64)
     np.add.at(counts, (label.astype(np.int64), predicted.astype(np.int64)), 1)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -146,23 +150,27 @@ def _draw_confusion(axes: "Axes", predicted: NDArray[np.bool_], label: Labels) -
         title="Confusion matrix",
         xticks=[0, 1],
         yticks=[0, 1],
-        xticklabels=CLASSES,
-        yticklabels=CLASSES,
+        xticklabels=names,
+        yticklabels=names,
         xlabel="predicted",
         ylabel="actual",
     )
 
 
-def _draw_scores(axes: "Axes", probability: Floats, label: Labels, threshold: float) -> None:
+def _draw_scores(
+    axes: "Axes", probability: Floats, label: Labels, threshold: float, classes: Classes
+) -> None:
     edges = np.linspace(0, 1, 41)
     for value, color in ((0, BLUE), (1, ORANGE)):
         chosen = probability[label == value]
-        name = f"{CLASSES[value]} ({len(chosen):,})"
+        name = f"{describe_class(classes, value)} ({len(chosen):,})"
         axes.hist(chosen, list(edges), color=color, alpha=0.55, label=name)
     axes.axvline(
         threshold, color="0.2", linestyle=":", linewidth=1, label=f"threshold {threshold:.3g}"
     )
-    axes.set(title="Predicted probabilities", xlabel="probability of positive", ylabel="patches")
+    axes.set(
+        title="Predicted probabilities", xlabel=f"probability of {classes[1]}", ylabel="patches"
+    )
     axes.locator_params(axis="y", integer=True)
     axes.legend(frameon=False, fontsize=8, loc="best")
 
@@ -220,9 +228,10 @@ def draw_errors(evaluation: Evaluation) -> bytes:
     indices = evaluation.largest_errors[:MOST_ERRORS]
     captions = []
     for i in indices:
-        actual = CLASSES[evaluation.label[i]]
+        actual = evaluation.classes[evaluation.label[i]]
         probability = evaluation.probability[i]
-        captions.append(f"{evaluation.source.ids[i]}\n{actual}, probability {probability:.3f}")
+        of = f"probability of {evaluation.classes[1]} {probability:.3f}"
+        captions.append(f"{evaluation.source.ids[i]}\n{actual}, {of}")
     square = SQUARE if evaluation.centre_labelled else None
     title = f"{evaluation.network} on {evaluation.data}, {evaluation.split}: the largest errors"
     return _draw_patches(evaluation.source.read(indices), captions, title, square)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pcam.config.classes import Classes
 from pcam.config.schema import PredictConfig
 from pcam.data.base import PatchSource
-from pcam.data.provider import source_provider
 from pcam.data.storage.csv import read_labels
 from pcam.errors import DataError
+from pcam.evaluation.asked_split import open_asked_split
 from pcam.evaluation.inference import predict_probabilities
-from pcam.evaluation.saved_run import crop_for_split, open_run, open_split, resolve_data
+from pcam.evaluation.saved_run import open_run
 from pcam.stats.intervals import Interval, bootstrap_metrics
 from pcam.stats.metrics import Floats, Labels
 
@@ -25,6 +26,7 @@ class Prediction:
         network: the network's name in tables.
         scale: the scale of the training.
         data: name of the source.
+        classes: the names of the labels 0 and 1.
         split: name of the split.
         tta: the test-time augmentation.
         source: the patches, with ids and slides.
@@ -38,6 +40,7 @@ class Prediction:
     network: str
     scale: str
     data: str
+    classes: Classes
     split: str
     tta: str
     source: PatchSource
@@ -59,17 +62,15 @@ def predict(config: PredictConfig) -> Prediction:
         ConfigError: the source has no such split.
     """
     run = open_run(Path(config.run))
-    data, splits = resolve_data(run.config, config)
-    provider = source_provider(data)
-    split = config.split or provider.unlabelled_split or "test"
-    source = open_split(data, splits, config.seed, split)
+    opened = open_asked_split(run, config, config.split)
+    data, source, split = opened.data, opened.source, opened.name
     label = source.labels
     if config.labels is not None:
-        label = _read_labels(Path(config.labels), source)
+        label = _read_labels(Path(config.labels), source, opened.classes)
     probability = predict_probabilities(
         run.model,
         source,
-        crop_for_split(run.config, split),
+        opened.crop,
         data.batch_size,
         data.num_workers,
         config.tta,
@@ -78,13 +79,14 @@ def predict(config: PredictConfig) -> Prediction:
     if label is not None:
         metrics = bootstrap_metrics(probability, label, source.groups)
     rows = None
-    if split == provider.unlabelled_split:
-        rows = provider.submission(source.ids, probability, config.submit)
+    if split == opened.provider.unlabelled_split:
+        rows = opened.provider.submission(source.ids, probability, config.submit)
     return Prediction(
         run=run.folder,
         network=run.label,
         scale=run.config.scale,
         data=data.name,
+        classes=opened.classes,
         split=split,
         tta=config.tta,
         source=source,
@@ -95,12 +97,13 @@ def predict(config: PredictConfig) -> Prediction:
     )
 
 
-def _read_labels(path: Path, source: PatchSource) -> Labels:
+def _read_labels(path: Path, source: PatchSource, classes: Classes) -> Labels:
     """Return the labels of a source's patches from a csv file.
 
     Args:
-        path: of a csv with the columns id and label.
+        path: of a csv with the columns id and label: 0, 1 or the names of the classes.
         source: N patches, which the csv must all name.
+        classes: the names of the labels 0 and 1.
 
     Returns:
         uint8 (N,).
@@ -108,7 +111,7 @@ def _read_labels(path: Path, source: PatchSource) -> Labels:
     Raises:
         DataError: the csv lacks a patch.
     """
-    known = read_labels(path, "it is a csv of id and label (labels)")
+    known = read_labels(path, "it is a csv of id and label (labels)", classes)
     missing = [name for name in source.ids if name not in known]
     if missing:
         raise DataError(

@@ -25,6 +25,7 @@ class Predictions:
         label: uint8 (N,), or None if the patches have no labels.
         probability: float64 (N,), of the positive class.
         slides: N slide names, or None.
+        positive: name of the class that the probabilities are of; None if the file does not say.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Predictions:
     label: NDArray[np.uint8] | None
     probability: NDArray[np.float64]
     slides: list[str] | None
+    positive: str | None = None
 
     @property
     def labelled_patches(self) -> frozenset[tuple[str, int]]:
@@ -154,6 +156,7 @@ def read_predictions(path: Path) -> Predictions:
         label=columns.read_labels(rows, path),
         probability=columns.read_probabilities(rows, path),
         slides=columns.read_slides(rows),
+        positive=columns.read_positive(rows, path),
     )
 
 

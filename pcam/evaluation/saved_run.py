@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from pcam.config.classes import Classes, order_classes
 from pcam.config.schema import (
     BiasConfig,
     DataOverrides,
@@ -44,9 +45,29 @@ class SavedRun:
         """The network's name in titles and tables."""
         return network_label(self.config)
 
+    @cached_property
+    def classes(self) -> Classes | None:
+        """The names of the labels 0 and 1; None if an earlier version did not store them."""
+        trained = self.model.patch_format
+        return earlier_classes(self.config) if trained is None else trained.classes
+
     def describe(self) -> str:
         """Return one line: the folder, the network and the origin of its weights."""
         return f"{self.folder}: {self.label}, weights {self.model.describe_weights()}"
+
+
+def earlier_classes(config: TrainConfig) -> Classes | None:
+    """Return the classes of a run whose checkpoint does not name them.
+
+    Earlier versions took the second class of a folder in alphabetical order as the positive one.
+
+    Returns:
+        The names of the labels 0 and 1; None if the run's data are no longer there.
+    """
+    names = source_provider(config.data).class_names
+    if names is None or config.data.positive is None:
+        return names
+    return order_classes(names, config.data.positive, "the run's data")
 
 
 def open_run(folder: Path) -> SavedRun:

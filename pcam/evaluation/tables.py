@@ -28,14 +28,18 @@ OVER_PATCHES_HEAD = ["DeLong p (Holm)", "McNemar p (Holm)"]
 def format_evaluation(evaluation: Evaluation) -> str:
     """Return what was evaluated, and the table of metrics."""
     rule = evaluation.rule
+    count = describe_source(evaluation.source, evaluation.classes)
     facts = [
         ("run", f"{evaluation.run}: {evaluation.network}, weights {evaluation.weights}"),
-        (evaluation.split, f"{evaluation.data}: {describe_source(evaluation.source)}"),
+        (
+            evaluation.split,
+            f"{evaluation.data}: {count}",
+        ),
         ("tta", evaluation.tta),
     ]
     table = format_metrics(
         evaluation.split,
-        describe_source(evaluation.source, evaluation.scale),
+        describe_source(evaluation.source, evaluation.classes, evaluation.scale),
         evaluation.metrics,
         unit(evaluation.source.groups),
         rule.description,
@@ -53,7 +57,11 @@ def format_prediction(prediction: Prediction) -> str:
     """Return what was predicted, and the table of metrics if labels are known."""
     facts = [
         ("run", f"{prediction.run}: {prediction.network}"),
-        (prediction.split, f"{prediction.data}: {describe_source(prediction.source)}"),
+        (
+            prediction.split,
+            f"{prediction.data}: {describe_source(prediction.source, prediction.classes)}",
+        ),
+        ("probability", f"of {prediction.classes[1]}"),
         ("tta", prediction.tta),
     ]
     text = format_facts(facts)
@@ -61,7 +69,7 @@ def format_prediction(prediction: Prediction) -> str:
         return text
     table = format_metrics(
         prediction.split,
-        describe_source(prediction.source, prediction.scale),
+        describe_source(prediction.source, prediction.classes, prediction.scale),
         prediction.metrics,
         unit(prediction.source.groups),
     )
@@ -74,7 +82,7 @@ def format_prediction(prediction: Prediction) -> str:
 def format_comparison(comparison: Comparison) -> str:
     """Return the tables of a comparison: networks, pairs, and groups of seeds if there are any."""
     parts = [
-        f"{comparison.split}: {comparison.patches:,} patches",
+        f"{comparison.split}: {comparison.patches:,} patches{_name_positive(comparison.positive)}",
         format_table(METRIC_HEAD, _run_rows(comparison)),
         "",
         f"differences, paired bootstrap over {comparison.unit}; accuracy at threshold 0.5",
@@ -83,6 +91,10 @@ def format_comparison(comparison: Comparison) -> str:
     if comparison.groups:
         parts += ["", *_format_groups(comparison)]
     return "\n".join(parts)
+
+
+def _name_positive(positive: str | None) -> str:
+    return "" if positive is None else f", positive class {positive}"
 
 
 def _run_rows(comparison: Comparison) -> list[list[str]]:
@@ -219,7 +231,8 @@ def _score_notes(result: Ensemble, scores: EnsembleScores) -> list[str]:
     if scores.best_by != "valid":
         best += ", which is slightly too favourable to it"
     notes = [
-        f"{result.split}: {len(result.predictions.ids):,} patches; threshold 0.5",
+        f"{result.split}: {len(result.predictions.ids):,} patches"
+        f"{_name_positive(result.predictions.positive)}; threshold 0.5",
         f"95 % intervals and p: paired bootstrap over {scores.unit}",
         best,
         f"difference: AUROC minus that of the best member, {scores.best_member}",

@@ -21,6 +21,8 @@ from pcam.models.freezing import FreezePlan, build_plan, read_finetune
 from pcam.models.losses import count_outputs
 from pcam.models.network import Network
 from pcam.models.optimizers import build_optimizer
+from pcam.models.patch_format import KEY as PATCHES_KEY
+from pcam.models.patch_format import PatchFormat, check_images
 from pcam.models.schedules import build_plateau_watcher, build_scheduler, reduce_on_plateau
 from pcam.models.scores import Scores, build_metrics, ensure_finite_scores, gather_scores
 from pcam.models.weights import WeightsOrigin, describe_not_finite
@@ -59,6 +61,7 @@ class PatchClassifier(LightningModule):
         scores: per stage ("valid", "test"), those of the last evaluation.
         weights_origin: what the backbone was initialised with; None if unknown.
         skips_not_finite: whether batches whose loss is not finite are left out.
+        patch_format: the patches that it is trained on; None if unknown.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class PatchClassifier(LightningModule):
         self.scores: dict[str, Scores] = {}
         self.weights_origin: WeightsOrigin | None = None
         self.skips_not_finite = False
+        self.patch_format: PatchFormat | None = None
         self._plateau_watcher: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
 
@@ -104,7 +108,19 @@ class PatchClassifier(LightningModule):
         return "unknown" if self.weights_origin is None else str(self.weights_origin)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return log-odds (B,) of raw patches (B, 3, H, W)."""
+        """Return log-odds (B,) of whole patches, cropped as the run crops the test split.
+
+        ``network`` takes patches as they are, also floats from 0 to 255, for gradients.
+
+        Args:
+            image: uint8 (B, 3, H, W), of the size that the network was trained on.
+
+        Raises:
+            DataError: another dtype, shape or size.
+        """
+        check_images(image)
+        if self.patch_format is not None:
+            image = self.patch_format.prepare(image)
         logit: Tensor = self.network(image)
         return logit
 
@@ -119,7 +135,7 @@ class PatchClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch's mean loss."""
         self._seed_step(batch_idx)
-        logit = self(batch["image"])
+        logit = self.network(batch["image"])
         loss = self.compute_loss(logit, batch["label"]).mean()
         correct = ((logit > 0) == (batch["label"] > 0)).float().mean()
         self._log_training(loss, correct, len(logit))
@@ -179,7 +195,9 @@ class PatchClassifier(LightningModule):
         reduce_on_plateau(scheduler, self._plateau_watcher, float(value))
 
     def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Store the origin of the weights, and the plateau watcher's state."""
+        """Store the origin of the weights, the patches, and the plateau watcher's state."""
+        if self.patch_format is not None:
+            checkpoint[PATCHES_KEY] = self.patch_format.plain()
         if self.weights_origin is not None:
             checkpoint[ORIGIN_KEY] = asdict(self.weights_origin)
         if self._plateau_watcher is not None:
@@ -189,6 +207,7 @@ class PatchClassifier(LightningModule):
         """Restore the origin of the weights, and the watcher's state once there is an optimizer."""
         self._plateau_state = checkpoint.get("plateau")
         self.weights_origin = read_origin(checkpoint)
+        self.patch_format = PatchFormat.read(checkpoint) or self.patch_format
 
     # Evaluation ---------------------------------------------------------------------------------
 
@@ -210,7 +229,7 @@ class PatchClassifier(LightningModule):
 
     def _score(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return index, label, logit and loss of a batch, (B,) each."""
-        logit = self(batch["image"]).double()
+        logit = self.network(batch["image"]).double()
         loss = self.compute_loss(logit, batch["label"])
         return batch["index"], batch["label"], logit, loss
 

@@ -1,5 +1,6 @@
 """Positional bias of several runs as one Markdown page."""
 
+from pcam.config.classes import describe_positive
 from pcam.evaluation.compare import Comparison
 from pcam.position_bias.results import BiasComparison, Effects, PositionBias
 from pcam.position_bias.tables import VIEWS
@@ -30,7 +31,7 @@ NOTE = (
 def format_comparison(comparison: BiasComparison) -> str:
     """Return the tables of several runs, as Markdown."""
     facts = comparison.results[0].facts
-    count = f"{facts.patches:,} patches, {facts.positive:,} positive"
+    count = f"{facts.patches:,} patches, {facts.positive:,} {describe_positive(facts.classes)}"
     rows = [
         _row(str(number), result, beyond)
         for number, (result, beyond) in enumerate(

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TypedDict
 
+from pcam.config.classes import Classes, describe_positive, title_suffix
 from pcam.data.base import Pixels
 from pcam.evaluation.compare import Comparison
 from pcam.position_bias.views import Offsets, View
@@ -70,6 +71,7 @@ class RunFacts:
         split: name of the split.
         patches: count.
         positive: count.
+        classes: the names of the labels 0 and 1.
         over: "slides" or "patches", the units of the bootstrap.
         auroc: of the views in the middle.
         resamples: of the bootstrap.
@@ -86,6 +88,7 @@ class RunFacts:
     split: str
     patches: int
     positive: int
+    classes: Classes
     over: str
     auroc: Interval
     resamples: int
@@ -172,14 +175,16 @@ class PositionBias:
     @property
     def title(self) -> str:
         """Network, data and split."""
-        return f"{self.facts.network} on {self.facts.data}, {self.facts.split}"
+        facts = self.facts
+        name = f"{facts.network} on {facts.data}, {facts.split}"
+        return name + title_suffix(facts.classes)
 
     @property
     def patch_count(self) -> str:
         """How many patches, positives and slides were drawn."""
         slides = "slides unknown" if self.slides is None else f"{len(set(self.slides))} slides"
         drawn = f"{self.facts.patches:,} of {self.available:,} patches"
-        return f"{drawn}, {self.facts.positive:,} positive, {slides}"
+        return f"{drawn}, {self.facts.positive:,} {describe_positive(self.facts.classes)}, {slides}"
 
     def summary(self) -> Content:
         """Return what summary.json holds."""

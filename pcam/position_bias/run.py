@@ -154,6 +154,7 @@ def _facts(config: BiasConfig, sample: Sample, logodds: Floats) -> RunFacts:
         split=config.split,
         patches=len(sample.indices),
         positive=int(sample.labels.sum()),
+        classes=sample.classes,
         over=unit(sample.slides),
         auroc=figures["auroc"],
         resamples=config.resamples,

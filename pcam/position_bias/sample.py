@@ -5,19 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pcam.config.classes import Classes
 from pcam.config.schema import BiasConfig
 from pcam.data.base import Indices, PatchSource, Pixels
 from pcam.data.crop import Crop
-from pcam.data.provider import source_provider
 from pcam.data.randomness import PositionStream, Purpose, draw
 from pcam.errors import ConfigError, DataError
-from pcam.evaluation.saved_run import (
-    SavedRun,
-    crop_for_split,
-    open_run,
-    open_split,
-    resolve_data,
-)
+from pcam.evaluation.asked_split import open_asked_split
+from pcam.evaluation.saved_run import SavedRun, open_run
 from pcam.position_bias.views import View
 from pcam.stats.metrics import Labels
 
@@ -29,6 +24,7 @@ class Sample:
     Attributes:
         run: opened again.
         data: name of the source.
+        classes: the names of the labels 0 and 1.
         centre_labelled: whether the label is decided by the centre square.
         batch_size: patches per forward pass.
         source: of the patches.
@@ -41,6 +37,7 @@ class Sample:
 
     run: SavedRun
     data: str
+    classes: Classes
     centre_labelled: bool
     batch_size: int
     source: PatchSource
@@ -75,8 +72,8 @@ def open_sample(config: BiasConfig, folder: Path) -> Sample:
         PcamError: the run or the data cannot be used, or the patches have no labels or one class.
     """
     run = open_run(folder)
-    data, splits = resolve_data(run.config, config)
-    source = open_split(data, splits, config.seed, config.split)
+    opened = open_asked_split(run, config, config.split)
+    data, source = opened.data, opened.source
     if source.labels is None:
         raise DataError(
             f"split={config.split}: these patches have no labels, which the measurement needs"
@@ -100,10 +97,11 @@ def open_sample(config: BiasConfig, folder: Path) -> Sample:
     return Sample(
         run=run,
         data=data.name,
-        centre_labelled=source_provider(data).centre_labelled,
+        classes=opened.classes,
+        centre_labelled=opened.provider.centre_labelled,
         batch_size=data.batch_size,
         source=source,
-        crop=crop_for_split(run.config, config.split),
+        crop=opened.crop,
         indices=indices,
         patches=patches,
         labels=labels,

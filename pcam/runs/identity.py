@@ -18,6 +18,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pcam.config.classes import positive_by_name
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -62,7 +64,7 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
     },
     KeyClass.EXECUTION: {
         "": "resume plugins",
-        "data": "root converted slide_csv num_workers",
+        "data": "root converted slide_csv num_workers max_side",
         # Tables that model.name and trainer.prune.after are chosen from; the choice is a RESULT.
         "model": "at_scale",
         "trainer.prune": "at_scale",
@@ -208,6 +210,11 @@ def _resolved_values(summary: Mapping[str, object]) -> dict[str, object]:
         resolved["model.weights"] = f"{origin} ({detail})" if "sha256" in detail else origin
     if summary.get("precision") is not None:
         resolved["trainer.precision"] = summary["precision"]
+    classes = summary.get("classes")
+    if isinstance(classes, list):
+        # Typed or not, a class that the names say is positive is the same choice.
+        said = positive_by_name(classes) == classes[-1]
+        resolved["data.positive"] = None if said else classes[-1]
     splits = summary.get("splits")
     if isinstance(splits, Mapping):
         resolved["splits.name"] = splits.get("how")

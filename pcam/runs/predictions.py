@@ -1,6 +1,7 @@
 """Two tables of a run folder: predictions/SPLIT.csv and splits.csv."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +23,9 @@ def write_predictions(
     labels: Iterable[int] | None,
     probability: Iterable[float],
     slides: Sequence[str] | None,
+    positive: str | None = None,
 ) -> None:
-    """Write predictions/SPLIT.csv with the columns id, label, probability, slide.
+    """Write predictions/SPLIT.csv with the columns id, label, probability, slide, positive.
 
     Args:
         folder: a run's, or that of a later command.
@@ -32,6 +34,7 @@ def write_predictions(
         labels: (N,), 0 or 1; None to leave the column out.
         probability: (N,), of the positive class; the text keeps every bit of it.
         slides: N names; None to leave the column out.
+        positive: name of the class that the probability is of; None to leave the column out.
     """
     columns: dict[str, Iterable[object]] = {"id": ids}
     if labels is not None:
@@ -39,6 +42,8 @@ def write_predictions(
     columns["probability"] = [float(value) for value in probability]
     if slides is not None:
         columns["slide"] = slides
+    if positive is not None:
+        columns["positive"] = repeat(positive, len(ids))
     rows = zip(*columns.values(), strict=True)
     write_csv(folder / "predictions" / f"{split}.csv", list(columns), rows)
 

@@ -236,14 +236,32 @@ def next_commands(folder: Path, config: TrainConfig, overrides: Sequence[str] | 
     words.append(f"trainer.max_epochs={2 * config.trainer.max_epochs}")
     commands = [f"python -m pcam.train {' '.join(words)}   # train longer"]
     if overrides is not None:
-        commands.append(_sweep_command(config, overrides))
+        square = _trains_on_squares(folder, config)
+        commands.append(_sweep_command(config, overrides, square))
     return commands
 
 
-def _sweep_command(config: TrainConfig, overrides: Sequence[str]) -> str:
-    """Return the command that compares augmentations, or seeds if the run has its own strengths."""
+def _trains_on_squares(folder: Path, config: TrainConfig) -> bool:
+    """Return whether the network is trained on square patches, as far as the summary says."""
+    if config.crop.train in ("center", "random"):
+        return True
+    summary = read_json(folder / "summary.json") or {}
+    return len(set(summary.get("patch_size", ()))) <= 1
+
+
+def _sweep_command(config: TrainConfig, overrides: Sequence[str], square: bool) -> str:
+    """Return the command that compares augmentations, or seeds.
+
+    Args:
+        config: the run's.
+        overrides: the command line that started it. If it sets strengths of the augmentation,
+            seeds are compared.
+        square: whether patches are square; if not, there is no augmentation to compare with none.
+    """
     kept = [word for word in overrides if override_key(word) not in REPLACED_KEYS]
-    if any(override_key(word).startswith("aug.") for word in kept):
+    own_strengths = any(override_key(word).startswith("aug.") for word in kept)
+    none_to_compare = config.aug.name == "none" and not square
+    if own_strengths or none_to_compare:
         varied, purpose = ["seed=0,1,2"], "repeat with three seeds"
     else:
         kept = [word for word in kept if override_key(word) != "aug"]

@@ -22,7 +22,7 @@ def facts(
     action = "resuming" if resume else "training into"
     lines = [("pcam", f"{action} {folder}")]
     for split, source in data.sources.items():
-        lines.append((split, f"{config.data.name}: {describe_source(source)}"))
+        lines.append((split, f"{config.data.name}: {describe_source(source, data.classes)}"))
     return [
         *lines,
         ("splits", describe_splits(data.opened)),

@@ -142,10 +142,12 @@ def finish(
     config, folder = training.config, training.folder
     summary = summarise(training, results, best_epoch).to_json(results)
     final = results[training.data.final_split]
-    write_results(folder, config, summary, results, training.model.plan.unfreeze_epoch)
-    evaluation = to_evaluation(config, folder, final, training.model.describe_weights())
+    classes = training.data.classes
+    write_results(folder, config, summary, results, training.model.plan.unfreeze_epoch, classes)
+    weights = training.model.describe_weights()
+    evaluation = to_evaluation(config, folder, final, weights, classes)
     log_results(dashboards, folder, summary, evaluation)
-    log.info("\n%s\n\n%s", format_result(config, final, best_epoch), folder)
+    log.info("\n%s\n\n%s", format_result(config, final, best_epoch, classes), folder)
     return summary
 
 
@@ -169,6 +171,8 @@ def summarise(training: Training, results: dict[str, SplitResult], best_epoch: i
         weights=model.weights_origin,
         parameters=model.network.count_parameters(),
         splits={"how": data.opened.how, "left_out": data.opened.left_out},
+        classes=list(data.classes),
+        patch_size=list(data.opened.size or ()),
         data=describe_data(data.sources, data.fingerprint()),
         device=device_name(trainer),
         processes=training.group.size,

@@ -7,10 +7,13 @@ from pathlib import Path
 import torch
 from lightning import Trainer, seed_everything
 
+from pcam.config.classes import Classes, positive_by_name
 from pcam.config.schema import TrainConfig
 from pcam.data.datamodule import PatchDataModule
 from pcam.errors import RunError, describe_error
+from pcam.evaluation.saved_run import earlier_classes
 from pcam.models.classifier import PatchClassifier, read_origin
+from pcam.models.patch_format import PatchFormat
 from pcam.models.weights import WeightsOrigin, describe_not_finite, load_initial_weights
 from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.predictions import write_splits
@@ -51,11 +54,18 @@ def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup
     """Open the data, build and initialise the network, and build the trainer."""
     silence_lightning()
     seed_everything(config.seed, verbose=False)
+    origin: WeightsOrigin | None = None
+    trained: PatchFormat | None = None
+    if resume:
+        origin, trained = check_checkpoint(folder, config.trainer.max_epochs)
+        config = config if trained is not None else name_earlier_positive(config)
     data = PatchDataModule(config.data, config.splits, config.crop, config.aug, config.seed)
     model = build_classifier(config)
     model.skips_not_finite = config.trainer.on_nan == "skip"
+    model.patch_format = patch_format(data)
     if resume:
-        model.weights_origin = check_checkpoint(folder, config.trainer.max_epochs)
+        check_classes(folder, trained, data.classes)
+        model.weights_origin = origin
     else:
         model.weights_origin = load_initial_weights(
             model.network.backbone,
@@ -85,8 +95,54 @@ def build_classifier(config: TrainConfig) -> PatchClassifier:
     )
 
 
-def check_checkpoint(folder: Path, epochs: int) -> WeightsOrigin:
-    """Make sure that a run can be resumed; return what its network was initialised with.
+def patch_format(data: PatchDataModule) -> PatchFormat:
+    """Return the patches that a network is trained and tested on, for its checkpoints."""
+    assert data.opened.size is not None
+    height, width = data.opened.size
+    crop = data.crops["test"]
+    return PatchFormat(data.classes, height, width, crop.mode, crop.size, crop.seed)
+
+
+def name_earlier_positive(config: TrainConfig) -> TrainConfig:
+    """Return the config of a run of an earlier version, with the class that it took as positive.
+
+    It took the second class in alphabetical order, also where the names say nothing or the other.
+    """
+    names = earlier_classes(config)
+    if names is None or positive_by_name(names) == names[1]:
+        return config
+    data = config.data.model_copy(update={"positive": names[1]})
+    return config.model_copy(update={"data": data})
+
+
+def check_classes(folder: Path, trained: PatchFormat | None, classes: Classes) -> None:
+    """Make sure that a resumed run goes on with the classes that it was trained on.
+
+    Args:
+        folder: the run's.
+        trained: what its checkpoint says; None if an earlier version wrote it.
+        classes: the names of the labels 0 and 1, as the data has them now.
+
+    Raises:
+        RunError: they differ.
+    """
+    if trained is not None and trained.classes != classes:
+        raise RunError(
+            f"{folder} was trained on {trained.classes[0]} and {trained.classes[1]} (positive);"
+            f" the data has {classes[0]} and {classes[1]} (positive) now"
+        )
+
+
+def check_checkpoint(folder: Path, epochs: int) -> tuple[WeightsOrigin, PatchFormat | None]:
+    """Make sure that a run can be resumed.
+
+    Args:
+        folder: the run's.
+        epochs: of the whole training.
+
+    Returns:
+        What its network was initialised with, and the patches that it was trained on; None if an
+        earlier version did not store them.
 
     Raises:
         RunError: the last checkpoint is damaged, or has more than ``epochs`` epochs.
@@ -111,7 +167,7 @@ def check_checkpoint(folder: Path, epochs: int) -> WeightsOrigin:
             f"{folder} has been trained for {done} epochs already; "
             f"trainer.max_epochs={epochs} must not be less"
         )
-    return origin
+    return origin, PatchFormat.read(state)
 
 
 def report_start(training: Training, resume: bool) -> None:

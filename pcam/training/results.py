@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pcam.config.classes import Classes, title_suffix
 from pcam.config.schema import TrainConfig
 from pcam.data.base import PatchSource, describe_source
 from pcam.data.provider import source_provider
@@ -77,6 +78,8 @@ class Summary:
         weights: what the network was initialised with.
         parameters: of backbone and head.
         splits: how the patches were split, and how many were left out.
+        classes: the names of the labels 0 and 1.
+        patch_size: height and width of the whole patches, pixels.
         data: per split.
         device: name of the GPU, or cpu.
         processes: how many trained together.
@@ -94,6 +97,8 @@ class Summary:
     weights: WeightsOrigin
     parameters: dict[str, int]
     splits: dict[str, str | dict[str, int]]
+    classes: list[str]
+    patch_size: list[int]
     data: dict[str, SplitData]
     device: str
     processes: int
@@ -116,7 +121,7 @@ def measure(split: str, source: PatchSource, scores: Scores) -> SplitResult:
 
 
 def to_evaluation(
-    config: TrainConfig, folder: Path, result: SplitResult, weights: str
+    config: TrainConfig, folder: Path, result: SplitResult, weights: str, classes: Classes
 ) -> Evaluation:
     """Return a split's result as ``pcam.evaluate`` would.
 
@@ -125,6 +130,7 @@ def to_evaluation(
         folder: the run's.
         result: of the split.
         weights: what the network was initialised with.
+        classes: the names of the labels 0 and 1.
     """
     return Evaluation(
         run=folder,
@@ -132,6 +138,7 @@ def to_evaluation(
         weights=weights,
         scale=config.scale,
         data=config.data.name,
+        classes=classes,
         centre_labelled=source_provider(config.data).centre_labelled,
         split=result.split,
         tta="none",
@@ -173,6 +180,7 @@ def write_results(
     summary: Mapping[str, object],
     results: Mapping[str, SplitResult],
     unfreeze_epoch: int | None,
+    classes: Classes,
 ) -> None:
     """Write predictions, the figure of the training, and summary.json."""
     for result in results.values():
@@ -183,8 +191,9 @@ def write_results(
             result.scores.label,
             result.scores.probability,
             result.source.groups,
+            classes[1],
         )
-    title = f"{network_label(config)} on {config.data.name}"
+    title = f"{network_label(config)} on {config.data.name}{title_suffix(classes)}"
     curves = plot_curves(read_metrics(folder / "metrics.csv"), title, unfreeze_epoch)
     write_file(curves_path(folder), curves)
     write_json(folder / "summary.json", summary)
@@ -195,15 +204,18 @@ def curves_path(folder: Path) -> Path:
     return folder / "figures" / "curves.png"
 
 
-def format_result(config: TrainConfig, result: SplitResult, best_epoch: int) -> str:
+def format_result(
+    config: TrainConfig, result: SplitResult, best_epoch: int, classes: Classes
+) -> str:
     """Return the final table, and which checkpoint it is of.
 
     Args:
         config: of the run.
         result: of the final split.
         best_epoch: of the checkpoint, from 0.
+        classes: the names of the labels 0 and 1.
     """
-    count = describe_source(result.source, config.scale)
+    count = describe_source(result.source, classes, config.scale)
     table = format_metrics(result.split, count, result.metrics, result.unit)
     table += f"\n  checkpoint of epoch {best_epoch + 1}"
     if result.split == "valid":

@@ -6,6 +6,7 @@ import numpy as np
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
+from pcam.config.classes import describe_class
 from pcam.config.schema import TrainConfig
 from pcam.data.randomness import Purpose, draw
 from pcam.evaluation.evaluate import Evaluation
@@ -16,7 +17,6 @@ from pcam.training.dashboard import Dashboard, FinalResult, WandbConfig
 from pcam.training.plots import decode_png
 from pcam.training.wandb_run import start_run
 
-CLASSES = ["negative", "positive"]
 THRESHOLD = 0.5
 CURVE_AXES = {
     "roc": ("1 - specificity", "sensitivity"),
@@ -89,7 +89,7 @@ def _confusion_plot(final: Evaluation) -> object:
     return wandb.plot.confusion_matrix(
         y_true=final.label.tolist(),
         preds=predicted.tolist(),
-        class_names=CLASSES,
+        class_names=[describe_class(final.classes, value) for value in (0, 1)],
         title=f"confusion, {final.split}",
     )
 
@@ -106,9 +106,9 @@ def _predictions(final: Evaluation, count: int, seed: int) -> wandb.Table:
             source.ids[index],
             None if source.groups is None else source.groups[index],
             wandb.Image(patch),
-            CLASSES[final.label[index]],
+            final.classes[final.label[index]],
             float(final.probability[index]),
-            CLASSES[predicted],
+            final.classes[predicted],
             bool(predicted == final.label[index]),
         )
     return table

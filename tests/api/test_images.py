@@ -50,8 +50,8 @@ def test_grey_images_become_rgb() -> None:
         ([], "the list of images is empty"),
         (PATCHES[:0], "there are no images"),
         (7, "images is of type int"),
-        (Image.new("I;16", (4, 4)), "images has the mode I;16, which is not 8 bits per channel"),
-        ("nowhere.png", "nowhere.png cannot be read as an image"),
+        (Image.new("I;16", (4, 4)), "images: mode I;16 is not 8 bits per channel"),
+        ("nowhere.png", r"nowhere.png cannot be opened \(No such file"),
     ],
 )
 def test_other_images_are_refused(images: object, message: str) -> None:

@@ -41,7 +41,7 @@ def assert_quiet(folder: Path, files_before: set[Path], capfd: pytest.CaptureFix
 def test_a_run_tells_what_it_is(run: pcam.Run, folder: Path) -> None:
     assert run.folder == folder
     assert run.config.model.name == "test_resnet"
-    assert run.classes == ("negative", "positive")
+    assert run.classes == ("normal", "tumour")
     assert repr(run) == f"Run('{folder}', network='test_resnet')"
 
 

@@ -155,7 +155,7 @@ def test_the_command_writes_and_prints(
         "hydra.run.dir=out",
     ]
     run_command(monkeypatch, tmp_path, "attribute", *words)
-    assert "log-odds of the positive class; baseline white" in capsys.readouterr().out
+    assert "log-odds of tumour; baseline white" in capsys.readouterr().out
     assert (tmp_path / "out" / "figures" / "sheet.png").is_file()
     assert not (tmp_path / "out" / "faithfulness.csv").exists()
     assert not (tmp_path / "out" / "figures" / "feature_maps.png").exists()

@@ -84,5 +84,5 @@ def test_captions() -> None:
     assert caption(SOURCE, positive, 0.25).split("\n") == [
         SOURCE.ids[positive],
         "false negative",
-        "label 1, probability 0.250",
+        "positive, probability of positive 0.250",
     ]

@@ -69,7 +69,9 @@ def test_a_source_is_described_in_a_line() -> None:
     slides = len(set(TRAIN.groups))
     line = f"12 patches, {TRAIN.labels.sum()} positive, {slides} slides"
     assert describe_source(TRAIN) == line
-    assert describe_source(TRAIN, "smoke") == f"{line}, scale=smoke"
+    assert describe_source(TRAIN, scale="smoke") == f"{line}, scale=smoke"
+    named = line.replace("positive", "positive (cancer)")
+    assert describe_source(TRAIN, ("benign", "cancer")) == named
     assert describe_source(subset(Unlabelled(8), np.array([0]))) == "1 patch, slides unknown"
 
 

@@ -1,11 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pcam.data.base import MaskedPatchSource
 from pcam.data.datamodule import PatchDataModule, fingerprint, resolve_num_workers
 from pcam.data.sources.synthetic.source import SyntheticSource
-from pcam.errors import ConfigError
+from pcam.errors import ConfigError, DataError
 from tests.data.configs import data_module
 
 
@@ -31,6 +34,30 @@ def test_a_batch_is_what_the_contract_says() -> None:
     assert batch["label"].dtype == batch["index"].dtype == torch.int64
     source = data().sources["train"]
     assert batch["label"].tolist() == source.labels[batch["index"]].tolist()
+
+
+def test_quarter_turns_of_oblong_patches_are_refused_before_training(tmp_path: Path) -> None:
+    for name in ("normal", "tumour"):
+        for split in ("train", "valid"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.new("RGB", (64, 48)).save(tmp_path / split / name / "a.png")
+    folder = ("data=folder", f"data.root={tmp_path}")
+    for aug in ("aug=paper", "aug=dihedral", "aug=dihedral_color"):
+        with pytest.raises(DataError, match=r"need square patches; .* \(they are 64x48 pixels\)"):
+            data(*folder, aug)
+    for word in ("aug=none", "aug=keras"):
+        assert data(*folder, word).opened.size == (48, 64)
+    assert data(*folder, "aug=paper", "crop=center", "crop.size=32").opened.size == (48, 64)
+
+
+def test_splits_of_different_sizes_are_refused_before_training(tmp_path: Path) -> None:
+    for name in ("normal", "tumour"):
+        for split, side in (("train", 16), ("valid", 16), ("test", 12)):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.new("RGB", (side, side)).save(tmp_path / split / name / "a.png")
+    message = r"different sizes \(train 16x16, valid 16x16, test 12x12 pixels\); all must have one"
+    with pytest.raises(DataError, match=message):
+        data("data=folder", f"data.root={tmp_path}")
 
 
 def test_images_are_the_patches_of_their_index() -> None:

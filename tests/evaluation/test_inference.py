@@ -62,7 +62,9 @@ def test_log_odds_of_an_array_are_those_of_the_network(
     saved: SavedRun, patches: np.ndarray
 ) -> None:
     with torch.inference_mode():
-        expected = saved.model(torch.from_numpy(patches).permute(0, 3, 1, 2)).double().numpy()
+        expected = (
+            saved.model.network(torch.from_numpy(patches).permute(0, 3, 1, 2)).double().numpy()
+        )
     found = predict_logits(saved.model, patches, batch_size=3)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -76,7 +78,7 @@ def test_test_time_augmentation_treats_its_symmetries_alike(
 
     def probability(view: torch.Tensor, name: str) -> np.ndarray:
         with torch.inference_mode():
-            views = [torch.sigmoid(saved.model(rotate(view, one))) for one in TTA[name]]
+            views = [torch.sigmoid(saved.model.network(rotate(view, one))) for one in TTA[name]]
             return torch.stack(views).mean(0).numpy()
 
     views = [rotate(images, symmetry) for symmetry in TTA[tta]]
@@ -93,5 +95,5 @@ def test_probabilities_are_averaged_over_the_symmetries(
     found = predict_probabilities(saved.model, source, Crop("none"), 3, 0, "d4")
     images = torch.from_numpy(patches).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        views = [torch.sigmoid(saved.model(rotate(images, symmetry))) for symmetry in D4]
+        views = [torch.sigmoid(saved.model.network(rotate(images, symmetry))) for symmetry in D4]
     np.testing.assert_allclose(found, torch.stack(views).mean(0).numpy(), atol=1e-6)

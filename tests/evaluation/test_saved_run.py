@@ -59,6 +59,7 @@ def test_another_source_has_its_own_keys_and_default_loader_settings(run: Path) 
         "num_workers": "auto",
         "limit": 3,
         "duplicates": "group",
+        "max_side": 4096,
     }
     assert splits == official()
 

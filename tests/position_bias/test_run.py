@@ -45,7 +45,7 @@ def test_one_run(
     with (out / "answers.csv").open(newline="") as file:
         answers = list(csv.DictReader(file))
     assert [row["label"] for row in answers].count("1") == summary["positive"]
-    assert f"24 of 40 patches, {summary['positive']} positive" in printed
+    assert f"24 of 40 patches, {summary['positive']} positive (tumour)" in printed
     assert abs(float(answers[0]["row"])) <= 16
     assert summary["centre_visible"] == 1  # a crop of 64 of 96 contains it at any offset
     assert summary["over"] == "slides"

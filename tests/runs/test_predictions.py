@@ -22,6 +22,12 @@ def test_probabilities_read_back_to_the_bit(tmp_path: Path) -> None:
     assert list(table[0]) == ["id", "label", "probability", "slide"]
 
 
+def test_the_positive_class_is_a_column(tmp_path: Path) -> None:
+    write_predictions(tmp_path, "test", ["a", "b"], [0, 1], [0.1, 0.9], None, "tumour")
+    table = rows(tmp_path / "predictions" / "test.csv")
+    assert [row["positive"] for row in table] == ["tumour", "tumour"]
+
+
 def test_unknown_columns_are_left_out(tmp_path: Path) -> None:
     write_predictions(tmp_path, "predict", ["a"], None, [0.5], None)
     assert rows(tmp_path / "predictions" / "predict.csv") == [{"id": "a", "probability": "0.5"}]

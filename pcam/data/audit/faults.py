@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pcam.config.classes import UNNAMED, Classes, describe_positive
 from pcam.data.audit.check import Check, Patch, count_by_split, one_per_group, patch_at
 from pcam.data.audit.quality import Faults
 from pcam.data.base import PatchSource
@@ -25,13 +26,16 @@ FAULTS = {
 
 
 def faulty_patches(
-    sources: Mapping[str, PatchSource], flagged: Mapping[str, Faults]
+    sources: Mapping[str, PatchSource],
+    flagged: Mapping[str, Faults],
+    classes: Classes = UNNAMED,
 ) -> list[Check]:
     """Check single patches for each fault.
 
     Args:
         sources: The splits.
         flagged: By split, of `pcam.data.audit.quality.find_faults`.
+        classes: The names of the labels 0 and 1.
 
     Returns:
         A check for each of `FAULTS`.
@@ -42,17 +46,20 @@ def faulty_patches(
         for split, source in sources.items():
             rows = np.flatnonzero(flagged[split][fault])
             patches += [patch_at(split, source, row) for row in rows]
-        checks.append(_check_fault(fault, patches, sources))
+        checks.append(_check_fault(fault, patches, sources, classes))
     return checks
 
 
-def _check_fault(fault: str, patches: Sequence[Patch], sources: Mapping[str, PatchSource]) -> Check:
+def _check_fault(
+    fault: str, patches: Sequence[Patch], sources: Mapping[str, PatchSource], classes: Classes
+) -> Check:
     """Return the result of the check for one fault.
 
     Args:
         fault: Key of `FAULTS`.
         patches: That have it.
         sources: The splits.
+        classes: The names of the labels 0 and 1.
     """
     title, faulty, clean = FAULTS[fault]
     if not patches:
@@ -61,7 +68,7 @@ def _check_fault(fault: str, patches: Sequence[Patch], sources: Mapping[str, Pat
     labels = [_label(patch, sources) for patch in patches]
     known = [label for label in labels if label is not None]
     if known:
-        line += f"; {sum(known):,} positive"
+        line += f"; {sum(known):,} {describe_positive(classes)}"
     return Check(fault, title, "warn", line, FIX, len(patches), one_per_group(patches))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pcam.config.classes import describe_positive
 from pcam.data.audit.check import VERDICTS, Verdict, sort_by_verdict
 from pcam.data.audit.pictures import show_check
 from pcam.data.audit.quality import EDGES, STAINS, StainFigures
@@ -41,6 +42,7 @@ def render_page(audit: Audit, sources: Mapping[str, PatchSource]) -> str:
         patches=sum(facts["patches"] for facts in audit.splits.values()),
         counts=[(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]],
         splits=_split_rows(audit),
+        positive=describe_positive(audit.classes),
         checks=[show_check(check, sources) for check in sort_by_verdict(audit.checks)],
         histograms=data_uri(_histograms(audit), "png"),
         stains=_stain_rows(audit),

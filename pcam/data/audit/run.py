@@ -12,6 +12,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from pcam.config.classes import UNNAMED, Classes
 from pcam.data.audit import copies
 from pcam.data.audit.all_patches import AllPatches
 from pcam.data.audit.check import Check, Verdict
@@ -62,6 +63,7 @@ class Audit:
         stain_distances: By pair of splits ("train and test") and stain.
         checks: In the order of the report.
         thresholds: Of the checks of single patches.
+        classes: The names of the labels 0 and 1.
     """
 
     splits: Mapping[str, SplitFacts]
@@ -69,6 +71,7 @@ class Audit:
     stain_distances: StainDistances
     checks: tuple[Check, ...]
     thresholds: Mapping[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
+    classes: Classes = UNNAMED
 
     def __getitem__(self, name: str) -> Check:
         """Return the check of that name."""
@@ -89,13 +92,18 @@ class Audit:
         return {"verdict": self.verdict, **asdict(self)}
 
 
-def audit(sources: Mapping[str, PatchSource], progress: Progress | None = None) -> Audit:
+def audit(
+    sources: Mapping[str, PatchSource],
+    progress: Progress | None = None,
+    classes: Classes = UNNAMED,
+) -> Audit:
     """Audit every patch of every split; each is measured once.
 
     Args:
         sources: The splits, by name, each of at least one patch. Some or all may have no labels
             and no slides (None).
         progress: Called with (split, patches done, patches) after each block.
+        classes: The names of the labels 0 and 1.
     """
     surveys, facts, stain = {}, {}, {}
     for split, source in sources.items():
@@ -111,7 +119,8 @@ def audit(sources: Mapping[str, PatchSource], progress: Progress | None = None) 
         splits=facts,
         stain=stain,
         stain_distances=distances,
-        checks=tuple(_checks(sources, surveys, distances)),
+        checks=tuple(_checks(sources, surveys, distances, classes)),
+        classes=classes,
     )
 
 
@@ -136,6 +145,7 @@ def _checks(
     sources: Mapping[str, PatchSource],
     surveys: Mapping[str, Survey],
     distances: StainDistances,
+    classes: Classes,
 ) -> list[Check]:
     """Return all checks, in the order of the report."""
     flagged = {split: find_faults(surveys[split]) for split in sources}
@@ -153,7 +163,7 @@ def _checks(
         shared_slides(sources),
         swapped_files(sources),
         ids_match_pixels(sources, sha1),
-        class_balance(sources),
-        *faulty_patches(sources, flagged),
+        class_balance(sources, classes),
+        *faulty_patches(sources, flagged, classes),
         stain_shift(distances),
     ]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pcam.config.classes import UNNAMED, Classes, describe_positive
 from pcam.data.audit.check import Check, Sources, join_words
 from pcam.data.audit.quality import StainDistances, largest_stain_distance
 
@@ -9,18 +10,19 @@ IMBALANCE = 0.1  # difference between splits' shares of the positive class
 STAIN_SHIFT = 1.0  # standardised distance between splits' stains
 
 
-def class_balance(sources: Sources) -> Check:
+def class_balance(sources: Sources, classes: Classes = UNNAMED) -> Check:
     """Check that every split has both classes, and all splits similar shares of them.
 
     Args:
         sources: The splits; those without labels are not checked.
+        classes: The names of the labels 0 and 1.
     """
     name, title = "classes", "Classes"
     shares = _positive_shares(sources)
     if not shares:
         return Check(name, title, "unknown", "the source has no labels")
     listed = [f"{share:.1%} of {split}" for split, share in shares.items()]
-    line = f"positive: {', '.join(listed)}"
+    line = f"{describe_positive(classes)}: {', '.join(listed)}"
     one_class = [split for split, share in shares.items() if share in (0, 1)]
     if one_class:
         fix = f"{join_words(one_class)} has only one class: no AUROC"

@@ -70,7 +70,7 @@ def draw_dihedral(u: Uniform, config: DihedralConfig) -> Draws:
     return combine_draws(u, *_draw_symmetry(u), Jitter(0.0, 0.0, 0.0, 0.0, 0.0))
 
 
-@register_augmentation("dihedral", config=DihedralConfig, batched=draw_dihedral)
+@register_augmentation("dihedral", config=DihedralConfig, batched=draw_dihedral, quarter_turns=True)
 def dihedral(config: DihedralConfig) -> list[Transform]:
     """One of the eight symmetries of the square, uniformly."""
     import albumentations as A
@@ -89,7 +89,12 @@ def draw_dihedral_color(u: Uniform, config: DihedralColorConfig) -> Draws:
     return combine_draws(u, *_draw_symmetry(u), config.jitter(1.0))
 
 
-@register_augmentation("dihedral_color", config=DihedralColorConfig, batched=draw_dihedral_color)
+@register_augmentation(
+    "dihedral_color",
+    config=DihedralColorConfig,
+    batched=draw_dihedral_color,
+    quarter_turns=True,
+)
 def dihedral_color(config: DihedralColorConfig) -> list[Transform]:
     """Colour jitter, then one of the eight symmetries of the square."""
     import albumentations as A
@@ -119,7 +124,7 @@ def draw_paper(u: Uniform, config: PaperConfig) -> Draws:
     return combine_draws(u, turns, flip, config.jitter(config.jitter_share))
 
 
-@register_augmentation("paper", config=PaperConfig, batched=draw_paper)
+@register_augmentation("paper", config=PaperConfig, batched=draw_paper, quarter_turns=True)
 def paper(config: PaperConfig) -> list[Transform]:
     """The study's section 2.7.
 

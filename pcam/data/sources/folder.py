@@ -1,34 +1,47 @@
-"""A user's own patches: ROOT/SPLIT/CLASS/*.png|jpg|tif."""
+"""A user's own patches: ROOT/SPLIT/CLASS/*.png|jpg|tif, or without labels ROOT/*.png|jpg|tif."""
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from pcam.config.base import PathText
+from pcam.config.classes import UNNAMED, Classes, ClassName, order_classes
 from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels
 from pcam.data.provider import SPLITS, SourceProvider
-from pcam.data.storage.images import is_image, read_image
-from pcam.errors import DataError, suggest
+from pcam.data.sources.folder_files import (
+    Listing,
+    check_headers,
+    class_folders,
+    format_size,
+    is_flat,
+    list_split,
+)
+from pcam.data.storage.images import MAX_SIDE, read_image
+from pcam.errors import DataError
 
 log = logging.getLogger(__name__)
+
+UNLABELLED = "predict"  # name of the split of a root with pictures right in it
+LARGEST_SIDE = 8192  # pixels; its square is below Pillow's own limit
 
 
 class FolderDataConfig(DataConfig):
     """Own patches.
 
     Attributes:
-        root: folder of the splits' folders.
-        positive: class folder of label 1; None for the second in alphabetical order.
+        root: folder of the splits' folders, or of pictures without labels.
+        max_side: pixels that width and height of a picture may have.
     """
 
     name: Literal["folder"] = "folder"
     root: PathText
-    positive: str | int | None = None
+    max_side: Annotated[int, Field(ge=1, le=LARGEST_SIDE)] = MAX_SIDE
 
 
 class FolderSource:
@@ -37,45 +50,47 @@ class FolderSource:
     Attributes:
         labels: uint8 (N,), 1 for the positive class; None where the images are in the split's
             folder itself, without class folders.
-        ids: "SPLIT/CLASS/FILE", or "SPLIT/FILE".
+        ids: "SPLIT/CLASS/FILE", or "SPLIT/FILE"; "FILE" where the root has no splits.
         groups: None.
     """
 
     groups = None
 
-    def __init__(self, split: str, root: str, positive: str | int | None = None) -> None:
-        """Find the images of a split.
+    def __init__(
+        self,
+        split: str,
+        root: str,
+        positive: ClassName | None = None,
+        max_side: int = MAX_SIDE,
+    ) -> None:
+        """Find the images of a split, and check all their headers.
 
         Args:
-            split: name of its folder.
+            split: name of its folder; "predict" for the pictures right in the root.
             root: folder of the splits' folders.
-            positive: class folder of label 1; None for the second in alphabetical order.
+            positive: class folder of label 1; None for the one whose name says that it is.
+            max_side: pixels that width and height of a picture may have.
 
         Raises:
-            DataError: folders or images are missing, or there are not two classes.
+            DataError: folders or images are missing or damaged, or there are not two classes.
+            ConfigError: it is not known which class is positive.
         """
-        folder = Path(root) / split
+        folder = Path(root) if split == UNLABELLED else Path(root) / split
         if not folder.is_dir():
-            raise DataError(
-                f"{folder} is missing; the layout is {_layout(root, split)}; set data.root"
-            )
-        classes = _class_folders(folder)
-        unlabelled = [] if classes else _images(folder)
-        self.labels: NDArray[np.uint8] | None = None
-        if unlabelled:
-            self._paths = unlabelled
-        else:
-            known = _known_classes(root, split, classes)
-            name = _positive_class(root, known, positive)
-            if split == "train":
-                log.info("positive class: %s", name)
-            self._paths = _images_of_classes(folder, classes)
-            is_positive = [path.parent.name == name for path in self._paths]
-            self.labels = np.array(is_positive, np.uint8)
+            raise DataError(_describe_missing(root, split))
+        listing = list_split(folder)
+        if listing.skipped:
+            log.info(listing.describe_skipped())
+        self._paths = listing.paths
         if not self._paths:
             raise DataError(f"{folder} has no images; the layout is {_layout(root, split)}")
-        self.ids = [f"{split}/{path.relative_to(folder).as_posix()}" for path in self._paths]
-        self._shape = read_image(self._paths[0]).shape
+        self.labels: NDArray[np.uint8] | None = None
+        if listing.classes:
+            name = order_classes(_known_classes(root, listing), positive, root)[1]
+            self.labels = np.array([path.parent.name == name for path in self._paths], np.uint8)
+        self.ids = [path.relative_to(root).as_posix() for path in self._paths]
+        self._max_side = max_side
+        self._size = check_headers(self._paths, max_side)
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -84,15 +99,15 @@ class FolderSource:
         """Return the patches, uint8 (n, H, W, 3).
 
         Raises:
-            DataError: a file cannot be read, or has another size than the first.
+            DataError: a file cannot be read, or has another size than when it was checked.
         """
-        patches = np.empty((len(indices), *self._shape), np.uint8)
+        patches = np.empty((len(indices), *self._size, 3), np.uint8)
         for i, index in enumerate(indices):
-            image = read_image(self._paths[index])
-            if image.shape != self._shape:
+            image = read_image(self._paths[index], self._max_side)
+            if image.shape[:2] != self._size:
                 raise DataError(
-                    f"{self._paths[index]} is {_size(image.shape)} pixels, {self._paths[0]} is"
-                    f" {_size(self._shape)}; all patches must have one size"
+                    f"{self._paths[index]} is {format_size(image.shape[:2])} pixels, it was"
+                    f" {format_size(self._size)} before; leave the files as they are meanwhile"
                 )
             patches[i] = image
         return patches
@@ -102,65 +117,96 @@ def _layout(root: str, split: str) -> str:
     return f"{root}/{split}/CLASS/*.png|jpg|tif"
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
+def _describe_missing(root: str, split: str) -> str:
+    line = f"{Path(root) / split} is missing; the layout is {_layout(root, split)}; set data.root"
+    if is_flat(Path(root)):
+        line += f"; pictures right in {root} have no labels: pcam.predict scores them"
+    return line
 
 
-def _class_folders(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("*") if path.is_dir())
+def classes_of_root(root: Path) -> list[str]:
+    """Return the class folders: those of train, or else of the other splits."""
+    known = class_folders(root / SPLITS[0])
+    if known:
+        return known
+    found: set[str] = set()
+    for split in SPLITS[1:]:
+        found.update(class_folders(root / split))
+    return sorted(found)
 
 
-def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if is_image(path))
-
-
-def _images_of_classes(folder: Path, classes: list[str]) -> list[Path]:
-    paths: list[Path] = []
-    for name in classes:
-        paths.extend(_images(folder / name))
-    return sorted(paths)
-
-
-def _known_classes(root: str, split: str, classes: list[str]) -> list[str]:
+def _known_classes(root: str, listing: Listing) -> list[str]:
     """Return the two classes: those of train, where there is a train folder.
 
     Raises:
         DataError: there are not two, or the split has another.
     """
-    folder = Path(root) / split
-    known = _class_folders(Path(root) / "train") or classes
+    known = classes_of_root(Path(root))
     if len(known) != 2:
+        raise DataError(_describe_count(Path(root), listing.folder, known))
+    if not set(listing.classes) <= set(known):
         raise DataError(
-            f"{folder} has {len(known)} class folders ({_listed(known)}); two are needed:"
-            f" {_layout(root, split)}"
-        )
-    if not classes or not set(classes) <= set(known):
-        raise DataError(
-            f"{folder} has the classes {_listed(classes)}, {root}/train has {_listed(known)}"
+            f"{listing.folder} has the classes {', '.join(listing.classes)},"
+            f" {root}/train has {', '.join(known)}"
         )
     return known
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) or "none"
-
-
-def _positive_class(root: str, known: list[str], positive: str | int | None) -> str:
-    name = known[1] if positive is None else str(positive)
-    if name not in known:
-        raise DataError(
-            f"data.positive={name} is not a class folder of {root}/train{suggest(name, known)}"
-        )
-    return name
+def _describe_count(root: Path, folder: Path, known: list[str]) -> str:
+    line = (
+        f"{folder} has {len(known)} class folders ({', '.join(known) or 'none'}); two are needed:"
+        f" {_layout(str(root), folder.name)}"
+    )
+    skipped = list_split(folder).describe_skipped()
+    return f"{line}; {skipped}" if skipped else line
 
 
 @register_source("folder", config=FolderDataConfig)
 class FolderData(SourceProvider[FolderDataConfig]):
-    """A user's own patches: ROOT/SPLIT/CLASS/*.png|jpg|tif."""
+    """A user's own patches: ROOT/SPLIT/CLASS/*.png|jpg|jpeg|tif|tiff."""
 
     def open(self, split: str) -> PatchSource:
-        """Open one split."""
-        return FolderSource(split, self.config.root, self.config.positive)
+        """Open one split; "predict" for the pictures right in the root."""
+        config = self.config
+        return FolderSource(split, config.root, config.positive, config.max_side)
+
+    @property
+    def class_names(self) -> Classes | None:
+        """The two class folders, in the order of their names; None where there are none.
+
+        Raises:
+            DataError: there are not two.
+        """
+        root = Path(self.config.root)
+        known = classes_of_root(root)
+        if not known:
+            return None
+        if len(known) != 2:
+            raise DataError(_describe_count(root, root / SPLITS[0], known))
+        return known[0], known[1]
+
+    @property
+    def classes(self) -> Classes:
+        """The names of the labels 0 and 1.
+
+        Raises:
+            DataError: there are not two classes.
+            ConfigError: it is not known which of them is positive.
+        """
+        names = self.class_names
+        if names is None:
+            return UNNAMED
+        return order_classes(names, self.config.positive, self.config.root)
+
+    @property
+    def unlabelled_split(self) -> str | None:
+        """The split "predict" where pictures are right in the root; else None."""
+        return UNLABELLED if is_flat(Path(self.config.root)) else None
+
+    @property
+    def has_unlabelled(self) -> bool:
+        """Whether pictures are right in the root."""
+        return self.unlabelled_split is not None
 
     @property
     def published_splits(self) -> tuple[str, ...]:

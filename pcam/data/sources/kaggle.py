@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.config.base import PathText
+from pcam.config.classes import TUMOUR
 from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels, Subset
@@ -212,6 +213,7 @@ class KaggleData(SourceProvider[KaggleDataConfig]):
     """Kaggle's competition: one labelled folder, and an unlabelled one to predict."""
 
     patch_size = 96
+    class_names = TUMOUR
     unlabelled_split = "predict"
     slides_hint = "data.slide_csv"
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.config.base import PathText
+from pcam.config.classes import TUMOUR
 from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels, validate_labels
@@ -182,6 +183,7 @@ class PCamData(SourceProvider[PCamDataConfig]):
     """PatchCamelyon, with its published splits."""
 
     patch_size = 96
+    class_names = TUMOUR
     slides_hint = "the official meta csv in data.root"
 
     def open(self, split: str) -> PatchSource:

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from pcam.config.classes import UNNAMED, Classes
 from pcam.errors import DataError
 
 Row = dict[str, str]
@@ -41,24 +42,43 @@ def read_rows(path: Path, columns: Sequence[str], hint: str = "") -> list[Row]:
     return rows
 
 
-def read_labels(path: Path, hint: str) -> dict[str, int]:
+def read_labels(path: Path, hint: str, classes: Classes = UNNAMED) -> dict[str, int]:
     """Return id → label from a csv with the columns id and label.
 
     Args:
         path: of the file.
         hint: how to get the file right, for the message.
+        classes: the names of the labels 0 and 1; the file may have these names in place of them.
 
     Raises:
-        DataError: as `read_rows`; or an id is listed twice, or a label is neither 0 nor 1.
+        DataError: as `read_rows`; or an id is listed twice, or a label is neither 0 nor 1 nor the
+            name of a class.
     """
     rows = read_rows(path, ("id", "label"), hint)
     labels = {row["id"]: row["label"] for row in rows}
     if len(labels) != len(rows):
         raise DataError(f"{path}: {len(rows) - len(labels)} ids are listed more than once; {hint}")
+    values = label_values(classes)
     for name, label in labels.items():
-        if label not in ("0", "1"):
-            raise DataError(f"{path}: id {name} has label {label}; labels are 0 or 1; {hint}")
-    return {name: int(label) for name, label in labels.items()}
+        if label not in values:
+            raise DataError(
+                f"{path}: id {name} has label {label}; labels are {' or '.join(values)}; {hint}"
+            )
+    return {name: values[label] for name, label in labels.items()}
+
+
+def label_values(classes: Classes) -> dict[str, int]:
+    """Return the texts that a csv may have as a label, each with its label.
+
+    They are the names of the classes, and 0 and 1, unless classes are called 0 or 1 themselves.
+
+    Args:
+        classes: the names of the labels 0 and 1.
+    """
+    named = {name: label for label, name in enumerate(classes)}
+    if classes == UNNAMED:
+        return {"0": 0, "1": 1}
+    return named if named.keys() & {"0", "1"} else {"0": 0, "1": 1, **named}
 
 
 def read_slides(path: Path) -> dict[str, str]:

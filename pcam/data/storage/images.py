@@ -1,15 +1,40 @@
-"""Image files."""
+"""Image files: one rule for every format and mode, as docs/data.md states it.
 
+A picture is read upright, as 8-bit RGB, shown on white where it is transparent. What this cannot
+be done with is refused: more than 8 bits per channel, several pictures in a file, sides of more
+than a limit.
+"""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcam.data.base import Pixels
-from pcam.errors import DataError
+from pcam.errors import DataError, describe_error
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".tif", ".tiff"))
-# Pillow's modes of 8 bits (or 1 bit) per channel
-MODES = frozenset(("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"))
+FORMATS = ("PNG", "JPEG", "TIFF")  # by content; Pillow's other formats include ones that run code
+# Pillow's modes of at most 8 bits per channel that have one meaning without a colour profile
+MODES = frozenset(("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"))
+MAX_SIDE = 4096  # pixels
+WHITE = 255
+
+_SEVERAL = "MPO"  # a JPEG with further pictures of the same scene: the first is the picture
+_TAIL = 16  # bytes, in which a complete PNG or JPEG has its end mark
+_BITS, _OFFSETS, _COUNTS, _SAMPLE_FORMAT = 258, (273, 324), (279, 325), 339  # tags of TIFF
+_ORIENTATION = 0x0112
+_UNSIGNED = 1  # TIFF's sample format
+_PNG_ORIENTATION = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile")  # chunks that may rotate a PNG
 
 
 def is_image(path: Path) -> bool:
@@ -17,20 +42,130 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_image(path: Path) -> Pixels:
+def read_image(path: Path, max_side: int = MAX_SIDE) -> Pixels:
     """Return an image file as uint8 (H, W, 3).
 
+    Args:
+        path: of the file.
+        max_side: width and height may have, pixels.
+
     Raises:
-        DataError: it cannot be read, or has more than 8 bits per channel.
+        DataError: it cannot be read, or the rule does not cover it.
     """
+    with _open(path, max_side) as image:
+        return to_rgb(image)
+
+
+def check_header(path: Path, max_side: int = MAX_SIDE) -> tuple[int, int]:
+    """Return height and width of an image as `read_image` would, mostly without decoding it.
+
+    A file that looks cut off, or whose header does not say how it is rotated, is decoded.
+
+    Raises:
+        DataError: its header cannot be read, the file is cut off, or the rule does not cover it.
+    """
+    with _open(path, max_side) as image:
+        width, height = image.size
+        if _is_cut(image, path) or (width != height and _may_be_rotated(image, path)):
+            height, width = to_rgb(image).shape[:2]
+    return height, width
+
+
+def to_rgb(image: "Image.Image") -> Pixels:
+    """Return a picture as uint8 (H, W, 3): upright, and on white where it is transparent.
+
+    Raises:
+        ValueError: it has more than 8 bits per channel, or a mode without one meaning in RGB.
+    """
+    from PIL import ImageOps
+
+    _check_depth(image)
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        return _on_white(np.asarray(image.convert("RGBA")))
+    return np.array(image.convert("RGB"))  # a copy, which can be written to
+
+
+def _on_white(pixels: NDArray[np.uint8]) -> Pixels:
+    """Return RGBA pixels (H, W, 4) on white, rounded to the nearest."""
+    alpha = pixels[..., 3:].astype(np.uint16)
+    mixed = pixels[..., :3] * alpha + WHITE * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+@contextmanager
+def _open(path: Path, max_side: int) -> Iterator["Image.Image"]:
+    """Open an image whose header the rule covers; any fault in it is a DataError."""
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            if image.mode not in MODES:
-                raise ValueError(f"mode {image.mode} does not have 8 bits per channel")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(
-            f"{path} cannot be read as an image ({error}); replace or remove it"
-        ) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, about tags and sizes
+            # A file, not its name: by name Pillow maps uncompressed TIFFs into memory, and then
+            # reads rotated grey and palette ones in the wrong order
+            with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+                _check_size(image, max_side)
+                _check_depth(image)
+                yield image
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path} is larger than data.max_side={max_side} pixels") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise DataError(f"{path} cannot be opened ({os.strerror(error.errno)})") from error
+        raise _unreadable(path, error) from error
+    except Exception as error:  # Pillow raises many kinds for a broken file
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = re.sub(r" <_io\..*$", "", describe_error(error))
+    return DataError(f"{path} cannot be read as an image ({reason}); replace or remove it")
+
+
+def _check_size(image: "Image.Image", max_side: int) -> None:
+    width, height = image.size
+    if max(width, height) > max_side:
+        raise ValueError(f"{width}x{height} pixels, more than data.max_side={max_side}")
+    if image.format != _SEVERAL and getattr(image, "is_animated", False):
+        raise ValueError("it holds several pictures")
+
+
+def _check_depth(image: "Image.Image") -> None:
+    """Check the mode, and the depth that Pillow's mode of 16-bit colour does not show."""
+    if image.mode not in MODES:
+        raise ValueError(f"mode {image.mode} is not 8 bits per channel of grey, RGB or CMYK")
+    raw_modes = [str(tile[3]) for tile in getattr(image, "tile", ())]
+    tags = getattr(image, "tag_v2", {})
+    depth = max(tags.get(_BITS, (8,)))
+    if depth > 8 or any(";16" in mode for mode in raw_modes):
+        raise ValueError(f"{max(depth, 16)} bits per channel; convert it to 8")
+    if set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) != {_UNSIGNED}:
+        raise ValueError("its samples are not unsigned integers")
+
+
+def _is_cut(image: "Image.Image", path: Path) -> bool:
+    """Return whether a file may be cut off: its end mark is missing, or its strips are."""
+    size = path.stat().st_size
+    if image.format == "TIFF":
+        return _last_byte(image) > size
+    with path.open("rb") as file:
+        file.seek(max(size - _TAIL, 0))
+        tail = file.read()
+    return b"IEND" not in tail if image.format == "PNG" else b"\xff\xd9" not in tail
+
+
+def _last_byte(image: "Image.Image") -> float:
+    """Return where a TIFF's pixels end; infinity where its tags do not say so."""
+    tags = getattr(image, "tag_v2", {})
+    ends = [np.inf]
+    for offsets, counts in zip(_OFFSETS, _COUNTS, strict=True):
+        if offsets in tags and counts in tags:
+            ends = [sum(pair) for pair in zip(tags[offsets], tags[counts], strict=False)]
+    return max(ends)
+
+
+def _may_be_rotated(image: "Image.Image", path: Path) -> bool:
+    if image.format == "PNG":
+        content = path.read_bytes()
+        return any(chunk in content for chunk in _PNG_ORIENTATION)
+    return bool(image.getexif().get(_ORIENTATION, 1) != 1) or image.format == "TIFF"

@@ -152,7 +152,7 @@ def _facts(jobs: Sequence[Job]) -> list[Part]:
             facts["code"].append(str(summary["commit"] or "commit unknown"))
             facts["device"].append(f"{summary['device']}, {summary['precision']}")
             facts["versions"].append(_describe_versions(summary["versions"]))
-            facts["data"].append(_describe_data(summary["data"]))
+            facts["data"].append(_describe_data(summary["data"], summary.get("classes")))
             facts["weights"].append(_describe_weights(summary["weights"]))
     lines: list[Part] = []
     for name, values in facts.items():
@@ -170,15 +170,19 @@ def _describe_weights(weights: Mapping[str, str]) -> str:
     return f"{weights['origin']} ({detail})" if detail else weights["origin"]
 
 
-def _describe_data(splits: Mapping[str, Mapping[str, int | str]]) -> str:
+def _describe_data(
+    splits: Mapping[str, Mapping[str, int | str]], classes: Sequence[str] | None
+) -> str:
     """Return the size and the checksum of each split.
 
     Args:
         splits: "patches", "positive" and "sha256" by split.
+        classes: the names of the labels 0 and 1; None if an earlier version did not store them.
     """
+    positive = "positive" if classes is None else f"positive ({classes[1]})"
     parts = []
     for split, facts in splits.items():
-        counts = f"{facts['patches']:,} patches, {facts['positive']:,} positive"
+        counts = f"{facts['patches']:,} patches, {facts['positive']:,} {positive}"
         parts.append(f"{split}: {counts}, sha256 {str(facts['sha256'])[:12]}…")
     return "; ".join(parts)
 

@@ -32,6 +32,17 @@ def test_a_faulty_csv_of_labels_is_an_error(
         read_labels(tmp_path / "a.csv", "get it again")
 
 
+def test_labels_may_be_the_names_of_the_classes(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,label\na,Tumour\nb,normal\nc,1\n")
+    assert read_labels(path, "", ("normal", "Tumour")) == {"a": 1, "b": 0, "c": 1}
+    with pytest.raises(DataError, match="labels are 0 or 1 or normal or tumour"):
+        read_labels(path, "", ("normal", "tumour"))
+    # classes called 1 and 0, of which 0 is positive: the texts are names, not labels
+    path.write_text("id,label\na,0\nb,1\n")
+    assert read_labels(path, "", ("1", "0")) == {"a": 1, "b": 0}
+
+
 def test_slides_are_in_the_column_wsi_or_slide(tmp_path: Path) -> None:
     path = tmp_path / "slides.csv"
     for column in ("wsi", "slide"):

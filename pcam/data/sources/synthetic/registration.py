@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pcam.config.base import NonNegativeInt, PositiveInt
+from pcam.config.classes import TUMOUR
 from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import PatchSource
@@ -43,6 +44,7 @@ class SyntheticData(SourceProvider[SyntheticDataConfig]):
     """Synthetic patches."""
 
     patch_size = 96
+    class_names = TUMOUR
 
     def open(self, split: str) -> PatchSource:
         """Generate one split."""
