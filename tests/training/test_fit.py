@@ -159,7 +159,9 @@ def test_the_figure_of_the_curves_names_network_and_scale(
     monkeypatch.setattr(results, "plot_curves", record_title)
     words = ["recipe=resnet50", "scale=smoke", *SMALL, "data.limit=32", "trainer.max_epochs=1"]
     train(tmp_path, *words, "finetune=full")
-    assert titles == ["test_resnet in place of resnet50 (smoke) on synthetic"]
+    assert titles == [
+        "test_resnet in place of resnet50 (smoke) on synthetic, positive class tumour"
+    ]
 
 
 def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path: Path) -> None:
