@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, cast
 from pcam.errors import ConfigError, PcamError
 from pcam.runs.folder import discard_run, read_config, start_run
 from pcam.runs.lock import lock_run
+from pcam.runs.next_commands import next_commands
 from pcam.runs.overrides import override_key
 from pcam.runs.resume import (
     find_run_to_resume,
     finished_objective,
-    next_commands,
     resume_config,
     sweep_objective,
 )

@@ -213,12 +213,6 @@ def limit_source(source: PatchSource, limit: int | None, seed: int) -> PatchSour
     return subset(source, chosen)
 
 
-def patch_size(source: PatchSource) -> tuple[int, int]:
-    """Return height and width of a source's patches, by reading the first."""
-    height, width = source.read(np.arange(1)).shape[1:3]
-    return height, width
-
-
 def validate_labels(labels: NDArray[np.generic], where: str) -> NDArray[np.uint8]:
     """Return labels as uint8.
 

@@ -13,10 +13,9 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from pcam.config import registry
 from pcam.config.classes import Classes
 from pcam.config.sections import AugConfig, CropConfig, DataConfig, SplitsConfig
-from pcam.data.augment.augmentation import SQUARE_NEEDED, Augmentation
+from pcam.data.augment.augmentation import Augmentation, require_square
 from pcam.data.augment.batched import BatchedAugmentation
 from pcam.data.base import Indices, PatchSource
 from pcam.data.crop import Crop
@@ -143,26 +142,14 @@ class PatchDataModule(LightningDataModule):
         self.crops = {split: Crop(getattr(crop, split), crop.size, seed) for split in SPLITS}
         self.opened = open_splits(data, splits, seed)
         self.sources = self.opened.splits
-        self._check_turns(aug)
+        if self.opened.size is not None and not self.crops["train"].cuts:
+            require_square(aug, self.opened.size)
         self.augment: Augmentation | None = None
         self.batched: BatchedAugmentation | None = None
         if aug.batched:
             self.batched = BatchedAugmentation(aug, seed, len(self.sources["train"]))
         else:
             self.augment = Augmentation(aug, seed)
-
-    def _check_turns(self, aug: AugConfig) -> None:
-        """Make sure that patches are square where the augmentation makes quarter turns.
-
-        Raises:
-            DataError: they are not.
-        """
-        turns = registry.augmentations.get(aug.name).details.get("quarter_turns")
-        if not turns or self.crops["train"].cuts or self.opened.size is None:
-            return
-        height, width = self.opened.size
-        if height != width:
-            raise DataError(f"{SQUARE_NEEDED} (they are {width}x{height} pixels)")
 
     @property
     def classes(self) -> Classes:

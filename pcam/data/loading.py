@@ -16,9 +16,10 @@ from pcam.config.sections import (
     SlideSplits,
     SplitsConfig,
 )
-from pcam.data.base import PatchSource, concatenate, limit_source, patch_size, subset
+from pcam.data.base import PatchSource, concatenate, limit_source, subset
 from pcam.data.duplicates import PatchKeys, drop_duplicates, leave_out_copies
 from pcam.data.provider import SPLITS, SourceProvider, source_provider
+from pcam.data.sizes import common_size
 from pcam.data.splits import (
     IsValid,
     Keys,
@@ -89,7 +90,7 @@ def open_splits(data: DataConfig, splits: SplitsConfig, seed: int) -> Splits:
     provider = source_provider(data)
     classes = provider.classes
     published = _open_published(data, provider)
-    size = _common_size(data, published)
+    size = common_size(data.name, published)
     keys = PatchKeys()
     grouped = None if data.duplicates == "keep" else keys
     opened = _split(published, splits, provider, grouped)
@@ -127,22 +128,6 @@ def _open_published(
             " pcam.predict to score them"
         )
     return sources
-
-
-def _common_size(data: DataConfig, sources: Mapping[str, PatchSource]) -> tuple[int, int]:
-    """Return height and width of the patches of all splits.
-
-    Raises:
-        DataError: they differ.
-    """
-    sizes = {split: patch_size(source) for split, source in sources.items()}
-    if len(set(sizes.values())) > 1:
-        listed = [f"{split} {width}x{height}" for split, (height, width) in sizes.items()]
-        raise DataError(
-            f"data={data.name}: the splits have patches of different sizes"
-            f" ({', '.join(listed)} pixels); all must have one"
-        )
-    return next(iter(sizes.values()))
 
 
 def _split(

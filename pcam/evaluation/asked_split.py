@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from pcam.config.classes import UNNAMED, Classes, ClassName, match_classes
 from pcam.config.sections import DataConfig
-from pcam.data.base import PatchSource, patch_size
+from pcam.data.base import PatchSource
 from pcam.data.crop import Crop
 from pcam.data.provider import SourceProvider, source_provider
+from pcam.data.sizes import patch_size
 from pcam.evaluation.saved_run import (
     AskedData,
     SavedRun,

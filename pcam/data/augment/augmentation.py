@@ -64,3 +64,19 @@ class Augmentation:
                 raise DataError(SQUARE_NEEDED)
             out[i] = image
         return out
+
+
+def require_square(config: AugConfig, size: tuple[int, int]) -> None:
+    """Make sure that patches are square where an augmentation makes quarter turns.
+
+    Args:
+        config: the config's ``aug``.
+        size: height and width of the patches that it is applied to.
+
+    Raises:
+        DataError: they are not.
+    """
+    height, width = size
+    turns = registry.augmentations.get(config.name).details.get("quarter_turns")
+    if turns and height != width:
+        raise DataError(f"{SQUARE_NEEDED} (they are {width}x{height} pixels)")
