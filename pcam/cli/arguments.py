@@ -86,7 +86,7 @@ def force_add_all(words: Sequence[str]) -> list[str]:
 
 def config_groups(words: Sequence[str]) -> set[str]:
     """Return the names of all config groups: the folders of conf/ and of the user's own."""
-    folders = [CONF, *_users_folders(words)]
+    folders = [CONF, *users_folders(words)]
     subfolders = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
     return {path.name for path in subfolders if path.is_dir()}
 
@@ -112,7 +112,7 @@ def _is_open(word: str) -> bool:
     return word.startswith(OPEN_TABLES)
 
 
-def _users_folders(words: Sequence[str]) -> Iterator[Path]:
+def users_folders(words: Sequence[str]) -> Iterator[Path]:
     """Yield the folders of YAMLs that the command line names."""
     for position, word in enumerate(words):
         option, _, value = word.partition("=")

@@ -22,7 +22,9 @@ from pcam.cli.callbacks import CommandCallback
 from pcam.cli.config import typed_config
 from pcam.cli.console import print_error, show_log
 from pcam.cli.errors import Abort, describe_hydra_error
+from pcam.cli.groups import refuse_unnamed_choices
 from pcam.cli.multirun import prepare_multirun
+from pcam.cli.options import refuse_options
 from pcam.errors import PcamError
 from pcam.runs.folder import ensure_not_run_dir
 from pcam.runs.overrides import override_key
@@ -132,7 +134,9 @@ def _run_command(name: str, task: Callable[[DictConfig], float | None]) -> None:
     show_traceback = FULL_ERROR in os.environ
     typed = sys.argv[1:]
     try:
+        refuse_options(multirun_first(typed))
         refuse_malformed(typed)
+        refuse_unnamed_choices(typed)
         with _hydra_raises_errors():
             _run_hydra(name, task, show_traceback)
         sys.stdout.flush()

@@ -28,6 +28,8 @@ BOUNDS = {
     "less_than_equal": "at most {le:g}",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
 }
 ONE_OF = "one of "
 

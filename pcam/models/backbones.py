@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pcam.config import registry
 from pcam.config.registry import register_backbone
 from pcam.config.sections import ModelConfig
-from pcam.errors import ConfigError, WeightsError, suggest
+from pcam.errors import ConfigError, PcamError, WeightsError, describe_error, suggest
 from pcam.models.base import IMAGENET_MEAN, IMAGENET_STD, Backbone, Channels, Kwargs, Pool
 
 if TYPE_CHECKING:
@@ -155,13 +155,13 @@ class TimmBackbone(Backbone):
     @cached_property
     def _pretrained(self) -> "PretrainedCfg":
         import timm
+        from timm.models import PretrainedCfg
 
         try:
             known = timm.get_pretrained_cfg(self.name)
         except (RuntimeError, ValueError) as error:
             raise ConfigError(f"model.name={self.name}: {error}") from error
-        assert known is not None
-        return known
+        return known or PretrainedCfg()  # registered without weights
 
     def build(self, kwargs: Kwargs, pool: Pool, input_size: int | None) -> "nn.Module":
         """Return the network with random weights."""
@@ -238,9 +238,12 @@ def build_backbone(name: str, kwargs: Kwargs, pool: Pool, input_size: int | None
     backbone = get_backbone(name)
     try:
         network = backbone.build(kwargs, pool, input_size)
-    except (TypeError, AssertionError, ValueError) as error:
+    except PcamError:
+        raise
+    except Exception as error:  # each network raises errors of its own
         raise ConfigError(
-            f"model.name={name} does not take model.kwargs {dict(kwargs)}: {error}"
+            f"model.name={name} does not take model.kwargs={dict(kwargs)} and "
+            f"model.input_size={input_size}: {describe_error(error)}"
         ) from error
     if pool == "flatten":
         return PooledBackbone(network, nn.Flatten())

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pcam.config.sections import HeadConfig
-from pcam.errors import ConfigError
+from pcam.errors import ConfigError, describe_error
 from pcam.models.backbones import build_backbone, get_backbone
 from pcam.models.base import Kwargs
 
@@ -68,8 +68,10 @@ class Network(nn.Module):
         self.register_buffer("mean", _per_channel(mean, known.mean), persistent=False)
         self.register_buffer("std", _per_channel(std, known.std), persistent=False)
         self.backbone = build_backbone(name, kwargs, head.pool, self.input_size)
-        features = count_features(self.backbone, self.input_size or PROBE_SIZE)
-        self.head = build_head(features, outputs, head.hidden, head.dropout, head.batch_norm)
+        size = self.input_size or PROBE_SIZE
+        self.features = count_features(self.backbone, size, size)
+        self._sizes = {(size, size)}
+        self.head = build_head(self.features, outputs, head.hidden, head.dropout, head.batch_norm)
         self.frozen = False
         self.keep_statistics = False
         # Convolutions are faster so, by a third on CPUs to half on GPUs; batches come in this order
@@ -100,6 +102,8 @@ class Network(nn.Module):
             float32 (B,).
         """
         x = self._resize(x)
+        if self.input_size is None:
+            self._ensure_size_fits(*x.shape[-2:])
         x = x.contiguous(memory_format=torch.channels_last)
         with_gradient = torch.is_grad_enabled() and not (self.frozen and self.training)
         with torch.set_grad_enabled(with_gradient):
@@ -108,6 +112,23 @@ class Network(nn.Module):
         if out.shape[1] == 2:
             return out[:, 1] - out[:, 0]
         return out[:, 0]
+
+    def _ensure_size_fits(self, height: int, width: int) -> None:
+        """Make sure that the network takes patches of a size that it was not built for.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        if (height, width) in self._sizes:
+            return
+        features = count_features(self.backbone, height, width)
+        self.train(self.training)
+        if features != self.features:
+            raise ConfigError(
+                f"the network is built for {PROBE_SIZE} px, and patches have {width}x{height} px: "
+                f"train with model.input_size={PROBE_SIZE}, or with model.head.pool=avg"
+            )
+        self._sizes.add((height, width))
 
     def _resize(self, x: Tensor) -> Tensor:
         size = self.input_size
@@ -169,7 +190,7 @@ def build_head(
     return nn.Sequential(*layers)
 
 
-def count_features(backbone: nn.Module, size: int) -> int:
+def count_features(backbone: nn.Module, height: int, width: int) -> int:
     """Return the width of a backbone's features for patches of a size, by trying one.
 
     Raises:
@@ -177,10 +198,12 @@ def count_features(backbone: nn.Module, size: int) -> int:
     """
     try:
         with torch.no_grad():
-            features = backbone.eval()(torch.zeros(1, 3, size, size))
-    except RuntimeError as error:
+            device = next((one.device for one in backbone.parameters()), None)
+            features = backbone.eval()(torch.zeros(1, 3, height, width, device=device))
+    except Exception as error:  # each network raises errors of its own
         raise ConfigError(
-            f"the network does not take {size} px (model.input_size): {error}"
+            f"the network does not take {width}x{height} px (model.input_size): "
+            f"{describe_error(error)}"
         ) from error
     finally:
         backbone.train()

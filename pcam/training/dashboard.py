@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from pcam.config.base import NonNegativeInt, Section
 
@@ -10,6 +13,19 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
     from pcam.evaluation.evaluate import Evaluation
+
+
+# What W&B accepts.
+Text = Annotated[str, Field(min_length=1, max_length=128)]
+NOT_IN_A_PROJECT = "/\\#?%:"
+
+
+def _check_project(name: str) -> str:
+    found = [letter for letter in NOT_IN_A_PROJECT if letter in name]
+    if found:
+        text = f"{name} must not contain {' '.join(found)}"
+        raise PydanticCustomError("value_fault", "{text}", {"text": text})
+    return name
 
 
 class WandbConfig(Section):
@@ -24,10 +40,10 @@ class WandbConfig(Section):
         table: how many patches of the final split to show with their predictions.
     """
 
-    project: str
-    entity: str | None
-    group: str | None
-    tags: list[str]
+    project: Annotated[Text, AfterValidator(_check_project)]
+    entity: Text | None
+    group: Text | None
+    tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
     artifact: bool
     table: NonNegativeInt
 

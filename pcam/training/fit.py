@@ -14,6 +14,7 @@ from pcam.runs.folder import best_checkpoint, last_checkpoint
 from pcam.training.dashboard import Dashboard
 from pcam.training.epochs import MedianRule
 from pcam.training.finite import hint
+from pcam.training.library_errors import library_errors_reported
 from pcam.training.loggers import finish_loggers, log_results, start_loggers
 from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
 from pcam.training.processes import INTERRUPTED, ProcessGroup, launch_processes, process_group
@@ -76,7 +77,7 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     status = 1
     try:
         checkpoint = last_checkpoint(folder) if resume else None
-        with dead_workers_reported():
+        with dead_workers_reported(), library_errors_reported():
             training.trainer.fit(
                 training.model, training.data, ckpt_path=checkpoint, weights_only=True
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from lightning import Callback, Trainer
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 
@@ -132,7 +133,7 @@ def build_trainer(
             use_distributed_sampler=False,  # each patch is scored exactly once (PatchOrder)
             num_sanity_val_steps=0,
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
 
 

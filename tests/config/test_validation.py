@@ -7,6 +7,7 @@ import pytest
 from pcam.config.schema import TrainConfig
 from pcam.config.validation import read_train_config, validate
 from pcam.errors import ConfigError
+from tests.conftest import Terminal
 from tests.run import composed_values, run_command
 
 RUN = "run=somewhere"
@@ -113,6 +114,56 @@ def test_all_faults_of_a_command_line_are_in_one_answer(
         assert part in answer
     assert all(line.startswith("error: ") for line in answer.splitlines())
     assert not list(tmp_path.iterdir())
+
+
+NEAR_KEYS = {
+    "train": ("optimzer.lr", "optimizer.lr"),
+    "evaluate": ("resample", "resamples"),
+    "predict": ("submitt", "submit"),
+    "ensemble": ("rules", "rule"),
+    "compare": ("agianst", "against"),
+    "attribute": ("patches.pik", "patches.pick"),
+    "bias": ("map.steps", "map.step"),
+    "prepare": ("adress", "address"),
+    "report": ("titel", "title"),
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "+", "++"])
+@pytest.mark.parametrize("command", NEAR_KEYS)
+def test_a_key_that_nobody_reads_is_unknown_however_it_is_added(
+    command: str, prefix: str, terminal: Terminal
+) -> None:
+    wrong, near = NEAR_KEYS[command]
+    lines = terminal(command, f"{prefix}{wrong}=1", f"{prefix}nonsense=1").faults
+    (line,) = [line for line in lines if line.startswith(f"unknown key {wrong}; did you mean ")]
+    assert near in line.partition("did you mean ")[2]
+    assert any(line.startswith("unknown key nonsense") for line in lines)
+
+
+def test_unknown_callbacks_and_keys_of_lightning_are_faults_too(terminal: Terminal) -> None:
+    words = ["+callbacks.x=1", "+callbacks.y={}", "+trainer.limit_val_batches=1", "+data.y=2"]
+    lines = terminal("train", *words).faults
+    assert "callbacks.x=1 must be a mapping of keys" in lines
+    assert any(line.startswith("unknown key trainer.limit_val_batches; ") for line in lines)
+    assert any(line.startswith("unknown key data.y") for line in lines)
+    (line,) = terminal("train", "+callbacks.y={}").faults
+    assert line == "callbacks.y is not available; available: attribution"
+
+
+WANDB_FAULTS = [
+    ("logger.project=a/b", "logger.project: a/b must not contain /"),
+    ("logger.project=", "logger.project= must be text of at least 1 characters"),
+    (f"logger.entity={'x' * 129}", "must be text of at most 128 characters"),
+    (f"logger.tags=[a,{'x' * 65}]", "logger.tags.1=xxx"),
+    ('logger.tags=[""]', "logger.tags.0= must be text of at least 1 characters"),
+]
+
+
+@pytest.mark.parametrize(("word", "message"), WANDB_FAULTS)
+def test_what_wandb_would_refuse_is_a_fault(word: str, message: str, terminal: Terminal) -> None:
+    (line,) = terminal("train", "logger=wandb", word).faults
+    assert message in line
 
 
 def test_a_valid_config_reads_back_equal() -> None:

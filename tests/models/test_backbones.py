@@ -91,3 +91,33 @@ def test_a_user_s_class_says_what_is_known_of_its_weights() -> None:
     assert str(origin) == "imagenet (known ImageNet weights)"
     assert torch.equal(body.weight, weights["weight"])
     assert get_backbone("known").gradcam_layer == "0"
+
+
+def test_a_network_that_timm_knows_without_weights_begins_at_random(user_entries: None) -> None:
+    from timm.models import register_model
+    from timm.models._registry import _model_entrypoints, _module_to_models
+
+    class Bare(nn.Module):
+        def __init__(self, num_classes: int = 0) -> None:
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 8, 3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.convolution(x).mean((2, 3))
+
+    @register_model
+    def bare_network(pretrained: bool = False, **kwargs: object) -> nn.Module:
+        return Bare()
+
+    try:
+        backbone = build_backbone("bare_network", {}, "avg", 32)
+        assert backbone(IMAGE).shape == (2, 8)
+        assert get_backbone("bare_network").mean == (0.485, 0.456, 0.406)
+        origin = load_initial_weights(backbone, "bare_network", {}, "auto", 32)
+        assert origin.origin == "random"
+        assert "timm has no weights for bare_network" in origin.detail
+        with pytest.raises(WeightsError, match="timm has no weights for bare_network"):
+            load_initial_weights(backbone, "bare_network", {}, "imagenet", 32)
+    finally:
+        del _model_entrypoints["bare_network"]
+        _module_to_models[__name__.rpartition(".")[2]].discard("bare_network")

@@ -170,5 +170,32 @@ def test_statistics_are_kept_if_asked_for_while_weights_train(patches: torch.Ten
 
 
 def test_an_input_size_that_the_network_does_not_take() -> None:
-    with pytest.raises(ConfigError, match=r"does not take 1 px \(model.input_size\)"):
-        count_features(nn.Conv2d(3, 4, kernel_size=5), 1)
+    with pytest.raises(ConfigError, match=r"does not take 1x1 px \(model.input_size\)"):
+        count_features(nn.Conv2d(3, 4, kernel_size=5), 1, 1)
+
+
+def test_a_size_that_the_head_is_not_built_for_is_an_error() -> None:
+    flat = {"pool": "flatten", "hidden": 8}
+    network = build_network(input_size=None, head={**HEAD, **flat})
+    network.freeze(frozen=False, keep_statistics=True)
+    network.train()
+    modes = [module.training for module in network.modules()]
+    with pytest.raises(ConfigError) as caught:
+        network(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
+    assert str(caught.value) == (
+        "the network is built for 96 px, and patches have 64x64 px: train with "
+        "model.input_size=96, or with model.head.pool=avg"
+    )
+    assert [module.training for module in network.modules()] == modes
+    assert build_network(input_size=None)(torch.zeros(2, 3, 64, 80, dtype=torch.uint8)).shape == (
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("gcvit_xxtiny", 1), ("resmlp_12_224", 7), ("vgg11", 7)]
+)
+def test_whatever_a_network_raises_about_its_size_is_one_line(name: str, size: int) -> None:
+    with pytest.raises(ConfigError, match=r"model.input_size") as caught:
+        build_network(name=name, input_size=size)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,35 @@
+"""Hydra's options of a command line: unknown ones, and those that exclude each other."""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from pcam.errors import ConfigError
+
+# Options that each ask for something else than the others.
+EXCLUSIVE = ("run", "multirun", "cfg", "info", "shell_completion")
+
+
+def refuse_options(words: Sequence[str]) -> None:
+    """Make sure that Hydra takes the options among the words, in place of its usage or a traceback.
+
+    Args:
+        words: of a command line, with -m in front.
+
+    Raises:
+        ConfigError: an option is unknown, lacks its value, or excludes another.
+    """
+    parser = get_args_parser()
+    parser.error = _raise_fault  # type: ignore[method-assign]
+    # It would print and leave here
+    options = parser.parse_args([word for word in words if word != "--version"])
+    asked = [f"--{name.replace('_', '-')}" for name in EXCLUSIVE if getattr(options, name)]
+    if len(asked) > 1:
+        raise ConfigError(f"{' and '.join(asked)} exclude each other; leave out all but one")
+    if options.resolve and not (options.cfg or options.help):
+        raise ConfigError("--resolve belongs to --cfg job or --help, which is missing")
+
+
+def _raise_fault(message: str) -> NoReturn:
+    raise ConfigError(f"{message.removeprefix('argument ')}; see --hydra-help")

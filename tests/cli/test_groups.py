@@ -1,0 +1,25 @@
+"""Config groups that are given something else than names of their choices."""
+
+import pytest
+
+from tests.conftest import Terminal
+
+SOURCES = "must name a choice of data; available: folder, kaggle, pcam, synthetic"
+
+
+@pytest.mark.parametrize("value", ["null", "1", "true", "1e20", "[1]", "{a: 1}", '""', "nan"])
+def test_a_choice_is_a_name(value: str, terminal: Terminal) -> None:
+    assert terminal("train", f"data={value}").faults == [f"data={value} {SOURCES}"]
+
+
+def test_all_such_faults_are_reported_together(terminal: Terminal) -> None:
+    lines = terminal("train", "-m", "data=pcam,2", "model=range(2)", "hydra/sweeper=3").faults
+    assert lines[0] == f"data=pcam,2 {SOURCES}"
+    assert lines[1].startswith("model=range(2) must name a choice of model; available: densenet201")
+    assert lines[2] == "hydra/sweeper=3 must name a choice of hydra/sweeper; available: random, tpe"
+
+
+def test_names_are_left_to_hydra(terminal: Terminal) -> None:
+    assert terminal("train", "data='synthetic'", "--cfg", "job").status == 0
+    (line,) = terminal("train", "data=pcm").faults
+    assert line.startswith("data=pcm is not available; did you mean pcam?")
