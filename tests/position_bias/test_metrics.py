@@ -14,8 +14,6 @@ from pcam.stats.agreement import Change
 class Middle(nn.Module):
     """Log-odds by the brightness of the middle of the view: only the position counts."""
 
-    device = torch.device("cpu")
-
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         rows, columns = (n // 2 for n in image.shape[-2:])
         middle = image[:, :, rows - 4 : rows + 4, columns - 4 : columns + 4]
@@ -25,20 +23,27 @@ class Middle(nn.Module):
 class Anywhere(nn.Module):
     """Log-odds by the brightest pixel, at any position."""
 
-    device = torch.device("cpu")
-
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return image.float().mean(1).amax((1, 2)) / 16 - 8
 
 
-def make_probe(model: nn.Module, count: int = 120) -> Probe:
+class Classifier:
+    """What a probe needs of a classifier: its network and where it is."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+
+
+def make_probe(network: nn.Module, count: int = 120) -> Probe:
     """Show patches of grey noise, half of them with a bright square in the exact middle."""
     rng = np.random.default_rng(0)
     patches = rng.integers(0, 40, (count, 96, 96, 3), np.uint8)
     labels = (np.arange(count) % 2).astype(np.uint8)
     patches[labels == 1, 40:56, 40:56] = 250
     return Probe(
-        model=model,  # type: ignore[arg-type]
+        model=Classifier(network),  # type: ignore[arg-type]
         patches=patches,
         indices=np.arange(count),
         labels=labels,
