@@ -1,6 +1,7 @@
 """What happens before and after Hydra's jobs. conf/command.yaml names the class here."""
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +13,8 @@ from omegaconf import DictConfig
 from pcam.cli.errors import Abort
 from pcam.cli.multirun import ensure_no_choices_left, start_multirun
 from pcam.errors import RunError
-from pcam.sweeps.failures import FailedBefore, record_failure
-from pcam.sweeps.state import plain_override
+from pcam.runs.lock import lock_folder
+from pcam.sweeps.failures import failure_message
 
 
 class CommandCallback(Callback):
@@ -22,17 +23,24 @@ class CommandCallback(Callback):
     Attributes:
         sweep: the folder of the sweep that this process started.
         created: the folders that were created for the results, innermost first.
+        lock: the lock of the sweep's folder.
     """
 
     # Hydra makes the instance itself, so the command reads these from the class.
     sweep: ClassVar[Path | None] = None
     created: ClassVar[tuple[Path, ...]] = ()
+    lock: ClassVar[ExitStack] = ExitStack()
 
     @classmethod
     def reset(cls) -> None:
         """Clear what is known of an earlier command of the same process."""
         cls.sweep = None
         cls.created = ()
+
+    @classmethod
+    def unlock(cls) -> None:
+        """Let other processes write into the sweep's folder."""
+        cls.lock.close()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Create the folder of a single run."""
@@ -48,27 +56,20 @@ class CommandCallback(Callback):
             raise Abort(error) from error
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Write the sweep's state."""
+        """Lock the sweep's folder and write its state."""
+        folder = Path(config.hydra.sweep.dir).absolute()
         try:
-            CommandCallback.created = _missing_folders(Path(config.hydra.sweep.dir))
+            CommandCallback.created = _missing_folders(folder)
+            CommandCallback.lock.enter_context(lock_folder(folder, "hydra.sweep.dir"))
             CommandCallback.sweep = start_multirun(config, config.hydra.job.config_name)
         except Exception as error:
             raise Abort(error) from error
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Record why a sweep's job failed, or remove the record of an earlier failure."""
-        if config.hydra.mode != RunMode.MULTIRUN:
+        """Say why a sweep's job failed."""
+        if config.hydra.mode != RunMode.MULTIRUN or job_return.status == JobStatus.COMPLETED:
             return
-        folder = Path(config.hydra.runtime.output_dir)
-        if job_return.status == JobStatus.COMPLETED:
-            (folder / "failure.json").unlink(missing_ok=True)
-            return
-        error = job_return._return_value  # the property raises it
-        if isinstance(error, FailedBefore):
-            message = str(error)
-        else:
-            words = [plain_override(word) for word in config.hydra.overrides.task]
-            message = record_failure(folder, error, words)
+        message = failure_message(job_return._return_value)  # the property raises it
         print(f"job {config.hydra.job.num} failed: {message}", file=sys.stderr, flush=True)
 
 

@@ -27,8 +27,9 @@ from pcam.cli.multirun import prepare_multirun
 from pcam.cli.options import refuse_options
 from pcam.errors import PcamError
 from pcam.runs.folder import ensure_not_run_dir
+from pcam.runs.lock import lock_folder
 from pcam.runs.overrides import override_key
-from pcam.sweeps.failures import failure_summary, reopen_job
+from pcam.sweeps.failures import failure_summary, recorded_failure
 from pcam.sweeps.state import (
     discard_sweep,
     plain_override,
@@ -97,25 +98,18 @@ def _run_job(
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
     in_sweep = settings.mode == RunMode.MULTIRUN
+    words = [plain_override(word) for word in settings.overrides.task]
     show_log()
     try:
-        if in_sweep:
-            reopen_job(folder, search="sampler" in settings.sweeper)
-        if not creates_runs:
-            ensure_not_run_dir(folder)
-        invocation = Invocation(
-            config=cast(Config, typed_config(composed, name)),
-            folder=folder,
-            overrides=[plain_override(word) for word in settings.overrides.task],
-            job=settings.job.num if in_sweep else None,
-            folder_given=_names_folder(settings.overrides.hydra),
-            search_path=[
-                word
-                for word in settings.overrides.hydra
-                if override_key(word) == "hydra.searchpath"
-            ],
-        )
-        return work(invocation)
+        with contextlib.ExitStack() as stack:
+            if in_sweep or not creates_runs:  # a single training locks the run that it finds
+                stack.enter_context(lock_folder(folder))
+            if in_sweep:
+                is_search = "sampler" in settings.sweeper
+                stack.enter_context(recorded_failure(folder, words, is_search))
+            if not creates_runs:
+                ensure_not_run_dir(folder)
+            return work(_invocation(typed_config(composed, name), folder, words))
     except PcamError as error:
         if in_sweep:
             raise
@@ -123,6 +117,20 @@ def _run_job(
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def _invocation(config: object, folder: Path, words: list[str]) -> Invocation[Config]:
+    """Return a command with what Hydra knows about its command line."""
+    settings = HydraConfig.get()
+    typed = settings.overrides.hydra
+    return Invocation(
+        config=cast(Config, config),
+        folder=folder,
+        overrides=words,
+        job=settings.job.num if settings.mode == RunMode.MULTIRUN else None,
+        folder_given=_names_folder(typed),
+        search_path=[word for word in typed if override_key(word) == "hydra.searchpath"],
+    )
 
 
 def _names_folder(hydra_overrides: list[str]) -> bool:
@@ -185,6 +193,7 @@ def _remove_empty_folders() -> None:
     """Remove the folders that were created for nothing."""
     if CommandCallback.sweep is not None:
         discard_sweep(CommandCallback.sweep)
+    CommandCallback.unlock()
     for folder in CommandCallback.created:
         try:
             folder.rmdir()

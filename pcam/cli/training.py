@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from pcam.errors import ConfigError, PcamError
+from pcam.errors import ConfigError, PcamError, RunError
 from pcam.runs.folder import discard_run, read_config, start_run
-from pcam.runs.lock import lock_run
+from pcam.runs.lock import lock_folder
 from pcam.runs.next_commands import next_commands
 from pcam.runs.overrides import override_key
 from pcam.runs.resume import (
@@ -60,22 +60,52 @@ def run_training(invocation: Invocation[TrainConfig]) -> float:
         PcamError: the run cannot be started, resumed or trained.
     """
     if invocation.job is not None:
-        objective = finished_objective(invocation.folder, invocation.config)
-        if objective is not None:
-            log.info(f"{invocation.folder} is finished: valid AUROC {objective:.4f}")
-            return objective
-    run = _plan_run(invocation)
-    if run.writes and not run.resumed:
-        start_run(run.folder, run.config, restart=_resume(invocation) == "auto")
-    try:
-        objective = _train(run, invocation.job)
-    except (PcamError, SystemExit, KeyboardInterrupt):
-        if run.writes and not run.resumed:
-            discard_run(run.folder)
-        raise
-    if run.writes and invocation.job is None:
+        return _run_job(invocation)
+    with _locked_run(invocation) as run:
+        objective = _start_and_train(invocation, run)
+    if run.writes:
         log.info(_next_steps(invocation, run))
     return objective
+
+
+def _run_job(invocation: Invocation[TrainConfig]) -> float:
+    """Train one job of a sweep, whose folder is locked, unless it has finished before."""
+    objective = finished_objective(invocation.folder, invocation.config)
+    if objective is not None:
+        log.info(f"{invocation.folder} is finished: valid AUROC {objective:.4f}")
+        return objective
+    return _start_and_train(invocation, _plan_run(invocation))
+
+
+@contextmanager
+def _locked_run(invocation: Invocation[TrainConfig]) -> Iterator[PlannedRun]:
+    """Find the run to train, and lock it before anything in its folder is changed.
+
+    Raises:
+        FolderInUse: another process is training it.
+    """
+    planned = _plan_run(invocation)
+    if not planned.writes:
+        yield planned
+        return
+    with lock_folder(planned.folder):
+        run = _plan_run(invocation)  # another process may have trained it until now
+        if run.folder != planned.folder:
+            raise RunError(f"another process has just finished {planned.folder}; start again")
+        yield run
+
+
+def _start_and_train(invocation: Invocation[TrainConfig], run: PlannedRun) -> float:
+    """Train a run that is locked; a new one that fails before its first checkpoint is removed."""
+    is_new = run.writes and not run.resumed
+    if is_new:
+        start_run(run.folder, run.config, restart=_resume(invocation) == "auto")
+    try:
+        return _train(run, invocation.job)
+    except (PcamError, SystemExit, KeyboardInterrupt):
+        if is_new:
+            discard_run(run.folder)
+        raise
 
 
 def _resume(invocation: Invocation[TrainConfig]) -> str:
@@ -111,12 +141,10 @@ def _plan_run(invocation: Invocation[TrainConfig]) -> PlannedRun:
 
 
 def _train(run: PlannedRun, job: int | None) -> float:
-    """Train a run while no other process can; return the objective."""
+    """Train a run; return the objective."""
     from pcam.training.fit import train  # torch takes seconds to import
 
-    lock = lock_run(run.folder) if run.writes else contextlib.nullcontext()
-    with lock:
-        summary = train(run.config, run.folder, resume=run.resumed, job=job)
+    summary = train(run.config, run.folder, resume=run.resumed, job=job)
     if not run.writes:
         return float("nan")
     return sweep_objective(cast("Summary", summary))

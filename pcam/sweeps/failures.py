@@ -1,7 +1,8 @@
 """Why jobs of a sweep failed: failure.json in each job's folder."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -39,6 +40,26 @@ class FailedBefore(RunError):
     """A job of a search failed before, and later proposals rest on the search without it."""
 
 
+@contextmanager
+def recorded_failure(folder: Path, words: Sequence[str], search: bool) -> Iterator[None]:
+    """Keep in failure.json why a job failed, until it is started again.
+
+    Args:
+        folder: the job's, which this process has locked.
+        words: the job's overrides.
+        search: whether it belongs to a search.
+
+    Raises:
+        FailedBefore: the job belongs to a search that continued without it.
+    """
+    reopen_job(folder, search)
+    try:
+        yield
+    except Exception as error:
+        record_failure(folder, error, words)
+        raise
+
+
 def reopen_job(folder: Path, search: bool) -> None:
     """Prepare a job's folder for another start: remove the record of an earlier failure.
 
@@ -57,7 +78,7 @@ def reopen_job(folder: Path, search: bool) -> None:
 def record_failure(folder: Path, error: BaseException, words: Sequence[str]) -> str:
     """Write a job's failure.json; return its message."""
     expected = isinstance(error, PcamError)
-    message = _failure_message(error)
+    message = failure_message(error)
     content: FailureRecord = {
         "error": message,
         "expected": expected,
@@ -99,7 +120,8 @@ def failure_summary(folder: Path) -> tuple[str, int] | None:
     return line, 2 if expected else 1
 
 
-def _failure_message(error: BaseException) -> str:
+def failure_message(error: BaseException) -> str:
+    """Return why a job failed, in one line."""
     if isinstance(error, PcamError):
         return "; ".join(str(error).splitlines())
     kind, text = type(error).__name__, describe_error(error)

@@ -14,6 +14,7 @@ from typing import TypedDict, cast
 from pcam.errors import RunError, format_override
 from pcam.runs.earlier_keys import with_current_keys
 from pcam.runs.files import read_json, write_json
+from pcam.runs.lock import LOCK_NAME
 from pcam.runs.overrides import identifying_overrides, override_key
 from pcam.runs.provenance import code_commit
 
@@ -119,7 +120,7 @@ def ensure_no_run(folder: Path) -> None:
 def discard_sweep(folder: Path) -> None:
     """Remove sweep.json and the folder of a sweep that has no job."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
-    if names <= {"sweep.json", "multirun.yaml"}:
+    if names <= {"sweep.json", "multirun.yaml", LOCK_NAME}:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()

@@ -8,6 +8,7 @@ from pathlib import Path
 from pcam.data.storage.folders import make_root
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
+from pcam.runs.lock import lock_folder
 
 COMPETITION = "histopathologic-cancer-detection"
 HINT = "kaggle competitions download -c histopathologic-cancer-detection, unzip, set data.root"
@@ -31,18 +32,24 @@ def get_kaggle(root: Path) -> list[str]:
         return []
     archive = root / f"{COMPETITION}.zip"
     if not archive.is_file():
-        _download(root, archive)
-    _unpack(root, archive)
+        _require_command(root)
+    with lock_folder(root, "data.root"):
+        if not archive.is_file():
+            _download(root, archive)
+        _unpack(root, archive)
     return []
 
 
-def _download(root: Path, archive: Path) -> None:
+def _require_command(root: Path) -> None:
     if shutil.which("kaggle") is None:
         raise DataError(
             f"{root} lacks train_labels.csv and train/. Kaggle requires an account: accept the"
             f" rules of the competition {COMPETITION} there, pip install kaggle, and run this"
             f" command again; or, by hand: {HINT}"
         )
+
+
+def _download(root: Path, archive: Path) -> None:
     make_root(root)
     command = ["kaggle", "competitions", "download", "-c", COMPETITION, "-p", str(root)]
     status = subprocess.run(command, check=False).returncode

@@ -14,6 +14,7 @@ from pcam.data.storage.hdf5 import is_mapped, rewrite
 from pcam.data.storage.space import require_space
 from pcam.data.storage.transfer import content_length
 from pcam.runs.files import write_json
+from pcam.runs.lock import lock_folder
 
 PATCH_BYTES = 96 * 96 * 3
 PATCHES = {"train": 262_144, "valid": 32_768, "test": 32_768}
@@ -81,7 +82,11 @@ def get_pcam(root: Path, address: str) -> list[str]:
         DataError: a file cannot be downloaded, or the disk is too small.
     """
     make_root(root)
-    address = address.rstrip("/")
+    with lock_folder(root, "data.root"):
+        return _get_files(root, address.rstrip("/"))
+
+
+def _get_files(root: Path, address: str) -> list[str]:
     files = official_files()
     missing = [file for file in files if not (root / file.name).is_file()]
     _require_space(root, missing, address)
@@ -106,7 +111,7 @@ def get_pcam(root: Path, address: str) -> list[str]:
         return []
     return [
         f"not the official files, by their MD5: {', '.join(unofficial)} in {root} (or rewritten"
-        f" here, and {RECORD} was lost); to get the official one, remove a file"
+        f" here, and {RECORD} was lost); to get the official one, move a file away"
     ]
 
 

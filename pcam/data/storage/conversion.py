@@ -15,6 +15,7 @@ from pcam.data.base import Pixels
 from pcam.data.storage.images import read_image
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
+from pcam.runs.lock import lock_folder
 
 BLOCK = 512  # files between two notes of progress
 DIGEST = 40  # characters of a SHA-1
@@ -38,15 +39,21 @@ def convert(files: Sequence[Path], target: Path) -> None:
             cannot be written.
     """
     try:
-        conversion = _Conversion.start(files, target)
-        _convert_rows(files, conversion)
-        os.replace(conversion.partial, target)
-        conversion.progress.unlink()
+        with lock_folder(target.parent, "data.converted", wait=True):
+            if not target.is_file():  # another process may have just converted them
+                _convert(files, target)
     except OSError as error:
         raise DataError(
             f"{target} cannot be written ({error}); set data.converted to a folder that can be"
             " written"
         ) from error
+
+
+def _convert(files: Sequence[Path], target: Path) -> None:
+    conversion = _Conversion.start(files, target)
+    _convert_rows(files, conversion)
+    os.replace(conversion.partial, target)
+    conversion.progress.unlink()
 
 
 @dataclass(frozen=True)
