@@ -15,6 +15,7 @@ _package = Path(__file__).parent
 CONF = _package / "conf" if (_package / "conf").is_dir() else _package.parent / "conf"
 
 __all__ = [
+    "AccessError",
     "ConfigError",
     "DataError",
     "Explanation",
@@ -50,12 +51,20 @@ if TYPE_CHECKING:
         register_scheduler,
         register_source,
     )
-    from pcam.errors import ConfigError, DataError, PcamError, RunError, WeightsError
+    from pcam.errors import (
+        AccessError,
+        ConfigError,
+        DataError,
+        PcamError,
+        RunError,
+        WeightsError,
+    )
 
 _MODULES = {
     "Explanation": "pcam.api.run",
     "Run": "pcam.api.run",
     "load_run": "pcam.api.run",
+    "AccessError": "pcam.errors",
     "ConfigError": "pcam.errors",
     "DataError": "pcam.errors",
     "PcamError": "pcam.errors",

@@ -7,6 +7,9 @@ from difflib import get_close_matches
 
 MOST_CHOICES = 20  # longer lists are not shown
 LONGEST_DESCRIPTION = 120  # characters of a library's message
+# Texts that Hydra reads as they are; it takes other alphabets, and numbers as text, in quotes only.
+PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:+-]*")
+WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra does not read as text
 
 
 class PcamError(Exception):
@@ -31,6 +34,10 @@ class NotFiniteError(PcamError):
 
 class RunError(PcamError):
     """A run folder that is missing, damaged, unfinished or in use."""
+
+
+class AccessError(PcamError):
+    """A file that cannot be read now: no permission, or open in another program."""
 
 
 def suggest(word: str, words: Iterable[str]) -> str:
@@ -70,21 +77,23 @@ def format_override(key: str, value: object) -> str:
 
     Args:
         key: the key.
-        value: a value, or a list of values.
+        value: a value, or a list of values; a text or a path is read back as text.
 
     Returns:
         ``key=value`` or ``key=[A,B]``.
     """
     if isinstance(value, list | tuple):
-        items = ",".join(_quote(item) for item in value)
-        return shlex.quote(f"{key}=[{items}]")
-    return shlex.quote(f"{key}={_quote(value)}")
+        return shlex.quote(f"{key}=[{','.join(map(quote_value, value))}]")
+    return shlex.quote(f"{key}={quote_value(value)}")
 
 
-def _quote(value: object) -> str:
-    """Return a value in double quotes if Hydra needs them."""
+def quote_value(value: object) -> str:
+    """Return a value as Hydra reads it back: in double quotes if it would read something else."""
     text = str(value)
-    if re.fullmatch(r"[\w./:+-]*", text):
+    if isinstance(value, int | float) or (PLAIN.fullmatch(text) and text.lower() not in WORDS):
         return text
-    escaped = text.replace('"', '\\"')
+    # Backslashes count only before a quote, and before what would be an interpolation.
+    escaped = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', escaped)
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
     return f'"{escaped}"'

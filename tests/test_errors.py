@@ -1,27 +1,54 @@
+import random
 import shlex
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from pcam.errors import describe_error, format_override, suggest
 
-
-@pytest.mark.parametrize(
-    ("value", "typed"),
-    [
-        ("runs/a-1", "resume=runs/a-1"),
-        ("runs/x y=z", "'resume=\"runs/x y=z\"'"),
-        ('a\'s "b"', '\'resume="a\'"\'"\'s \\"b\\""\''),
-    ],
-)
-def test_a_printed_command_can_be_typed(value: str, typed: str) -> None:
-    assert format_override("resume", value) == typed
-    assert OverridesParser.create().parse_override(shlex.split(typed)[0]).value() == value
+NASTY = [
+    *("a b", "a=b", "a,b", "a'b", 'a"b', "a[1]", "(a)", "{a}", "a: b", "~a", "a#b", "a!", "a;b"),
+    *("a|b", "Läufe_日本", "ğ", "$HOME", "${seed}", "\\${seed}", "a\\", "a\\\\", 'a\\"', "a\\\\'b"),
+    *("12", "1e5", ".5", "-3", "0x1", "null", "True", "NaN", "inf", "", "?", "???", "*", "%", "@"),
+    *("&", "<", " a ", "-a"),
+]
 
 
-def test_a_list_of_values_can_be_typed() -> None:
-    typed = format_override("runs", ["a", "b c"])
-    assert OverridesParser.create().parse_override(shlex.split(typed)[0]).value() == ["a", "b c"]
+def read_back(typed: str) -> object:
+    """Return a value as the shell, Hydra and OmegaConf hand it on."""
+    (word,) = shlex.split(typed)
+    value = OverridesParser.create().parse_override(word).value()
+    config = OmegaConf.create({"key": value, "seed": 0})
+    return OmegaConf.to_container(config, resolve=True)["key"]
+
+
+@pytest.mark.parametrize("value", ["runs/a-1", "/tmp/a.b/c+d", "multirun/2026-01-01/10-11-12"])
+def test_a_plain_value_is_printed_as_it_is(value: str) -> None:
+    assert format_override("resume", value) == f"resume={value}"
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_a_printed_command_can_be_typed(value: str) -> None:
+    for text in (value, f"/tmp/{value}", f"{value}/x", f"x{value}x"):
+        typed = format_override("resume", text)
+        assert read_back(typed) == text, typed
+        assert read_back(format_override("runs", [text, "b c"])) == [text, "b c"]
+
+
+def test_random_paths_can_be_typed() -> None:
+    rng = random.Random(0)
+    letters = "ab1 =,'\"[](){}\\$~#!:;|é日.-+/@%?*<>&`^"
+    for _ in range(300):
+        text = "".join(rng.choices(letters, k=rng.randint(1, 8)))
+        assert read_back(format_override("resume", text)) == text
+        assert read_back(format_override("runs", [text, Path(text)])) == [text, str(Path(text))]
+
+
+def test_numbers_stay_numbers() -> None:
+    assert format_override("seed", 3) == "seed=3"
+    assert read_back(format_override("data.root", "3")) == "3"
 
 
 def test_a_reason_names_the_kind_of_error_if_its_text_is_one_word() -> None:

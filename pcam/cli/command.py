@@ -20,8 +20,8 @@ from pcam import CONF
 from pcam.cli.arguments import force_add, multirun_first, refuse_malformed
 from pcam.cli.callbacks import CommandCallback
 from pcam.cli.config import typed_config
-from pcam.cli.console import print_error, show_log
-from pcam.cli.errors import Abort, describe_hydra_error
+from pcam.cli.console import print_any_text, print_error, show_log
+from pcam.cli.errors import Abort, describe_hydra_error, system_errors_expected
 from pcam.cli.groups import refuse_unnamed_choices
 from pcam.cli.multirun import prepare_multirun
 from pcam.cli.options import refuse_options
@@ -107,6 +107,7 @@ def _run_job(
             if in_sweep:
                 is_search = "sampler" in settings.sweeper
                 stack.enter_context(recorded_failure(folder, words, is_search))
+            stack.enter_context(system_errors_expected())
             if not creates_runs:
                 ensure_not_run_dir(folder)
             return work(_invocation(typed_config(composed, name), folder, words))
@@ -141,11 +142,12 @@ def _run_command(name: str, task: Callable[[DictConfig], float | None]) -> None:
     """Run a command and leave the process as a failure asks for."""
     show_traceback = FULL_ERROR in os.environ
     typed = sys.argv[1:]
+    print_any_text()
     try:
         refuse_options(multirun_first(typed))
         refuse_malformed(typed)
         refuse_unnamed_choices(typed)
-        with _hydra_raises_errors():
+        with _hydra_raises_errors(), system_errors_expected():
             _run_hydra(name, task, show_traceback)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output has closed it: | head

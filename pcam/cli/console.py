@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 
 from tqdm import tqdm
 
@@ -21,6 +22,13 @@ class ConsoleHandler(logging.Handler):
         if record.name.startswith("hydra"):
             text = text.replace(" ++", " ")  # as the overrides were typed
         print(text, file=stream, flush=True)
+
+
+def print_any_text() -> None:
+    """Escape what the terminal's encoding lacks, such as letters of a path."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def show_log() -> None:

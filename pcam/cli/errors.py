@@ -1,7 +1,11 @@
 """Errors as a person reads them: one line each, with similar names."""
 
+import contextlib
+import errno
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -9,8 +13,11 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 
 from pcam import CONF
-from pcam.errors import suggest
+from pcam.errors import AccessError, suggest
+from pcam.runs.access import describe_os_error
 from pcam.runs.overrides import override_key
+
+ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Abort(BaseException):
@@ -23,6 +30,24 @@ class Abort(BaseException):
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+@contextlib.contextmanager
+def system_errors_expected() -> Iterator[None]:
+    """Turn what the system refuses into expected failures: a file, a folder, room on a disk.
+
+    Raises:
+        AccessError: in place of an OSError that names its path, or is about room.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = error.filename is not None and error.errno is not None
+        if not named and error.errno not in ROOM:
+            raise
+        path = Path(os.fsdecode(error.filename or "."))
+        where = f"{path}: " if error.filename is not None else ""
+        raise AccessError(f"{where}{describe_os_error(error, path)}") from error
 
 
 def describe_hydra_error(error: BaseException, command: str, words: Sequence[str]) -> str:

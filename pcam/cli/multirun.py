@@ -19,7 +19,7 @@ from pcam.cli.arguments import (
     parse_override,
 )
 from pcam.cli.config import typed_config
-from pcam.errors import ConfigError
+from pcam.errors import ConfigError, quote_value
 from pcam.runs.overrides import override_key
 from pcam.sweeps.state import (
     SweepRecord,
@@ -60,7 +60,7 @@ def prepare_multirun(command: str, words: Sequence[str]) -> list[str]:
     if folder is None:
         return kept
     kept = [word for word in kept if override_key(word) != "hydra.sweep.dir"]
-    return [*kept, f"hydra.sweep.dir={_quote(folder)}"]
+    return [*kept, f"hydra.sweep.dir={quote_value(folder)}"]
 
 
 def _refuse_options(options: set[str]) -> None:
@@ -84,12 +84,6 @@ def _sweep_to_resume(resume: str, words: Sequence[str]) -> Path | None:
     if any(override_key(word) == "hydra.sweep.dir" for word in words):
         return None
     return newest_sweep(Path(SWEEPS).absolute(), words)
-
-
-def _quote(folder: Path) -> str:
-    """Return a path as a value that Hydra reads back as it is."""
-    escaped = str(folder).replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def ensure_no_choices_left(config: DictConfig) -> None:

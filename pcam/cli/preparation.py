@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.cli.console import progress_bar
+from pcam.errors import format_override
 
 if TYPE_CHECKING:
     from pcam.cli.command import Invocation
@@ -63,7 +64,7 @@ def _write_splits(folder: Path, splits: Splits) -> str:
 
     write_splits(folder, splits.splits)
     path = folder / "splits.csv"
-    return f"\n{path}: use this split again with splits=file splits.file={path}"
+    return f"\n{path}: use this split again with splits=file {format_override('splits.file', path)}"
 
 
 def _audit(folder: Path, splits: Splits) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pcam.config.schema import EnsembleConfig
 from pcam.data.sources.kaggle import submission_rows
-from pcam.errors import ConfigError, DataError
+from pcam.errors import AccessError, ConfigError, DataError
 from pcam.evaluation.alignment import (
     AlignedPredictions,
     align_predictions,
@@ -136,7 +136,7 @@ def _read_valid(paths: Sequence[Path]) -> tuple[AlignedPredictions | None, str]:
         return None, ""
     try:
         valid = align_predictions([read_predictions(file) for file in files])
-    except DataError as error:
+    except (AccessError, DataError) as error:
         return None, f"no weights are fitted: {error}"
     return valid, ""
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pcam.config.classes import Classes
 from pcam.config.schema import EvaluateConfig
 from pcam.data.base import PatchSource
-from pcam.errors import ConfigError, DataError
+from pcam.errors import ConfigError, DataError, format_override
 from pcam.evaluation.asked_split import match_run, open_asked_split
 from pcam.evaluation.inference import predict_probabilities
 from pcam.evaluation.saved_run import (
@@ -117,7 +117,7 @@ def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
     if source.labels is None:
         raise DataError(
             f"split={config.split}: these patches have no labels, so no metrics can be computed; "
-            f"python -m pcam.predict run={run.folder}"
+            f"python -m pcam.predict {format_override('run', run.folder)}"
         )
     rule = choose_rule(config, run)
     probability = predict_probabilities(

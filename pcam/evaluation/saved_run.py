@@ -19,8 +19,10 @@ from pcam.data.base import PatchSource, limit_source
 from pcam.data.crop import Crop
 from pcam.data.loading import open_source, open_splits
 from pcam.data.provider import SourceProvider, source_provider
-from pcam.errors import ConfigError, DataError, NotFiniteError, RunError, describe_error, suggest
+from pcam.errors import ConfigError, DataError, NotFiniteError, RunError, suggest
 from pcam.models.classifier import PatchClassifier
+from pcam.models.tensor_files import describe_unreadable
+from pcam.runs.access import ensure_readable
 from pcam.runs.folder import best_checkpoint, network_label, read_config
 
 AskedData = RunCommandConfig | PredictConfig | BiasConfig  # each has data and splits
@@ -74,6 +76,7 @@ def open_run(folder: Path) -> SavedRun:
     """Open a run folder: its config, and its best network in eval mode.
 
     Raises:
+        AccessError: a file of the run cannot be read now.
         RunError: the folder holds no run, or has no readable checkpoint.
     """
     config = read_config(folder)
@@ -82,13 +85,14 @@ def open_run(folder: Path) -> SavedRun:
         raise RunError(
             f"{folder} has no checkpoint: the training stopped before the end of its first epoch"
         )
+    ensure_readable(path)
     try:
         model = PatchClassifier.load(path)
     except NotFiniteError as error:
         raise RunError(str(error)) from error
     except Exception as error:  # torch and Lightning raise many kinds for a broken file
         raise RunError(
-            f"{path} cannot be read safely as a checkpoint ({describe_error(error)})"
+            f"{path} cannot be read safely as a checkpoint ({describe_unreadable(error)})"
         ) from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return SavedRun(folder, config, model.to(device))

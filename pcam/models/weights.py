@@ -1,22 +1,23 @@
 """Where a backbone's weights come from, and whether they fit."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from pcam.errors import WeightsError, describe_error
+from pcam.errors import AccessError, WeightsError
 from pcam.models.backbones import get_backbone
 from pcam.models.base import Kwargs
-from pcam.models.pooling import PooledBackbone
+from pcam.models.fitting import Reading, Tables, find_tables, fit_reading, load_reading, shorten
+from pcam.models.tensor_files import describe_unreadable, read_tensors
 
-State = dict[str, Tensor]
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
-RUN_PREFIX = "network.backbone."  # of a backbone's keys in the checkpoints of pcam
-SHOWN_KEYS = 8
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,44 +70,30 @@ def load_initial_weights(
 def _load_imagenet(backbone: nn.Module, name: str, kwargs: Kwargs, input_size: int | None) -> None:
     known = get_backbone(name)
     state = known.imagenet_weights(kwargs, input_size)
-    load_state(backbone, state, known.classifier_prefixes, "ImageNet weights")
+    reading = fit_reading(backbone, {"": state}, known.classifier_prefixes, "ImageNet weights")
+    _load(backbone, reading, "ImageNet weights")
 
 
 def _load_file(backbone: nn.Module, name: str, asked: str) -> WeightsOrigin:
     path = Path(asked)
-    state = read_weights(path)
-    load_state(backbone, state, get_backbone(name).classifier_prefixes, str(path))
+    tables = read_weights(path)
+    reading = fit_reading(backbone, tables, get_backbone(name).classifier_prefixes, str(path))
+    if reading.prefix or reading.table not in ("", "state_dict"):
+        log.info(f"weights: {path}, read as {reading.describe()}")
+    _load(backbone, reading, str(path))
     return WeightsOrigin(asked, path.name, f"sha256 {_sha256(path)}")
 
 
-def load_state(
-    backbone: nn.Module, state: State, classifier_prefixes: tuple[str, ...], what: str
-) -> None:
-    """Load a state into a backbone; everything except the classifier must fit.
-
-    Args:
-        backbone: to load into.
-        state: parameters by the network's own names.
-        classifier_prefixes: parameters whose names begin so are left out.
-        what: the state is, for the message.
+def _load(backbone: nn.Module, reading: Reading, what: str) -> None:
+    """Load weights that fit, if they are finite.
 
     Raises:
-        WeightsError: lists the keys that are missing, unexpected or of another shape.
+        WeightsError: they are not.
     """
-    prefix = "0." if isinstance(backbone, PooledBackbone) else ""
-    given = {}
-    for key, value in state.items():
-        if not key.startswith(classifier_prefixes):
-            given[prefix + key] = value
-    not_finite = describe_not_finite(given)
-    if not_finite is not None:
-        raise WeightsError(f"{what} are not finite: {not_finite}; use other weights")
-    faults = _misfits(backbone.state_dict(), given)
-    if faults:
-        raise WeightsError(
-            f"{what} do not fit the network (model.name, model.kwargs): {'; '.join(faults)}"
-        )
-    backbone.load_state_dict(given, strict=False)
+    fault = describe_not_finite(reading.state)
+    if fault is not None:
+        raise WeightsError(f"{what} are not finite: {fault}; use other weights")
+    load_reading(backbone, reading)
 
 
 def describe_not_finite(state: Mapping[str, object]) -> str | None:
@@ -123,32 +110,22 @@ def describe_not_finite(state: Mapping[str, object]) -> str | None:
     wrong = [name for name, is_finite in zip(names, finite, strict=True) if not is_finite]
     if not wrong:
         return None
-    return f"{len(wrong)} of {len(state)} tensors ({_shorten(wrong)})"
+    return f"{len(wrong)} of {len(state)} tensors ({shorten(wrong)})"
 
 
-def _misfits(own: State, given: State) -> list[str]:
-    # BatchNorm's counters are no weights; not every format has them
-    required = {key for key in own if not key.endswith("num_batches_tracked")}
-    reshaped = [key for key in own.keys() & given.keys() if own[key].shape != given[key].shape]
-    faults = (
-        ("missing", required - given.keys()),
-        ("unexpected", given.keys() - own.keys()),
-        ("of another shape", reshaped),
-    )
-    return [f"{len(keys)} {kind}: {_shorten(sorted(keys))}" for kind, keys in faults if keys]
-
-
-def read_weights(path: Path) -> State:
+def read_weights(path: Path) -> Tables:
     """Read weights from a file without running anything in it.
 
     Args:
-        path: .safetensors; .pth, .pt or .bin that holds only tensors; or the .ckpt of a run.
+        path: .safetensors; .pth, .pt or .bin that holds only tensors and plain values; or the .ckpt
+            of a run.
 
     Returns:
-        The state by the network's own names.
+        The tables of tensors in it.
 
     Raises:
-        WeightsError: the file is missing, of another kind, damaged, or holds more than tensors.
+        AccessError: the file cannot be read now.
+        WeightsError: the file is missing, of another kind, damaged, or holds no tensors.
     """
     if not path.is_file():
         raise WeightsError(
@@ -161,51 +138,23 @@ def read_weights(path: Path) -> State:
             f"model.weights={path}: {ending} is not supported; use .safetensors, .pth or .ckpt"
         )
     try:
-        content = _read_file(path)
+        content = read_tensors(path)
+    except AccessError:
+        raise
     except Exception as error:  # each reader raises errors of its own
         raise WeightsError(
-            f"{path} cannot be read safely as weights ({describe_error(error)}); "
-            "files that hold code are refused"
+            f"{path} cannot be read safely as weights ({describe_unreadable(error)}); "
+            "files that hold code are refused: save model.state_dict()"
         ) from error
-    state = _state_of_tensors(content, path)
-    if any(key.startswith(RUN_PREFIX) for key in state):
-        state = _backbone_of_run(state)
-    return {key.removeprefix("module."): value for key, value in state.items()}
-
-
-def _read_file(path: Path) -> object:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _state_of_tensors(content: object, path: Path) -> State:
-    if isinstance(content, dict):
-        content = content.get("state_dict", content)
-    if not isinstance(content, dict) or not content:
-        raise WeightsError(f"{path} holds no table of tensors; save model.state_dict()")
-    if not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsError(f"{path} holds more than tensors; save model.state_dict()")
-    return content
-
-
-def _backbone_of_run(state: State) -> State:
-    backbone = {}
-    for key, value in state.items():
-        if key.startswith(RUN_PREFIX):
-            backbone[key.removeprefix(RUN_PREFIX).removeprefix("0.")] = value
-    return backbone
+    tables = find_tables(content)
+    if not tables:
+        raise WeightsError(
+            f"{path} holds no table of tensors, or more than tensors in one; "
+            "save model.state_dict()"
+        )
+    return tables
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _shorten(keys: Sequence[str]) -> str:
-    shown = ", ".join(keys[:SHOWN_KEYS])
-    if len(keys) > SHOWN_KEYS:
-        return f"{shown}, … (+{len(keys) - SHOWN_KEYS})"
-    return shown

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pcam.config.schema import TrainConfig
-from pcam.errors import DataError
+from pcam.errors import AccessError, DataError
 from pcam.evaluation.alignment import AlignedPredictions, align_predictions
 from pcam.evaluation.predictions import Predictions, read_predictions
 from pcam.stats.metrics import Labels
@@ -161,7 +161,7 @@ def read_labelled(path: Path) -> Predictions | str:
         return f"no predictions/{path.name}"
     try:
         found = read_predictions(path)
-    except DataError as error:
+    except (AccessError, DataError) as error:
         return str(error)
     labels = [] if found.label is None else found.label.tolist()
     if len(set(labels)) < 2:

@@ -13,7 +13,7 @@ def _renamed_keys() -> dict[str, dict[str, str]]:
     import yaml
 
     table: dict[str, dict[str, str]] = yaml.safe_load(
-        Path(__file__).with_suffix(".yaml").read_text()
+        Path(__file__).with_suffix(".yaml").read_text("utf-8")
     )
     return table
 

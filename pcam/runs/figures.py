@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import warnings
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +13,11 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which people with a colour vision deficiency can distinguish.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.55"
+# For letters that matplotlib's own font lacks, such as those of a folder's name.
+FALLBACK_FONTS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans", "WenQuanYi Zen Hei"),
+    *("Droid Sans Fallback", "Arial Unicode MS", "Hiragino Sans", "MS Gothic"),
+)
 
 
 def canvas(width: float, height: float, dpi: int) -> Figure:
@@ -24,9 +31,22 @@ def canvas(width: float, height: float, dpi: int) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    _configure_text()
     figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+@cache
+def _configure_text() -> None:
+    """Let texts be shown as they are: any alphabet that a font has, and no formulas."""
+    import matplotlib
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    fallback = [name for name in FALLBACK_FONTS if name in installed]
+    matplotlib.rcParams["font.family"] = ["sans-serif", *fallback]
+    matplotlib.rcParams["text.parse_math"] = False  # a name may hold dollar signs
 
 
 def clean_axes(axes: Axes) -> None:
@@ -38,5 +58,7 @@ def clean_axes(axes: Axes) -> None:
 def png(figure: Figure) -> bytes:
     """Return a figure as a PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="png")
     return buffer.getvalue()

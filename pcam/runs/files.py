@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pcam.errors import RunError, describe_error
+from pcam.runs.access import ensure_readable
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -35,13 +36,15 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return the content of a JSON file, or None if there is no file.
 
     Raises:
+        AccessError: the file cannot be read now.
         RunError: the file is damaged.
     """
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError) as error:
+    ensure_readable(path)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
         raise RunError(f"{path} is damaged ({describe_error(error)})") from error
     if not isinstance(content, dict):
         raise RunError(f"{path} is damaged: it has no keys")
@@ -61,6 +64,7 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
     """Return the rows of a metrics.csv; none if there is no file."""
     if not path.is_file():
         return []
+    ensure_readable(path)
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -80,10 +84,19 @@ def match_paths(pattern: str, key: str) -> list[Path]:
     """
     if Path(pattern).exists():
         return [Path(pattern)]
-    matches = sorted(glob.glob(pattern, recursive=True))
+    matches = sorted(glob.glob(_escape_existing(pattern), recursive=True))
     if not matches:
         raise RunError(f"{key}: no file or folder matches {pattern}")
     return [Path(match) for match in matches]
+
+
+def _escape_existing(pattern: str) -> str:
+    """Return a glob in which the folders that exist are names: ``a[1]/*`` is not ``a1/*``."""
+    for parent in Path(pattern).parents:
+        if parent.exists():
+            rest = Path(pattern).relative_to(parent)
+            return str(Path(glob.escape(str(parent))) / rest)
+    return pattern
 
 
 def nan_to_none(value: Any) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.errors import ConfigError, RunError, format_override
+from pcam.runs.access import ensure_readable
 from pcam.runs.files import write_file
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def read_config(folder: Path) -> TrainConfig:
     """Return a run's config, also of a run that an earlier version trained.
 
     Raises:
+        AccessError: the config cannot be read now.
         RunError: the folder is not a run's, its config is damaged, or it uses a plugin that the
             user has not named.
     """
@@ -106,7 +108,8 @@ def read_config(folder: Path) -> TrainConfig:
     if not path.is_file():
         raise RunError(f"{folder} is not a run folder: {path.name} is missing")
     try:
-        values = yaml.safe_load(path.read_text())
+        ensure_readable(path)
+        values = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{path} is damaged ({reason})") from error

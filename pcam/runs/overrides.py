@@ -9,6 +9,10 @@ from pcam.runs.identity import KeyClass, key_class
 _SWEEPER = ("hydra/sweeper", "hydra.sweeper")
 
 
+# Quoted texts, lists and tables: their commas separate no values of a sweep.
+GROUPED = re.compile(r""""(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|\[.*?\]|\{.*?\}""")
+
+
 def override_key(word: str) -> str:
     """Return the key of a word of the command line.
 
@@ -41,5 +45,5 @@ def identifying_overrides(words: Sequence[str]) -> list[str]:
 
 def _has_choices(word: str) -> bool:
     """Return whether a word holds several values: ``a=1,2`` or ``a=range(3)``, not ``a=[1,2]``."""
-    value = word.partition("=")[2]
-    return not value.startswith(("[", "{", '"', "'")) and re.search("[,(]", value) is not None
+    value = GROUPED.sub("", word.partition("=")[2])
+    return re.search("[,(]", value) is not None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pcam.errors import RunError
+from pcam.errors import AccessError, RunError
 from pcam.runs.files import read_json
 from pcam.runs.folder import last_checkpoint, read_config
 from pcam.runs.identity import (
@@ -90,8 +90,8 @@ def _continues(folder: Path, config: TrainConfig) -> bool:
     """Return whether a config asks for a saved run, whatever a resumed run may change."""
     try:
         saved = read_config(folder)
-    except RunError:
-        return False  # damaged, or with a plugin that this command does not name
+    except (AccessError, RunError):
+        return False  # unreadable, damaged, or with a plugin that this command does not name
     differing = differing_keys(identifying_values(saved), identifying_values(config))
     return set(differing) <= CHANGEABLE
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, cast
 
-from pcam.errors import PcamError, RunError, describe_error
+from pcam.errors import AccessError, PcamError, RunError, describe_error
 from pcam.runs.files import read_json, write_json
 from pcam.sweeps.state import (
     has_later_job,
@@ -95,7 +95,7 @@ def read_failure(path: Path) -> FailureRecord:
     """Return the content of a failure.json; if it is damaged, that is the error."""
     try:
         content = read_json(path) or {}
-    except RunError as error:
+    except (AccessError, RunError) as error:
         content = {"error": str(error)}
     return cast(FailureRecord, content)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pcam.config.schema import TrainConfig
-from pcam.errors import ConfigError, RunError, format_override
+from pcam.errors import AccessError, ConfigError, RunError, format_override
 from pcam.runs.files import match_paths, read_json, read_metrics
 from pcam.runs.folder import read_config
 from pcam.runs.lock import is_locked
@@ -16,7 +16,9 @@ from pcam.runs.summary import validate_summary
 from pcam.sweeps.pruning import describe_verdict
 from pcam.sweeps.state import SweepRecord, is_search, job_count, read_sweep, resume_command
 
-State = Literal["finished", "pruned", "failed", "running", "interrupted", "missing", "damaged"]
+State = Literal[
+    "finished", "pruned", "failed", "running", "interrupted", "missing", "damaged", "unreadable"
+]
 Row = Mapping[str, str]
 
 
@@ -27,7 +29,7 @@ class Job:
     Attributes:
         folder: its run folder.
         state: what happened to it.
-        reason: why it failed, was pruned or is damaged; how far it got if it was interrupted.
+        reason: why it failed, was pruned, or cannot be read; how far it got if it was interrupted.
         overrides: the job's part of its sweep's command line.
         sweep: the content of its sweep's sweep.json; None for a single run.
         config: None if it never started, or if the config is damaged.
@@ -160,6 +162,8 @@ def _read_job(folder: Path) -> Job:
         _check_rows(rows)
         job = replace(job, rows=rows)
         failure = read_json(folder / "failure.json")
+    except AccessError as error:
+        return Job(folder, "unreadable", str(error))
     except (RunError, OSError, UnicodeDecodeError, csv.Error) as error:
         return Job(folder, "damaged", str(error))
     if failure is not None:
@@ -168,6 +172,8 @@ def _read_job(folder: Path) -> Job:
         return replace(job, state="failed", reason=reason, overrides=overrides)
     try:
         summary = _read_summary(folder)
+    except AccessError as error:
+        return replace(job, state="unreadable", reason=str(error))
     except RunError as error:
         return replace(job, state="damaged", reason=str(error))
     if summary is None:

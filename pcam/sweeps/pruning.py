@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
-from pcam.errors import RunError
+from pcam.errors import PcamError
 from pcam.runs.files import read_json, read_metrics
 from pcam.runs.folder import MONITOR
 
@@ -68,7 +68,7 @@ def _finished_aurocs(sweep: Path, but: Path, epoch: int) -> list[float]:
         try:
             summary = read_json(path) or {}
             value = best_auroc(path.parent, epoch)
-        except (RunError, OSError, KeyError, ValueError):
+        except (PcamError, OSError, KeyError, ValueError):
             continue
         if summary.get("pruned") is None and value is not None:
             found.append(value)

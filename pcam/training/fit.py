@@ -57,7 +57,7 @@ def train(config: TrainConfig, folder: Path, resume: bool, job: int | None = Non
     launch_processes(group, fit, config, folder, resume, group)
     if group.node:
         return {}
-    summary: JsonObject = json.loads((folder / "summary.json").read_text())
+    summary: JsonObject = json.loads((folder / "summary.json").read_text("utf-8"))
     return summary
 
 

@@ -10,11 +10,13 @@ from lightning import Trainer, seed_everything
 from pcam.config.classes import Classes, positive_by_name
 from pcam.config.schema import TrainConfig
 from pcam.data.datamodule import PatchDataModule
-from pcam.errors import RunError, describe_error
+from pcam.errors import RunError
 from pcam.evaluation.saved_run import earlier_classes
 from pcam.models.classifier import PatchClassifier, read_origin
 from pcam.models.patch_format import PatchFormat
+from pcam.models.tensor_files import describe_unreadable
 from pcam.models.weights import WeightsOrigin, describe_not_finite, load_initial_weights
+from pcam.runs.access import ensure_readable
 from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.predictions import write_splits
 from pcam.stats.formatting import format_facts, format_warning
@@ -145,9 +147,11 @@ def check_checkpoint(folder: Path, epochs: int) -> tuple[WeightsOrigin, PatchFor
         earlier version did not store them.
 
     Raises:
-        RunError: the last checkpoint is damaged, or has more than ``epochs`` epochs.
+        AccessError: the last checkpoint cannot be read now.
+        RunError: it is damaged, or has more than ``epochs`` epochs.
     """
     path = last_checkpoint(folder)
+    ensure_readable(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         done = int(state["epoch"]) + 1
@@ -156,7 +160,7 @@ def check_checkpoint(folder: Path, epochs: int) -> tuple[WeightsOrigin, PatchFor
             raise KeyError("initial_weights")
     except Exception as error:  # torch.load raises a different error for each kind of damage
         raise RunError(
-            f"{path} cannot be read safely as a checkpoint ({describe_error(error)}); "
+            f"{path} cannot be read safely as a checkpoint ({describe_unreadable(error)}); "
             "start the run again"
         ) from error
     fault = describe_not_finite(state["state_dict"])

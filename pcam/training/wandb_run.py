@@ -115,7 +115,7 @@ def _run_id(folder: Path) -> str:
     """
     path = folder / "wandb" / "id.txt"
     if path.is_file():
-        known = path.read_text().strip()
+        known = path.read_text("utf-8").strip()
         if ID.fullmatch(known):
             return known
     new = secrets.token_hex(4)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pcam.api.images import to_patches
-from pcam.errors import DataError
+from pcam.errors import PcamError
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (3, 8, 9, 3), np.uint8)
 
@@ -51,9 +51,9 @@ def test_grey_images_become_rgb() -> None:
         (PATCHES[:0], "there are no images"),
         (7, "images is of type int"),
         (Image.new("I;16", (4, 4)), "images: mode I;16 is not 8 bits per channel"),
-        ("nowhere.png", r"nowhere.png cannot be opened \(No such file"),
+        ("nowhere.png", r"nowhere.png cannot be read: no such file"),
     ],
 )
 def test_other_images_are_refused(images: object, message: str) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(PcamError, match=message):
         to_patches(images)

@@ -1,4 +1,6 @@
+import argparse
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,9 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> N
 
 def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="holds more than tensors"):
+    with pytest.raises(
+        WeightsError, match="holds no table of tensors, or more than tensors in one"
+    ):
         read_weights(tmp_path / "w.pth")
     with pytest.raises(WeightsError, match="does not exist"):
         read_weights(tmp_path / "none.pth")
@@ -133,6 +137,123 @@ def test_googlenet_s_auxiliary_heads_are_left_out(tmp_path: Path) -> None:
     backbone = build_backbone("googlenet", {}, "avg", 96)
     origin = load_initial_weights(backbone, "googlenet", {}, str(tmp_path / "g.pth"), 96)
     assert origin.origin == "g.pth"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "table"),
+    [
+        ("model.", None),
+        ("backbone.", None),
+        ("encoder.", "state_dict"),
+        ("_orig_mod.", "model"),
+        ("module.", "model_state_dict"),
+        ("module.encoder_q.", "net"),
+        ("", "state_dict_ema"),
+        ("", "model.state_dict"),
+    ],
+)
+def test_weights_under_other_keys_are_found_and_said(
+    prefix: str,
+    table: str | None,
+    state: dict[str, torch.Tensor],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    content: object = {f"{prefix}{key}": value for key, value in state.items()}
+    for key in reversed((table or "").split(".") if table else []):
+        content = {key: content, "epoch": 3, "optimizer": {"state": {0: {"step": torch.ones(1)}}}}
+    torch.save(content, tmp_path / "w.pth")
+    backbone = build()
+    load_initial_weights(backbone, NAME, {}, str(tmp_path / "w.pth"), 32)
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, state[key]), key
+    (line,) = caplog.messages
+    where = f"{table or ''}[{prefix}…]" if prefix else table
+    assert f"w.pth, read as {where}; left out: {prefix}fc.bias, {prefix}fc.weight" in line or (
+        f"w.pth, read as {where}; left out: {prefix}fc.weight, {prefix}fc.bias" in line
+    )
+
+
+def test_a_file_that_can_be_read_in_two_ways_is_refused(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    content = {}
+    for key, value in state.items():
+        content[f"encoder_q.{key}"] = content[f"encoder_k.{key}"] = value
+    torch.save({"net": content}, tmp_path / "w.pth")
+    message = r"net\[encoder_q\.…\] and net\[encoder_k\.…\] fit the network; save the one to use"
+    with pytest.raises(WeightsError, match=message):
+        load_initial_weights(build(), NAME, {}, str(tmp_path / "w.pth"), 32)
+
+
+def test_state_dict_comes_before_other_tables_that_fit(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    average = {key: value + 1 for key, value in state.items()}
+    torch.save({"state_dict_ema": average, "state_dict": state}, tmp_path / "w.pth")
+    backbone = build()
+    load_initial_weights(backbone, NAME, {}, str(tmp_path / "w.pth"), 32)
+    assert torch.equal(backbone.state_dict()["bn1.weight"], state["bn1.weight"])
+
+
+def test_what_does_not_fit_is_named_under_its_prefix(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    content = {f"backbone.{key}": value for key, value in state.items() if key != "bn1.weight"}
+    torch.save({"model": content}, tmp_path / "w.pth")
+    message = r"\(read as model\[backbone\.…\]\): 1 missing: bn1\.weight$"
+    with pytest.raises(WeightsError, match=message):
+        load_initial_weights(build(), NAME, {}, str(tmp_path / "w.pth"), 32)
+
+
+def test_trap_torchvision_s_vgg_has_a_classifier_of_another_name(tmp_path: Path) -> None:
+    from torchvision.models import vgg11
+
+    with torch.device("meta"):  # the 4096-d layers have 120 million parameters
+        whole = vgg11(weights=None)
+    backbone = build_backbone("vgg11", {}, "flatten", 96)
+    state = {key.removeprefix("0."): value for key, value in backbone.state_dict().items()}
+    left_out = set(whole.state_dict()) - set(state)
+    assert {key.partition(".")[0] for key in left_out} == {"classifier"}
+    for key in left_out:
+        state[key] = torch.zeros(1)
+    save_file(state, tmp_path / "v.safetensors")
+    load_initial_weights(backbone, "vgg11", {}, str(tmp_path / "v.safetensors"), 96)
+
+
+def test_trap_densenet_s_earlier_keys_are_read(tmp_path: Path) -> None:
+    kwargs = {"block_config": [1, 1], "growth_rate": 8}
+    backbone = build_backbone("densenet121", kwargs, "avg", 96)
+    state = backbone.state_dict()
+    earlier = {re.sub(r"(norm|conv)([12])\.", r"\1.\2.", key): state[key] for key in state}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in earlier
+    save_file(earlier, tmp_path / "d.safetensors")
+    fresh = build_backbone("densenet121", kwargs, "avg", 96)
+    load_initial_weights(fresh, "densenet121", kwargs, str(tmp_path / "d.safetensors"), 96)
+    for key, value in fresh.state_dict().items():
+        assert torch.equal(value, state[key]), key
+
+
+def test_a_transformer_s_weights_of_another_size_name_the_key(tmp_path: Path) -> None:
+    larger = build_backbone("test_vit", {}, "avg", 224)
+    save_file(larger.state_dict(), tmp_path / "v.safetensors")
+    backbone = build_backbone("test_vit", {}, "avg", 96)
+    message = r"of another shape: pos_embed; .* set model\.input_size=224$"
+    with pytest.raises(WeightsError, match=message):
+        load_initial_weights(backbone, "test_vit", {}, str(tmp_path / "v.safetensors"), 96)
+
+
+def test_a_pickled_object_is_one_line_without_torch_s_advice(tmp_path: Path) -> None:
+    arguments = argparse.Namespace(lr=0.1)
+    torch.save({"model": {"w": torch.zeros(1)}, "args": arguments}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError) as failure:
+        read_weights(tmp_path / "w.pth")
+    assert str(failure.value) == (
+        f"{tmp_path / 'w.pth'} cannot be read safely as weights (it holds a Python object "
+        "(argparse.Namespace), and reading that could run code); files that hold code are refused: "
+        "save model.state_dict()"
+    )
 
 
 def test_vgg_s_4096_wide_layers_are_left_out(tmp_path: Path) -> None:

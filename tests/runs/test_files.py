@@ -61,3 +61,11 @@ def test_a_path_with_special_characters_is_itself_before_it_is_a_glob(tmp_path: 
     assert match_paths(f"{tmp_path}/run-?", "runs") == [tmp_path / "run-1", tmp_path / "run-2"]
     with pytest.raises(RunError, match="runs: no file or folder matches nowhere"):
         match_paths("nowhere", "runs")
+
+
+def test_a_folder_with_brackets_in_its_name_is_no_glob(tmp_path: Path) -> None:
+    for name in ("x[1]", "x1"):
+        (tmp_path / name / "run").mkdir(parents=True)
+    assert match_paths(str(tmp_path / "x[1]"), "runs") == [tmp_path / "x[1]"]
+    assert match_paths(str(tmp_path / "x[1]" / "*"), "runs") == [tmp_path / "x[1]" / "run"]
+    assert match_paths(str(tmp_path / "x[12]" / "*"), "runs") == [tmp_path / "x1" / "run"]

@@ -20,3 +20,20 @@ def test_a_sweep_is_identified_by_words_that_decide_its_figures() -> None:
         "logger.tags=[a,b]",
     ]
     assert identifying_overrides([*identifying, *others]) == identifying
+
+
+@pytest.mark.parametrize(
+    ("word", "identifies"),
+    [
+        ("data.root=a,b", True),
+        ("""data.root='a,1','b'""", True),
+        ('data.root="a b","c d"', True),
+        ("data.root=choice('a','b')", True),
+        ("logger.tags=[a],[b]", True),
+        ("data.root='a,b'", False),
+        (r'data.root="a\"b,(c)"', False),
+        ("logger.tags=[a,b]", False),
+    ],
+)
+def test_commas_in_quotes_and_lists_separate_no_values(word: str, identifies: bool) -> None:
+    assert identifying_overrides([word]) == ([word] if identifies else [])

@@ -70,7 +70,7 @@ class KaggleSource:
             DataError: files and csv contradict each other, or a file cannot be read or written.
         """
         from pcam.data.storage.conversion import convert
-        from pcam.data.storage.hdf5 import PatchArray, read_column
+        from pcam.data.storage.hdf5 import PatchArray, read_column, replace_hint
 
         images = Path(root) / folder
         table = Path(root) / "train_labels.csv"
@@ -78,7 +78,7 @@ class KaggleSource:
         self.converted = Path(converted) / f"{folder}.h5"
         if not self.converted.is_file():
             convert(_files_to_convert(images, labels, table), self.converted)
-        hint = f"remove it, and the next command converts {images} again"
+        hint = f"the next command converts {images} again"
         self._patches = PatchArray(self.converted, "x", hint)
         self.ids: list[str] = read_column(self.converted, "id", hint).astype(str).tolist()
         sha1 = read_column(self.converted, "sha1", hint).astype(str).tolist()
@@ -86,7 +86,9 @@ class KaggleSource:
         self.labels: NDArray[np.uint8] | None = None
         if labels is not None:
             if set(labels) != set(self.ids):
-                raise DataError(f"{self.converted} has other ids than {table}; {hint}")
+                raise DataError(
+                    f"{self.converted} has other ids than {table}; {replace_hint(hint)}"
+                )
             self.labels = np.array([labels[name] for name in self.ids], np.uint8)
         self.groups = None
         if slide_csv is not None:

@@ -67,7 +67,9 @@ def _unpack(root: Path, archive: Path) -> None:
             entries.sort(key=lambda entry: entry.filename == "train_labels.csv")
             for entry in entries:
                 packed.extract(entry, root)
-    except (zipfile.BadZipFile, OSError) as error:
+    except zipfile.BadZipFile as error:
         raise DataError(
-            f"{archive} cannot be unpacked ({error}); remove it and run this command again"
+            f"{archive} is not a whole zip file ({error}); move it away and run this command again"
         ) from error
+    except OSError as error:
+        raise DataError(f"{archive} cannot be unpacked into {root} ({error})") from error

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from pcam.data.base import Indices, PatchSource, Pixels, validate_labels
 from pcam.data.provider import SourceProvider
 from pcam.data.storage.checksums import STEM
 from pcam.errors import DataError
+from pcam.runs.access import ensure_readable
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class PCamSource:
         Raises:
             DataError: a file is missing, damaged, or contradicts another.
         """
-        from pcam.data.storage.hdf5 import PatchArray, read_column
+        from pcam.data.storage.hdf5 import PatchArray, read_column, replace_hint
 
         x = Path(root) / f"{STEM}{split}_x.h5"
         y = Path(root) / f"{STEM}{split}_y.h5"
@@ -67,10 +69,11 @@ class PCamSource:
         if len(labels) != len(self._patches):
             raise DataError(
                 f"{x.name} has {len(self._patches)} patches, {y.name} has {len(labels)} labels;"
-                f" {_download_hint(y)}"
+                f" {replace_hint(_download_hint(y))}"
             )
         if not np.issubdtype(labels.dtype, np.integer) and labels.dtype != np.bool_:
-            raise DataError(f"{y}: 'y' is {labels.dtype}; labels are integers; {_download_hint(y)}")
+            hint = replace_hint(_download_hint(y))
+            raise DataError(f"{y}: 'y' is {labels.dtype}; labels are integers; {hint}")
         self.labels = validate_labels(labels, str(y))
         self.ids = [f"{split}-{row:06d}" for row in range(len(labels))]
         meta = _find_meta(root, split, self.labels)
@@ -90,7 +93,7 @@ class PCamSource:
 
 def _download_hint(path: Path) -> str:
     address = f"{ADDRESS}/{path.name}.gz?download=1"
-    return f"get it: curl -L '{address}' | gunzip > {path} (or set data.root)"
+    return f"get it: curl -L '{address}' | gunzip > {shlex.quote(str(path))} (or set data.root)"
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def _find_meta(root: str, split: str, labels: NDArray[np.uint8]) -> Meta | None:
     other = f" (nor does {tried[SWAPPED[split]].path.name})" if len(tried) > 1 else ""
     raise DataError(
         f"{tried[split].path} does not agree with the {len(labels)} labels of {split}{other};"
-        " download it again, or remove it to continue without slide names"
+        " move it away to continue without slide names, or to download it again"
     )
 
 
@@ -157,6 +160,7 @@ def read_meta(path: Path) -> Meta:
     Raises:
         DataError: it lacks the columns wsi or tumor_patch.
     """
+    ensure_readable(path)
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.reader(file)
         columns = next(rows, [])

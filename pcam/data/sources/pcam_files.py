@@ -182,7 +182,7 @@ def _bytes_left(root: Path, file: OfficialFile, address: str) -> int:
 def _read_record(root: Path) -> Record:
     """Return what was checked before; nothing where the record is missing or damaged."""
     try:
-        stored = json.loads((root / RECORD).read_text())
+        stored = json.loads((root / RECORD).read_text("utf-8"))
         return {name: _checked_file(entry) for name, entry in stored.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -86,7 +86,7 @@ class _Conversion:
         done = _rows_done(partial, progress, order)
         if done == 0:
             _write_structure(partial, ids, read_image(files[0]).shape)
-        with h5py.File(partial, "r") as file:
+        with h5py.File(partial, "r", locking=False) as file:
             shape = file["x"].shape
             x_offset = file["x"].id.get_offset()
             sha1_offset = file["sha1"].id.get_offset()
@@ -123,7 +123,7 @@ def _convert_rows(files: Sequence[Path], conversion: _Conversion) -> None:
 def _rows_done(partial: Path, progress: Path, order: str) -> int:
     """Return how many rows an earlier conversion of the same files finished."""
     try:
-        noted, _, rows = progress.read_text().partition(" ")
+        noted, _, rows = progress.read_text("utf-8").partition(" ")
     except FileNotFoundError:
         return 0
     if noted != order or not partial.is_file():
@@ -136,7 +136,7 @@ def _write_structure(partial: Path, ids: Sequence[str], shape: Sequence[int]) ->
     partial.parent.mkdir(parents=True, exist_ok=True)
     size = len(ids) * (int(np.prod(shape)) + 2 * DIGEST)
     require_space(partial.parent, size * 1.01, "(set data.converted)")
-    with h5py.File(partial, "w") as file:
+    with h5py.File(partial, "w", locking=False) as file:
         file["id"] = np.array(ids, dtype=bytes)
         _reserve(file, "x", "u1", (len(ids), *shape))
         _reserve(file, "sha1", f"S{DIGEST}", (len(ids),))

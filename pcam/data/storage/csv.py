@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pcam.config.classes import UNNAMED, Classes
 from pcam.errors import DataError
+from pcam.runs.access import ensure_readable
 
 Row = dict[str, str]
 
@@ -19,11 +20,13 @@ def read_rows(path: Path, columns: Sequence[str], hint: str = "") -> list[Row]:
         hint: how to get the file right, for the message.
 
     Raises:
+        AccessError: the file cannot be read now.
         DataError: the file is missing, is not a csv, lacks a column, or a row is cut short.
     """
     ending = f"; {hint}" if hint else ""
     if not path.is_file():
         raise DataError(f"{path} is missing{ending}")
+    ensure_readable(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)

@@ -12,9 +12,10 @@ from tqdm import tqdm
 from pcam.data.base import Indices, Pixels
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
+from pcam.runs.access import access_error, ensure_readable
 
 REWRITE_ROWS = 512  # patches rewritten at a time, at least
-HINT = "remove it and run this command again"
+HINT = "run this command again"
 
 
 def open_dataset(path: Path, key: str, hint: str) -> h5py.Dataset:
@@ -26,19 +27,36 @@ def open_dataset(path: Path, key: str, hint: str) -> h5py.Dataset:
         hint: how to get the file again, for the message.
 
     Raises:
+        AccessError: the file cannot be read now.
         DataError: the file is missing, is not an HDF5 file, is cut off, or lacks the key.
     """
     if not path.is_file():
         raise DataError(f"{path} is missing; {hint}")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        reason = "is cut off" if "truncated" in str(error) else "is not an HDF5 file"
-        raise DataError(f"{path} {reason} ({path.stat().st_size:,} bytes); {hint}") from error
+    ensure_readable(path)
+    file = _open_file(path, hint)
     if key not in file or not isinstance(file[key], h5py.Dataset):
         found = ", ".join(file) or "nothing"
-        raise DataError(f"{path} has no array '{key}', only {found}; {hint}")
+        raise DataError(f"{path} has no array '{key}', only {found}; {replace_hint(hint)}")
     return file[key]
+
+
+def replace_hint(hint: str) -> str:
+    """Return how to get another file in place of one that may be of use to somebody."""
+    return f"move it away, then {hint}"
+
+
+def _open_file(path: Path, hint: str) -> h5py.File:
+    """Open a file for reading, without HDF5's lock: others may write it, or have no locks."""
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        size = f"{path.stat().st_size:,} bytes"
+        if "truncated" in str(error):
+            message = f"{path} is cut off ({size}); if it is being copied, wait; else"
+        else:
+            message = f"{path} is not an HDF5 file ({size});"
+        failure = DataError(f"{message} {replace_hint(hint)}")
+        raise (access_error(path, error) or failure) from error
 
 
 class PatchArray:
@@ -65,10 +83,12 @@ class PatchArray:
         if dataset.ndim != 4 or dataset.shape[3] != 3:
             raise DataError(
                 f"{path}: '{key}' has shape {dataset.shape}; patches are (N, height, width, 3);"
-                f" {hint}"
+                f" {replace_hint(hint)}"
             )
         if dataset.dtype != np.uint8:
-            raise DataError(f"{path}: '{key}' is {dataset.dtype}; patches are uint8; {hint}")
+            raise DataError(
+                f"{path}: '{key}' is {dataset.dtype}; patches are uint8; {replace_hint(hint)}"
+            )
         self.path = path
         self.key = key
         self.hint = hint
@@ -113,7 +133,7 @@ class PatchArray:
 
     def _read_with_h5py(self, indices: Indices) -> Pixels:
         if self._handle is None or self._handle[0] != os.getpid():
-            self._handle = (os.getpid(), h5py.File(self.path, "r")[self.key])
+            self._handle = (os.getpid(), _open_file(self.path, self.hint)[self.key])
         dataset = self._handle[1]
         rows, place = np.unique(indices, return_inverse=True)
         patches = np.empty((len(rows), *self.shape[1:]), np.uint8)
@@ -121,9 +141,10 @@ class PatchArray:
             try:
                 dataset.read_direct(patches, np.s_[row], np.s_[i])
             except OSError as error:
-                raise DataError(
-                    f"{self.path}: patch {row} cannot be read ({error}); {self.hint}"
-                ) from error
+                failure = DataError(
+                    f"{self.path}: patch {row} cannot be read ({error}); {replace_hint(self.hint)}"
+                )
+                raise (access_error(self.path, error) or failure) from error
         return patches[place]
 
     def __getstate__(self) -> dict[str, object]:
@@ -187,7 +208,7 @@ def rewrite(path: Path, key: str) -> None:
         size = dataset.size * dataset.dtype.itemsize
         require_space(path.parent, size * 1.01, f"to rewrite {path.name}")
         try:
-            with h5py.File(partial, "w") as new:
+            with h5py.File(partial, "w", locking=False) as new:
                 for name in old:
                     if name != key:
                         old.copy(name, new)
@@ -220,5 +241,6 @@ def read_column(path: Path, key: str, hint: str) -> NDArray[Any]:
         try:
             values: NDArray[Any] = dataset[()].reshape(-1)
         except OSError as error:
-            raise DataError(f"{path}: '{key}' cannot be read ({error}); {hint}") from error
+            failure = DataError(f"{path}: '{key}' cannot be read ({error}); {replace_hint(hint)}")
+            raise (access_error(path, error) or failure) from error
     return values

@@ -5,7 +5,6 @@ be done with is refused: more than 8 bits per channel, several pictures in a fil
 than a limit.
 """
 
-import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from pcam.data.base import Pixels
 from pcam.errors import DataError, describe_error
+from pcam.runs.access import access_error
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,6 +50,7 @@ def read_image(path: Path, max_side: int = MAX_SIDE) -> Pixels:
         max_side: width and height may have, pixels.
 
     Raises:
+        AccessError: the file cannot be read now.
         DataError: it cannot be read, or the rule does not cover it.
     """
     with _open(path, max_side) as image:
@@ -110,16 +111,14 @@ def _open(path: Path, max_side: int) -> Iterator["Image.Image"]:
     except Image.DecompressionBombError as error:
         raise DataError(f"{path} is larger than data.max_side={max_side} pixels") from error
     except OSError as error:
-        if error.errno is not None:
-            raise DataError(f"{path} cannot be opened ({os.strerror(error.errno)})") from error
-        raise _unreadable(path, error) from error
+        raise (access_error(path, error) or _unreadable(path, error)) from error
     except Exception as error:  # Pillow raises many kinds for a broken file
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = re.sub(r" <_io\..*$", "", describe_error(error))
-    return DataError(f"{path} cannot be read as an image ({reason}); replace or remove it")
+    return DataError(f"{path} cannot be read as an image ({reason}); replace it, or move it away")
 
 
 def _check_size(image: "Image.Image", max_side: int) -> None:

@@ -59,7 +59,9 @@ def _commands(unfinished: Sequence[Job]) -> list[str]:
 
 
 def _can_finish(job: Job) -> bool:
-    """Return whether the job's command can finish it; a damaged run needs its config for that."""
+    """Return whether the job's command can finish it, which needs its config."""
+    if job.state == "unreadable":
+        return False
     readable = job.state != "damaged" or job.config is not None
     return readable and not _is_skipped(job)
 

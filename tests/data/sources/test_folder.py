@@ -46,7 +46,7 @@ def test_images_without_class_folders_have_no_labels(folder_root: Path, tmp_path
         ("other class", r"valid has the classes other, .*train has normal, tumour"),
         ("other size", r"8x8 pixels, .* is 96x96; all patches must have one size"),
         ("16 bits", r"cannot be read as an image \(mode I;16 is not 8 bits per channel"),
-        ("cut off", r"cannot be read as an image \(.*\); replace or remove it"),
+        ("cut off", r"cannot be read as an image \(.*\); replace it, or move it away"),
     ],
 )
 def test_faulty_folders_are_errors(fault: str, message: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pcam.data.storage.images import check_header, read_image
-from pcam.errors import DataError
+from pcam.errors import AccessError, DataError
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (5, 7, 3), np.uint8)
@@ -140,5 +140,5 @@ def test_other_formats_by_any_name_and_missing_files_are_errors(tmp_path: Path) 
     (tmp_path / "a.eps").rename(tmp_path / "a.png")  # Pillow would run a program on it
     with pytest.raises(DataError, match="cannot identify image file"):
         read_image(tmp_path / "a.png")
-    with pytest.raises(DataError, match=r"b\.png cannot be opened \(No such file or directory\)"):
+    with pytest.raises(AccessError, match=r"b\.png cannot be read: no such file or directory"):
         read_image(tmp_path / "b.png")

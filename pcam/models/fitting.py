@@ -1,0 +1,203 @@
+"""Which of a file's tensors are a backbone's, and whether they fit."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt
+
+from torch import Tensor, nn
+
+from pcam.errors import WeightsError
+from pcam.models.pooling import PooledBackbone
+
+State = dict[str, Tensor]
+Tables = Mapping[str, State]  # by the keys that lead to them; "" for the file's own
+
+# What libraries call classifiers; a backbone may have a layer of the same name, which is kept.
+CLASSIFIERS = (
+    *("fc.", "classifier.", "head.", "heads.", "head_dist.", "last_linear.", "pre_logits."),
+    *("aux1.", "aux2.", "AuxLogits."),
+)
+# DenseNet's keys before torchvision 0.2: denselayer1.norm.1.weight is norm1.weight today.
+EARLIER_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+MOST_PREFIXES = 3  # that are tried per table
+DEEPEST = 3  # levels of tables in a file
+SHOWN_KEYS = 8
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A backbone's weights, read from a table of a file under one prefix.
+
+    Attributes:
+        table: where the table is in the file: state_dict, or model.state_dict.
+        prefix: of the keys in the table: backbone.
+        state: the weights by the network's own names.
+        left_out: keys of the table that are not the backbone's.
+        faults: what is missing, unexpected or of another shape.
+        matches: how many of the backbone's keys are there.
+    """
+
+    table: str
+    prefix: str
+    state: State
+    left_out: tuple[str, ...]
+    faults: tuple[str, ...]
+    matches: int
+
+    @property
+    def name(self) -> str:
+        """The table and the prefix, as a person looks them up in the file."""
+        return f"{self.table}[{self.prefix}…]" if self.prefix else self.table or "the file's keys"
+
+    def describe(self) -> str:
+        """Return which keys are read, and which are left out."""
+        text = self.name
+        if self.left_out:
+            text += f"; left out: {shorten(self.left_out)}"
+        return text
+
+
+def find_tables(content: object, name: str = "", depth: int = 0) -> dict[str, State]:
+    """Return the tables of tensors in a file's content, by the keys that lead to them."""
+    if not isinstance(content, Mapping) or not content:
+        return {}
+    if all(isinstance(value, Tensor) for value in content.values()):
+        return {name: {str(key): value for key, value in content.items()}}
+    if depth == DEEPEST:
+        return {}
+    tables: dict[str, State] = {}
+    for key, value in content.items():
+        tables |= find_tables(value, f"{name}.{key}" if name else str(key), depth + 1)
+    return tables
+
+
+def fit_reading(
+    backbone: nn.Module, tables: Tables, classifier_prefixes: Sequence[str], what: str
+) -> Reading:
+    """Return the one way to read a backbone's weights from a file.
+
+    Args:
+        backbone: without its classifier.
+        tables: of the file.
+        classifier_prefixes: keys of the network's that begin so belong to its classifier.
+        what: the file is, for messages.
+
+    Raises:
+        WeightsError: nothing fits, or more than one reading does.
+    """
+    own = _own_state(backbone)
+    readings = []
+    for table, state in tables.items():
+        for prefix in _prefixes(own, state):
+            readings.append(_read(own, state, classifier_prefixes, table, prefix))
+    fitting = [reading for reading in readings if not reading.faults]
+    by_convention = [reading for reading in fitting if reading.table == "state_dict"]
+    chosen = by_convention if len(by_convention) == 1 else fitting
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        names = " and ".join(reading.name for reading in chosen)
+        raise WeightsError(
+            f"{what}: {names} fit the network; save the one to use in a file of its own"
+        )
+    nearest = max(readings, key=lambda reading: reading.matches)
+    where = f" (read as {nearest.name})" if nearest.table or nearest.prefix else ""
+    raise WeightsError(
+        f"{what} do not fit the network (model.name, model.kwargs){where}: "
+        f"{'; '.join(nearest.faults)}{_size_hint(own, nearest.state)}"
+    )
+
+
+def load_reading(backbone: nn.Module, reading: Reading) -> None:
+    """Load weights that fit into a backbone."""
+    pooled = "0." if isinstance(backbone, PooledBackbone) else ""
+    state = {f"{pooled}{key}": value for key, value in reading.state.items()}
+    backbone.load_state_dict(state, strict=False)  # BatchNorm's counters may be missing
+
+
+def _own_state(backbone: nn.Module) -> State:
+    """Return a backbone's state by the network's own names."""
+    state: State = backbone.state_dict()
+    if isinstance(backbone, PooledBackbone):
+        return {key.removeprefix("0."): value for key, value in state.items()}
+    return state
+
+
+def _prefixes(own: State, state: State) -> list[str]:
+    """Return the prefixes under which most of a backbone's keys are found; "" always."""
+    counts: Counter[str] = Counter()
+    for key in map(_current_name, state):
+        for position in _name_starts(key):
+            if key[position:] in own:
+                counts[key[:position]] += 1
+    likely = [prefix for prefix, _ in counts.most_common(MOST_PREFIXES)]
+    return likely if "" in likely else ["", *likely]
+
+
+def _name_starts(key: str) -> Iterator[int]:
+    """Yield where a key's parts begin: 0, and after each dot."""
+    yield 0
+    for match in re.finditer(r"\.", key):
+        yield match.end()
+
+
+def _current_name(key: str) -> str:
+    return EARLIER_DENSENET.sub(r"\1\2", key)
+
+
+def _read(
+    own: State, state: State, classifier_prefixes: Sequence[str], table: str, prefix: str
+) -> Reading:
+    """Return what a table holds under a prefix."""
+    unknown = tuple(name for name in CLASSIFIERS if not any(key.startswith(name) for key in own))
+    classifiers = (*classifier_prefixes, *unknown)
+    found: State = {}
+    left_out = []
+    for key, value in state.items():
+        name = _current_name(key.removeprefix(prefix))
+        if key.startswith(prefix) and not name.startswith(classifiers):
+            found[name] = value
+        else:
+            left_out.append(key)
+    return Reading(
+        table, prefix, found, tuple(left_out), _misfits(own, found), len(own.keys() & found.keys())
+    )
+
+
+def _misfits(own: State, given: State) -> tuple[str, ...]:
+    # BatchNorm's counters are no weights; not every format has them
+    required = {key for key in own if not key.endswith("num_batches_tracked")}
+    reshaped = [key for key in own.keys() & given.keys() if own[key].shape != given[key].shape]
+    faults = (
+        ("missing", required - given.keys()),
+        ("unexpected", given.keys() - own.keys()),
+        ("of another shape", reshaped),
+    )
+    return tuple(f"{len(keys)} {kind}: {shorten(sorted(keys))}" for kind, keys in faults if keys)
+
+
+def _size_hint(own: State, given: State) -> str:
+    """Return the input size for which a vision transformer's weights were trained, as a key."""
+    here, there = own.get("pos_embed"), given.get("pos_embed")
+    kernel = own.get("patch_embed.proj.weight")
+    if here is None or there is None or kernel is None:
+        return ""
+    if here.shape == there.shape or here.shape[2:] != there.shape[2:]:
+        return ""
+    side = isqrt(here.shape[1])
+    tokens = here.shape[1] - side**2  # of the class, beside those of the patches
+    patches = max(0, there.shape[1] - tokens)
+    if isqrt(patches) ** 2 != patches:
+        return "; model.input_size must be the size that they were trained at"
+    size = isqrt(patches) * kernel.shape[-1]
+    return f"; they were trained at another size: set model.input_size={size}"
+
+
+def shorten(keys: Sequence[str]) -> str:
+    """Return some keys and how many more there are."""
+    shown = ", ".join(keys[:SHOWN_KEYS])
+    if len(keys) > SHOWN_KEYS:
+        return f"{shown}, … (+{len(keys) - SHOWN_KEYS})"
+    return shown
