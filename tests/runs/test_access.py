@@ -88,7 +88,7 @@ def test_a_picture_that_the_system_refuses_is_not_called_broken(
     path = tmp_path / "a.png"
     path.touch(mode=0o600)
 
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Image, "open", refused)
