@@ -190,4 +190,4 @@ def test_a_run_that_cannot_be_read_is_neither_damaged_nor_trained_again(
         (job,) = find_jobs(str(tmp_path))
         assert job.state == "unreadable"
         # a queue's "auto" looks for another run
-        assert find_run_to_resume("auto", tmp_path / "new", tmp_path.parent, config) is None
+        assert find_run_to_resume("auto", tmp_path / "new", tmp_path, config) is None
