@@ -241,7 +241,13 @@ def test_damaged_data_is_one_line(fault: str, tmp_path: Path, terminal: Terminal
 def test_train_shows_what_it_does_and_leaves_a_run_folder(trained: tuple[Path, str]) -> None:
     folder, out = trained
     for part in (
-        *("96 patches, ", " positive, ", "16 slides", "test_resnet", "372,882 parameters trained"),
+        *(
+            "96 patches, ",
+            " positive (tumour), ",
+            "16 slides",
+            "test_resnet",
+            "372,882 parameters trained",
+        ),
         *("random (", "cpu", "32-true", "seed  0", "epoch 1/1", "AUROC  ", "average precision"),
         *("sensitivity", "bootstrap over slides", "checkpoint of epoch 1\n"),
         *("next:", f"resume={folder}"),
