@@ -10,8 +10,8 @@ import torch
 from pcam.errors import ConfigError
 from pcam.models.accumulation import accumulated_batches, loss_factor
 from pcam.models.classifier import PatchClassifier
-from tests.run import train
-from tests.training.runs import STUDY
+from tests.run import composed, train
+from tests.training.runs import STUDY, read_state
 
 # Three batches an epoch; nothing is drawn, and no weight or statistic changes.
 THREE = [
@@ -68,3 +68,18 @@ def test_limited_batches_are_the_epoch_s(head_gradients: HeadGradients) -> None:
     assert len(head_gradients(*words)) == 1
     with pytest.raises(ConfigError, match="must be at most 1, the batches of an epoch"):
         head_gradients(words[0], "trainer.accumulate_grad_batches=2")
+
+
+@pytest.mark.slow
+def test_two_processes_accumulate_the_same_means_as_one(tmp_path: Path) -> None:
+    from pcam.runs.folder import start_run
+    from pcam.training.fit import train as fit
+
+    words = [*THREE, "optimizer.head_lr=0.5", "trainer.accumulate_grad_batches=2"]
+    train(tmp_path / "one", *words)
+    config = composed(*words, "data.batch_size=8", "trainer=ddp", "trainer.accelerator=cpu")
+    start_run(tmp_path / "two", config)
+    fit(config, tmp_path / "two", resume=False)
+    one, two = (read_state(tmp_path / name, "network.head.") for name in ("one", "two"))
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value)
