@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -21,6 +22,11 @@ INFORMATION_OPTIONS = (
     *("--resolve", "--package", "-p", "--shell-completion", "-sc"),
 )
 RESULT_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
+# Of Hydra's section: what may have keys that its schema does not list.
+OPEN_HYDRA_TABLES = (
+    *("hydra.sweeper.", "hydra.launcher.", "hydra.callbacks.", "hydra.job.env_set."),
+    *("hydra.job_logging.", "hydra.hydra_logging.", "hydra.help."),
+)
 OPEN_TABLES = ("model.kwargs.", "optimizer.kwargs.", "callbacks.")  # hold keys of a user's choice
 
 
@@ -45,7 +51,9 @@ def refuse_malformed(words: Sequence[str]) -> None:
         return  # a word may be the value of an option
     for word in overrides_of(words):
         key, equals, value = word.partition("=")
-        if not equals and not word.startswith("~"):
+        if not override_key(word):
+            faults.append(f"{word} has no key; write KEY=VALUE")
+        elif not equals and not word.startswith("~"):
             faults.append(f"{word} is not an override; write KEY=VALUE")
         if key in RESULT_FOLDERS and equals and not value:
             faults.append(f"{key} is empty; it must be a folder")
@@ -60,8 +68,10 @@ def multirun_first(words: Sequence[str]) -> list[str]:
 
 def parse_override(word: str) -> Override | None:
     """Return an override as Hydra reads it; None if Hydra cannot read it."""
+    hydra = GlobalHydra.instance()
+    loader = hydra.config_loader() if hydra.is_initialized() else None  # for glob()
     try:
-        return OverridesParser.create().parse_override(word)
+        return OverridesParser.create(loader).parse_overrides([word])[0]
     except HydraException:
         return None
 
@@ -75,7 +85,16 @@ def force_add(words: Sequence[str]) -> list[str]:
     groups = config_groups(words)
     if options_of(words) & set(INFORMATION_OPTIONS):
         groups = groups | {override_key(word) for word in words if not _is_open(word)}
+    words = [_without_addition(word) for word in words]
     return [f"++{word}" if _is_plain_key(word, groups) else word for word in words]
+
+
+def _without_addition(word: str) -> str:
+    """Return a word without the ``+`` that would add an unknown key to Hydra's own section."""
+    key = override_key(word)
+    if not word.startswith("+") or not key.startswith("hydra."):
+        return word
+    return word if key.startswith(OPEN_HYDRA_TABLES) else word.lstrip("+")
 
 
 def force_add_all(words: Sequence[str]) -> list[str]:

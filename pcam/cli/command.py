@@ -154,9 +154,11 @@ def _run_command(name: str, task: Callable[[DictConfig], float | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Abort as abort:
-        if show_traceback or not isinstance(abort.error, PcamError):
-            raise abort.error from None
-        _fail(str(abort.error))
+        if not show_traceback and isinstance(abort.error, PcamError):
+            _fail(str(abort.error))
+        if not show_traceback and isinstance(abort.error, HydraException):
+            _fail(describe_hydra_error(abort.error, name, typed))
+        raise abort.error from None
     except PcamError as error:
         if show_traceback:
             raise

@@ -170,8 +170,10 @@ def _refuse_repeated_values(overrides: Sequence[Override]) -> None:
         if not override.is_discrete_sweep():
             continue
         values = [repr(value) for value in override.sweep_iterator()]
+        word = plain_override(str(override.input_line))
+        if not values:
+            raise ConfigError(f"{word} has no value, so there is no job")
         if len(set(values)) < len(values):
-            word = plain_override(str(override.input_line))
             raise ConfigError(f"{word}: a value is repeated, which would make equal jobs")
 
 

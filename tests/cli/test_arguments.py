@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pcam.cli.arguments import config_groups, force_add, force_add_all, multirun_first
+from tests.conftest import Terminal
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,9 @@ from pcam.cli.arguments import config_groups, force_add, force_add_all, multirun
         ("hydra.run.dir=x", "hydra.run.dir=x"),
         ("hydra/launcher=local", "hydra/launcher=local"),
         ("+nonsense=1", "+nonsense=1"),
+        ("+hydra.run.dri=x", "hydra.run.dri=x"),  # Hydra's own section has a schema
+        ("++hydra.nonsense=x", "hydra.nonsense=x"),
+        ("+hydra.sweeper.sampler.x=1", "+hydra.sweeper.sampler.x=1"),
         ("~trainer.ema", "~trainer.ema"),
         ("seed=0,1", "seed=0,1"),  # Hydra varies it
         ("seed=0,]", "seed=0,]"),  # Hydra says what is wrong
@@ -54,3 +58,23 @@ def test_a_users_folders_have_config_groups_too(
 
 def test_multirun_comes_first() -> None:
     assert multirun_first(["a=1", "-m", "b=2"]) == ["-m", "a=1", "b=2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["+hydra.run.dri=x"], "unknown key hydra.run.dri"),
+        (["+=1"], "+=1 has no key; write KEY=VALUE"),
+        (["~"], "~ has no key; write KEY=VALUE"),
+        (["-m", "seed=interval(0,1)"], "BasicSweeper does not support sweep type : INTERVAL_SWEEP"),
+        (["-m", "seed=glob(*)"], "seed=glob(*) has no value, so there is no job"),
+        (
+            ["-m", "data=glob(*)", "trainer.max_epochs=0"],
+            "trainer.max_epochs=0 must be at least 1",
+        ),
+    ],
+)
+def test_words_that_hydra_answers_with_a_traceback_or_ignores(
+    words: list[str], message: str, terminal: Terminal
+) -> None:
+    assert message in terminal("train", *words).faults
