@@ -17,20 +17,38 @@ BATCH = 64  # patches
 RENDERED = 1000  # different synthetic patches; a larger file repeats them
 
 
-def write_synthetic_files(root: Path, size: int) -> None:
+def write_synthetic_files(root: Path, size: int, other: int = BATCH) -> None:
     """Write synthetic patches.
 
     Args:
         root: the folder.
         size: number of training patches.
+        other: number of patches of valid, and of test.
     """
-    for split, count in (("train", size), ("valid", BATCH), ("test", BATCH)):
+    for split, count in (("train", size), ("valid", other), ("test", other)):
         source = SyntheticSource(split, min(count, RENDERED))
         patches = source.read(np.arange(len(source)))
         with h5py.File(patches_path(root, split), "w") as file:
             file["x"] = np.resize(patches, (count, 96, 96, 3))
         with h5py.File(labels_path(root, split), "w") as file:
             file["y"] = np.resize(source.labels, (count, 1, 1, 1))
+
+
+def repeat_files(source: Path, root: Path, size: int, other: int) -> None:
+    """Write patches of a folder's files into another, repeated where there are too few.
+
+    Args:
+        source: folder of the files that are read.
+        root: the folder to write into.
+        size: number of training patches.
+        other: number of patches of valid, and of test.
+    """
+    for split, count in (("train", size), ("valid", other), ("test", other)):
+        for path, key in ((patches_path(source, split), "x"), (labels_path(source, split), "y")):
+            with h5py.File(path) as file:
+                values = file[key][:count]
+            with h5py.File(root / path.name, "w") as file:
+                file[key] = np.resize(values, (count, *values.shape[1:]))
 
 
 def link_files(source: Path, root: Path) -> None:
