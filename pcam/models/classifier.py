@@ -1,8 +1,7 @@
 """The LightningModule: loss, optimizer, learning rates, and the metrics of valid and test."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,9 +13,10 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from pcam.config import registry
 from pcam.config.registry import Registry
 from pcam.config.sections import HeadConfig, LossConfig, OptimizerConfig, SchedulerConfig
-from pcam.data.randomness import Purpose, draw
+from pcam.data.randomness import Purpose, Stream
 from pcam.errors import NotFiniteError
 from pcam.models.accumulation import ensure_epoch_holds_a_step, loss_factor
+from pcam.models.epoch_means import EpochMeans
 from pcam.models.freezing import FreezePlan, build_plan, read_finetune
 from pcam.models.losses import count_outputs
 from pcam.models.network import Network
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Batch = dict[str, Tensor]
 Checkpoint = dict[str, Any]
+StepNetwork = Callable[[Tensor], Tensor]  # raw patches (B, 3, H, W) to log-odds (B,)
 Settings = dict[str, Any]  # plain values, so that checkpoints hold no code
 SectionClass = TypeVar("SectionClass", LossConfig, OptimizerConfig, SchedulerConfig)
 
@@ -62,6 +63,9 @@ class PatchClassifier(LightningModule):
         weights_origin: what the backbone was initialised with; None if unknown.
         skips_not_finite: whether batches whose loss is not finite are left out.
         patch_format: the patches that it is trained on; None if unknown.
+        step_network: computes the log-odds of training batches in place of ``network``: the same
+            function, compiled or captured; None for ``network`` itself.
+        step_loss: the mean loss of the last training batch, on the device.
     """
 
     def __init__(
@@ -87,6 +91,10 @@ class PatchClassifier(LightningModule):
         self.weights_origin: WeightsOrigin | None = None
         self.skips_not_finite = False
         self.patch_format: PatchFormat | None = None
+        self.step_network: StepNetwork | None = None
+        self.step_loss: Tensor | None = None
+        self._means = EpochMeans()
+        self._dropout = Stream(seed, Purpose.TORCH)
         self._plateau_watcher: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
 
@@ -135,16 +143,19 @@ class PatchClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch's mean loss."""
         self._seed_step(batch_idx)
-        logit = self.network(batch["image"])
+        logit = self._score_for_training(batch["image"])
         loss = self.compute_loss(logit, batch["label"]).mean()
         correct = ((logit > 0) == (batch["label"] > 0)).float().mean()
-        self._log_training(loss, correct, len(logit))
+        self.step_loss = loss.detach()
+        self._add_to_means(loss, correct, len(logit))
+        if self.trainer.is_last_batch:
+            self._log_means()
         setting, batches = self.trainer.accumulate_grad_batches, self.trainer.num_training_batches
         factor = loss_factor(batch_idx, setting, int(batches))
         return loss if factor == 1 else loss * factor
 
-    def _log_training(self, loss: Tensor, correct: Tensor, size: int) -> None:
-        """Log a batch's loss and accuracy; one that is left out does not count.
+    def _add_to_means(self, loss: Tensor, correct: Tensor, size: int) -> None:
+        """Add a batch's loss and accuracy to the epoch's; one that is left out does not count.
 
         Args:
             loss: ().
@@ -153,14 +164,29 @@ class PatchClassifier(LightningModule):
         """
         if self.skips_not_finite and not loss.isfinite():
             loss, correct, size = torch.zeros_like(loss), torch.zeros_like(correct), 0
-        log = partial(self.log, on_epoch=True, batch_size=size, sync_dist=True)
-        log("train/loss", loss, on_step=True, prog_bar=True)
-        log("train/accuracy", correct, on_step=False)
+        self._means.update({"loss_epoch": loss, "accuracy": correct}, size)
+
+    def _log_means(self) -> None:
+        """Log the epoch's mean loss and accuracy over all processes."""
+        totals = self._means.totals()
+        if self.trainer.world_size > 1:
+            reduce = self.trainer.strategy.reduce
+            totals = {name: reduce(total, reduce_op="sum") for name, total in totals.items()}
+        size = totals.pop("size")
+        for name, total in totals.items():
+            self.log(f"train/{name}", total / size, on_step=False, on_epoch=True, batch_size=1)
+        self._means.reset()
+
+    def _score_for_training(self, image: Tensor) -> Tensor:
+        """Return log-odds (B,) of a training batch."""
+        if self.step_network is None:
+            return self.network(image)  # type: ignore[no-any-return]
+        return self.step_network(image)
 
     def _seed_step(self, batch_idx: int) -> None:
         """Make dropout's draws a function of (seed, epoch, step), as all other draws are."""
         step = batch_idx * self.trainer.world_size + self.global_rank
-        generator = draw(self.hparams["seed"], Purpose.TORCH, self.current_epoch, step)
+        generator = self._dropout.at(self.current_epoch, step)
         torch.manual_seed(int(generator.integers(1 << 62)))
 
     def configure_optimizers(self) -> "OptimizerLRSchedulerConfig":
@@ -169,6 +195,7 @@ class PatchClassifier(LightningModule):
             self.network.backbone.parameters(),
             self.network.head.parameters(),
             self.optimizer_config,
+            fused=self.device.type == "cuda" and self.trainer.gradient_clip_val is None,
         )
         steps = int(self.trainer.estimated_stepping_batches)
         batches = int(self.trainer.num_training_batches)

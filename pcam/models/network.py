@@ -108,7 +108,7 @@ class Network(nn.Module):
         with_gradient = torch.is_grad_enabled() and not (self.frozen and self.training)
         with torch.set_grad_enabled(with_gradient):
             x = self.backbone(x)
-        out: Tensor = self.head(x).float()
+        out = self._apply_head(x)
         if out.shape[1] == 2:
             return out[:, 1] - out[:, 0]
         return out[:, 0]
@@ -129,6 +129,18 @@ class Network(nn.Module):
                 f"train with model.input_size={PROBE_SIZE}, or with model.head.pool=avg"
             )
         self._sizes.add((height, width))
+
+    def _apply_head(self, features: Tensor) -> Tensor:
+        """Return the outputs (B, 1 or 2), float32, of features (B, F).
+
+        The head is in full precision also where the backbone is not: bfloat16 has 256 numbers
+        between 1 and 2, and patches with equal scores cannot be ranked.
+        """
+        kind = features.device.type
+        if not torch.is_autocast_enabled(kind):
+            return self.head(features).float()  # type: ignore[no-any-return]
+        with torch.autocast(kind, enabled=False):
+            return self.head(features.float())  # type: ignore[no-any-return]
 
     def _resize(self, x: Tensor) -> Tensor:
         size = self.input_size

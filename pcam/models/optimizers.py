@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
+FUSED = ("adam", "adamw", "sgd")  # those of torch that have a fused form
+IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
+
 Groups = list[dict[str, Any]]  # torch's parameter groups: params, lr and name
 
 
@@ -25,6 +28,7 @@ def build_optimizer(
     backbone: "Iterable[nn.Parameter]",
     head: "Iterable[nn.Parameter]",
     config: OptimizerConfig,
+    fused: bool = False,
 ) -> "Optimizer":
     """Return an optimizer of two groups, backbone and head, from the first step on.
 
@@ -36,10 +40,14 @@ def build_optimizer(
         backbone: its parameters.
         head: its parameters.
         config: the config's ``optimizer``.
+        fused: let torch's own optimizers take a step in a few kernels, unless ``optimizer.kwargs``
+            chooses an implementation.
 
     Raises:
         ConfigError: the optimizer does not take its settings.
     """
+    if fused and config.name in FUSED and not IMPLEMENTATIONS & config.kwargs.keys():
+        config = config.model_copy(update={"kwargs": {**config.kwargs, "fused": True}})
     groups: Groups = [
         {"params": list(backbone), "lr": config.lr, "name": "backbone"},
         {"params": list(head), "lr": config.head_lr, "name": "head"},

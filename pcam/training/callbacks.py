@@ -45,6 +45,7 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
     from pcam.training.epochs import EpochTable, FreezeBackbone, LearningRates
     from pcam.training.finite import FiniteSteps
     from pcam.training.skipping import SkipNotFinite
+    from pcam.training.step_loss import StepLoss
 
     settings = config.trainer
     terminal = settings.progress and sys.stderr.isatty()
@@ -55,6 +56,7 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
         LearningRates(plan),
         EpochTable(folder / "metrics.csv", lines=not terminal),
         SkipNotFinite() if settings.on_nan == "skip" else FiniteSteps(),
+        StepLoss(),
         *_optional_callbacks(settings, terminal),
         *build_checkpoints(folder),
         *_pruning_callbacks(settings, folder),
@@ -82,14 +84,15 @@ def _optional_callbacks(settings: TrainerConfig, terminal: bool) -> "list[Callba
         settings: the config's ``trainer``.
         terminal: whether a progress bar can be shown.
     """
-    from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar, WeightAveraging
+    from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
     from torch.optim.swa_utils import get_ema_multi_avg_fn
 
     from pcam.runs.folder import MONITOR
+    from pcam.training.step_loss import ProgressBar
 
     callbacks: list[Callback] = []
     if terminal:
-        callbacks.append(TQDMProgressBar())
+        callbacks.append(ProgressBar())
     if settings.ema is not None:
         # lerp, not a weighted sum: a tensor that does not change (frozen) stays equal to the bit
         average = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]

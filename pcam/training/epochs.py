@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 
 # Columns of metrics.csv in the progress line of an epoch.
 PROGRESS = {"loss": "train/loss_epoch", "valid loss": "valid/loss", "valid AUROC": MONITOR}
-# Lightning's names for the loss of the last step and, again, of the epoch.
-DUPLICATES = ("train/loss_step", "train/loss")
 
 
 class FreezeBackbone(Callback):
@@ -90,8 +88,6 @@ class EpochTable(Callback):
         metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
         if not trainer.is_global_zero:
             return
-        for key in DUPLICATES:
-            metrics.pop(key, None)
         self.rows.append(_format_row(trainer, seconds, metrics))
         self._write()
         if self.lines:

@@ -110,6 +110,9 @@ def build_trainer(
     Raises:
         ConfigError: Lightning does not take the settings.
     """
+    # Deterministic operations would also fill all memory that they are given, which only serves to
+    # find faulty operations and is a further pass over each tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         return Trainer(
             accelerator=settings.accelerator,
