@@ -64,12 +64,27 @@ class Crop:
 
     def _cut_at_random(self, patches: Pixels, indices: Indices, epoch: int, size: int) -> Pixels:
         room = np.array(patches.shape[1:3]) - size
+        corners = self.draw_corners(room, indices, epoch)
         cut = np.empty((len(patches), size, size, 3), np.uint8)
-        stream = Stream(self.seed, Purpose.CROP)
-        for i, index in enumerate(indices):
-            top, left = stream.at(epoch, int(index)).integers(room + 1)
+        for i, (top, left) in enumerate(corners):
             cut[i] = patches[i, top : top + size, left : left + size]
         return cut
+
+    def draw_corners(
+        self, room: NDArray[np.int64], indices: Indices, epoch: int
+    ) -> NDArray[np.int64]:
+        """Return the places of random crops, (n, 2): top and left.
+
+        Args:
+            room: (2,), the largest top and left.
+            indices: (n,), of the patches in their source.
+            epoch: of the draws.
+        """
+        stream = Stream(self.seed, Purpose.CROP)
+        corners = np.empty((len(indices), 2), np.int64)
+        for i, index in enumerate(indices):
+            corners[i] = stream.at(epoch, int(index)).integers(room + 1)
+        return corners
 
 
 def hide_centre(patches: Pixels, side: int) -> Pixels:

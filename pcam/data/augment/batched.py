@@ -5,9 +5,11 @@ step; the draws differ.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pcam.config import registry
@@ -16,9 +18,9 @@ from pcam.data.augment.augmentation import SQUARE_NEEDED
 from pcam.data.augment.draws import COLUMNS, DrawRecipe, Draws
 from pcam.data.base import Indices
 from pcam.data.randomness import Purpose, draw
-from pcam.data.symmetries import rotate
 from pcam.errors import DataError
 
+AnyNumber = TypeVar("AnyNumber", bound=np.generic)
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as OpenCV's grey
 
 
@@ -56,45 +58,99 @@ class BatchedAugmentation:
             DataError: quarter turns are drawn and the images are not square.
         """
         if draws.jitter.any():
-            images = jitter_colours(images.float(), draws).to(torch.uint8)
+            images = jitter_colours(images, draws)
         return rotate_batch(images, draws)
 
 
+def send(values: NDArray[AnyNumber], device: torch.device) -> Tensor:
+    """Return an array on a device, without waiting for it."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 def rotate_batch(images: Tensor, draws: Draws) -> Tensor:
-    """Rotate and mirror each of (B, C, H, W) as drawn."""
-    out = torch.empty_like(images)
-    for turns in range(4):
-        for flip in (False, True):
-            rows = np.flatnonzero((draws.turns == turns) & (draws.flip == flip))
-            if len(rows) == 0:
-                continue
-            if turns % 2 and images.shape[-1] != images.shape[-2]:
-                raise DataError(SQUARE_NEEDED)
-            at = torch.from_numpy(rows).to(images.device, non_blocking=True)
-            out[at] = rotate(images[at], (turns, flip))
-    return out
+    """Rotate and mirror each of (B, C, H, W) as drawn; see ``symmetries.rotate``.
+
+    A quarter turn anticlockwise is a transposition and a flip upside down.
+
+    Raises:
+        DataError: quarter turns are drawn and the images are not square.
+    """
+    transposed = draws.turns % 2 == 1
+    upside_down = (draws.turns == 1) | (draws.turns == 2)
+    mirrored = (draws.turns >= 2) ^ draws.flip
+    if transposed.any() and images.shape[-1] != images.shape[-2]:
+        raise DataError(SQUARE_NEEDED)
+    flags = send(np.stack([~transposed, ~upside_down, ~mirrored]), images.device)
+    upright, upwards, unmirrored = flags[:, :, None, None, None]
+    x = images.permute(0, 2, 3, 1)  # as it is in memory; the first operand decides the result's
+    if transposed.any():
+        x = torch.where(upright, x, x.transpose(1, 2))
+    x = torch.where(upwards, x, x.flip(1))
+    x = torch.where(unmirrored, x, x.flip(2))
+    return x.permute(0, 3, 1, 2)
 
 
 def jitter_colours(images: Tensor, draws: Draws) -> Tensor:
     """Change brightness, contrast, saturation and hue, in each patch's own order.
 
+    At each of the four places of the order, patches with the same change are put side by side, so a
+    change is calculated for all of them together.
+
     Args:
-        images: float (B, 3, H, W), whole numbers from 0 to 255; changed in place.
+        images: uint8 (B, 3, H, W); not changed.
         draws: of the patches.
 
     Returns:
-        ``images``, again whole numbers from 0 to 255.
+        uint8 (B, 3, H, W), channels last in memory.
     """
-    factors = torch.from_numpy(draws.factors).to(images)
-    for position in range(4):
-        for number, change in enumerate(CHANGES):
-            rows = np.flatnonzero(draws.jitter & (draws.order[:, position] == number))
-            if len(rows) == 0:
-                continue
-            at = torch.from_numpy(rows).to(images.device, non_blocking=True)
-            factor = factors[at, number].view(-1, 1, 1, 1)
-            images[at] = change(images[at], factor).clamp_(0, 255)
-    return images
+    rows = np.flatnonzero(draws.jitter)
+    moves, counts, final = sort_by_change(draws.order[rows])
+    sent = send(np.stack([*moves, rows[final]]), images.device)
+    jittered = send(rows, images.device)
+    factors = send(draws.factors[rows].astype(np.float32), images.device)
+    x = images[jittered].float()
+    for place, move in enumerate(sent[:4]):
+        x, factors = x[move], factors[move]
+        parts = x.split(counts[place])
+        changed = []
+        for number, (change, part) in enumerate(zip(CHANGES, parts, strict=True)):
+            factor = factors[_slice_of(counts[place], number), number].view(-1, 1, 1, 1)
+            changed.append(change(part, factor).clamp_(0, 255))
+        x = torch.cat(changed)
+    out = images.clone(memory_format=torch.channels_last)
+    out[sent[4]] = x.to(torch.uint8)
+    return out
+
+
+def sort_by_change(
+    order: NDArray[np.int64],
+) -> tuple[list[Indices], list[list[int]], Indices]:
+    """Return how patches are moved, so that those with the same change are side by side.
+
+    Args:
+        order: (n, 4), the changes of each patch in their order.
+
+    Returns:
+        For each of the four places the rows to take, (n,), from those of the place before, and the
+        number of patches with each change; and which patch each row is at the end, (n,).
+    """
+    current = np.arange(len(order))
+    moves, counts = [], []
+    for place in range(4):
+        changes = order[current, place]
+        move = np.argsort(changes, kind="stable")
+        moves.append(move)
+        counts.append(np.bincount(changes, minlength=4).tolist())
+        current = current[move]
+    return moves, counts, current
+
+
+def _slice_of(counts: list[int], number: int) -> slice:
+    start = sum(counts[:number])
+    return slice(start, start + counts[number])
 
 
 def _to_grey(images: Tensor) -> Tensor:
