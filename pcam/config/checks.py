@@ -45,7 +45,7 @@ def crop_fits_patch(sections: Sections) -> Iterator[str]:
 
 def augmentation_can_be_batched(sections: Sections) -> Iterator[str]:
     """Check that an augmentation has a form for whole batches, if ``aug.batched`` asks for it."""
-    if not _has(sections, "aug") or not sections["aug"].batched:
+    if not _has(sections, "aug") or sections["aug"].batched is not True:
         return
     name = sections["aug"].name
     available = batched_augmentations()

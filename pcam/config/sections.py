@@ -8,7 +8,7 @@ it.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pcam.config.base import (
@@ -28,6 +28,7 @@ Workers = NonNegativeInt | Literal["auto"]
 Duplicates = Literal["keep", "group", "drop"]
 CropMode = Literal["none", "center", "random", "ring"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
+CompileMode = Literal["auto", "off", "graph", "default", "reduce-overhead"]
 BatchNormMode = Literal["moving", "kept"]
 WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
 MAPS_PER_SHEET = 24
@@ -43,6 +44,7 @@ class DataConfig(Section):
         limit: patches per split at most; None for all.
         duplicates: what happens to equal patches: keep, group (on one side of a split), drop.
         positive: name of the class that has label 1; None for what the data or the run says.
+        resident: keep the patches on the training's device; auto: on a GPU, if they fit.
     """
 
     name: str
@@ -51,6 +53,7 @@ class DataConfig(Section):
     limit: PositiveInt | None = None
     duplicates: Duplicates = "group"
     positive: str | int | float | bool | None = None
+    resident: bool | Literal["auto"] = "auto"
 
 
 class SplitsConfig(Section):
@@ -150,11 +153,12 @@ class AugConfig(Section):
 
     Attributes:
         name: of the registered augmentation.
-        batched: augment whole batches on the training's device.
+        batched: augment whole batches on the training's device; auto: on a GPU, if the recipe has
+            a form for it.
     """
 
     name: str
-    batched: bool = False
+    batched: bool | Literal["auto"] = False
 
 
 class HeadConfig(Section):
@@ -277,6 +281,11 @@ AnyFinetune = Annotated[
 ]
 
 
+def _off(value: object) -> object:
+    """Return "off" for what YAML makes of it."""
+    return "off" if value is False else value
+
+
 class PruneConfig(Section):
     """When a sweep's job ends early by the median rule.
 
@@ -307,6 +316,7 @@ class TrainerConfig(Section):
     ema: OpenShare | None
     deterministic: bool | Literal["warn"]
     limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None
+    compile: Annotated[CompileMode, BeforeValidator(_off)] = "auto"
     progress: bool
 
     @model_validator(mode="after")

@@ -5,13 +5,11 @@ A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,
 
 import hashlib
 import itertools
-import os
-from typing import Any
 
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from pcam.config.classes import Classes
 from pcam.config.sections import AugConfig, CropConfig, DataConfig, SplitsConfig
@@ -21,95 +19,13 @@ from pcam.data.base import Indices, PatchSource
 from pcam.data.crop import Crop
 from pcam.data.loading import open_splits
 from pcam.data.provider import SPLITS
-from pcam.data.sampling import BatchRequest, PatchOrder
-from pcam.data.workers import PatchLoader, WorkerFailure, is_worker
-from pcam.errors import DataError, PcamError
+from pcam.data.reading import Batch, PatchDataset, make_loader
+from pcam.data.residency import Residency
+from pcam.data.resident import ResidentBatches, ResidentPatches
+from pcam.data.sampling import PatchOrder
+from pcam.errors import DataError
 
-Batch = dict[str, torch.Tensor]
-
-
-class PatchDataset(Dataset[Batch]):
-    """Patches of a source, read, cropped and augmented a batch at a time.
-
-    A batch is requested as (epoch, indices): what a patch's randomness depends on travels with the
-    request, so workers need not know the epoch.
-
-    Args:
-        source: of the patches.
-        crop: applied to each batch.
-        augment: applied after the crop; None for evaluation.
-    """
-
-    def __init__(self, source: PatchSource, crop: Crop, augment: Augmentation | None) -> None:
-        self.source = source
-        self.crop = crop
-        self.augment = augment
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitems__(self, request: BatchRequest) -> Batch | WorkerFailure:
-        """Return a whole batch; there is nothing left to collate.
-
-        A worker returns an expected failure, which ``PatchLoader`` raises.
-        """
-        try:
-            return self._read(request)
-        except PcamError as error:
-            if not is_worker():
-                raise
-            return WorkerFailure(type(error), str(error))
-
-    def _read(self, request: BatchRequest) -> Batch:
-        epoch, index = request
-        patches = self.crop(self.source.read(index), index, epoch)
-        if self.augment is not None:
-            patches = self.augment(patches, index, epoch)
-        # (B, H, W, 3) in memory, viewed as (B, 3, H, W): channels last, without a copy
-        image = torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2)
-        batch = {"image": image, "index": torch.from_numpy(index)}
-        if self.source.labels is not None:
-            batch["label"] = torch.from_numpy(self.source.labels[index].astype(np.int64))
-        return batch
-
-
-def resolve_num_workers(setting: int | str) -> int:
-    """Return the number of reading processes that ``data.num_workers`` asks for.
-
-    "auto" is 0 on a CPU, where the network's own threads need the cores, else the number of cores
-    less one, at most 8.
-    """
-    if isinstance(setting, int):
-        return setting
-    if not torch.cuda.is_available():
-        return 0
-    return min(8, max(1, (os.cpu_count() or 1) - 1))
-
-
-def make_loader(
-    dataset: PatchDataset, order: PatchOrder, num_workers: int | str
-) -> DataLoader[Batch]:
-    """Return the batches of a data set in an order.
-
-    Args:
-        dataset: of the patches.
-        order: of the batches.
-        num_workers: of the config: "auto", or a number of processes.
-    """
-    count = resolve_num_workers(num_workers)
-    return PatchLoader(
-        dataset,
-        batch_sampler=order,
-        collate_fn=_keep_batch,
-        num_workers=count,
-        persistent_workers=count > 0,
-        pin_memory=torch.cuda.is_available(),
-    )
-
-
-def _keep_batch(batch: Any) -> Any:
-    """Collate batches that are complete already."""
-    return batch
+EVALUATED_AT_ONCE = 4  # training batches: without gradients they take less memory than one does
 
 
 class PatchDataModule(LightningDataModule):
@@ -146,9 +62,10 @@ class PatchDataModule(LightningDataModule):
             require_square(aug, self.opened.size)
         self.augment: Augmentation | None = None
         self.batched: BatchedAugmentation | None = None
-        if aug.batched:
+        self.residency = Residency(data.resident, data.num_workers)
+        if aug.batched is True:
             self.batched = BatchedAugmentation(aug, seed, len(self.sources["train"]))
-        else:
+        elif aug.name != "none":
             self.augment = Augmentation(aug, seed)
 
     @property
@@ -170,7 +87,7 @@ class PatchDataModule(LightningDataModule):
         augment = self.augment if split == "train" else None
         return PatchDataset(self.sources[split], self.crops[split], augment)
 
-    def loader(self, split: str, training: bool = False) -> DataLoader[Batch]:
+    def loader(self, split: str, training: bool = False) -> DataLoader[Batch] | ResidentBatches:
         """Return the loader of a split.
 
         Args:
@@ -180,21 +97,44 @@ class PatchDataModule(LightningDataModule):
         Raises:
             DataError: there are fewer training patches than processes.
         """
-        dataset = self.dataset(split)
         order = self._order(split, training)
         if training and len(order) == 0:
             raise DataError(
-                f"{split} has {len(dataset)} patches, fewer than processes ({order.world})"
+                f"{split} has {order.size} patches, fewer than processes ({order.world})"
             )
-        return make_loader(dataset, order, self.num_workers)
+        patches = self.resident_patches(split)
+        if patches is None:
+            return make_loader(self.dataset(split), order, self.num_workers)
+        crop = self.crops[split] if self.crops[split].mode == "random" else None
+        return ResidentBatches(patches, order, crop, self.batched if training else None)
 
     def _order(self, split: str, training: bool) -> PatchOrder:
         """Return the order of this process's batches."""
         rank, world = 0, 1
         if self.trainer is not None:
             rank, world = self.trainer.global_rank, self.trainer.world_size
-        size = len(self.sources[split])
-        return PatchOrder(size, self.batch_size, self.seed, training, rank, world, self.epoch)
+        size, batch_size = len(self.sources[split]), self.batch_size
+        if not training and self._is_on_gpu(split):
+            batch_size *= EVALUATED_AT_ONCE
+        return PatchOrder(size, batch_size, self.seed, training, rank, world, self.epoch)
+
+    def _train_is_resident(self) -> bool:
+        return self.resident_patches("train") is not None
+
+    def _is_on_gpu(self, split: str) -> bool:
+        patches = self.resident_patches(split)
+        return patches is not None and patches.images.is_cuda
+
+    def resident_patches(self, split: str) -> ResidentPatches | None:
+        """Return the patches of a split on the device; None if they are read in each epoch.
+
+        They are copied once, cropped unless crops are random.
+        """
+        if self.trainer is None or (split == "train" and self.augment is not None):
+            return None  # albumentations needs the patches on the CPU
+        source, crop = self.sources[split], self.crops[split]
+        fixed = Crop("none") if crop.mode == "random" else crop
+        return self.residency.patches(split, source, fixed, self.trainer.strategy.root_device)
 
     def training_batch(self, batch: int) -> Indices:
         """Return the patches of a batch of the current epoch and this process.
@@ -210,21 +150,23 @@ class PatchDataModule(LightningDataModule):
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
         """Move a batch to the device, and augment a training batch there if ``aug.batched``."""
+        if self.trainer is not None and self.trainer.training and self._train_is_resident():
+            return batch  # on the device, and augmented
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
         if self.batched is None or self.trainer is None or not self.trainer.training:
             return moved
         draws = self.batched.draws(batch["index"].numpy(), self.epoch())
         return {**moved, "image": self.batched(moved["image"], draws)}
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Batch] | ResidentBatches:
         """Return the shuffled, augmented training batches."""
         return self.loader("train", training=True)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> DataLoader[Batch] | ResidentBatches:
         """Return the valid split, in order."""
         return self.loader("valid")
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> DataLoader[Batch] | ResidentBatches:
         """Return the final split, in order."""
         return self.loader(self.final_split)
 

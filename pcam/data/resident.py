@@ -22,7 +22,6 @@ from pcam.data.sampling import BatchRequest, PatchOrder
 Batch = dict[str, Tensor]
 
 AT_ONCE = 2048  # patches that are cropped and augmented together: few kernels per step
-FREE_SHARE = 0.5  # of the device's free memory that patches may take; the network needs the rest
 
 
 @dataclass(frozen=True)
@@ -61,18 +60,6 @@ def load_resident(
     if source.labels is not None:
         labels = torch.from_numpy(source.labels.astype(np.int64)).to(device)
     return ResidentPatches(images, labels)
-
-
-def fits(patches: int, shape: tuple[int, ...], device: torch.device) -> bool:
-    """Return whether patches fit into a GPU's memory with room for the network.
-
-    Args:
-        patches: their number.
-        shape: of one, (H, W, 3).
-        device: a GPU.
-    """
-    free, _ = torch.cuda.mem_get_info(device)
-    return patches * int(np.prod(shape)) <= FREE_SHARE * free
 
 
 class ResidentBatches:

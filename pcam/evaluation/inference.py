@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from pcam.data.base import PatchSource, Pixels
 from pcam.data.crop import Crop
-from pcam.data.datamodule import PatchDataset, make_loader
+from pcam.data.reading import PatchDataset, make_loader
 from pcam.data.sampling import PatchOrder
 from pcam.data.symmetries import D4, Symmetry, rotate
 from pcam.data.workers import dead_workers_reported

@@ -64,12 +64,12 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
     },
     KeyClass.EXECUTION: {
         "": "resume plugins",
-        "data": "root converted slide_csv num_workers max_side",
+        "data": "root converted slide_csv num_workers max_side resident",
         # Tables that model.name and trainer.prune.after are chosen from; the choice is a RESULT.
         "model": "at_scale",
         "trainer.prune": "at_scale",
         # deterministic chooses among implementations of one operation, as the accelerator does.
-        "trainer": "accelerator devices num_nodes deterministic progress",
+        "trainer": "accelerator devices num_nodes deterministic compile progress",
     },
     KeyClass.OBSERVER: {
         "logger": "names project entity group tags table artifact",
@@ -215,6 +215,8 @@ def _resolved_values(summary: Mapping[str, object]) -> dict[str, object]:
         # Typed or not, a class that the names say is positive is the same choice.
         said = positive_by_name(classes) == classes[-1]
         resolved["data.positive"] = None if said else classes[-1]
+    if summary.get("batched") is not None:
+        resolved["aug.batched"] = summary["batched"]
     splits = summary.get("splits")
     if isinstance(splits, Mapping):
         resolved["splits.name"] = splits.get("how")

@@ -46,6 +46,7 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
     from pcam.training.finite import FiniteSteps
     from pcam.training.skipping import SkipNotFinite
     from pcam.training.step_loss import StepLoss
+    from pcam.training.step_network import StepNetworkChoice
 
     settings = config.trainer
     terminal = settings.progress and sys.stderr.isatty()
@@ -57,6 +58,7 @@ def build_callbacks(config: TrainConfig, folder: Path, plan: "FreezePlan") -> "l
         EpochTable(folder / "metrics.csv", lines=not terminal),
         SkipNotFinite() if settings.on_nan == "skip" else FiniteSteps(),
         StepLoss(),
+        StepNetworkChoice(settings.compile),
         *_optional_callbacks(settings, terminal),
         *build_checkpoints(folder),
         *_pruning_callbacks(settings, folder),

@@ -30,6 +30,7 @@ from pcam.training.results import (
     to_evaluation,
     write_results,
 )
+from pcam.training.step_network import describe_step
 from pcam.training.trainer import build_trainer, choose_devices, count_processes
 
 log = logging.getLogger(__name__)
@@ -178,6 +179,8 @@ def summarise(training: Training, results: dict[str, SplitResult], best_epoch: i
         device=device_name(trainer),
         processes=training.group.size,
         precision=str(trainer.precision),
+        batched=data.batched is not None,
+        step=describe_step(trainer),
         versions=versions,
         commit=commit,
     )

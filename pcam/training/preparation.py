@@ -23,7 +23,7 @@ from pcam.stats.formatting import format_facts, format_warning
 from pcam.training.callbacks import build_callbacks
 from pcam.training.description import describe_device, facts
 from pcam.training.processes import ProcessGroup
-from pcam.training.trainer import build_trainer, silence_lightning
+from pcam.training.trainer import build_trainer, choose_augmentation, silence_lightning
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,8 @@ def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup
     if resume:
         origin, trained = check_checkpoint(folder, config.trainer.max_epochs)
         config = config if trained is not None else name_earlier_positive(config)
-    data = PatchDataModule(config.data, config.splits, config.crop, config.aug, config.seed)
+    aug = choose_augmentation(config.aug, config.trainer)
+    data = PatchDataModule(config.data, config.splits, config.crop, aug, config.seed)
     model = build_classifier(config)
     model.skips_not_finite = config.trainer.on_nan == "skip"
     model.patch_format = patch_format(data)

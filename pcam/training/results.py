@@ -84,6 +84,8 @@ class Summary:
         device: name of the GPU, or cpu.
         processes: how many trained together.
         precision: Lightning's name of it.
+        batched: whether whole batches were augmented on the device.
+        step: how the network was computed in training steps, and what a trial measured.
         versions: of the libraries.
         commit: of the code.
     """
@@ -103,6 +105,8 @@ class Summary:
     device: str
     processes: int
     precision: str
+    batched: bool
+    step: dict[str, str | float | dict[str, float]]
     versions: dict[str, str]
     commit: str | None
 

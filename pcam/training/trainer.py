@@ -12,7 +12,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 
-from pcam.config.sections import TrainerConfig
+from pcam.config.checks import batched_augmentations
+from pcam.config.sections import AugConfig, TrainerConfig
 from pcam.errors import ConfigError
 from pcam.models.freezing import FreezePlan
 from pcam.training.processes import ProcessGroup
@@ -75,6 +76,28 @@ def count_processes(settings: TrainerConfig) -> int:
     return count
 
 
+def uses_cuda(settings: TrainerConfig) -> bool:
+    """Return whether a training runs on CUDA's GPUs.
+
+    Args:
+        settings: the config's ``trainer``.
+    """
+    return settings.accelerator not in ("cpu", "mps") and torch.cuda.is_available()
+
+
+def choose_augmentation(aug: AugConfig, settings: TrainerConfig) -> AugConfig:
+    """Return an augmentation whose ``batched`` is decided: auto is true on a GPU, where possible.
+
+    Args:
+        aug: the config's.
+        settings: the config's ``trainer``.
+    """
+    if aug.batched != "auto":
+        return aug
+    batched = uses_cuda(settings) and aug.name in batched_augmentations()
+    return aug.model_copy(update={"batched": batched})
+
+
 def choose_precision(settings: TrainerConfig) -> str:
     """Return Lightning's name of a precision; auto is mixed on a GPU and full on a CPU.
 
@@ -83,8 +106,7 @@ def choose_precision(settings: TrainerConfig) -> str:
     """
     if settings.precision != "auto":
         return settings.precision
-    uses_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
-    if not uses_gpu:
+    if not uses_cuda(settings):
         return "32-true"
     if torch.cuda.is_bf16_supported():
         return "bf16-mixed"

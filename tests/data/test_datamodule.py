@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from pcam.data.base import MaskedPatchSource
-from pcam.data.datamodule import PatchDataModule, fingerprint, resolve_num_workers
+from pcam.data.datamodule import PatchDataModule, fingerprint
+from pcam.data.reading import resolve_num_workers
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError, DataError
 from tests.data.configs import data_module

@@ -9,7 +9,7 @@ import pytest
 
 from pcam.data.base import Indices, Pixels
 from pcam.data.crop import Crop
-from pcam.data.datamodule import PatchDataset, make_loader
+from pcam.data.reading import PatchDataset, make_loader
 from pcam.data.sampling import PatchOrder
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.data.workers import PatchLoader, dead_workers_reported, describe_dead_worker

@@ -1,0 +1,104 @@
+"""From a source to batches, read by worker processes or by this one.
+
+A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,)}.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from pcam.data.augment.augmentation import Augmentation
+from pcam.data.base import PatchSource
+from pcam.data.crop import Crop
+from pcam.data.sampling import BatchRequest, PatchOrder
+from pcam.data.workers import PatchLoader, WorkerFailure, is_worker
+from pcam.errors import PcamError
+
+Batch = dict[str, torch.Tensor]
+
+
+class PatchDataset(Dataset[Batch]):
+    """Patches of a source, read, cropped and augmented a batch at a time.
+
+    A batch is requested as (epoch, indices): what a patch's randomness depends on travels with the
+    request, so workers need not know the epoch.
+
+    Args:
+        source: of the patches.
+        crop: applied to each batch.
+        augment: applied after the crop; None for evaluation.
+    """
+
+    def __init__(self, source: PatchSource, crop: Crop, augment: Augmentation | None) -> None:
+        self.source = source
+        self.crop = crop
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitems__(self, request: BatchRequest) -> Batch | WorkerFailure:
+        """Return a whole batch; there is nothing left to collate.
+
+        A worker returns an expected failure, which ``PatchLoader`` raises.
+        """
+        try:
+            return self._read(request)
+        except PcamError as error:
+            if not is_worker():
+                raise
+            return WorkerFailure(type(error), str(error))
+
+    def _read(self, request: BatchRequest) -> Batch:
+        epoch, index = request
+        patches = self.crop(self.source.read(index), index, epoch)
+        if self.augment is not None:
+            patches = self.augment(patches, index, epoch)
+        # (B, H, W, 3) in memory, viewed as (B, 3, H, W): channels last, without a copy
+        image = torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2)
+        batch = {"image": image, "index": torch.from_numpy(index)}
+        if self.source.labels is not None:
+            batch["label"] = torch.from_numpy(self.source.labels[index].astype(np.int64))
+        return batch
+
+
+def resolve_num_workers(setting: int | str) -> int:
+    """Return the number of reading processes that ``data.num_workers`` asks for.
+
+    "auto" is 0 on a CPU, where the network's own threads need the cores, else the number of cores
+    less one, at most 8.
+    """
+    if isinstance(setting, int):
+        return setting
+    if not torch.cuda.is_available():
+        return 0
+    return min(8, max(1, (os.cpu_count() or 1) - 1))
+
+
+def make_loader(
+    dataset: PatchDataset, order: PatchOrder, num_workers: int | str
+) -> DataLoader[Batch]:
+    """Return the batches of a data set in an order.
+
+    Args:
+        dataset: of the patches.
+        order: of the batches.
+        num_workers: of the config: "auto", or a number of processes.
+    """
+    count = resolve_num_workers(num_workers)
+    return PatchLoader(
+        dataset,
+        batch_sampler=order,
+        collate_fn=_keep_batch,
+        num_workers=count,
+        persistent_workers=count > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _keep_batch(batch: Any) -> Any:
+    """Collate batches that are complete already."""
+    return batch

@@ -1,0 +1,104 @@
+"""The forms in which a network can be computed in training steps."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from pcam.models.classifier import StepNetwork
+
+WARM_UP = 3  # passes
+TIMED = 10
+
+
+class _Step(nn.Module):
+    """A network as a module of its own, so that capturing does not change the network.
+
+    Args:
+        network: whose parameters it has.
+        compute: what is called; the network or its compiled form.
+    """
+
+    def __init__(self, network: nn.Module, compute: StepNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self._compute = [compute]  # in a list, so that a module is not registered twice
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the network's output."""
+        return self._compute[0](image)
+
+
+def build_form(form: str, network: nn.Module, image: Tensor) -> StepNetwork:
+    """Return a form of a network, built for batches like one batch.
+
+    Batches of another shape are computed by the network as it is.
+
+    Args:
+        form: graph, default or reduce-overhead.
+        network: in train mode.
+        image: a batch of raw patches (B, 3, H, W), on the device.
+    """
+    if form == "graph":
+        built = capture(network, image)
+    else:
+        built = torch.compile(network, mode=form, dynamic=False)
+    run_passes(built, image, WARM_UP)
+    shape = image.shape
+
+    def compute(batch: Tensor) -> Tensor:
+        output: Tensor = built(batch) if batch.shape == shape else network(batch)
+        return output
+
+    return compute
+
+
+def capture(network: nn.Module, image: Tensor) -> StepNetwork:
+    """Return a network whose kernels, forward and backward, are launched as CUDA graphs."""
+    step = _Step(network, network)
+    captured: StepNetwork = torch.cuda.make_graphed_callables(
+        step, (image.clone(),), allow_unused_input=True
+    )
+    return captured
+
+
+def time_form(compute: StepNetwork, image: Tensor) -> float:
+    """Return the milliseconds of a forward and backward pass, the median of several."""
+    run_passes(compute, image, WARM_UP)
+    milliseconds = []
+    for _ in range(TIMED):
+        start = time.perf_counter()
+        run_passes(compute, image, 1)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+    return statistics.median(milliseconds)
+
+
+def run_passes(compute: StepNetwork, image: Tensor, passes: int) -> None:
+    """Run forward and backward passes, and wait for them."""
+    for _ in range(passes):
+        compute(image).sum().backward()
+    if image.is_cuda:
+        torch.cuda.synchronize(image.device)
+
+
+@contextmanager
+def restored(network: nn.Module) -> Iterator[None]:
+    """Give a network its buffers and gradients back afterwards: passes move BatchNorm's statistics.
+
+    The buffers' memory stays where it is, as captured kernels refer to it.
+    """
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    gradients = [(parameter, parameter.grad) for parameter in network.parameters()]
+    for parameter, _ in gradients:
+        parameter.grad = None
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
