@@ -57,7 +57,7 @@ class Residency:
         free, _ = torch.cuda.mem_get_info(device)
         if needed > FREE_SHARE * free:
             log.info(
-                "%s: %.1f GB of patches are read in each epoch; up to %.1f GB would stay on the GPU",
+                "%s: %.1f GB of patches are read in each epoch; %.1f GB would fit on the GPU",
                 *(split, needed / 1e9, FREE_SHARE * free / 1e9),
             )
         return needed <= FREE_SHARE * free

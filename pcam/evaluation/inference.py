@@ -10,10 +10,12 @@ from tqdm import tqdm
 
 from pcam.data.base import PatchSource, Pixels
 from pcam.data.crop import Crop
-from pcam.data.reading import PatchDataset, make_loader
+from pcam.data.read_ahead import read_ahead
+from pcam.data.reading import Batch, PatchDataset, make_loader
 from pcam.data.sampling import PatchOrder
 from pcam.data.symmetries import D4, Symmetry, rotate
 from pcam.data.workers import dead_workers_reported
+from pcam.evaluation.scoring_network import ScoringNetwork, choose_batch_size
 from pcam.models.classifier import PatchClassifier
 
 Probabilities = NDArray[np.float64]
@@ -73,6 +75,13 @@ def _batches_of_array(model: PatchClassifier, patches: Pixels, batch_size: int) 
         yield batch.permute(0, 3, 1, 2).contiguous().to(model.device)
 
 
+def _batches_on_device(model: PatchClassifier, loader: Iterable[Batch]) -> Iterator[Tensor]:
+    """Yield the images of a loader's batches; on a GPU the next ones are read meanwhile."""
+    on_gpu = model.device.type == "cuda"
+    for batch in read_ahead(loader) if on_gpu else loader:
+        yield batch["image"].to(model.device, non_blocking=True)
+
+
 def predict_probabilities(
     model: PatchClassifier,
     source: PatchSource,
@@ -83,13 +92,14 @@ def predict_probabilities(
 ) -> Probabilities:
     """Return the probability of the positive class for each patch of a source, in its order.
 
-    In full precision, so that the result does not depend on the batch size.
+    In full precision on a CPU, so that the result does not depend on the batch size; on a GPU see
+    ``ScoringNetwork``.
 
     Args:
         model: a network in eval mode.
         source: the patches.
         crop: the part of each patch that the network sees, see ``crop_for_split``.
-        batch_size: the number of patches that the network sees at once.
+        batch_size: the number of patches that the network sees at once; on a GPU at least.
         num_workers: the number of processes that read patches, or "auto".
         tta: none, flips (4) or d4 (8): the symmetries over which probabilities are averaged.
 
@@ -97,13 +107,13 @@ def predict_probabilities(
         float64 (N,).
     """
     dataset = PatchDataset(source, crop, None)
-    order = PatchOrder(len(source), batch_size, seed=0, training=False)
-    loader = make_loader(dataset, order, num_workers)
-    batches = (batch["image"].to(model.device, non_blocking=True) for batch in loader)
+    at_once = choose_batch_size(model, batch_size)
+    order = PatchOrder(len(source), at_once, seed=0, training=False)
+    batches = _batches_on_device(model, make_loader(dataset, order, num_workers))
     parts = []
     bar = tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False)
     with bar, dead_workers_reported():
-        for logits in iterate_logits(model.network, batches, TTA[tta]):
+        for logits in iterate_logits(ScoringNetwork(model), batches, TTA[tta]):
             # One batch at a time: sums over larger tensors may differ in the last bit.
             probability = torch.sigmoid(logits).mean(0)
             parts.append(probability.cpu().numpy())
