@@ -42,11 +42,13 @@ def build_form(form: str, network: nn.Module, image: Tensor) -> StepNetwork:
         network: in train mode.
         image: a batch of raw patches (B, 3, H, W), on the device.
     """
-    if form == "graph":
-        built = capture(network, image)
-    else:
-        built = torch.compile(network, mode=form, dynamic=False)
-    run_passes(built, image, WARM_UP)
+    built: StepNetwork = network
+    if form != "graph":
+        built = torch.compile(network, dynamic=False)
+        run_passes(built, image, WARM_UP)
+    if form != "default":
+        built = capture(network, built, image)
+        run_passes(built, image, WARM_UP)
     shape = image.shape
 
     def compute(batch: Tensor) -> Tensor:
@@ -56,9 +58,19 @@ def build_form(form: str, network: nn.Module, image: Tensor) -> StepNetwork:
     return compute
 
 
-def capture(network: nn.Module, image: Tensor) -> StepNetwork:
-    """Return a network whose kernels, forward and backward, are launched as CUDA graphs."""
-    step = _Step(network, network)
+def capture(network: nn.Module, compute: StepNetwork, image: Tensor) -> StepNetwork:
+    """Return what computes a network, its kernels in two CUDA graphs: forward and backward.
+
+    Args:
+        network: whose parameters get gradients.
+        compute: the network, or its compiled form.
+        image: a batch of the shape that is captured.
+    """
+    # Gradients are handed over from the stream of the capture; torch warns about it
+    warn = getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None)
+    if warn is not None:
+        warn(False)
+    step = _Step(network, compute)
     captured: StepNetwork = torch.cuda.make_graphed_callables(
         step, (image.clone(),), allow_unused_input=True
     )

@@ -23,7 +23,7 @@ LABELS: Mapping[str, str] = {
     "off": "eager",
     "graph": "a CUDA graph",
     "default": "torch.compile",
-    "reduce-overhead": "torch.compile, mode reduce-overhead",
+    "reduce-overhead": "torch.compile and a CUDA graph",
 }
 NO_ADVANTAGE = 0.97  # of the eager time, above which eager stays
 
@@ -106,7 +106,7 @@ class StepNetworkChoice(Callback):
         """Return the forms that are worth trying in what is left of the training."""
         steps = float(trainer.estimated_stepping_batches) - trainer.global_step
         seconds = steps * self.milliseconds["off"] / 1000
-        return ["graph", "default"] if seconds > COMPILING_PAYS else ["graph"]
+        return ["graph", "reduce-overhead"] if seconds > COMPILING_PAYS else ["graph"]
 
 
 def _try_to_build(form: str, network: nn.Module, image: Tensor) -> StepNetwork | None:

@@ -16,6 +16,7 @@ from pcam.config.checks import batched_augmentations
 from pcam.config.sections import AugConfig, TrainerConfig
 from pcam.errors import ConfigError
 from pcam.models.freezing import FreezePlan
+from pcam.training.checkpoint_file import CheckpointFile
 from pcam.training.processes import ProcessGroup
 
 Devices = int | str | list[int]
@@ -148,7 +149,7 @@ def build_trainer(
             deterministic=settings.deterministic,
             strategy=_strategy(group, plan),
             # A scheduler's environment must not be taken for processes that it started
-            plugins=[LightningEnvironment()],
+            plugins=[LightningEnvironment(), CheckpointFile()],
             callbacks=list(callbacks),
             logger=False,
             default_root_dir=folder,
