@@ -102,7 +102,7 @@ class ResidentBatches:
         columns = {"image": self._images(index, indices, epoch), "index": index}
         if self.patches.labels is not None:
             columns["label"] = self.patches.labels[index]
-        split = {name: column.split(sizes) for name, column in columns.items()}
+        split = {name: torch.split(column, sizes) for name, column in columns.items()}
         for number in range(len(sizes)):
             yield {name: parts[number] for name, parts in split.items()}
 

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -71,10 +72,8 @@ def capture(network: nn.Module, compute: StepNetwork, image: Tensor) -> StepNetw
     if warn is not None:
         warn(False)
     step = _Step(network, compute)
-    captured: StepNetwork = torch.cuda.make_graphed_callables(
-        step, (image.clone(),), allow_unused_input=True
-    )
-    return captured
+    captured = torch.cuda.make_graphed_callables(step, (image.clone(),), allow_unused_input=True)
+    return cast(StepNetwork, captured)
 
 
 def time_form(compute: StepNetwork, image: Tensor) -> float:
@@ -91,7 +90,7 @@ def time_form(compute: StepNetwork, image: Tensor) -> float:
 def run_passes(compute: StepNetwork, image: Tensor, passes: int) -> None:
     """Run forward and backward passes, and wait for them."""
     for _ in range(passes):
-        compute(image).sum().backward()
+        compute(image).sum().backward()  # type: ignore[no-untyped-call]
     if image.is_cuda:
         torch.cuda.synchronize(image.device)
 

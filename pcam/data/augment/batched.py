@@ -116,7 +116,7 @@ def jitter_colours(images: Tensor, draws: Draws) -> Tensor:
     x = pixels[sent[4]].permute(0, 3, 1, 2).float()
     for place, move in enumerate(sent[:4]):
         x, factors = x[move], factors[move]
-        parts = x.split(counts[place])
+        parts = torch.split(x, counts[place])
         changed = []
         for number, (change, part) in enumerate(zip(CHANGES, parts, strict=True)):
             factor = factors[_slice_of(counts[place], number), number].view(-1, 1, 1, 1)
