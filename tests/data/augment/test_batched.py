@@ -7,9 +7,15 @@ from scipy import stats
 
 from pcam.config.sections import AugConfig
 from pcam.data.augment.augmentation import Augmentation
-from pcam.data.augment.batched import BatchedAugmentation
+from pcam.data.augment.batched import (
+    CHANGES,
+    BatchedAugmentation,
+    jitter_colours,
+    rotate_batch,
+)
 from pcam.data.augment.recipes import DihedralColorConfig, DihedralConfig, PaperConfig
 from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.data.symmetries import rotate
 from pcam.errors import ConfigError
 from tests.data.configs import data_config
 
@@ -117,3 +123,30 @@ def test_a_recipe_without_a_batched_form_says_so() -> None:
         match=r"aug\.batched=true is not available for aug=keras .*dihedral, dihedral_color, paper",
     ):
         data_config("aug=keras", "aug.batched=true")
+
+
+def test_each_patch_s_colours_change_in_its_own_order() -> None:
+    settings = PaperConfig(jitter_share=0.5, **ALL)
+    patches = SyntheticSource("train", 40).read(np.arange(40))
+    images = torch.from_numpy(patches).permute(0, 3, 1, 2)
+    augmentation = BatchedAugmentation(settings, 0, 40)
+    draws = augmentation.draws(np.arange(40), 0)
+    out = jitter_colours(images, draws)
+    assert len({tuple(order) for order in draws.order[draws.jitter]}) > 5
+    for row in range(40):
+        expected = images[row : row + 1].float()
+        for number in draws.order[row] if draws.jitter[row] else ():
+            factor = torch.tensor(draws.factors[row, number], dtype=torch.float32).view(1, 1, 1, 1)
+            expected = CHANGES[number](expected, factor).clamp(0, 255)
+        assert torch.equal(out[row : row + 1], expected.to(torch.uint8))
+
+
+def test_every_symmetry_is_that_of_rotate() -> None:
+    settings = DihedralConfig()
+    images = torch.from_numpy(SyntheticSource("train", 60).read(np.arange(60))).permute(0, 3, 1, 2)
+    draws = BatchedAugmentation(settings, 0, 60).draws(np.arange(60), 0)
+    out = rotate_batch(images, draws)
+    assert len(set(zip(draws.turns, draws.flip, strict=True))) == 8
+    for row in range(60):
+        symmetry = (int(draws.turns[row]), bool(draws.flip[row]))
+        assert torch.equal(out[row], rotate(images[row], symmetry))
