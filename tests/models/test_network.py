@@ -199,3 +199,12 @@ def test_whatever_a_network_raises_about_its_size_is_one_line(name: str, size: i
     with pytest.raises(ConfigError, match=r"model.input_size") as caught:
         build_network(name=name, input_size=size)
     assert "\n" not in str(caught.value)
+
+
+def test_logits_are_finer_than_bfloat16_in_mixed_precision() -> None:
+    network = build_network().eval()
+    images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        logits = network(images)
+    assert logits.dtype == torch.float32
+    assert (logits != logits.bfloat16().float()).any()

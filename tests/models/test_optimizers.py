@@ -47,3 +47,16 @@ def test_an_argument_that_the_optimizer_does_not_take() -> None:
 def test_an_unknown_optimizer_suggests_similar_ones() -> None:
     with pytest.raises(ConfigError, match="optimizer.name=adamm is not available; did you mean"):
         build(config("adamm"))
+
+
+def test_fused_optimizers_are_torch_s_own_unless_an_implementation_is_chosen() -> None:
+    def fused(*overrides: str) -> object:
+        config = composed(*overrides).optimizer
+        weights = [torch.nn.Parameter(torch.ones(1))]
+        optimizer = build_optimizer(weights, [], config, fused=True)
+        return optimizer.defaults.get("fused")
+
+    for name in ("adam", "adamw", "sgd"):
+        assert fused(f"optimizer={name}") is True
+    assert fused("optimizer=adam", "+optimizer.kwargs.foreach=true") is None
+    assert not fused("optimizer=timm", "optimizer.name=lamb")

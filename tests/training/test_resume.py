@@ -103,6 +103,17 @@ def test_a_moving_average_resumes_to_the_same_bits(
     assert all(equal_tensors(read_state(tmp_path / "killed"), read_state(tmp_path / "whole")))
 
 
+def test_patches_on_the_device_resume_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*STUDY, "trainer.max_epochs=2", "aug=paper", "aug.batched=true", "crop=random"]
+    words += ["crop.size=64", "data.resident=true"]
+    train(tmp_path / "whole", *words)
+    killed_after(monkeypatch, 1, tmp_path / "killed", *words)
+    train(tmp_path / "killed", *words, resume=True)
+    assert all(equal_tensors(read_state(tmp_path / "killed"), read_state(tmp_path / "whole")))
+
+
 def longer(folder: Path, epochs: int) -> TrainConfig:
     config = read_config(folder)
     trainer = config.trainer.model_copy(update={"max_epochs": epochs})

@@ -13,7 +13,6 @@ from pcam.training import step_network
 from pcam.training.preparation import build_classifier
 from pcam.training.step_forms import build_form, restored
 from pcam.training.step_network import StepNetworkChoice
-from pcam.training.trainer import choose_augmentation
 from tests.conftest import TINY
 from tests.run import composed
 
@@ -143,25 +142,6 @@ def test_off_is_understood_as_yaml_reads_it() -> None:
     assert composed("trainer.compile=off").trainer.compile == "off"
     assert composed("trainer.compile=false").trainer.compile == "off"
     assert composed().trainer.compile == "auto"
-
-
-@pytest.mark.parametrize(
-    ("overrides", "gpu", "batched"),
-    [
-        (["aug=paper"], True, True),
-        (["aug=paper"], False, False),
-        (["aug=keras"], True, False),
-        (["aug=paper", "aug.batched=false"], True, False),
-        (["aug=paper", "aug.batched=true"], False, True),
-        (["aug=paper", "trainer=cpu"], True, False),
-    ],
-)
-def test_auto_augments_whole_batches_on_a_gpu(
-    overrides: list[str], gpu: bool, batched: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    config = composed(*overrides)
-    assert choose_augmentation(config.aug, config.trainer).batched is batched
 
 
 @pytest.mark.gpu

@@ -10,6 +10,7 @@ from pcam.models.freezing import FreezePlan
 from pcam.training.processes import ProcessGroup, process_group
 from pcam.training.trainer import (
     build_trainer,
+    choose_augmentation,
     choose_devices,
     choose_precision,
     count_processes,
@@ -79,3 +80,22 @@ def test_a_setting_that_lightning_refuses_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="trainer: .*nonsense") as caught:
         build_trainer(config, tmp_path, ProcessGroup(1, 1, 0, "", 0), [], PLAN)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "gpu", "batched"),
+    [
+        (["aug=paper"], True, True),
+        (["aug=paper"], False, False),
+        (["aug=keras"], True, False),
+        (["aug=paper", "aug.batched=false"], True, False),
+        (["aug=paper", "aug.batched=true"], False, True),
+        (["aug=paper", "trainer=cpu"], True, False),
+    ],
+)
+def test_auto_augments_whole_batches_on_a_gpu(
+    overrides: list[str], gpu: bool, batched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    config = composed(*overrides)
+    assert choose_augmentation(config.aug, config.trainer).batched is batched

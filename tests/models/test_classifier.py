@@ -1,4 +1,4 @@
-"""What a training step reads of the device: nothing."""
+"""A training step: what it reads of the device (nothing), and its draws."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +8,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pcam.models.classifier import PatchClassifier
-from pcam.models.optimizers import build_optimizer
 from pcam.training.preparation import build_classifier
 from pcam.training.step_loss import StepLoss
 from tests.conftest import TINY
@@ -72,25 +71,3 @@ def test_dropout_belongs_to_seed_epoch_and_step(model: PatchClassifier) -> None:
     assert loss(4) != first
     assert loss(3, epoch=1) != first
     assert loss(3) == first
-
-
-def test_fused_optimizers_are_torch_s_own_unless_an_implementation_is_chosen() -> None:
-    def fused(*overrides: str) -> object:
-        config = composed(*overrides).optimizer
-        weights = [torch.nn.Parameter(torch.ones(1))]
-        optimizer = build_optimizer(weights, [], config, fused=True)
-        return optimizer.defaults.get("fused")
-
-    for name in ("adam", "adamw", "sgd"):
-        assert fused(f"optimizer={name}") is True
-    assert fused("optimizer=adam", "+optimizer.kwargs.foreach=true") is None
-    assert not fused("optimizer=timm", "optimizer.name=lamb")
-
-
-def test_logits_are_finer_than_bfloat16_in_mixed_precision() -> None:
-    network = build_classifier(composed(*TINY)).network.eval()
-    images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        logits = network(images)
-    assert logits.dtype == torch.float32
-    assert (logits != logits.bfloat16().float()).any()
