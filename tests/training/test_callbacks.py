@@ -50,6 +50,8 @@ def test_the_callbacks_of_a_plain_run(tmp_path: Path) -> None:
         "LearningRates",
         "EpochTable",
         "FiniteSteps",
+        "StepLoss",
+        "StepNetworkChoice",
         "Checkpoint",
         "Checkpoint",
     ]

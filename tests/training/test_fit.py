@@ -204,7 +204,7 @@ def test_no_optimizer_changes_a_frozen_backbone(
 
 def test_an_infinite_loss_ends_the_run_and_says_what_helps(tmp_path: Path) -> None:
     rates = ["optimizer.lr=1e12", "optimizer.head_lr=1e30", "scheduler=none"]
-    with pytest.raises(PcamError, match=r"training loss is .* in epoch .: lower optimizer.lr"):
+    with pytest.raises(PcamError, match=r"epoch ., step \d+: the loss is .* lower optimizer.lr"):
         train(tmp_path, *STUDY, *rates, "trainer.max_epochs=2")
 
 
