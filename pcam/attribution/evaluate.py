@@ -20,7 +20,7 @@ from pcam.attribution.measures import CASCADE, NO_NETWORK, RANDOM, TRAINED, Row
 from pcam.attribution.method import find_method
 from pcam.attribution.network_free import centre_gaussian, edges
 from pcam.attribution.opened_run import OpenedRun
-from pcam.attribution.patches import THRESHOLD, Patches, Split
+from pcam.attribution.patches import Patches, Split
 from pcam.attribution.randomisation import untrained_network
 from pcam.attribution.randomness import draw
 from pcam.attribution.results import Faithfulness
@@ -73,7 +73,7 @@ def draw_true_positives(split: Split, count: int, seed: int) -> Indices:
     labels = split.source.labels
     if labels is None:
         return np.empty(0, np.int64)
-    true_positives = np.flatnonzero((split.probability >= THRESHOLD) & (labels == 1))
+    true_positives = np.flatnonzero((split.logit >= 0) & (labels == 1))
     return draw(seed, AttributionStream.TRUE_POSITIVES).permutation(true_positives)[:count]
 
 

@@ -14,7 +14,7 @@ from pcam.config.schema import AttributeConfig
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, describe_source
 from pcam.evaluation.asked_split import open_asked_split
-from pcam.evaluation.inference import Probabilities, predict_probabilities
+from pcam.evaluation.inference import Logits, predict_source
 from pcam.evaluation.saved_run import SavedRun, open_run
 from pcam.stats.formatting import format_facts
 
@@ -30,7 +30,7 @@ class OpenedRun:
         subject: what is explained.
         scorer: the network as the methods need it.
         data: the config of the data.
-        split: the patches; without probabilities until they are predicted.
+        split: the patches; without log-odds until they are predicted.
     """
 
     saved: SavedRun
@@ -72,9 +72,9 @@ def open_explained_run(config: AttributeConfig) -> OpenedRun:
     )
 
 
-def predict_split(run: OpenedRun) -> Probabilities:
-    """Return the probability of each patch of the split, in full precision."""
-    return predict_probabilities(
+def predict_split(run: OpenedRun) -> Logits:
+    """Return the log-odds of each patch of the split, in full precision."""
+    return predict_source(
         run.saved.model, run.split.source, run.split.crop, run.data.batch_size, run.data.num_workers
     )
 

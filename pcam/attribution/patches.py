@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 
 from pcam.attribution.randomness import draw
@@ -16,7 +17,7 @@ from pcam.data.crop import Crop, centre_square
 from pcam.data.randomness import AttributionStream
 from pcam.errors import DataError, suggest
 
-Probabilities = NDArray[np.float64]
+Logits = NDArray[np.float64]
 
 CENTRE = 32  # pixels: side of the square that PatchCamelyon's label depends on
 REFERENCES = 16  # patches that gradient SHAP compares with
@@ -63,17 +64,22 @@ class Split:
 
     Attributes:
         source: of the patches.
-        probability: (N,), of the positive class.
+        logit: (N,), log-odds of the positive class.
         crop: which square of a patch the network sees.
         centre_labelled: the label depends on the centre of a patch alone.
         classes: the names of the labels 0 and 1.
     """
 
     source: PatchSource
-    probability: Probabilities
+    logit: Logits
     crop: Crop
     centre_labelled: bool
     classes: Classes = UNNAMED
+
+    @property
+    def probability(self) -> Logits:
+        """The probability of the positive class, (N,)."""
+        return np.asarray(expit(self.logit))
 
     def read(self, indices: Indices) -> Patches:
         """Read patches as the network sees them, and their regions."""
@@ -141,15 +147,13 @@ def find_ids(ids: Sequence[str], source: PatchSource) -> Indices:
     return np.array([places[name] for name in ids], np.int64)
 
 
-def choose_patches(
-    config: PatchChoice, source: PatchSource, probability: Probabilities, seed: int
-) -> Indices:
+def choose_patches(config: PatchChoice, source: PatchSource, logit: Logits, seed: int) -> Indices:
     """Return the indices of the patches to explain.
 
     Args:
         config: how many and which.
         source: of the patches.
-        probability: (N,), of the positive class.
+        logit: (N,), log-odds of the positive class.
         seed: of the draws.
 
     Raises:
@@ -159,7 +163,7 @@ def choose_patches(
     if config.pick == "random":
         count = min(config.n, len(source))
         return np.sort(rng.choice(len(source), count, replace=False))
-    certainty = np.abs(probability - THRESHOLD)
+    certainty = np.abs(logit)
     if config.pick == "certain":
         return np.argsort(-certainty, kind="stable")[: config.n]
     if config.pick == "uncertain":
@@ -168,14 +172,14 @@ def choose_patches(
         raise DataError(
             "patches.pick=outcomes needs labels; use patches.pick=certain, uncertain or random"
         )
-    return _choose_outcomes(config.n, source.labels, probability, rng)
+    return _choose_outcomes(config.n, source.labels, logit, rng)
 
 
 def _choose_outcomes(
-    n: int, labels: NDArray[np.uint8], probability: Probabilities, rng: np.random.Generator
+    n: int, labels: NDArray[np.uint8], logit: Logits, rng: np.random.Generator
 ) -> Indices:
     """Return n patches of each outcome, at random."""
-    predicted = probability >= THRESHOLD
+    predicted = logit >= 0
     parts = []
     for label, prediction in OUTCOMES:
         candidates = np.flatnonzero((labels == label) & (predicted == bool(prediction)))

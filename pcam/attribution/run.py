@@ -54,11 +54,9 @@ def explain_run(config: AttributeConfig) -> Attribution:
     ids = config.patches.ids
     chosen = None if ids is None else find_ids([str(name) for name in ids], run.split.source)
 
-    run = replace(run, split=replace(run.split, probability=predict_split(run)))
+    run = replace(run, split=replace(run.split, logit=predict_split(run)))
     if chosen is None:
-        chosen = choose_patches(
-            config.patches, run.split.source, run.split.probability, options.seed
-        )
+        chosen = choose_patches(config.patches, run.split.source, run.split.logit, options.seed)
     explained = read_explained(run.split, chosen)
     x = run.scorer.normalised(explained.patches.images)
     not_applicable = find_not_applicable(explainer, config.methods, x)

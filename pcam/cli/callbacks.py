@@ -65,6 +65,13 @@ class CommandCallback(Callback):
         except Exception as error:
             raise Abort(error) from error
 
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Name the best of several trials with the same AUROC, of which Optuna takes the first."""
+        if CommandCallback.sweep is not None and "sampler" in config.hydra.sweeper:
+            from pcam.sweeps.search import name_best_trial  # the config's schema takes a moment
+
+            name_best_trial(CommandCallback.sweep)
+
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Say why a sweep's job failed."""
         if config.hydra.mode != RunMode.MULTIRUN or job_return.status == JobStatus.COMPLETED:

@@ -20,7 +20,7 @@ from pcam import CONF
 from pcam.cli.arguments import force_add, multirun_first, refuse_malformed
 from pcam.cli.callbacks import CommandCallback
 from pcam.cli.config import typed_config
-from pcam.cli.console import print_any_text, print_error, show_log
+from pcam.cli.console import job_output, print_any_text, print_error, show_log
 from pcam.cli.errors import Abort, describe_hydra_error, system_errors_expected
 from pcam.cli.groups import refuse_unnamed_choices
 from pcam.cli.multirun import prepare_multirun
@@ -29,7 +29,7 @@ from pcam.errors import PcamError
 from pcam.runs.folder import ensure_not_run_dir
 from pcam.runs.lock import lock_folder
 from pcam.runs.overrides import override_key
-from pcam.sweeps.failures import failure_summary, recorded_failure
+from pcam.sweeps.failures import failure_summary, recorded_failure, validate_objective
 from pcam.sweeps.state import (
     discard_sweep,
     plain_override,
@@ -99,18 +99,22 @@ def _run_job(
     folder = Path(settings.runtime.output_dir)
     in_sweep = settings.mode == RunMode.MULTIRUN
     words = [plain_override(word) for word in settings.overrides.task]
+    is_search = in_sweep and "sampler" in settings.sweeper
     show_log()
     try:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(job_output(settings))
             if in_sweep or not creates_runs:  # a single training locks the run that it finds
                 stack.enter_context(lock_folder(folder))
             if in_sweep:
-                is_search = "sampler" in settings.sweeper
                 stack.enter_context(recorded_failure(folder, words, is_search))
             stack.enter_context(system_errors_expected())
             if not creates_runs:
                 ensure_not_run_dir(folder)
-            return work(_invocation(typed_config(composed, name), folder, words))
+            objective = work(_invocation(typed_config(composed, name), folder, words))
+            if is_search:
+                validate_objective(objective, folder)
+            return objective
     except PcamError as error:
         if in_sweep:
             raise

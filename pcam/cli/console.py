@@ -1,15 +1,26 @@
 """What a command shows on the terminal."""
 
+import io
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from io import TextIOWrapper
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+)
+from typing import TextIO
 
+from hydra.conf import HydraConf
+from hydra.types import RunMode
 from tqdm import tqdm
 
 # The loggers whose messages a person sees: ours, and Hydra's about the jobs of a sweep.
 LOGGERS = ("pcam", "hydra", "hydra_plugins")
+# Hydra's launcher of one job after the other
+SEQUENTIAL = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
 class ConsoleHandler(logging.Handler):
@@ -27,8 +38,61 @@ class ConsoleHandler(logging.Handler):
 def print_any_text() -> None:
     """Escape what the terminal's encoding lacks, such as letters of a path."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+class NamedOutput(io.TextIOBase):
+    """A stream whose lines start with the name of the job that writes them.
+
+    It passes on whole lines only, so that lines of several jobs do not mix, and it is no terminal,
+    so that no job draws a progress bar over the others' lines.
+
+    Args:
+        stream: where the lines go.
+        name: of the job.
+    """
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self.stream = stream
+        self.name = name
+        self._unfinished = ""
+
+    def write(self, text: str) -> int:
+        """Write the lines that are complete."""
+        *lines, self._unfinished = (self._unfinished + text).split("\n")
+        named = [f"{self.name}: {line}".rstrip() + "\n" for line in lines]
+        if named:
+            self.stream.write("".join(named))
+            self.stream.flush()
+        return len(text)
+
+    def finish(self) -> None:
+        """Write a last line that does not end with a line break."""
+        if self._unfinished:
+            self.write("\n")
+
+
+@contextmanager
+def name_output(name: str) -> Iterator[None]:
+    """Start each line of stdout and stderr with a name."""
+    out, err = NamedOutput(sys.stdout, name), NamedOutput(sys.stderr, name)
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            yield
+    finally:
+        out.finish()
+        err.finish()
+
+
+def job_output(settings: HydraConf) -> AbstractContextManager[None]:
+    """Return the context that names a job's output if a launcher may run others beside it.
+
+    Args:
+        settings: Hydra's own section of the job's config.
+    """
+    is_alone = settings.mode != RunMode.MULTIRUN or settings.launcher._target_ == SEQUENTIAL
+    return nullcontext() if is_alone else name_output(f"job {settings.job.num}")
 
 
 def show_log() -> None:

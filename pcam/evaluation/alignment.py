@@ -22,7 +22,7 @@ class AlignedPredictions:
         names: M unique names.
         ids: N patch ids.
         label: uint8 (N,), or None.
-        probability: float64 (M, N).
+        logit: float64 (M, N), log-odds of the positive class.
         slides: N slide names, or None.
         positive: name of the class that the probabilities are of; None if no file says it.
     """
@@ -30,7 +30,7 @@ class AlignedPredictions:
     names: list[str]
     ids: list[str]
     label: NDArray[np.uint8] | None
-    probability: NDArray[np.float64]
+    logit: NDArray[np.float64]
     slides: list[str] | None
     positive: str | None = None
 
@@ -52,7 +52,7 @@ def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
     for original in members:
         _validate_same_patches(original, first)
         member = original.reorder(first.ids)
-        aligned.append(member.probability)
+        aligned.append(member.logit)
         if label is None:
             label = member.label
         elif member.label is not None:
@@ -63,7 +63,7 @@ def align_predictions(members: Sequence[Predictions]) -> AlignedPredictions:
         names=label_members(members),
         ids=first.ids,
         label=label,
-        probability=np.stack(aligned),
+        logit=np.stack(aligned),
         slides=slides,
         positive=positive,
     )
@@ -128,7 +128,7 @@ def warn_about_equal_members(found: AlignedPredictions) -> None:
     Args:
         found: the predictions of all networks for the same patches.
     """
-    named = list(zip(found.names, found.probability, strict=True))
+    named = list(zip(found.names, found.logit, strict=True))
     for (one, first), (other, second) in combinations(named, 2):
         if np.array_equal(first, second):
             log.warning(

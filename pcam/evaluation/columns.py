@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from pcam.errors import DataError
+from pcam.stats.logodds import log_odds
 
 Row = dict[str, str]
+LOGIT_TOLERANCE = 0.01  # of the probability, which may have been rounded
 
 
 def read_ids(rows: Sequence[Row], path: Path) -> list[str]:
@@ -66,6 +69,34 @@ def read_probabilities(rows: Sequence[Row], path: Path) -> NDArray[np.float64]:
             f"not 0 to 1 ({len(wrong)} are not)"
         )
     return probability
+
+
+def read_logits(
+    rows: Sequence[Row], path: Path, probability: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the log-odds, float64 (N,); without a column of them those of the probabilities.
+
+    Args:
+        rows: N of one csv file, at least one.
+        path: of the file, for the message.
+        probability: (N,), of the same rows.
+
+    Raises:
+        DataError: a value is not the log-odds of its row's probability.
+    """
+    if "logit" not in rows[0]:
+        return log_odds(probability)
+    logit = np.array([_parse_number(row["logit"]) for row in rows])
+    valid = np.abs(expit(logit) - probability) <= LOGIT_TOLERANCE
+    if not valid.all():
+        wrong = np.flatnonzero(~valid)
+        first = rows[wrong[0]]
+        raise DataError(
+            f"{path}: {first['id']} has the logit '{first['logit']}', not log(p/(1-p)) of its "
+            f"probability '{first['probability']}' ({len(wrong)} differ); correct or remove the "
+            "column logit"
+        )
+    return logit
 
 
 def _parse_number(text: str) -> float:

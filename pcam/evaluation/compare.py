@@ -86,11 +86,12 @@ def compare_predictions(
         raise DataError(f"split={split}: these predictions have no labels, so no test is possible")
     warn_about_equal_members(found)
     runs = {}
-    for name, probability in zip(found.names, found.probability, strict=True):
+    for name, logit in zip(found.names, found.logit, strict=True):
         runs[name] = bootstrap_metrics(
-            probability,
+            logit,
             found.label,
             found.slides,
+            log_odds=True,
             metrics=COMPARED_METRICS,
             resamples=resamples,
             seed=seed,

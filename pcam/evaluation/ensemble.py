@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from scipy.special import expit
+
 from pcam.config.schema import EnsembleConfig
 from pcam.data.sources.kaggle import submission_rows
 from pcam.errors import AccessError, ConfigError, DataError
@@ -14,6 +17,7 @@ from pcam.evaluation.alignment import (
 )
 from pcam.evaluation.ensemble_scores import EnsembleScores, score_ensemble
 from pcam.evaluation.predictions import find_predictions, read_predictions
+from pcam.evaluation.submission import submission_scores
 from pcam.stats import votes
 from pcam.stats.metrics import Floats
 
@@ -26,8 +30,8 @@ class Ensemble:
         split: name of the split.
         members: the members' names.
         rule: the rule whose predictions are written.
-        predictions: ids, label and slides of the patches, and the members' probabilities.
-        probability: float64 (N,), by ``rule``.
+        predictions: ids, label and slides of the patches, and the members' log-odds.
+        logit: float64 (N,), log-odds by ``rule`` (``stats.votes``).
         weights: member to weight, fitted on valid; None if they could not be fitted.
         note: why no weights were fitted, or "".
         scores: None if the patches have no labels.
@@ -40,13 +44,18 @@ class Ensemble:
     members: list[str]
     rule: str
     predictions: AlignedPredictions
-    probability: Floats
+    logit: Floats
     weights: dict[str, float] | None
     note: str
     scores: EnsembleScores | None
     submission: list[tuple[str, str]] | None
     resamples: int
     seed: int
+
+    @property
+    def probability(self) -> Floats:
+        """The probability of the positive class by ``rule``, float64 (N,)."""
+        return np.asarray(expit(self.logit))
 
 
 def ensemble(config: EnsembleConfig) -> Ensemble:
@@ -80,20 +89,21 @@ def ensemble(config: EnsembleConfig) -> Ensemble:
             "rule=weighted: weights are fitted on valid, and not every member has "
             "predictions/valid.csv with labels"
         )
-    combined = _combine(found.probability, weights)
-    probability = combined[config.rule]
+    combined = _combine(found.logit, weights)
+    logit = combined[config.rule]
     scores = None
     if found.label is not None:
         scores = score_ensemble(found, combined, valid, config.resamples, config.seed)
     rows = None
     if config.kaggle is not None:
-        rows = submission_rows(Path(config.kaggle), found.ids, probability, "probability")
+        submitted = submission_scores(logit, "probability")
+        rows = submission_rows(Path(config.kaggle), found.ids, submitted, "probability")
     return Ensemble(
         split=config.split,
         members=found.names,
         rule=config.rule,
         predictions=found,
-        probability=probability,
+        logit=logit,
         weights=_name_weights(found.names, weights),
         note=note,
         scores=scores,
@@ -145,7 +155,7 @@ def _fit_weights(valid: AlignedPredictions | None) -> Floats | None:
     """Return the members' weights (M,), fitted on valid; None without its labels."""
     if valid is None or valid.label is None:
         return None
-    return votes.fit_weights(valid.probability, valid.label)
+    return votes.fit_weights(valid.logit, valid.label)
 
 
 def _name_weights(names: Sequence[str], weights: Floats | None) -> dict[str, float] | None:
@@ -158,11 +168,11 @@ def _combine(members: Floats, weights: Floats | None) -> dict[str, Floats]:
     """Combine the members by each rule.
 
     Args:
-        members: probabilities (M, N).
+        members: log-odds (M, N).
         weights: (M,), of the rule "weighted"; None leaves it out.
 
     Returns:
-        Rule to probabilities (N,).
+        Rule to log-odds (N,).
     """
     combined = {}
     for name, rule in votes.RULES.items():

@@ -6,6 +6,7 @@ import numpy as np
 
 from pcam.evaluation.alignment import AlignedPredictions
 from pcam.evaluation.pairs import COMPARED_METRICS, add_corrected_p
+from pcam.runs.ranking import rank
 from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import Interval, bootstrap_metrics, unit
 from pcam.stats.metrics import Floats, Labels, classification_metrics
@@ -55,7 +56,7 @@ def score_ensemble(
 
     Args:
         found: the labelled predictions of the members.
-        combined: rule to probabilities (N,).
+        combined: rule to log-odds (N,).
         valid: the members' predictions of valid, to choose the best member on; None if unknown.
         resamples: number of bootstrap resamples.
         seed: of the bootstrap.
@@ -65,11 +66,11 @@ def score_ensemble(
         judged, best_by = valid, "valid"
     best = _best_member(judged)
     best_member = found.names[best]
-    named = dict(zip(found.names, found.probability, strict=True)) | combined
+    named = dict(zip(found.names, found.logit, strict=True)) | combined
     rows = {}
-    for name, probability in named.items():
-        reference = None if name == best_member else found.probability[best]
-        rows[name] = _score_row(found, probability, reference, resamples, seed)
+    for name, logit in named.items():
+        reference = None if name == best_member else found.logit[best]
+        rows[name] = _score_row(found, logit, reference, resamples, seed)
     rules = [rows[name].difference for name in combined]
     add_corrected_p([difference for difference in rules if difference is not None])
     return EnsembleScores(
@@ -81,7 +82,7 @@ def score_ensemble(
 
 
 def _best_member(predictions: AlignedPredictions) -> int:
-    """Return the position of the member with the highest AUROC; 0 if none has one.
+    """Return the position of the member with the highest AUROC; of equals, the lowest NLL.
 
     Args:
         predictions: labelled, of the M members.
@@ -91,15 +92,16 @@ def _best_member(predictions: AlignedPredictions) -> int:
     """
     label = predictions.label
     assert label is not None
-    aurocs = [_auroc(member, label) for member in predictions.probability]
-    if np.isnan(aurocs).all():
-        return 0
-    return int(np.nanargmax(aurocs))
+    ranks = []
+    for member in predictions.logit:
+        found = classification_metrics(member, label, metrics=["auroc", "nll"], log_odds=True)
+        ranks.append(rank(found["auroc"], found["nll"]))
+    return ranks.index(max(ranks))
 
 
 def _score_row(
     found: AlignedPredictions,
-    probability: Floats,
+    logit: Floats,
     reference: Floats | None,
     resamples: int,
     seed: int,
@@ -108,28 +110,30 @@ def _score_row(
 
     Args:
         found: the labelled predictions of all members.
-        probability: (N,), of this member or rule.
+        logit: (N,), of this member or rule.
         reference: (N,), of the best member, which it is compared with; None for that itself.
         resamples: number of bootstrap resamples.
         seed: of the bootstrap.
     """
     assert found.label is not None
     metrics = bootstrap_metrics(
-        probability,
+        logit,
         found.label,
         found.slides,
+        log_odds=True,
         metrics=COMPARED_METRICS,
         resamples=resamples,
         seed=seed,
     )
-    hard_labels = (probability >= 0.5).astype(np.float64)
+    hard_labels = (logit >= 0).astype(np.float64)
     difference = None
     if reference is not None:
         differences = paired_difference(
-            probability,
+            logit,
             reference,
             found.label,
             found.slides,
+            log_odds=True,
             metrics=["auroc"],
             resamples=resamples,
             seed=seed,

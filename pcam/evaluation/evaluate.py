@@ -1,44 +1,30 @@
 """Metrics of a trained network on one split, with their intervals."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from pcam.config.classes import Classes
 from pcam.config.schema import EvaluateConfig
 from pcam.data.base import PatchSource
-from pcam.errors import ConfigError, DataError, format_override
-from pcam.evaluation.asked_split import match_run, open_asked_split
-from pcam.evaluation.inference import predict_probabilities
+from pcam.errors import DataError, format_override
+from pcam.evaluation.asked_split import open_asked_split
+from pcam.evaluation.decision import (
+    DecisionRule,
+    choose_rule,
+    reject_fitting_on_the_evaluated_split,
+)
+from pcam.evaluation.inference import predict_source
 from pcam.evaluation.saved_run import (
     SavedRun,
-    crop_for_split,
     open_run,
-    open_split,
 )
-from pcam.stats.calibration import apply_temperature, fit_temperature, logit
 from pcam.stats.intervals import Interval, bootstrap_metrics
 from pcam.stats.metrics import Floats, Labels
-from pcam.stats.thresholds import at_sensitivity, youden
-
-
-@dataclass(frozen=True)
-class DecisionRule:
-    """How a probability becomes a prediction; chosen on valid or by a person, never on the split.
-
-    Attributes:
-        threshold: a patch is predicted positive from this probability on.
-        description: the threshold and how it was chosen.
-        temperature: the number that divides the log-odds; 1 leaves them unchanged.
-        note: what was unusual when the temperature was fitted, or "".
-    """
-
-    threshold: float
-    description: str
-    temperature: float = 1.0
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,7 @@ class Evaluation:
         tta: the test-time augmentation.
         source: the patches, with ids, labels and slides.
         label: uint8 (N,).
-        probability: float64 (N,), of the positive class, after calibration.
+        logit: float64 (N,), log-odds of the positive class, after calibration.
         rule: threshold and temperature.
         metrics: name to {"value", "low", "high"}, 95 % intervals.
         resamples: number of bootstrap resamples.
@@ -75,11 +61,21 @@ class Evaluation:
     tta: str
     source: PatchSource
     label: Labels
-    probability: Floats
+    logit: Floats
     rule: DecisionRule
     metrics: dict[str, Interval]
     resamples: int
     seed: int
+
+    @cached_property
+    def probability(self) -> Floats:
+        """The probability of the positive class, float64 (N,); that of a sure network may be 1."""
+        return np.asarray(expit(self.logit))
+
+    @property
+    def predicted(self) -> NDArray[np.bool_]:
+        """Whether each patch is predicted positive, (N,)."""
+        return self.logit >= self.rule.logit
 
     @property
     def has_both_classes(self) -> bool:
@@ -89,10 +85,9 @@ class Evaluation:
     @property
     def largest_errors(self) -> NDArray[np.int64]:
         """Indices of the wrongly predicted patches, the most confident first."""
-        predicted = self.probability >= self.rule.threshold
-        wrong = np.flatnonzero(predicted != (self.label == 1))
-        distance = np.abs(self.probability[wrong] - self.label[wrong])
-        return wrong[np.argsort(-distance, kind="stable")]
+        wrong = np.flatnonzero(self.predicted != (self.label == 1))
+        away_from_label = np.where(self.label == 1, -self.logit, self.logit)[wrong]
+        return wrong[np.argsort(-away_from_label, kind="stable")]
 
 
 def evaluate(config: EvaluateConfig) -> Evaluation:
@@ -111,7 +106,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
     """Evaluate an open run, see ``evaluate``."""
-    _reject_fitting_on_the_evaluated_split(config)
+    reject_fitting_on_the_evaluated_split(config)
     opened = open_asked_split(run, config, config.split)
     data, source = opened.data, opened.source
     if source.labels is None:
@@ -120,7 +115,7 @@ def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
             f"python -m pcam.predict {format_override('run', run.folder)}"
         )
     rule = choose_rule(config, run)
-    probability = predict_probabilities(
+    logit = predict_source(
         run.model,
         source,
         opened.crop,
@@ -128,12 +123,13 @@ def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
         data.num_workers,
         config.tta,
     )
-    probability = apply_temperature(probability, rule.temperature)
+    logit = logit / rule.temperature
     metrics = bootstrap_metrics(
-        probability,
+        logit,
         source.labels,
         source.groups,
-        threshold=rule.threshold,
+        log_odds=True,
+        threshold=rule.logit,
         resamples=config.resamples,
         seed=config.seed,
     )
@@ -149,97 +145,9 @@ def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
         tta=config.tta,
         source=source,
         label=source.labels,
-        probability=probability,
+        logit=logit,
         rule=rule,
         metrics=metrics,
         resamples=config.resamples,
         seed=config.seed,
     )
-
-
-# Threshold and temperature ------------------------------------------------------------------------
-
-
-def choose_rule(config: EvaluateConfig, run: SavedRun) -> DecisionRule:
-    """Return threshold and temperature, fitted on the run's own valid split where needed.
-
-    Raises:
-        DataError: valid has one class only, so no threshold can be chosen on it.
-    """
-    if not _needs_fitting(config):
-        return DecisionRule(float(config.threshold), f"threshold {config.threshold}")
-    probability, label = _predict_valid(config, run)
-    temperature, note = 1.0, ""
-    if config.calibration == "temperature":
-        fitted = fit_temperature(logit(probability), label)
-        temperature, note = fitted.value, fitted.note
-        probability = apply_temperature(probability, temperature)
-    threshold, description = _choose_threshold(config, probability, label)
-    if np.isnan(threshold):
-        raise DataError(
-            "valid has one class only, so no threshold can be chosen on it; threshold=0.5"
-        )
-    return DecisionRule(threshold, description, temperature, note)
-
-
-def _needs_fitting(config: EvaluateConfig) -> bool:
-    return config.calibration != "none" or isinstance(config.threshold, str)
-
-
-def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Labels]:
-    """Predict the run's own valid split, on which threshold and calibration are fitted.
-
-    Args:
-        config: the config of ``pcam.evaluate``.
-        run: the network.
-
-    Returns:
-        Probabilities and labels, (N,) each.
-    """
-    data = match_run(run, run.config.data, None)
-    batch_size = config.data.batch_size or data.batch_size
-    num_workers = config.data.num_workers
-    if num_workers is None:
-        num_workers = data.num_workers
-    valid = open_split(data, run.config.splits, run.config.seed, "valid")
-    assert valid.labels is not None
-    crop = crop_for_split(run.config, "valid")
-    probability = predict_probabilities(run.model, valid, crop, batch_size, num_workers, config.tta)
-    return probability, valid.labels
-
-
-def _choose_threshold(
-    config: EvaluateConfig, probability: Floats, label: Labels
-) -> tuple[float, str]:
-    """Return a threshold and how it was chosen, from the predictions of valid.
-
-    Args:
-        config: the config of ``pcam.evaluate``.
-        probability: (N,), of valid.
-        label: (N,), of valid.
-    """
-    if config.threshold == "youden":
-        threshold = youden(probability, label)
-        reason = "the largest sensitivity + specificity"
-    elif config.threshold == "sensitivity":
-        threshold = at_sensitivity(probability, label, config.sensitivity)
-        reason = f"a sensitivity of {config.sensitivity:g}"
-    else:
-        return float(config.threshold), f"threshold {config.threshold}"
-    return threshold, f"threshold {threshold:.4f}, for {reason} on the run's valid"
-
-
-def _reject_fitting_on_the_evaluated_split(config: EvaluateConfig) -> None:
-    """Check that nothing is fitted on the split that is evaluated.
-
-    Args:
-        config: the config of ``pcam.evaluate``.
-
-    Raises:
-        ConfigError: threshold or calibration is fitted on valid, and split=valid.
-    """
-    if config.split == "valid" and _needs_fitting(config):
-        raise ConfigError(
-            "split=valid: threshold and calibration are fitted on valid, so its metrics would be "
-            "too good; split=test"
-        )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 from tqdm import tqdm
 
@@ -17,6 +18,7 @@ from pcam.data.symmetries import D4, Symmetry, rotate
 from pcam.data.workers import dead_workers_reported
 from pcam.evaluation.scoring_network import ScoringNetwork, choose_batch_size
 from pcam.models.classifier import PatchClassifier
+from pcam.stats.logodds import mean_probability
 
 Probabilities = NDArray[np.float64]
 Logits = NDArray[np.float64]
@@ -82,15 +84,15 @@ def _batches_on_device(model: PatchClassifier, loader: Iterable[Batch]) -> Itera
         yield batch["image"].to(model.device, non_blocking=True)
 
 
-def predict_probabilities(
+def predict_source(
     model: PatchClassifier,
     source: PatchSource,
     crop: Crop,
     batch_size: int,
     num_workers: int | str = "auto",
     tta: str = "none",
-) -> Probabilities:
-    """Return the probability of the positive class for each patch of a source, in its order.
+) -> Logits:
+    """Return the log-odds of the positive class for each patch of a source, in its order.
 
     In full precision on a CPU, so that the result does not depend on the batch size; on a GPU see
     ``ScoringNetwork``.
@@ -101,7 +103,8 @@ def predict_probabilities(
         crop: the part of each patch that the network sees, see ``crop_for_split``.
         batch_size: the number of patches that the network sees at once; on a GPU at least.
         num_workers: the number of processes that read patches, or "auto".
-        tta: none, flips (4) or d4 (8): the symmetries over which probabilities are averaged.
+        tta: none, flips (4) or d4 (8): the symmetries over which probabilities are averaged; the
+            result is the log-odds of the mean.
 
     Returns:
         float64 (N,).
@@ -113,9 +116,28 @@ def predict_probabilities(
     parts = []
     bar = tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False)
     with bar, dead_workers_reported():
-        for logits in iterate_logits(ScoringNetwork(model), batches, TTA[tta]):
-            # One batch at a time: sums over larger tensors may differ in the last bit.
-            probability = torch.sigmoid(logits).mean(0)
-            parts.append(probability.cpu().numpy())
-            bar.update(len(probability))
+        for views in iterate_logits(ScoringNetwork(model), batches, TTA[tta]):
+            logits = _average(views.cpu().numpy())
+            parts.append(logits)
+            bar.update(len(logits))
     return np.concatenate(parts)
+
+
+def _average(views: Logits) -> Logits:
+    """Return the log-odds (B,) of the mean probability of V views, (V, B)."""
+    return views[0] if len(views) == 1 else mean_probability(views)
+
+
+def predict_probabilities(
+    model: PatchClassifier,
+    source: PatchSource,
+    crop: Crop,
+    batch_size: int,
+    num_workers: int | str = "auto",
+    tta: str = "none",
+) -> Probabilities:
+    """Return the probability of the positive class for each patch of a source.
+
+    Takes the arguments of ``predict_source``, whose log-odds rank patches of probability 1.
+    """
+    return np.asarray(expit(predict_source(model, source, crop, batch_size, num_workers, tta)))

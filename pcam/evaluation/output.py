@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from pcam.evaluation.compare import Comparison
 from pcam.evaluation.ensemble import Ensemble
 from pcam.evaluation.ensemble_scores import EnsembleScores, ScoreRow
@@ -29,6 +31,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
         evaluation.probability,
         evaluation.source.groups,
         evaluation.classes[1],
+        evaluation.logit,
     )
     for name, picture in draw_evaluation(evaluation).items():
         write_file(folder / "figures" / name, picture)
@@ -44,7 +47,11 @@ def summarize_evaluation(evaluation: Evaluation) -> Content:
         "scale": evaluation.scale,
         "tta": evaluation.tta,
         "classes": list(evaluation.classes),
-        "threshold": {"value": rule.threshold, "chosen": rule.description},
+        "threshold": {
+            "value": rule.threshold,
+            "logit": rule.logit,
+            "chosen": rule.description,
+        },
         "temperature": rule.temperature,
         "intervals": {
             "level": 0.95,
@@ -76,6 +83,7 @@ def write_prediction(prediction: Prediction, folder: Path) -> list[Path]:
         prediction.probability,
         prediction.source.groups,
         prediction.classes[1],
+        prediction.logit,
     )
     files = [folder / "predictions" / f"{prediction.split}.csv"]
     return files + _write_submission(prediction.submission, folder)
@@ -136,6 +144,7 @@ def write_ensemble(result: Ensemble, folder: Path) -> list[Path]:
         result.probability,
         found.slides,
         found.positive,
+        result.logit if np.isfinite(result.logit).all() else None,
     )
     files = [folder / "predictions" / f"{result.split}.csv"]
     if result.scores is not None:

@@ -80,13 +80,14 @@ def _compare_pair(
         resamples: number of bootstrap resamples.
         seed: of the bootstrap.
     """
-    one, other = found.probability[first], found.probability[second]
+    one, other = found.logit[first], found.logit[second]
     assert found.label is not None
     tests = paired_difference(
         one,
         other,
         found.label,
         found.slides,
+        log_odds=True,
         metrics=COMPARED_METRICS,
         resamples=resamples,
         seed=seed,
@@ -95,7 +96,7 @@ def _compare_pair(
     if found.slides is not None:
         return TestedPair(*names, tests)
     tests["delong"] = delong(one, other, found.label)
-    counted = mcnemar(one >= 0.5, other >= 0.5, found.label)
+    counted = mcnemar(one >= 0, other >= 0, found.label)
     numbers = {key: value for key, value in counted.items() if not isinstance(value, str)}
     tests["mcnemar"] = numbers
     return TestedPair(*names, tests, str(counted["method"]))

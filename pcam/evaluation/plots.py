@@ -58,7 +58,7 @@ def draw_overview(evaluation: Evaluation) -> bytes:
     label, probability = evaluation.label, evaluation.probability
     slides = evaluation.source.groups
     settings = {"resamples": evaluation.resamples, "seed": evaluation.seed}
-    curves = operating_curves(probability, label, slides, **settings)
+    curves = operating_curves(evaluation.logit, label, slides, **settings)
     bins = reliability(probability, label, slides, **settings)
     figure = canvas(13, 7.6, 120)
     figure.suptitle(
@@ -76,7 +76,7 @@ def draw_overview(evaluation: Evaluation) -> bytes:
     )
     _draw_reliability(calibration, bins, evaluation.metrics["ece"])
     classes = evaluation.classes
-    _draw_confusion(confusion, probability >= evaluation.rule.threshold, label, classes)
+    _draw_confusion(confusion, evaluation.predicted, label, classes)
     _draw_scores(scores, probability, label, evaluation.rule.threshold, classes)
     _draw_metrics(metrics, evaluation.metrics)
     for axes in (roc, precision_recall, calibration, scores, metrics):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from pcam.config.classes import Classes
 from pcam.config.schema import PredictConfig
@@ -11,8 +12,9 @@ from pcam.data.base import PatchSource
 from pcam.data.storage.csv import read_labels
 from pcam.errors import DataError
 from pcam.evaluation.asked_split import open_asked_split
-from pcam.evaluation.inference import predict_probabilities
+from pcam.evaluation.inference import predict_source
 from pcam.evaluation.saved_run import open_run
+from pcam.evaluation.submission import submission_scores
 from pcam.stats.intervals import Interval, bootstrap_metrics
 from pcam.stats.metrics import Floats, Labels
 
@@ -31,7 +33,7 @@ class Prediction:
         tta: the test-time augmentation.
         source: the patches, with ids and slides.
         label: uint8 (N,), or None if unknown.
-        probability: float64 (N,), of the positive class.
+        logit: float64 (N,), log-odds of the positive class.
         metrics: name to {"value", "low", "high"}; None without labels.
         submission: rows (id, value) of a submission file; None if the source asks for none.
     """
@@ -45,9 +47,14 @@ class Prediction:
     tta: str
     source: PatchSource
     label: Labels | None
-    probability: Floats
+    logit: Floats
     metrics: dict[str, Interval] | None
     submission: list[tuple[str, str]] | None
+
+    @property
+    def probability(self) -> Floats:
+        """The probability of the positive class, float64 (N,); that of a sure network may be 1."""
+        return np.asarray(expit(self.logit))
 
 
 def predict(config: PredictConfig) -> Prediction:
@@ -67,7 +74,7 @@ def predict(config: PredictConfig) -> Prediction:
     label = source.labels
     if config.labels is not None:
         label = _read_labels(Path(config.labels), source, opened.classes)
-    probability = predict_probabilities(
+    logit = predict_source(
         run.model,
         source,
         opened.crop,
@@ -77,10 +84,11 @@ def predict(config: PredictConfig) -> Prediction:
     )
     metrics = None
     if label is not None:
-        metrics = bootstrap_metrics(probability, label, source.groups)
+        metrics = bootstrap_metrics(logit, label, source.groups, log_odds=True)
     rows = None
     if split == opened.provider.unlabelled_split:
-        rows = opened.provider.submission(source.ids, probability, config.submit)
+        scores = submission_scores(logit, config.submit)
+        rows = opened.provider.submission(source.ids, scores, config.submit)
     return Prediction(
         run=run.folder,
         network=run.label,
@@ -91,7 +99,7 @@ def predict(config: PredictConfig) -> Prediction:
         tta=config.tta,
         source=source,
         label=label,
-        probability=probability,
+        logit=logit,
         metrics=metrics,
         submission=rows,
     )

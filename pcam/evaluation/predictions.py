@@ -24,6 +24,7 @@ class Predictions:
         ids: N unique patch ids.
         label: uint8 (N,), or None if the patches have no labels.
         probability: float64 (N,), of the positive class.
+        logit: float64 (N,), its log-odds; infinite for 0 and 1 in a file without them.
         slides: N slide names, or None.
         positive: name of the class that the probabilities are of; None if the file does not say.
     """
@@ -33,6 +34,7 @@ class Predictions:
     ids: list[str]
     label: NDArray[np.uint8] | None
     probability: NDArray[np.float64]
+    logit: NDArray[np.float64]
     slides: list[str] | None
     positive: str | None = None
 
@@ -65,6 +67,7 @@ class Predictions:
             ids=list(ids),
             label=label,
             probability=self.probability[order],
+            logit=self.logit[order],
             slides=slides,
         )
 
@@ -141,7 +144,7 @@ def _predictions_file(path: Path, split: str) -> Path:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read a csv of predictions: id, probability, and label and slide if known.
+    """Read a csv of predictions: id, probability, and label, logit and slide if known.
 
     Raises:
         DataError: a column is missing, a patch occurs twice, or a value is not valid.
@@ -149,12 +152,14 @@ def read_predictions(path: Path) -> Predictions:
     rows = read_rows(path, ("id", "probability"))
     if not rows:
         raise DataError(f"{path} holds no predictions")
+    probability = columns.read_probabilities(rows, path)
     return Predictions(
         name=label_predictions(path),
         path=path,
         ids=columns.read_ids(rows, path),
         label=columns.read_labels(rows, path),
-        probability=columns.read_probabilities(rows, path),
+        probability=probability,
+        logit=columns.read_logits(rows, path, probability),
         slides=columns.read_slides(rows),
         positive=columns.read_positive(rows, path),
     )

@@ -45,7 +45,7 @@ def format_evaluation(evaluation: Evaluation) -> str:
         rule.description,
     )
     lines = [format_facts(facts), "", table]
-    if rule.temperature != 1:
+    if rule.temperature != 1 or rule.note:
         note = f" ({rule.note})" if rule.note else ""
         lines.append(f"  logits divided by {rule.temperature:.3f}, fitted on valid{note}")
     if not evaluation.has_both_classes:

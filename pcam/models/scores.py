@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
@@ -29,13 +30,13 @@ class Scores:
     Attributes:
         index: int64 (N,).
         label: uint8 (N,).
-        probability: float64 (N,), of the positive class.
+        logit: float64 (N,), log-odds of the positive class.
         loss: float64 (N,).
     """
 
     index: NDArray[np.int64]
     label: NDArray[np.uint8]
-    probability: NDArray[np.float64]
+    logit: NDArray[np.float64]
     loss: NDArray[np.float64]
 
 
@@ -78,8 +79,7 @@ class PatchMetric(Metric):  # type: ignore[misc] # torchmetrics has no types
         columns = np.ascontiguousarray(rows.T)
         index, first = np.unique(columns[0].astype(np.int64), return_index=True)
         label, logit, loss = columns[1:, first]
-        probability = 1 / (1 + np.exp(-logit))
-        return Scores(index, label.astype(np.uint8), probability, loss)
+        return Scores(index, label.astype(np.uint8), logit, loss)
 
     def gather(self) -> Scores:
         """Return the scores of all processes, each patch once, sorted by index."""
@@ -103,16 +103,19 @@ class FunctionMetric(PatchMetric):
     """A registered metric.
 
     Args:
-        function: probabilities and labels to a number.
+        function: scores and labels to a number.
+        log_odds: whether the scores that it takes are log-odds, not probabilities.
     """
 
-    def __init__(self, function: MetricFunction) -> None:
+    def __init__(self, function: MetricFunction, log_odds: bool) -> None:
         super().__init__()
         self.function = function
+        self.log_odds = log_odds
 
     def value(self, scores: Scores) -> float:
         """Return the function's number."""
-        return self.function(scores.probability, scores.label)
+        given = scores.logit if self.log_odds else expit(scores.logit)
+        return self.function(given, scores.label)
 
 
 def list_patches(ids: Sequence[str], indices: Indices) -> str:
@@ -153,7 +156,8 @@ def build_metrics() -> MetricCollection:
     """Return the mean loss and every registered metric; they share one state."""
     metrics: dict[str, Metric | MetricCollection] = {LOSS: MeanLoss()}
     for name in registry.metrics.names():
-        metrics[name] = FunctionMetric(registry.metrics.get(name).target)
+        entry = registry.metrics.get(name)
+        metrics[name] = FunctionMetric(entry.target, bool(entry.details.get("log_odds")))
     return MetricCollection(metrics, compute_groups=[list(metrics)])
 
 

@@ -136,7 +136,7 @@ def map_shifts(probe: Probe, count: int, step: int | None, side: int) -> list[Ma
     ):
         logodds = probe.logodds(probe.view.crop_at(patches, offsets[number]))
         probability = expit(logodds)
-        figures = classification_metrics(probability, labels, metrics=("auroc",))
+        figures = classification_metrics(logodds, labels, metrics=("auroc",), log_odds=True)
         rows.append(
             {
                 "row": int(offsets[number, 0]),

@@ -16,7 +16,9 @@ def write_bias(result: PositionBias, folder: Path) -> None:
     """Write a run's summary.json and predictions, and the tables and figures of its effects."""
     probability = expit(result.logodds)
     split = result.facts.split
-    write_predictions(folder, split, result.ids, result.labels, probability, result.slides)
+    write_predictions(
+        folder, split, result.ids, result.labels, probability, result.slides, logit=result.logodds
+    )
     if result.effects is not None:
         _write_logodds(result, result.effects, folder)
         _write_shift_map(result, result.effects, folder)

@@ -75,10 +75,11 @@ def _seed_difference(study: Study, first: Sequence[Job], second: Sequence[Job]) 
 def _bootstrap_difference(study: Study, first: Sequence[Job], second: Sequence[Job]) -> Estimate:
     left, right = study.align(first), study.align(second)
     return paired_difference(
-        left.probability,
-        right.probability,
+        left.logit,
+        right.logit,
         known_labels(left),
         right.slides if left.slides is None else left.slides,
+        log_odds=True,
         metrics=("auroc",),
         resamples=study.resamples,
         seed=study.seed,

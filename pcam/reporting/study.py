@@ -10,6 +10,7 @@ from pcam.config.schema import TrainConfig
 from pcam.errors import AccessError, DataError
 from pcam.evaluation.alignment import AlignedPredictions, align_predictions
 from pcam.evaluation.predictions import Predictions, read_predictions
+from pcam.runs.ranking import rank_summary
 from pcam.stats.metrics import Labels
 from pcam.sweeps.jobs import Job
 
@@ -191,3 +192,9 @@ def auroc_of(job: Job, split: str) -> float:
     """Return a job's AUROC of a split, NaN if it has none."""
     value = summary_of(job)[split]["auroc"]["value"]
     return float("nan") if value is None else float(value)
+
+
+def best_by_valid(jobs: Sequence[Job]) -> int:
+    """Return the position of the best of at least one job with a summary (``runs.ranking``)."""
+    ranks = [rank_summary(summary_of(job)) for job in jobs]
+    return ranks.index(max(ranks))

@@ -1,10 +1,10 @@
 """The run folder, which all commands share: its files, how a run starts, how it is read again.
 
 FOLDER/config.yaml                   the config
-FOLDER/checkpoints/{best,last}.ckpt  best by valid AUROC; last to resume from
+FOLDER/checkpoints/{best,last}.ckpt  best by valid AUROC, then loss; last to resume from
 FOLDER/metrics.csv                   one row per epoch
 FOLDER/summary.json                  final figures with intervals, and what they depend on
-FOLDER/predictions/SPLIT.csv         id, label, probability
+FOLDER/predictions/SPLIT.csv         id, label, probability, logit
 FOLDER/figures/                      pictures
 
 A folder may come from somebody else, so nothing in it is run: YAML is read by its safe loader,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pcam.config.schema import TrainConfig
 
 MONITOR = "valid/auroc"  # the column of metrics.csv that ranks checkpoints and jobs
+MONITOR_LOSS = "valid/loss"  # the column that ranks those of equal AUROC (runs/ranking.py)
 
 
 def best_checkpoint(folder: Path) -> Path:

@@ -24,8 +24,9 @@ def write_predictions(
     probability: Iterable[float],
     slides: Sequence[str] | None,
     positive: str | None = None,
+    logit: Iterable[float] | None = None,
 ) -> None:
-    """Write predictions/SPLIT.csv with the columns id, label, probability, slide, positive.
+    """Write predictions/SPLIT.csv with the columns id, label, probability, logit, slide, positive.
 
     Args:
         folder: a run's, or that of a later command.
@@ -35,11 +36,15 @@ def write_predictions(
         probability: (N,), of the positive class; the text keeps every bit of it.
         slides: N names; None to leave the column out.
         positive: name of the class that the probability is of; None to leave the column out.
+        logit: (N,), log-odds of the probabilities, which rank where these round to 1; None to leave
+            the column out.
     """
     columns: dict[str, Iterable[object]] = {"id": ids}
     if labels is not None:
         columns["label"] = [int(label) for label in labels]
     columns["probability"] = [float(value) for value in probability]
+    if logit is not None:
+        columns["logit"] = [float(value) for value in logit]
     if slides is not None:
         columns["slide"] = slides
     if positive is not None:

@@ -58,10 +58,11 @@ class _Bootstrap:
     def auroc_difference(self, first: Floats, second: Floats) -> Interval:
         """Return first minus second, with p, of two vectors of log-odds."""
         found = paired_difference(
-            expit(first),
-            expit(second),
+            first,
+            second,
             self.label,
             self.groups,
+            log_odds=True,
             metrics=("auroc",),
             resamples=self.resamples,
             seed=self.seed,

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import expit
 
-from pcam.stats.metrics import EPSILON, Floats, Labels
+from pcam.stats.metrics import Floats, Labels
 
 MIN_TEMPERATURE = 0.01
 MAX_TEMPERATURE = 100.0
@@ -32,14 +31,8 @@ class Temperature(NamedTuple):
     note: str
 
 
-def logit(probability: Floats, clip: float = EPSILON) -> Floats:
-    """Return log-odds; probabilities are clipped to ``clip`` from 0 and 1."""
-    clipped = np.clip(np.asarray(probability, np.float64), clip, 1 - clip)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped))
-
-
 def fit_temperature(logits: Floats, label: Labels) -> Temperature:
-    """Find the temperature of the smallest NLL. For probabilities, give their ``logit``.
+    """Find the temperature of the smallest NLL. For probabilities, give their ``log_odds``.
 
     Args:
         logits: (N,), finite.
@@ -78,11 +71,3 @@ def fit_temperature(logits: Floats, label: Labels) -> Temperature:
     elif high - best < BOUND_TOLERANCE:
         best, note = high, "at the upper bound: the scores are no better than chance"
     return Temperature(float(np.exp(best)), before, nll(best), note)
-
-
-def apply_temperature(probability: Floats, temperature: float) -> Floats:
-    """Return probabilities (N,) whose logits are divided by the temperature.
-
-    Their order stays the same.
-    """
-    return np.asarray(expit(logit(probability) / temperature))

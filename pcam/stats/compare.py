@@ -25,8 +25,9 @@ def paired_difference(
     label: Labels,
     groups: Sequence[str] | None = None,
     *,
+    log_odds: bool = False,
     metrics: Collection[str] = METRICS,
-    thresholds: tuple[float, float] = (0.5, 0.5),
+    thresholds: tuple[float | None, float | None] = (None, None),
     bins: int = BINS,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -38,12 +39,14 @@ def paired_difference(
     t with the effective number of units, so p is below 1 - level where the interval excludes 0.
 
     Args:
-        first: (N,), probabilities of one; or (K, N), of K runs.
+        first: (N,), probabilities or log-odds of one; or (K, N), of K runs.
         second: (N,), of the other, for the same patches; or (L, N).
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
+        log_odds: The scores are log-odds.
         metrics: Which of ``METRICS``.
-        thresholds: Of each; a patch is predicted positive from this probability on.
+        thresholds: Of each; a patch is predicted positive from this score on. None: a probability
+            of 0.5.
         bins: Bins of the expected calibration error.
         resamples: Number of resamples.
         seed: Seed of the draws.
@@ -55,8 +58,8 @@ def paired_difference(
     Raises:
         ValueError: no patches, different lengths, or an unknown metric.
     """
-    first_runs = _rank_runs(first, label, thresholds[0], bins, metrics)
-    second_runs = _rank_runs(second, label, thresholds[1], bins, metrics)
+    first_runs = _rank_runs(first, label, thresholds[0], bins, metrics, log_odds)
+    second_runs = _rank_runs(second, label, thresholds[1], bins, metrics, log_odds)
     units = unit_numbers(groups, len(label))
     weights = resample_weights(units, resamples, seed)
     differences = [_mean_difference(first_runs, second_runs, block) for block in weights]
@@ -72,9 +75,17 @@ def paired_difference(
 
 
 def _rank_runs(
-    scores: Floats, label: Labels, threshold: float, bins: int, metrics: Collection[str]
+    scores: Floats,
+    label: Labels,
+    threshold: float | None,
+    bins: int,
+    metrics: Collection[str],
+    log_odds: bool,
 ) -> list[RankedScores]:
-    return [RankedScores(run, label, threshold, bins, metrics) for run in np.atleast_2d(scores)]
+    runs = []
+    for run in np.atleast_2d(scores):
+        runs.append(RankedScores(run, label, threshold, bins, metrics, log_odds=log_odds))
+    return runs
 
 
 def _mean_difference(
@@ -131,7 +142,7 @@ def delong(first: Floats, second: Floats, label: Labels, level: float = 0.95) ->
 
     Returns:
         {"first", "second": the AUROCs, "value": first minus second, "low", "high", "p": two-sided};
-        NaN with fewer than two patches of either class or scores that are not finite.
+        NaN with fewer than two patches of either class or scores that are NaN.
 
     Raises:
         ValueError: different lengths.
@@ -141,7 +152,7 @@ def delong(first: Floats, second: Floats, label: Labels, level: float = 0.95) ->
     if scores.shape[1] != len(positive):
         raise ValueError("scores and labels have different lengths")
     positives, negatives = int(positive.sum()), int((~positive).sum())
-    if min(positives, negatives) < 2 or not np.isfinite(scores).all():
+    if min(positives, negatives) < 2 or np.isnan(scores).any():
         return dict.fromkeys(("first", "second", "value", "low", "high", "p"), np.nan)
 
     ranks = stats.rankdata(scores, axis=1)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from pcam.stats.formulas import bin_index
 from pcam.stats.intervals import RESAMPLES, interval_limits, percentile_band, wilson_interval
-from pcam.stats.metrics import BINS, Floats, Labels, RankedScores, bin_index
+from pcam.stats.metrics import BINS, Floats, Labels, RankedScores
 from pcam.stats.resampling import effective_units, resample_weights, unit_numbers
 
 GRID = 101  # points of a curve
@@ -46,7 +47,7 @@ class Reliability(NamedTuple):
 
 
 def operating_curves(
-    probability: Floats,
+    score: Floats,
     label: Labels,
     groups: Sequence[str] | None = None,
     *,
@@ -62,7 +63,7 @@ def operating_curves(
     highest threshold that reaches it: the steps whose area is the average precision.
 
     Args:
-        probability: (N,), of the positive class.
+        score: (N,), probabilities of the positive class, or log-odds: the order alone counts.
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
         grid: Number of points, from 0 to 1.
@@ -72,12 +73,12 @@ def operating_curves(
 
     Returns:
         "roc": sensitivity over 1 - specificity; "precision_recall": precision over recall, at 0
-        that of the first positive. NaN with one class only or scores that are not finite.
+        that of the first positive. NaN with one class only or scores that are NaN.
 
     Raises:
         ValueError: no patches, or different lengths.
     """
-    scores = RankedScores(probability, label, metrics=())
+    scores = RankedScores(score, label, metrics=(), log_odds=True)
     units = unit_numbers(groups, len(label))
     x = np.linspace(0, 1, grid)
     counts = effective_units(label, units)

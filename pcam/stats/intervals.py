@@ -33,12 +33,13 @@ SCALES: Mapping[str, Scale] = {"nll": "log", "ece": "biased"}
 
 
 def bootstrap_metrics(
-    probability: Floats,
+    score: Floats,
     label: Labels,
     groups: Sequence[str] | None = None,
     *,
+    log_odds: bool = False,
     metrics: Collection[str] = METRICS,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     bins: int = BINS,
     means: Mapping[str, Floats] | None = None,
     resamples: int = RESAMPLES,
@@ -51,11 +52,12 @@ def bootstrap_metrics(
     interval over patches would be too narrow.
 
     Args:
-        probability: (N,), of the positive class.
+        score: (N,), probabilities of the positive class, or their log-odds.
         label: (N,), 0 or 1.
         groups: N slide names, or None to draw patches.
+        log_odds: The scores are log-odds.
         metrics: Which of ``METRICS``.
-        threshold: A patch is predicted positive from this probability on.
+        threshold: A patch is predicted positive from this score on; None: a probability of 0.5.
         bins: Bins of the calibration error.
         means: Values of each patch (N,), not negative, whose mean is a further metric.
         resamples: Number of resamples.
@@ -70,11 +72,11 @@ def bootstrap_metrics(
     Raises:
         ValueError: no patches, different lengths, or an unknown metric.
     """
-    scores = RankedScores(probability, label, threshold, bins, metrics, means)
+    scores = RankedScores(score, label, threshold, bins, metrics, means, log_odds)
     units = unit_numbers(groups, len(label))
     weights = resample_weights(units, resamples, seed)
     resampled = concatenate_metrics(scores.weigh(block) for block in weights)
-    counts = effective_units(label, units, np.asarray(probability) >= threshold)
+    counts = effective_units(label, units, np.asarray(score) >= scores.threshold)
     result = {}
     for name, (value,) in scores.weigh(np.ones((1, len(label)))).items():
         count = effective_units_of_metric(name, counts)

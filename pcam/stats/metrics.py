@@ -4,6 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
+
+from pcam.stats.formulas import bin_index, calibration_metrics, threshold_metrics
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.uint8]
@@ -35,53 +38,60 @@ class RankedScores:
     Attributes:
         metrics: The metrics to compute, in the order of ``METRICS``.
         mean_names: Names of the additional means.
-        finite: Whether every score is finite.
+        log_odds: Whether the scores are log-odds.
+        threshold: A patch is predicted positive from this score on; NaN if it is not known.
+        finite: Whether every score is finite; log-odds of a certain patch may be infinite.
         score: float64 (N,), descending.
         run_ends: int64 (L,), the last patch of each run of equal scores; None without ties.
     """
 
     def __init__(
         self,
-        probability: Floats,
+        score: Floats,
         label: Labels,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         bins: int = BINS,
         metrics: Collection[str] = METRICS,
         means: Mapping[str, Floats] | None = None,
+        log_odds: bool = False,
     ) -> None:
         """Sort the scores.
 
         Args:
-            probability: (N,), of the positive class; ties are allowed. Scores outside [0, 1] have
-                no Brier score, NLL and calibration error.
+            score: (N,), probabilities of the positive class, or their log-odds; ties are allowed.
+                Other scores than probabilities have no Brier score, NLL and calibration error.
             label: (N,), 0 or 1.
-            threshold: A patch is predicted positive from this probability on. NaN: not known.
+            threshold: A patch is predicted positive from this score on. None: a probability of 0.5.
+                NaN: not known.
             bins: Equal-width bins of [0, 1] for the expected calibration error.
             metrics: Which of ``METRICS``.
             means: Further values of each patch, (N,), by the name of their mean.
+            log_odds: The scores are log-odds. They rank patches whose probability rounds to 1.
 
         Raises:
             ValueError: no patches, different lengths, or an unknown metric.
         """
         means = means or {}
-        _validate(probability, label, metrics, means)
+        _validate(score, label, metrics, means)
         self.metrics = [name for name in METRICS if name in metrics]
         self.mean_names = list(means)
-        scores = np.asarray(probability, np.float64)
-        self.finite = bool(np.isfinite(scores).all())
-        self._has_threshold = not np.isnan(threshold)
+        self.log_odds = log_odds
+        self.threshold = _threshold(threshold, log_odds)
+        scores = np.asarray(score, np.float64)
+        undefined = np.isnan(scores) if log_odds else ~np.isfinite(scores)
+        self.finite = not bool(undefined.any())
         self._order = np.argsort(-scores, kind="stable")
         self.score = scores[self._order]
         self._positive = (np.asarray(label)[self._order] == 1).astype(np.float64)
         self.run_ends = _run_ends(self.score)
-        columns = self._count_columns(threshold)
+        columns = self._count_columns()
         columns += [np.asarray(values)[self._order] for values in means.values()]
         columns += self._calibration_columns(bins)
         self._columns = np.stack(columns, axis=1)
 
-    def _count_columns(self, threshold: float) -> list[Floats]:
+    def _count_columns(self) -> list[Floats]:
         """Return per patch: 1, positive, predicted positive, true positive."""
-        predicted = (self.score >= threshold).astype(np.float64)
+        predicted = (self.score >= self.threshold).astype(np.float64)
         return [np.ones_like(predicted), self._positive, predicted, predicted * self._positive]
 
     def _calibration_columns(self, bins: int) -> list[Floats]:
@@ -94,18 +104,27 @@ class RankedScores:
             Per patch: squared error, negative log-likelihood, and its error in each bin. Nothing
             if no calibration metric is asked for, or a score is not a probability.
         """
-        if not self._includes(CALIBRATION_METRICS) or not self._are_probabilities():
+        if not self._includes(CALIBRATION_METRICS) or not self._have_probabilities():
             return []
-        gap = self._positive - self.score
-        likelihood = np.where(self._positive == 1, self.score, 1 - self.score)
-        columns = [gap**2, -np.log(np.clip(likelihood, EPSILON, 1 - EPSILON))]
+        probability = expit(self.score) if self.log_odds else self.score
+        gap = self._positive - probability
+        columns = [gap**2, self._log_losses()]
         if "ece" in self.metrics:
-            bin_number = bin_index(self.score, bins)
+            bin_number = bin_index(probability, bins)
             columns += [np.where(bin_number == number, gap, 0.0) for number in range(bins)]
         return columns
 
-    def _are_probabilities(self) -> bool:
-        """Return whether all scores are from 0 to 1."""
+    def _log_losses(self) -> Floats:
+        """Return the negative log-likelihood of each patch, (N,)."""
+        if self.log_odds:
+            return np.logaddexp(0, np.where(self._positive == 1, -self.score, self.score))
+        likelihood = np.where(self._positive == 1, self.score, 1 - self.score)
+        return np.asarray(-np.log(np.clip(likelihood, EPSILON, 1 - EPSILON)))
+
+    def _have_probabilities(self) -> bool:
+        """Return whether all scores are probabilities, from 0 to 1, or log-odds."""
+        if self.log_odds:
+            return self.finite
         inside = (self.score >= 0) & (self.score <= 1)
         return self.finite and bool(inside.all())
 
@@ -121,7 +140,8 @@ class RankedScores:
         Returns:
             Each mean and metric, (R,): auroc (ties count half), average_precision (step-wise, as
             scikit-learn's), accuracy, balanced_accuracy, f1, precision, sensitivity, specificity,
-            brier, nll (natural logarithm, probabilities clipped to ``EPSILON`` from 0 and 1), ece
+            brier, nll (natural logarithm; probabilities, unlike log-odds, are clipped to
+            ``EPSILON`` from 0 and 1), ece
             (mean distance between probability and share of positives over bins, weighted by their
             counts: Naeini et al. 2015, for the positive class). NaN where a metric is not defined:
             one class only (auroc, average_precision, balanced_accuracy; sensitivity without
@@ -175,12 +195,12 @@ class RankedScores:
         found: dict[str, Floats] = {}
         with np.errstate(divide="ignore", invalid="ignore"):
             means = dict(zip(self.mean_names, mean_sums / total, strict=True))
-            if self.finite and self._has_threshold:
-                found |= _threshold_metrics(total, positives, predicted, true_positives)
+            if self.finite and not np.isnan(self.threshold):
+                found |= threshold_metrics(total, positives, predicted, true_positives)
             if self.finite and self._includes(RANKING_METRICS):
                 found |= self._ranking_metrics(block, positives, total - positives)
             if len(calibration_sums):
-                found |= _calibration_metrics(calibration_sums, total)
+                found |= calibration_metrics(calibration_sums, total)
         undefined = np.full(len(block), np.nan)
         return means | {name: found.get(name, undefined) for name in self.metrics}
 
@@ -201,15 +221,22 @@ class RankedScores:
         }
 
 
+def _threshold(given: float | None, log_odds: bool) -> float:
+    """Return the threshold on the scores' scale; by default that of the probability 0.5."""
+    if given is not None:
+        return given
+    return 0.0 if log_odds else 0.5
+
+
 def _validate(
-    probability: Floats, label: Labels, metrics: Collection[str], means: Mapping[str, Floats]
+    score: Floats, label: Labels, metrics: Collection[str], means: Mapping[str, Floats]
 ) -> None:
     """Check the arguments of ``RankedScores``.
 
     Raises:
         ValueError: no patches, different lengths, or an unknown metric.
     """
-    for values in (probability, *means.values()):
+    for values in (score, *means.values()):
         if np.shape(values) != (len(label),):
             raise ValueError("scores, labels and means have different lengths")
     if not len(label):
@@ -221,59 +248,20 @@ def _validate(
 
 
 def _run_ends(score: Floats) -> NDArray[np.int64] | None:
-    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+    ends = np.append(np.flatnonzero(score[1:] != score[:-1]), len(score) - 1)
     return ends if len(ends) < len(score) else None
 
 
-def _threshold_metrics(
-    total: Floats, positives: Floats, predicted: Floats, true_positives: Floats
-) -> dict[str, Floats]:
-    negatives = total - positives
-    false_positives = predicted - true_positives
-    sensitivity = true_positives / positives
-    specificity = (negatives - false_positives) / negatives
-    return {
-        "accuracy": (true_positives + negatives - false_positives) / total,
-        "balanced_accuracy": (sensitivity + specificity) / 2,
-        "f1": 2 * true_positives / (predicted + positives),
-        "precision": true_positives / predicted,
-        "sensitivity": sensitivity,
-        "specificity": specificity,
-    }
-
-
-def _calibration_metrics(sums: Floats, total: Floats) -> dict[str, Floats]:
-    """Return Brier score, NLL and, if it is asked for, the calibration error, (R,) each.
-
-    Args:
-        sums: (2 or more, R), weighted sums of the calibration columns.
-        total: (R,), sums of the weights.
-    """
-    squared_error, log_loss, *bin_gaps = sums
-    found = {"brier": squared_error / total, "nll": log_loss / total}
-    if bin_gaps:
-        found["ece"] = np.abs(sums[2:]).sum(0) / total
-    return found
-
-
-def bin_index(probability: Floats, bins: int) -> NDArray[np.int64]:
-    """Return the equal-width bin of each probability in [0, 1].
-
-    Bins are closed below and open above; the last one is closed on both sides.
-    """
-    edges = np.linspace(0, 1, bins + 1)[1:-1]
-    return np.searchsorted(edges, probability, side="right").astype(np.int64)
-
-
 def classification_metrics(
-    probability: Floats,
+    score: Floats,
     label: Labels,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     bins: int = BINS,
     metrics: Collection[str] = METRICS,
     means: Mapping[str, Floats] | None = None,
+    log_odds: bool = False,
 ) -> dict[str, float]:
     """Compute every metric of one sample, each patch once: see ``RankedScores``."""
-    scores = RankedScores(probability, label, threshold, bins, metrics, means)
+    scores = RankedScores(score, label, threshold, bins, metrics, means, log_odds)
     found = scores.weigh(np.ones((1, len(label))))
     return {name: float(value[0]) for name, value in found.items()}

@@ -1,4 +1,8 @@
-"""Rules that combine several classifiers: members' probabilities (M, N) to one score (N,)."""
+"""Rules that combine several classifiers: members' log-odds (M, N) to one score (N,).
+
+Every rule returns log-odds, of whatever it gives in place of a probability, so that scores of all
+rules can be ranked, and compared with 0, in the same way.
+"""
 
 from collections.abc import Callable
 
@@ -7,55 +11,61 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from pcam.stats.calibration import logit
+from pcam.stats import logodds
 from pcam.stats.metrics import EPSILON, Floats, Labels
 
-CLIP = 1e-7  # about single precision's step below 1: no member's 0 or 1 outweighs all others
+# Of a probability of 1, unless its member has larger log-odds.
+CERTAIN = float(logodds.log_odds(1 - 1e-7))
 NEGLIGIBLE_WEIGHT = 1e-6  # a weight up to this is set to 0
 
 
-def majority_vote(members: Floats, threshold: float | Floats = 0.5) -> Labels:
+def majority_vote(members: Floats, threshold: float | Floats = 0.0) -> Labels:
     """Return the label that most members predict.
 
-    A tie is decided by the mean distance of probability and threshold.
+    A tie is decided by the mean probability, which is compared with the mean threshold.
 
     Args:
-        members: (M, N), probabilities.
-        threshold: Of all members, or (M,), of each.
+        members: (M, N), log-odds.
+        threshold: Log-odds, of all members, or (M,), of each.
 
     Returns:
         (N,), 0 or 1. Used as scores, their AUROC is the vote's balanced accuracy: a ranking with
         one step.
     """
     members = _validate_members(members)
-    thresholds = np.broadcast_to(np.asarray(threshold, np.float64), len(members))[:, None]
-    balance = 2 * (members >= thresholds).sum(0) - len(members)
-    tie_break = (members - thresholds).mean(0) >= 0
+    thresholds = np.broadcast_to(np.asarray(threshold, np.float64), len(members))
+    balance = 2 * (members >= thresholds[:, None]).sum(0) - len(members)
+    mean_threshold = logodds.mean_probability(thresholds)
+    tie_break = logodds.mean_probability(members) >= mean_threshold
     return np.asarray(np.where(balance == 0, tie_break, balance > 0), np.uint8)
 
 
 def mean_probability(members: Floats) -> Floats:
-    """Return the members' mean probability (N,)."""
-    return np.asarray(_validate_members(members).mean(0))
+    """Return the log-odds (N,) of the members' mean probability."""
+    return logodds.mean_probability(_validate_members(members))
 
 
 def mean_logit(members: Floats) -> Floats:
-    """Return the probability (N,) of the members' mean logit.
+    """Return the members' mean log-odds (N,).
 
-    Probabilities are clipped to ``CLIP`` from 0 and 1.
+    A probability of 0 or 1 whose log-odds are not known counts as ``CERTAIN``, or as the largest
+    log-odds of the same member, so that it does not outweigh all other members.
     """
-    return np.asarray(expit(logit(_validate_members(members), CLIP).mean(0)))
+    members = _validate_members(members)
+    finite = np.where(np.isfinite(members), np.abs(members), 0)
+    limit = np.maximum(finite.max(1, keepdims=True), CERTAIN)
+    return np.asarray(np.clip(members, -limit, limit).mean(0))
 
 
 def rank_mean(members: Floats) -> Floats:
-    """Return the mean (N,) of each member's ranks, scaled to (0, 1); ties share their rank.
+    """Return the log-odds (N,) of the mean of each member's ranks, scaled to (0, 1).
 
-    Only the order of each member's scores matters, so members need no common scale. The result is
-    not a probability, and the value of a patch depends on the other patches.
+    Ties share their rank. Only the order of each member's scores matters, so members need no common
+    scale. The result is not a probability, and the value of a patch depends on the other patches.
     """
     members = _validate_members(members)
     scaled = (rankdata(members, axis=1) - 0.5) / members.shape[1]
-    return np.asarray(scaled.mean(0))
+    return logodds.log_odds(scaled.mean(0))
 
 
 def fit_weights(members: Floats, label: Labels) -> Floats:
@@ -65,14 +75,14 @@ def fit_weights(members: Floats, label: Labels) -> Floats:
     weights, and no over-confident member can spoil it.
 
     Args:
-        members: (M, N), probabilities on the split to fit on (never the one to evaluate on).
+        members: (M, N), log-odds on the split to fit on (never the one to evaluate on).
         label: (N,), 0 or 1.
 
     Returns:
         (M,), not negative, of sum 1; equal weights with one class only.
 
     Raises:
-        ValueError: no patches, different lengths, or probabilities outside [0, 1].
+        ValueError: no patches, different lengths, or log-odds that are NaN.
     """
     members = _validate_members(members)
     if members.shape[1] != len(label):
@@ -80,7 +90,7 @@ def fit_weights(members: Floats, label: Labels) -> Floats:
     equal = np.full(len(members), 1 / len(members))
     if len(members) == 1 or len(np.unique(label)) < 2:
         return equal
-    likelihood = np.where(np.asarray(label) == 1, members, 1 - members)
+    likelihood = expit(np.where(np.asarray(label) == 1, members, -members))
     likelihood = np.clip(likelihood, EPSILON, 1)
 
     def nll(weights: Floats) -> tuple[float, Floats]:
@@ -102,38 +112,38 @@ def fit_weights(members: Floats, label: Labels) -> Floats:
 
 
 def weighted_mean(members: Floats, weights: Floats) -> Floats:
-    """Return the weighted mean probability (N,).
+    """Return the log-odds (N,) of the weighted mean probability.
 
     Args:
-        members: (M, N), probabilities.
+        members: (M, N), log-odds.
         weights: (M,), of ``fit_weights``.
     """
     members = _validate_members(members)
     if np.shape(weights) != (len(members),):
         raise ValueError(f"{np.size(weights)} weights for {len(members)} members")
-    return np.asarray(np.asarray(weights) @ members)
+    return logodds.mean_probability(members, np.asarray(weights))
 
 
 def _validate_members(members: Floats) -> Floats:
     """Return members as float64 (M, N).
 
     Args:
-        members: Probabilities, as anything that makes an array.
+        members: Log-odds, as anything that makes an array; infinite ones are allowed.
 
     Raises:
-        ValueError: They have another shape, no patches, or values outside [0, 1].
+        ValueError: They have another shape, no patches, or values that are NaN.
     """
     members = np.asarray(members, np.float64)
     if members.ndim != 2 or not members.size:
         raise ValueError(f"members are not (M, N), with at least one patch: {members.shape}")
-    inside = (members >= 0) & (members <= 1)
-    if not inside.all():
-        raise ValueError("members' probabilities are not from 0 to 1")
+    if np.isnan(members).any():
+        raise ValueError("members' log-odds are not numbers")
     return members
 
 
 def _vote_as_score(members: Floats) -> Floats:
-    return majority_vote(members).astype(np.float64)
+    """Return the log-odds of a vote's labels: -inf or inf."""
+    return np.where(majority_vote(members) == 1, np.inf, -np.inf)
 
 
 # The rules that need no fitting; the weighted mean does.

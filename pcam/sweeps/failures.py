@@ -1,5 +1,6 @@
 """Why jobs of a sweep failed: failure.json in each job's folder."""
 
+import math
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,19 @@ def reopen_job(folder: Path, search: bool) -> None:
         message = read_failure(path).get("error")
         raise FailedBefore(f"{message} (at its first start; the search continued without it)")
     path.unlink()
+
+
+def validate_objective(objective: float | None, folder: Path) -> None:
+    """Make sure that a search can use the objective of a job; otherwise the search would end.
+
+    Raises:
+        RunError: it is not a number.
+    """
+    if objective is None or math.isnan(objective):
+        raise RunError(
+            f"{folder} has no valid AUROC, which the search maximises: valid has one class only, "
+            "or the network's scores are not numbers"
+        )
 
 
 def record_failure(folder: Path, error: BaseException, words: Sequence[str]) -> str:

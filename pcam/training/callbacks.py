@@ -86,10 +86,10 @@ def _optional_callbacks(settings: TrainerConfig, terminal: bool) -> "list[Callba
         settings: the config's ``trainer``.
         terminal: whether a progress bar can be shown.
     """
-    from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
+    from lightning.pytorch.callbacks import WeightAveraging
     from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-    from pcam.runs.folder import MONITOR
+    from pcam.training.checkpoints import EarlyStopping
     from pcam.training.step_loss import ProgressBar
 
     callbacks: list[Callback] = []
@@ -100,10 +100,7 @@ def _optional_callbacks(settings: TrainerConfig, terminal: bool) -> "list[Callba
         average = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
         callbacks.append(WeightAveraging(multi_avg_fn=average))
     if settings.early_stopping is not None:
-        patience = settings.early_stopping
-        callbacks.append(
-            EarlyStopping(MONITOR, mode="max", patience=patience, check_on_train_epoch_end=True)
-        )
+        callbacks.append(EarlyStopping(settings.early_stopping))
     return callbacks
 
 

@@ -21,6 +21,7 @@ from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.predictions import write_splits
 from pcam.stats.formatting import format_facts, format_warning
 from pcam.training.callbacks import build_callbacks
+from pcam.training.classes import check_both_classes, describe_one_class
 from pcam.training.description import describe_device, facts
 from pcam.training.processes import ProcessGroup
 from pcam.training.trainer import build_trainer, choose_augmentation, silence_lightning
@@ -63,6 +64,7 @@ def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup
         config = config if trained is not None else name_earlier_positive(config)
     aug = choose_augmentation(config.aug, config.trainer)
     data = PatchDataModule(config.data, config.splits, config.crop, aug, config.seed)
+    check_both_classes(config, folder, data.sources)
     model = build_classifier(config)
     model.skips_not_finite = config.trainer.on_nan == "skip"
     model.patch_format = patch_format(data)
@@ -186,6 +188,8 @@ def report_start(training: Training, resume: bool) -> None:
     lines = facts(config, training.folder, training.data, training.model, resume)
     device = describe_device(device_name(trainer), trainer.world_size, str(trainer.precision))
     log.info(format_facts([*lines, device]))
+    for line in describe_one_class(training.data.sources):
+        log.warning(line)
     origin = training.model.weights_origin
     if config.model.weights == "auto" and origin is not None and origin.origin == "random":
         log.warning(format_warning(f"RANDOM WEIGHTS (model.weights=auto): {origin.detail}"))

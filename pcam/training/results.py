@@ -5,11 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scipy.special import expit
+
 from pcam.config.classes import Classes, title_suffix
 from pcam.config.schema import TrainConfig
 from pcam.data.base import PatchSource, describe_source
 from pcam.data.provider import source_provider
-from pcam.evaluation.evaluate import DecisionRule, Evaluation
+from pcam.evaluation.decision import DecisionRule
+from pcam.evaluation.evaluate import Evaluation
 from pcam.models.scores import Scores
 from pcam.models.weights import WeightsOrigin
 from pcam.runs.files import read_metrics, write_file, write_json
@@ -119,7 +122,7 @@ class Summary:
 def measure(split: str, source: PatchSource, scores: Scores) -> SplitResult:
     """Return the metrics of a split with their intervals."""
     metrics = bootstrap_metrics(
-        scores.probability, scores.label, source.groups, means={"loss": scores.loss}
+        scores.logit, scores.label, source.groups, log_odds=True, means={"loss": scores.loss}
     )
     return SplitResult(split, source, scores, metrics)
 
@@ -148,8 +151,8 @@ def to_evaluation(
         tta="none",
         source=result.source,
         label=result.scores.label,
-        probability=result.scores.probability,
-        rule=DecisionRule(THRESHOLD, f"threshold {THRESHOLD}"),
+        logit=result.scores.logit,
+        rule=DecisionRule.fixed(THRESHOLD),
         metrics=result.metrics,
         resamples=RESAMPLES,
         seed=BOOTSTRAP_SEED,
@@ -193,9 +196,10 @@ def write_results(
             result.split,
             result.source.ids,
             result.scores.label,
-            result.scores.probability,
+            expit(result.scores.logit),
             result.source.groups,
             classes[1],
+            result.scores.logit,
         )
     title = f"{network_label(config)} on {config.data.name}{title_suffix(classes)}"
     curves = plot_curves(read_metrics(folder / "metrics.csv"), title, unfreeze_epoch)

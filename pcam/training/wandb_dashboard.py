@@ -17,7 +17,6 @@ from pcam.training.dashboard import Dashboard, FinalResult, WandbConfig
 from pcam.training.plots import decode_png
 from pcam.training.wandb_run import start_run
 
-THRESHOLD = 0.5
 CURVE_AXES = {
     "roc": ("1 - specificity", "sensitivity"),
     "precision_recall": ("recall", "precision"),
@@ -71,7 +70,7 @@ class WandbDashboard(Dashboard):
 
 def _curve_plots(final: Evaluation) -> dict[str, object]:
     """Return the ROC and the precision-recall curve."""
-    curves = operating_curves(final.probability, final.label, final.source.groups)
+    curves = operating_curves(final.logit, final.label, final.source.groups)
     plots = {}
     for name, axes in CURVE_AXES.items():
         plots[name] = _line_plot(curves[name], axes, f"{name}, {final.split}")
@@ -85,7 +84,7 @@ def _line_plot(curve: Curve, axes: tuple[str, str], title: str) -> object:
 
 
 def _confusion_plot(final: Evaluation) -> object:
-    predicted = (final.probability >= THRESHOLD).astype(int)
+    predicted = final.predicted.astype(int)
     return wandb.plot.confusion_matrix(
         y_true=final.label.tolist(),
         preds=predicted.tolist(),
@@ -101,7 +100,7 @@ def _predictions(final: Evaluation, count: int, seed: int) -> wandb.Table:
     patches = source.read(chosen)
     table = wandb.Table(PREDICTION_COLUMNS)
     for index, patch in zip(chosen.tolist(), patches, strict=True):
-        predicted = int(final.probability[index] >= THRESHOLD)
+        predicted = int(final.predicted[index])
         table.add_data(
             source.ids[index],
             None if source.groups is None else source.groups[index],

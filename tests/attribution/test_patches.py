@@ -6,6 +6,7 @@ from pcam.config.schema import PatchChoice
 from pcam.data.crop import Crop
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import DataError
+from pcam.stats.logodds import log_odds
 
 SOURCE = SyntheticSource("test", 40)
 NOISE = np.random.default_rng(0).normal(0, 0.25, 40)
@@ -14,7 +15,7 @@ PROBABILITY = np.clip(np.where(SOURCE.labels == 1, 0.7, 0.3) + NOISE, 0.01, 0.99
 
 def choose(pick: str, seed: int = 0) -> list[int]:
     config = PatchChoice(pick=pick, n=3, ids=None)
-    return choose_patches(config, SOURCE, PROBABILITY, seed).tolist()
+    return choose_patches(config, SOURCE, log_odds(PROBABILITY), seed).tolist()
 
 
 def test_n_of_each_outcome_by_seed() -> None:
@@ -32,6 +33,12 @@ def test_the_most_and_the_least_certain() -> None:
     distance = np.abs(PROBABILITY - 0.5)
     assert set(choose("certain")) == set(np.argsort(-distance)[:3])
     assert set(choose("uncertain")) == set(np.argsort(distance)[:3])
+
+
+def test_the_most_certain_of_patches_whose_probability_is_1() -> None:
+    config = PatchChoice(pick="certain", n=2, ids=None)
+    logit = np.linspace(40, 60, 40)
+    assert choose_patches(config, SOURCE, logit, 0).tolist() == [39, 38]
 
 
 def test_by_id() -> None:

@@ -7,9 +7,11 @@ from pcam.data.base import (
     Subset,
     concatenate,
     describe_source,
+    limit_source,
     subset,
     validate_labels,
 )
+from pcam.data.randomness import Purpose, draw
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import DataError
 
@@ -79,3 +81,28 @@ def test_labels_are_0_or_1() -> None:
     assert validate_labels(np.array([0, 1, 1]), "y").dtype == np.uint8
     with pytest.raises(DataError, match=r"y: row 1 has label 2; labels are 0 or 1 \(2 are not\)"):
         validate_labels(np.array([0, 2, 3]), "y")
+
+
+@pytest.mark.parametrize("limit", [2, 3])
+def test_a_limited_source_has_every_class_of_the_whole(limit: int) -> None:
+    rare = SyntheticSource("train", 64)
+    chosen = [*np.flatnonzero(rare.labels == 0), np.flatnonzero(rare.labels == 1)[0]]
+    rare = subset(rare, np.sort(chosen))
+    for seed in range(20):
+        limited = limit_source(rare, limit, seed)
+        assert len(set(limited.ids)) == limit
+        assert limited.labels is not None
+        assert set(limited.labels) == {0, 1}
+        assert limited.ids == sorted(limited.ids, key=list(rare.ids).index)
+
+
+def test_a_draw_that_has_both_classes_stays_as_it_was() -> None:
+    source = SyntheticSource("train", 64)
+    for seed in range(20):
+        plain = np.sort(draw(seed, Purpose.LIMIT).choice(64, 16, replace=False))
+        assert limit_source(source, 16, seed).ids == [source.ids[i] for i in plain]
+
+
+def test_a_single_patch_and_patches_without_labels_can_be_drawn() -> None:
+    assert len(limit_source(TRAIN, 1, 0)) == 1
+    assert len(limit_source(Unlabelled(4), 1, 0)) == 1

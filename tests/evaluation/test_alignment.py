@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from pcam.evaluation.alignment import align_predictions, warn_about_equal_members
 from pcam.evaluation.predictions import find_predictions, read_predictions
@@ -20,12 +21,12 @@ def test_members_are_aligned_in_the_order_of_the_first(tmp_path: Path) -> None:
     assert found.ids == ["a", "b"]
     assert found.label.tolist() == [0, 1]
     assert found.slides == ["s", "t"]
-    assert found.probability.tolist() == [[0.25, 0.75], [0.125, 0.5]]
+    np.testing.assert_allclose(expit(found.logit), [[0.25, 0.75], [0.125, 0.5]])
     reverse = align_predictions(members[::-1])
     assert reverse.ids == ["b", "a"]
     assert reverse.label.tolist() == [1, 0]
     assert reverse.slides == ["t", "s"]
-    assert reverse.probability.tolist() == [[0.5, 0.125], [0.75, 0.25]]
+    np.testing.assert_allclose(expit(reverse.logit), [[0.5, 0.125], [0.75, 0.25]])
 
 
 def test_equal_names_are_made_unique(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -36,4 +37,4 @@ def test_equal_names_are_made_unique(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert found.names == ["p #1", "p #2"]
     warn_about_equal_members(found)
     assert "predict the same for every patch: is it the same network twice?" in caplog.text
-    assert np.ptp(found.probability, axis=0).max() == 0
+    assert np.ptp(found.logit, axis=0).max() == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from scipy.stats import rankdata
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
@@ -14,16 +15,19 @@ from pcam.evaluation.ensemble import ensemble
 from pcam.runs.predictions import write_predictions
 from tests.evaluation.members import LABEL, MEMBERS, SIZE
 from tests.run import run_command
+from tests.stats.saturated import saturated
 
 Summary = dict
 Written = dict[str, float]
 
 
 def run_ensemble(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *words: str,
+    members: str = "runs=[strong,middle,weak]",
 ) -> tuple[Summary, Written]:
     """Run the command; return the summary, and the probability of each id."""
-    members = "runs=[strong,middle,weak]"
     run_command(
         monkeypatch, folder, "ensemble", members, "resamples=200", "hydra.run.dir=out", *words
     )
@@ -120,6 +124,37 @@ def test_unlabelled_members_become_a_submission(
     assert [line.partition(",")[0] for line in lines[1:]] == ["y", "x"]
     np.testing.assert_allclose([float(line.partition(",")[2]) for line in lines[1:]], [0.6, 0.4])
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def write_saturated(folder: Path) -> list[str]:
+    """Write two members whose probabilities are all 1; return the ids in their order."""
+    logits, label = saturated()
+    ids = [f"p{number:02d}" for number in range(len(logits))]
+    for name, values in (("a", logits), ("b", 2 * logits)):
+        for split in ("valid", "test"):
+            write_predictions(folder / name, split, ids, label, expit(values), None, logit=values)
+    rows = ["id,label", *(f"{name},0" for name in reversed(ids))]
+    (folder / "sample_submission.csv").write_text("\n".join(rows) + "\n")
+    return ids
+
+
+@pytest.mark.parametrize("rule", ["mean_probability", "mean_logit", "rank_mean", "weighted"])
+def test_members_whose_probabilities_are_all_1_are_combined_by_their_log_odds(
+    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = write_saturated(tmp_path)
+    summary, _ = run_ensemble(
+        tmp_path, monkeypatch, f"rule={rule}", "kaggle=.", members="runs=[a,b]"
+    )
+    assert summary["rows"]["a"]["auroc"]["value"] == pytest.approx(13 / 14)
+    assert summary["rows"][rule]["auroc"]["value"] == pytest.approx(13 / 14)
+    with (tmp_path / "out" / "submission.csv").open() as file:
+        scores = {row["id"]: float(row["label"]) for row in csv.DictReader(file)}
+    assert sorted(ids, key=scores.__getitem__) == ids
+    assert len(set(scores.values())) == len(ids)
+    assert all(0 < score < 1 for score in scores.values())
+    warned = "submission.csv has ranks" in capsys.readouterr().err
+    assert warned == (rule != "rank_mean")
 
 
 @pytest.mark.parametrize(

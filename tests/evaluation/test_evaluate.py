@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.metrics import (
@@ -20,11 +21,15 @@ from sklearn.metrics import (
 from pcam.config.schema import EvaluateConfig
 from pcam.config.validation import validate
 from pcam.data.base import subset
-from pcam.errors import ConfigError
+from pcam.errors import ConfigError, DataError
 from pcam.evaluation.evaluate import Evaluation, evaluate
-from pcam.evaluation.output import summarize_evaluation
+from pcam.evaluation.output import summarize_evaluation, write_evaluation
 from pcam.evaluation.plots import draw_evaluation
+from pcam.evaluation.predictions import read_predictions
+from pcam.evaluation.saved_run import SavedRun
 from pcam.evaluation.tables import format_evaluation
+from pcam.models.network import Network
+from pcam.stats.metrics import Floats, Labels
 from tests.run import composed_values, run_command
 
 
@@ -113,6 +118,61 @@ def test_the_temperature_divides_the_log_odds_and_keeps_their_order(run: Path) -
     assert f"logits divided by {scaled.rule.temperature:.3f}" in format_evaluation(scaled)
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("calibration=temperature", "calibration=none"), ("threshold=youden", "threshold=0.5")],
+)
+def test_nothing_is_fitted_on_a_valid_split_of_one_class(
+    word: str, hint: str, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_class(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Labels]:
+        return np.array([0.2, 0.7]), np.zeros(2, np.uint8)
+
+    monkeypatch.setattr("pcam.evaluation.decision._predict_valid", one_class)
+    with pytest.raises(DataError, match=f"valid has no positive patch: .*; {hint}"):
+        evaluate_with(run, word)
+
+
+@pytest.fixture
+def sure_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add 97 to every log-odds, so that every probability is 1."""
+    original = Network.forward
+
+    def forward(self: Network, image: torch.Tensor) -> torch.Tensor:
+        return original(self, image).double() + 97
+
+    monkeypatch.setattr(Network, "forward", forward)
+
+
+@pytest.mark.parametrize("tta", ["none", "d4"])
+def test_a_network_whose_probabilities_are_all_1_is_ranked(
+    tta: str, run: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    usual = evaluate_with(run, f"tta={tta}", "threshold=youden")
+    request.getfixturevalue("sure_network")
+    sure = evaluate_with(run, f"tta={tta}", "threshold=youden")
+    assert (sure.probability == 1).all()
+    tolerance = 1e-9 if tta == "none" else 0.05  # the mean of other probabilities ranks otherwise
+    for name in ("auroc", "average_precision", "sensitivity", "specificity"):
+        found, expected = sure.metrics[name]["value"], usual.metrics[name]["value"]
+        assert found == pytest.approx(expected, abs=tolerance), name
+    assert "threshold 1.0000 (log-odds 9" in sure.rule.description
+    assert summarize_evaluation(sure)["threshold"]["logit"] == pytest.approx(97, abs=10)
+    write_evaluation(sure, tmp_path)
+    again = read_predictions(tmp_path / "predictions" / "test.csv")
+    assert again.logit.tolist() == sure.logit.tolist()
+    expected = np.where(sure.label == 1, -sure.logit, sure.logit)[sure.largest_errors]
+    assert (np.diff(expected) <= 0).all()
+
+
+@pytest.mark.usefixtures("sure_network")
+def test_the_temperature_of_a_sure_network_is_fitted_to_its_log_odds(run: Path) -> None:
+    scaled = evaluate_with(run, "calibration=temperature")
+    assert scaled.rule.temperature == pytest.approx(100)  # at the bound: it is always positive
+    assert "at the upper bound" in format_evaluation(scaled)
+    assert len(np.unique(scaled.probability)) == len(scaled.label)
+
+
 def test_the_figure_names_network_data_and_split(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +192,7 @@ def test_patches_of_one_class_have_no_curves(run: Path, tmp_path: Path) -> None:
         evaluation,
         source=subset(evaluation.source, chosen),
         label=evaluation.label[chosen],
-        probability=evaluation.probability[chosen],
+        logit=evaluation.logit[chosen],
     )
     assert "evaluation.png" not in draw_evaluation(one_class)
     assert "of one class only: no curves are drawn" in format_evaluation(one_class)

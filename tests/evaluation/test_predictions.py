@@ -1,5 +1,6 @@
 """Predictions of several networks: found and read."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,11 @@ def test_a_glob_takes_the_folders_that_have_predictions(tmp_path: Path) -> None:
         ("id,probability\na,0.5\nb\n", "line 3: the row is cut short"),
         ("id,probability\na,nan\nb,0.5\n", "a has the probability 'nan', not 0 to 1 (1 are not)"),
         ("id,probability\na,1.5\nb,x\n", "a has the probability '1.5', not 0 to 1 (2 are not)"),
+        (
+            "id,probability,logit\na,0.5,0\nb,0.5,3\n",
+            "b has the logit '3', not log(p/(1-p)) of its probability '0.5' (1 differ)",
+        ),
+        ("id,probability,logit\na,0.5,\nb,0.5,0\n", "a has the logit '', not log(p/(1-p))"),
         ("id,probability,label\na,0.5,2\n", "a has the label '2'; labels are 0 or 1"),
         ("id,probability\na,0.5\nc,0.5\n", "are predictions of different patches"),
         (
@@ -58,6 +64,17 @@ def test_a_bad_csv_is_one_line(text: str, message: str, tmp_path: Path) -> None:
     assert message in str(caught.value)
     assert str(bad) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_column_of_log_odds_is_read_where_there_is_one(tmp_path: Path) -> None:
+    with_column = "id,probability,logit\na,1.0,97.5\nb,1.0,98\nc,0.25,-1.0986\n"
+    found = read_predictions(write_text(tmp_path / "with.csv", with_column))
+    assert found.logit.tolist() == [97.5, 98, -1.0986]
+    assert found.reorder(["c", "b", "a"]).logit.tolist() == [-1.0986, 98, 97.5]
+    without = "id,probability\na,1.0\nb,0\nc,0.25\n"
+    found = read_predictions(write_text(tmp_path / "without.csv", without))
+    assert found.logit[:2].tolist() == [math.inf, -math.inf]
+    assert found.logit[2] == pytest.approx(-math.log(3))
 
 
 def test_missing_predictions_are_named(tmp_path: Path) -> None:

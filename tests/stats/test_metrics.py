@@ -6,7 +6,8 @@ import torch
 from sklearn import metrics as sklearn
 from torchmetrics.functional import classification as torchmetrics
 
-from pcam.stats.metrics import METRICS, RankedScores, bin_index, classification_metrics
+from pcam.stats.formulas import bin_index
+from pcam.stats.metrics import METRICS, RankedScores, classification_metrics
 
 CASES = 100
 

@@ -50,6 +50,27 @@ def test_a_job_is_compared_with_finished_jobs_at_the_same_epoch(tmp_path: Path) 
     assert verdict == {"epoch": 1, "auroc": 0.5, "median": 0.6, "jobs": 3}
 
 
+@pytest.mark.parametrize(
+    ("loss", "pruned"), [(0.3, None), (0.2, None), (0.31, {"loss": 0.31, "median_loss": 0.3})]
+)
+def test_at_the_median_auroc_the_loss_decides(
+    loss: float, pruned: dict[str, float] | None, tmp_path: Path
+) -> None:
+    for name, own in {"own": loss, "0": 0.1, "1": 0.3, "2": 0.5}.items():
+        columns = ("epoch", "valid/auroc", "valid/loss")
+        write_csv(tmp_path / name / "metrics.csv", columns, [(0, 1.0, own)])
+        write_json(tmp_path / name / "summary.json", {"pruned": None})
+    verdict = pruning.judge(tmp_path / "own", tmp_path, epoch=0, min_jobs=3)
+    if pruned is None:
+        assert verdict is None
+    else:
+        assert verdict == {"epoch": 0, "auroc": 1.0, "median": 1.0, "jobs": 3, **pruned}
+        assert pruning.describe_verdict(verdict) == (
+            "after epoch 1: valid AUROC 1.0000 is the median of 3 jobs, "
+            "and valid loss 0.3100 is above its 0.3000"
+        )
+
+
 @pytest.mark.slow
 def test_the_median_rule_ends_a_training(tmp_path: Path) -> None:
     write_json(tmp_path / "sweep.json", {"words": []})

@@ -314,6 +314,55 @@ def test_a_search_chooses_by_valid_and_is_resumed(
     assert yaml.safe_load(results.read_text()) == found
 
 
+def test_the_best_of_equal_trials_is_that_of_the_lowest_loss(
+    tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+
+    def train(config: TrainConfig, folder: Path, **_: Any) -> dict[str, Any]:
+        rates.append(config.optimizer.lr)
+        summary = summary_with(1.0, 0.5)
+        summary["valid"]["loss"] = {"value": (0.3, 0.1, 0.2)[len(rates) - 1]}
+        write_json(folder / "summary.json", summary)
+        return summary
+
+    monkeypatch.setattr("pcam.training.fit.train", train)
+    words = ["hydra/sweeper=random", "hydra.sweeper.n_trials=3", "hydra.sweep.dir=s"]
+    answer = terminal("train", "-m", *words, "optimizer.lr=interval(1e-5,1e-2)", "optimizer=sgd")
+    assert answer.status == 0, answer.err
+    found = yaml.safe_load((tmp_path / "s" / "optimization_results.yaml").read_text())
+    assert found == {
+        "name": "optuna",
+        "best_params": {"optimizer.lr": rates[1]},
+        "best_value": 1.0,
+    }
+    assert "the best by valid loss is trial 1" in answer.out
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_trial_without_an_auroc_fails_and_the_others_go_on(
+    sampler: str, tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def train(config: TrainConfig, folder: Path, **_: Any) -> dict[str, Any]:
+        tried.append(config.optimizer.lr)
+        auroc = math.nan if len(tried) == 1 else 0.5 + len(tried) / 10
+        write_json(folder / "summary.json", summary_with(auroc, 0.5))
+        return summary_with(auroc, 0.5)
+
+    monkeypatch.setattr("pcam.training.fit.train", train)
+    words = [f"hydra/sweeper={sampler}", "hydra.sweeper.n_trials=3", "hydra.sweep.dir=s"]
+    answer = terminal("train", "-m", *words, "optimizer.lr=interval(1e-5,1e-2)")
+    assert answer.status == 2
+    assert answer.err.strip().splitlines()[-1].startswith("error: 1 of 3 jobs failed: 0 (")
+    assert "has no valid AUROC, which the search" in read_failure(tmp_path / "s" / "0")["error"]
+    found = yaml.safe_load((tmp_path / "s" / "optimization_results.yaml").read_text())
+    assert found["best_value"] == 0.8
+    assert found["best_params"] == {"optimizer.lr": tried[2]}
+    assert len(tried) == 3
+
+
 def test_a_key_that_a_search_varies_can_be_fixed(
     tmp_path: Path, terminal: Terminal, rates: list[float]
 ) -> None:
@@ -336,3 +385,8 @@ def test_jobs_run_in_processes_of_their_own(launcher: str, tmp_path: Path) -> No
     assert "a sweep cannot use several nodes" in read_failure(tmp_path / "s" / "0")["error"]
     summary = json.loads((tmp_path / "s" / "1" / "summary.json").read_text())
     assert 0 <= summary["test"]["auroc"]["value"] <= 1
+    logs = list((tmp_path / "s").rglob("*_log.out"))  # submitit's; joblib's jobs share a terminal
+    output = "".join(path.read_text() for path in logs) if launcher == "local" else answer.stdout
+    epochs = [line for line in output.splitlines() if "epoch 1/" in line]
+    assert [line.partition(": ")[0] for line in epochs] == ["job 1"]
+    assert any(line.startswith("job 1: test: ") for line in output.splitlines())

@@ -1,13 +1,12 @@
 """The commands that repeat each part of the page."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from pcam.config.schema import ReportConfig
 from pcam.errors import format_override
 from pcam.reporting.page import Code, Section
-from pcam.reporting.study import Study, auroc_of
+from pcam.reporting.study import Study, best_by_valid
 from pcam.sweeps.jobs import Job
 
 RUN_COMMANDS = ("evaluate", "attribute", "bias")
@@ -98,14 +97,8 @@ def _examples(jobs: Sequence[Job]) -> list[Job]:
             searches.setdefault(job.folder.parent, []).append(job)
         else:
             outside.append(job)
-    best = [max(trials, key=_valid_auroc) for trials in searches.values()]
+    best = [trials[best_by_valid(trials)] for trials in searches.values()]
     return outside[:1] + best
-
-
-def _valid_auroc(job: Job) -> float:
-    """Return a job's AUROC of valid, -1 if it has none."""
-    value = auroc_of(job, "valid")
-    return -1.0 if math.isnan(value) else value
 
 
 def report_overrides(config: ReportConfig) -> list[str]:

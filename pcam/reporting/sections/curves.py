@@ -96,6 +96,7 @@ def _curves(study: Study, job: Job) -> tuple[Curve, Reliability]:
     found = study.predictions(job)
     assert found is not None
     assert found.label is not None
-    data = (found.probability, found.label, found.slides)
-    roc = operating_curves(*data, resamples=RESAMPLES, seed=study.seed)["roc"]
-    return roc, reliability(*data, resamples=RESAMPLES, seed=study.seed)
+    actual = (found.label, found.slides)
+    roc = operating_curves(found.logit, *actual, resamples=RESAMPLES, seed=study.seed)["roc"]
+    bins = reliability(found.probability, *actual, resamples=RESAMPLES, seed=study.seed)
+    return roc, bins

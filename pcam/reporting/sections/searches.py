@@ -7,8 +7,8 @@ import numpy as np
 
 from pcam.reporting.cells import figure_cell
 from pcam.reporting.page import Fold, Part, Picture, Section, Table, Text
-from pcam.reporting.study import auroc_of, summary_of
-from pcam.reporting.trial_plots import Floats, Trials, plot_trials
+from pcam.reporting.study import auroc_of, best_by_valid, summary_of
+from pcam.reporting.trial_plots import Trials, plot_trials
 from pcam.sweeps.jobs import Job
 from pcam.sweeps.varied import varied_values
 
@@ -82,7 +82,7 @@ def _trials(jobs: Sequence[Job]) -> Trials:
         values=_values_by_key(jobs),
         score=score,
         finished=[job.state == "finished" for job in jobs],
-        best=_best_position(score),
+        best=None if np.isnan(score).all() else best_by_valid(jobs),
     )
 
 
@@ -96,17 +96,6 @@ def _values_by_key(jobs: Sequence[Job]) -> dict[str, list[object]]:
     for key in values[0]:
         by_key[key] = [trial.get(key) for trial in values]
     return by_key
-
-
-def _best_position(score: Floats) -> int | None:
-    """Return the position of the largest score, None if all are NaN.
-
-    Args:
-        score: (N,), of each trial.
-    """
-    if np.isnan(score).all():
-        return None
-    return int(np.nanargmax(score))
 
 
 def _describe_best(job: Job) -> str:

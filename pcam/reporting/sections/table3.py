@@ -9,7 +9,7 @@ from pcam.reporting import paper
 from pcam.reporting.cells import describe_network, difference_cells, figure_cell, network_name
 from pcam.reporting.differences import Difference, Estimate, correct_p_values
 from pcam.reporting.page import Section, Table, Text, drop_empty_columns
-from pcam.reporting.study import Study, auroc_of, config_of, known_labels, summary_of
+from pcam.reporting.study import Study, best_by_valid, config_of, known_labels, summary_of
 from pcam.stats import votes
 from pcam.stats.compare import paired_difference
 from pcam.stats.intervals import bootstrap_metrics
@@ -68,7 +68,7 @@ def build_table3(study: Study, jobs: Sequence[Job]) -> Section:
     rows += _vote_rows(study, voters, beside_study=bool(known))
     baseline = ""
     if voters:
-        best = _best_by_valid(voters)
+        best = voters[best_by_valid(voters)]
         baseline = f" minus {network_name(best.network)}'s, the best by valid"
     head = ["", "AUROC", "the study", "AUROC of hard labels", f"AUROC{baseline}", "p (Holm)", "run"]
     table = drop_empty_columns(Table(head, rows, "table3"))
@@ -95,14 +95,6 @@ def _preference(job: Job) -> tuple[bool, bool, int]:
     return not job.augmented, config.finetune.name == "frozen", config.seed
 
 
-def _best_by_valid(jobs: Sequence[Job]) -> Job:
-    """Return the job with the highest AUROC of valid; the first if none has one."""
-    aurocs = [auroc_of(job, "valid") for job in jobs]
-    if np.isnan(aurocs).all():
-        return jobs[0]
-    return jobs[int(np.nanargmax(aurocs))]
-
-
 def _vote_rows(study: Study, voters: Sequence[Job], beside_study: bool) -> list[list[str]]:
     """Return the row of each rule.
 
@@ -116,7 +108,7 @@ def _vote_rows(study: Study, voters: Sequence[Job], beside_study: bool) -> list[
     """
     if not voters:
         return []
-    cast = _vote(study, voters, _best_by_valid(voters))
+    cast = _vote(study, voters, voters[best_by_valid(voters)])
     differences = correct_p_values([vote.difference for vote in cast])
     rows = []
     for vote, difference in zip(cast, differences, strict=True):
@@ -128,14 +120,15 @@ def _vote(study: Study, voters: Sequence[Job], best: Job) -> list[Vote]:
     """Return the result of each rule."""
     members = study.align(voters)
     label, slides = known_labels(members), members.slides
-    reference = members.probability[list(voters).index(best)]
+    reference = members.logit[list(voters).index(best)]
     cast = []
     for rule, combine in votes.RULES.items():
-        score = combine(members.probability)
+        score = combine(members.logit)
         figures = bootstrap_metrics(
             score,
             label,
             slides,
+            log_odds=True,
             metrics=("auroc",),
             resamples=study.resamples,
             seed=study.seed,
@@ -145,6 +138,7 @@ def _vote(study: Study, voters: Sequence[Job], best: Job) -> list[Vote]:
             reference,
             label,
             slides,
+            log_odds=True,
             metrics=("auroc",),
             resamples=study.resamples,
             seed=study.seed,
@@ -156,9 +150,9 @@ def _vote(study: Study, voters: Sequence[Job], best: Job) -> list[Vote]:
     return cast
 
 
-def _hard_auroc(score: Floats, label: Labels) -> float:
-    """Return the AUROC of a score as 0 or 1, which is balanced accuracy."""
-    hard = (score >= 0.5).astype(np.float64)
+def _hard_auroc(logit: Floats, label: Labels) -> float:
+    """Return the AUROC of log-odds as 0 or 1, which is balanced accuracy."""
+    hard = (logit >= 0).astype(np.float64)
     return classification_metrics(hard, label, metrics=["auroc"])["auroc"]
 
 
@@ -169,7 +163,7 @@ def _network_cells(study: Study, job: Job, chosen: Sequence[Job]) -> list[str]:
     predictions = study.predictions(job)
     hard = None
     if predictions is not None and predictions.label is not None:
-        hard = _hard_auroc(predictions.probability, predictions.label)
+        hard = _hard_auroc(predictions.logit, predictions.label)
     return [
         describe_network(job, data),
         figure_cell(summary_of(job)[study.split]["auroc"]),

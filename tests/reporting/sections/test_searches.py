@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pcam.runs.files import write_json
 from tests.reporting.fakes import make_report, read_summary, write_search
 from tests.run import run_command
 
@@ -31,6 +32,18 @@ def test_the_best_trial_is_chosen_by_valid(sweep: Path, tmp_path: Path) -> None:
         for folder in (sweep / "0", search / str(best)):
             assert f"python -m pcam.{name} run={folder}\n" in commands
     assert (tmp_path / "out" / "figures" / "search-0.png").stat().st_size > 10_000
+
+
+def test_of_equal_aurocs_the_trial_of_the_lowest_loss_is_the_best(tmp_path: Path) -> None:
+    search = write_search(tmp_path / "multirun" / "search", [0.001, 0.0001, 0.01])
+    for number, loss in enumerate((0.5, 0.1, 0.3)):
+        summary = read_summary(search / str(number))
+        summary["valid"]["auroc"]["value"] = 1.0
+        summary["valid"]["loss"] = {"value": loss}
+        write_json(search / str(number) / "summary.json", summary)
+    text = make_report(tmp_path / "out", search)
+    assert "trial 1: optimizer.lr=0.0001" in text.partition("Best by valid")[2].splitlines()[0]
+    assert f"python -m pcam.evaluate run={search / '1'}" in text
 
 
 @pytest.mark.slow
