@@ -70,7 +70,6 @@ class Network(nn.Module):
         self.backbone = build_backbone(name, kwargs, head.pool, self.input_size)
         size = self.input_size or PROBE_SIZE
         self.features = count_features(self.backbone, size, size)
-        self._sizes = {(size, size)}
         self.head = build_head(self.features, outputs, head.hidden, head.dropout, head.batch_norm)
         self.frozen = False
         self.keep_statistics = False
@@ -102,33 +101,30 @@ class Network(nn.Module):
             float32 (B,).
         """
         x = self._resize(x)
-        if self.input_size is None:
-            self._ensure_size_fits(*x.shape[-2:])
+        height, width = x.shape[-2:]
         x = x.contiguous(memory_format=torch.channels_last)
         with_gradient = torch.is_grad_enabled() and not (self.frozen and self.training)
         with torch.set_grad_enabled(with_gradient):
             x = self.backbone(x)
+        self._ensure_features_fit(x, height, width)
         out = self._apply_head(x)
         if out.shape[1] == 2:
             return out[:, 1] - out[:, 0]
         return out[:, 0]
 
-    def _ensure_size_fits(self, height: int, width: int) -> None:
-        """Make sure that the network takes patches of a size that it was not built for.
+    def _ensure_features_fit(self, features: Tensor, height: int, width: int) -> None:
+        """Make sure that the head takes the features of patches of a size.
 
         Raises:
-            ConfigError: it does not.
+            ConfigError: it does not: they are flattened, and of another size than the probe.
         """
-        if (height, width) in self._sizes:
+        linear = next((m for m in self.head.modules() if isinstance(m, nn.Linear)), None)
+        if linear is None or features.shape[1] == linear.in_features:
             return
-        features = count_features(self.backbone, height, width)
-        self.train(self.training)
-        if features != self.features:
-            raise ConfigError(
-                f"the network is built for {PROBE_SIZE} px, and patches have {width}x{height} px: "
-                f"train with model.input_size={PROBE_SIZE}, or with model.head.pool=avg"
-            )
-        self._sizes.add((height, width))
+        raise ConfigError(
+            f"the network is built for {PROBE_SIZE} px, and patches have {width}x{height} px: "
+            f"train with model.input_size={PROBE_SIZE}, or with model.head.pool=avg"
+        )
 
     def _apply_head(self, features: Tensor) -> Tensor:
         """Return the outputs (B, 1 or 2), float32, of features (B, F).
