@@ -16,7 +16,8 @@ from tests.attribution.networks import (
 
 def test_deeplift_is_tried_in_full_precision() -> None:
     network, x = convolutional_network(nn.ReLU()), random_patches(4)
-    network.head.bias.data[:] = 1000.0  # far from zero, where bfloat16 has steps of 4
+    last = [layer for layer in network.backbone.modules() if isinstance(layer, nn.Conv2d)][-1]
+    last.bias.data[:] = 4000.0  # features far from zero, where bfloat16 has steps of 16
     rounding = Explainer(Scorer(network, "bf16-mixed"), network.backbone, Options(), x)
     assert float(rounding.maps("deeplift", x, torch.arange(4)).gap.median()) > TOLERANCE
     assert rounding.reason_not_applicable("deeplift", x) is None
@@ -38,7 +39,8 @@ def test_deeplift_is_tried_on_all_patches_together() -> None:
 def test_deeplift_is_tried_in_full_precision_and_on_all_patches_of_large_networks() -> None:
     network, x = make_network("resnet10t"), random_patches(4, 64)
     recalibrate_batchnorm(network, x)
-    network.head[-1].bias.data[-1] = 1000.0
+    norms = [one for one in network.backbone.modules() if isinstance(one, nn.BatchNorm2d)]
+    norms[-1].bias.data[:] = 1e4
     rounding = Explainer(Scorer(network, "bf16-mixed"), network.backbone, Options(), x)
     assert float(rounding.maps("deeplift", x, torch.arange(4)).gap.median()) > TOLERANCE
     assert rounding.reason_not_applicable("deeplift", x) is None
