@@ -101,6 +101,7 @@ def _run_job(
     in_sweep = settings.mode == RunMode.MULTIRUN
     words = [plain_override(word) for word in settings.overrides.task]
     is_search = in_sweep and "sampler" in settings.sweeper
+    keep_going_without_screen()  # a launcher may run the job in a process of its own
     show_log()
     try:
         with contextlib.ExitStack() as stack:
