@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from pcam.cli.errors import Abort
 from pcam.cli.multirun import ensure_no_choices_left, start_multirun
 from pcam.errors import RunError
-from pcam.runs.lock import lock_folder
+from pcam.runs.lock import lock_results
 from pcam.sweeps.failures import failure_message
 
 
@@ -60,7 +60,7 @@ class CommandCallback(Callback):
         folder = Path(config.hydra.sweep.dir).absolute()
         try:
             CommandCallback.created = _missing_folders(folder)
-            CommandCallback.lock.enter_context(lock_folder(folder, "hydra.sweep.dir"))
+            CommandCallback.lock.enter_context(lock_results(folder, "hydra.sweep.dir"))
             CommandCallback.sweep = start_multirun(config, config.hydra.job.config_name)
         except Exception as error:
             raise Abort(error) from error

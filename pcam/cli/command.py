@@ -20,15 +20,16 @@ from pcam import CONF
 from pcam.cli.arguments import force_add, multirun_first, refuse_malformed
 from pcam.cli.callbacks import CommandCallback
 from pcam.cli.config import typed_config
-from pcam.cli.console import job_output, print_any_text, print_error, show_log
+from pcam.cli.console import job_output, print_error, show_log
 from pcam.cli.errors import Abort, describe_hydra_error, system_errors_expected
 from pcam.cli.groups import refuse_unnamed_choices
 from pcam.cli.multirun import prepare_multirun
 from pcam.cli.options import refuse_options
 from pcam.errors import PcamError
 from pcam.runs.folder import ensure_not_run_dir
-from pcam.runs.lock import lock_folder
+from pcam.runs.lock import lock_results
 from pcam.runs.overrides import override_key
+from pcam.runs.screen import keep_going_without_screen
 from pcam.sweeps.failures import failure_summary, recorded_failure, validate_objective
 from pcam.sweeps.state import (
     discard_sweep,
@@ -100,12 +101,13 @@ def _run_job(
     in_sweep = settings.mode == RunMode.MULTIRUN
     words = [plain_override(word) for word in settings.overrides.task]
     is_search = in_sweep and "sampler" in settings.sweeper
+    keep_going_without_screen()  # a launcher may run the job in a process of its own
     show_log()
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(job_output(settings))
             if in_sweep or not creates_runs:  # a single training locks the run that it finds
-                stack.enter_context(lock_folder(folder))
+                stack.enter_context(lock_results(folder))
             if in_sweep:
                 stack.enter_context(recorded_failure(folder, words, is_search))
             stack.enter_context(system_errors_expected())
@@ -146,17 +148,13 @@ def _run_command(name: str, task: Callable[[DictConfig], float | None]) -> None:
     """Run a command and leave the process as a failure asks for."""
     show_traceback = FULL_ERROR in os.environ
     typed = sys.argv[1:]
-    print_any_text()
+    keep_going_without_screen()
     try:
         refuse_options(multirun_first(typed))
         refuse_malformed(typed)
         refuse_unnamed_choices(typed)
         with _hydra_raises_errors(), system_errors_expected():
             _run_hydra(name, task, show_traceback)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the output has closed it: | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Abort as abort:
         if not show_traceback and isinstance(abort.error, PcamError):
             _fail(str(abort.error))

@@ -35,13 +35,6 @@ class ConsoleHandler(logging.Handler):
         print(text, file=stream, flush=True)
 
 
-def print_any_text() -> None:
-    """Escape what the terminal's encoding lacks, such as letters of a path."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 class NamedOutput(io.TextIOBase):
     """A stream whose lines start with the name of the job that writes them.
 

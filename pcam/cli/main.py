@@ -6,6 +6,7 @@ import sys
 from pcam import __version__
 from pcam.cli.console import print_error
 from pcam.errors import suggest
+from pcam.runs.screen import keep_going_without_screen
 
 COMMANDS = (
     "prepare",
@@ -22,6 +23,7 @@ COMMANDS = (
 
 def main() -> None:
     """Run the command that the first word names, or list the commands."""
+    keep_going_without_screen()
     words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help"):
         print(list_commands())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from pcam.errors import ConfigError, PcamError, RunError
 from pcam.runs.folder import discard_run, read_config, start_run
-from pcam.runs.lock import lock_folder
+from pcam.runs.lock import lock_results
 from pcam.runs.next_commands import next_commands
 from pcam.runs.overrides import override_key
 from pcam.runs.resume import (
@@ -88,7 +88,7 @@ def _locked_run(invocation: Invocation[TrainConfig]) -> Iterator[PlannedRun]:
     if not planned.writes:
         yield planned
         return
-    with lock_folder(planned.folder):
+    with lock_results(planned.folder):
         run = _plan_run(invocation)  # another process may have trained it until now
         if run.folder != planned.folder:
             raise RunError(f"another process has just finished {planned.folder}; start again")

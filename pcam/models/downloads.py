@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pcam.errors import WeightsError
+from pcam.runs.access import ensure_readable
 
 WAIT = 5.0  # seconds after which a host counts as unreachable
 
@@ -21,11 +22,14 @@ def download_state(url: str) -> dict[str, Tensor]:
     """Return a state from torch's cache or from its address.
 
     Raises:
+        AccessError: the file in the cache cannot be read now.
         WeightsError: the host cannot be reached, or the file is damaged.
     """
     name = Path(urlsplit(url).path).name
     cached = Path(torch.hub.get_dir()) / "checkpoints" / name
-    if not cached.is_file() and not reachable(url):
+    if cached.is_file():
+        ensure_readable(cached)
+    elif not reachable(url):
         raise WeightsError(_unreachable(name, url))
     try:
         with warnings.catch_warnings():

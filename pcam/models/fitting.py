@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 
 from torch import Tensor, nn
@@ -37,6 +37,7 @@ class Reading:
         left_out: keys of the table that are not the backbone's.
         faults: what is missing, unexpected or of another shape.
         matches: how many of the backbone's keys are there.
+        others: what else of the file fits, and is not read.
     """
 
     table: str
@@ -45,6 +46,7 @@ class Reading:
     left_out: tuple[str, ...]
     faults: tuple[str, ...]
     matches: int
+    others: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -56,6 +58,8 @@ class Reading:
         text = self.name
         if self.left_out:
             text += f"; left out: {shorten(self.left_out)}"
+        if self.others:
+            text += f"; not read, though it fits: {shorten(self.others)}"
         return text
 
 
@@ -96,7 +100,8 @@ def fit_reading(
     by_convention = [reading for reading in fitting if reading.table == "state_dict"]
     chosen = by_convention if len(by_convention) == 1 else fitting
     if len(chosen) == 1:
-        return chosen[0]
+        others = tuple(reading.name for reading in fitting if reading is not chosen[0])
+        return replace(chosen[0], others=others)
     if chosen:
         names = " and ".join(reading.name for reading in chosen)
         raise WeightsError(

@@ -37,6 +37,16 @@ def ensure_readable(path: Path) -> None:
         os.close(descriptor)
 
 
+def refuse_link(path: Path) -> None:
+    """Make sure that a file that will be written is not a link to another.
+
+    Raises:
+        AccessError: it is.
+    """
+    if path.is_symlink():
+        raise AccessError(f"{path} is a link, and nothing is written through one; remove it")
+
+
 def access_error(path: Path, error: BaseException) -> AccessError | None:
     """Return the failure to read a file; None if an error is due to the file's content.
 
@@ -71,7 +81,7 @@ def _owner(path: Path) -> str:
         name = pwd.getpwuid(status.st_uid).pw_name
     except (OSError, KeyError):
         return ""
-    return f" (owner {name}, mode {stat.S_IMODE(status.st_mode):o})"
+    return f" (owner {name}, mode {stat.S_IMODE(status.st_mode):03o})"
 
 
 def _is_written(descriptor: int) -> bool:

@@ -6,9 +6,11 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pcam.errors import RunError, describe_error
 from pcam.runs.access import ensure_readable
@@ -21,10 +23,58 @@ def write_file(path: Path, content: str | bytes) -> None:
         path: the file; its folder is created.
         content: text, written as UTF-8, or bytes.
     """
+    with replaced_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replaced_file(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
+    """Open a new file, which takes a file's place when it is complete and on the disk.
+
+    It is written beside the other under a random name, never through a link. A process that is
+    killed leaves it there, and the next one removes it: only one process writes into a folder.
+
+    Args:
+        path: the file; its folder is created.
+        keep: where the file that was there before is kept; None to remove it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(temporary, path)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        leftover.unlink(missing_ok=True)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(new, flags, 0o666), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            _keep(path, keep)
+        os.replace(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _keep(path: Path, keep: Path) -> None:
+    """Give a file a second name, so that it is there at any moment."""
+    keep.unlink(missing_ok=True)
+    try:
+        os.link(path, keep)
+    except OSError:  # a file system without hard links
+        os.replace(path, keep)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write a folder's names to the disk, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

@@ -1,7 +1,8 @@
 """The run folder, which all commands share: its files, how a run starts, how it is read again.
 
 FOLDER/config.yaml                   the config
-FOLDER/checkpoints/{best,last}.ckpt  best by valid AUROC, then loss; last to resume from
+FOLDER/checkpoints/{best,last}.ckpt  best by valid AUROC, then loss; last to resume from;
+                                     previous.ckpt is the one before the last
 FOLDER/metrics.csv                   one row per epoch
 FOLDER/summary.json                  final figures with intervals, and what they depend on
 FOLDER/predictions/SPLIT.csv         id, label, probability, logit

@@ -13,6 +13,7 @@ from pathlib import Path
 from pcam.errors import RunError, describe_error
 
 LOCK_NAME = ".lock"
+OTHERS = ("wandb",)  # folders of programs that have links of their own
 PATIENCE = 1.0  # seconds; `is_locked` of another process holds the lock for a moment
 PAUSE = 0.02  # seconds between two attempts
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of some network file systems
@@ -57,6 +58,32 @@ def lock_folder(folder: Path, key: str = "hydra.run.dir", wait: bool = False) ->
     finally:
         if descriptor in _locks:  # not in a forked process
             _release(descriptor, path)
+
+
+@contextlib.contextmanager
+def lock_results(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
+    """Lock a folder of results, in which nothing is written through a link.
+
+    Raises:
+        FolderInUse: another process has the lock.
+        RunError: the folder cannot be written, or holds a link.
+    """
+    with lock_folder(folder, key):
+        _refuse_links(folder, key)
+        yield
+
+
+def _refuse_links(folder: Path, key: str) -> None:
+    """Make sure that a folder, which may be somebody else's, does not lead out of itself."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            if path.is_symlink():
+                raise RunError(
+                    f"{path} is a link, and results are not written through one; "
+                    f"remove it, or set another {key}"
+                )
+        folders[:] = [name for name in folders if name not in OTHERS]
 
 
 def is_locked(folder: Path) -> bool:

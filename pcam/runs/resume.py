@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pcam.errors import AccessError, RunError
+from pcam.errors import AccessError, RunError, format_override
+from pcam.runs.checkpoints import existing_checkpoints, resumable_checkpoint
 from pcam.runs.files import read_json
-from pcam.runs.folder import last_checkpoint, read_config
+from pcam.runs.folder import read_config
 from pcam.runs.identity import (
     CHANGEABLE,
     KeyClass,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pcam.config.schema import TrainConfig
 
     Model = TypeVar("Model", bound=BaseModel)
+
+log = logging.getLogger(__name__)
 
 # A choice of trainer on resume says where the run continues. It keeps its other settings.
 TRAINER_PLACE = ("trainer.accelerator", "trainer.devices", "trainer.precision")
@@ -51,14 +55,25 @@ def find_run_to_resume(
     """
     if resume != "auto":
         return _resumable_run(Path(resume).absolute())
-    if last_checkpoint(default).is_file():
+    if _has_whole_checkpoint(default):
         return default
     if outputs is None:
         return None
     for folder in _unfinished_runs(outputs):
-        if _continues(folder, config):
+        if _continues(folder, config) and _has_whole_checkpoint(folder):
             return folder
     return None
+
+
+def _has_whole_checkpoint(folder: Path) -> bool:
+    """Return whether "auto" can resume a run; a damaged one is reported and starts anew."""
+    if resumable_checkpoint(folder) is not None:
+        return True
+    damaged = existing_checkpoints(folder)
+    if damaged:
+        names = " and ".join(path.name for path in damaged)
+        log.warning(f"{folder / 'checkpoints'}: {names} damaged; this run cannot be resumed")
+    return False
 
 
 def _resumable_run(folder: Path) -> Path:
@@ -66,23 +81,31 @@ def _resumable_run(folder: Path) -> Path:
     if (folder / "sweep.json").is_file():
         raise RunError(f"{folder} is a sweep: resume it with -m and the overrides of its start")
     read_config(folder)
-    if not last_checkpoint(folder).is_file():
+    if resumable_checkpoint(folder) is not None:
+        return folder
+    damaged = existing_checkpoints(folder)
+    if not damaged:
         raise RunError(
             f"{folder} has no checkpoints/last.ckpt: it was interrupted in its first epoch; "
             "start it again"
         )
-    return folder
+    raise RunError(
+        f"{damaged[0]} cannot be read as a checkpoint, and there is no other; start the run again: "
+        f"{format_override('hydra.run.dir', folder)} resume=auto"
+    )
 
 
 def _unfinished_runs(outputs: Path) -> list[Path]:
     """Return the runs below a folder that have a checkpoint and no summary, newest first."""
     folders = []
-    for checkpoint in outputs.glob("**/checkpoints/last.ckpt"):
-        folder = checkpoint.parent.parent
+    for checkpoints in outputs.glob("**/checkpoints"):
+        folder = checkpoints.parent
+        if not existing_checkpoints(folder):
+            continue
         is_run = (folder / "config.yaml").is_file()
         if is_run and not (folder / "summary.json").exists():
             folders.append(folder)
-    folders.sort(key=lambda folder: last_checkpoint(folder).stat().st_mtime, reverse=True)
+    folders.sort(key=lambda folder: existing_checkpoints(folder)[0].stat().st_mtime, reverse=True)
     return folders
 
 

@@ -10,6 +10,7 @@ from lightning import Trainer
 from pcam.config.schema import TrainConfig
 from pcam.data.workers import dead_workers_reported
 from pcam.errors import NotFiniteError, format_override
+from pcam.runs.checkpoints import resumable_checkpoint
 from pcam.runs.folder import best_checkpoint, last_checkpoint
 from pcam.training.dashboard import Dashboard
 from pcam.training.epochs import MedianRule
@@ -77,7 +78,7 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     training.trainer.loggers = [dashboard.logger for dashboard in dashboards]
     status = 1
     try:
-        checkpoint = last_checkpoint(folder) if resume else None
+        checkpoint = resumable_checkpoint(folder) if resume else None
         with dead_workers_reported(), library_errors_reported():
             training.trainer.fit(
                 training.model, training.data, ckpt_path=checkpoint, weights_only=True

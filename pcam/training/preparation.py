@@ -17,6 +17,7 @@ from pcam.models.patch_format import PatchFormat
 from pcam.models.tensor_files import describe_unreadable
 from pcam.models.weights import WeightsOrigin, describe_not_finite, load_initial_weights
 from pcam.runs.access import ensure_readable
+from pcam.runs.checkpoints import is_whole, resumable_checkpoint
 from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.predictions import write_splits
 from pcam.stats.formatting import format_facts, format_warning
@@ -153,7 +154,7 @@ def check_checkpoint(folder: Path, epochs: int) -> tuple[WeightsOrigin, PatchFor
         AccessError: the last checkpoint cannot be read now.
         RunError: it is damaged, or has more than ``epochs`` epochs.
     """
-    path = last_checkpoint(folder)
+    path = resumable_checkpoint(folder) or last_checkpoint(folder)
     ensure_readable(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -185,6 +186,8 @@ def report_start(training: Training, resume: bool) -> None:
         resume: whether it continues from a checkpoint.
     """
     config, trainer = training.config, training.trainer
+    if resume and not is_whole(last_checkpoint(training.folder)):
+        log.warning(f"{last_checkpoint(training.folder)} is damaged; the one before it is used")
     lines = facts(config, training.folder, training.data, training.model, resume)
     device = describe_device(device_name(trainer), trainer.world_size, str(trainer.precision))
     log.info(format_facts([*lines, device]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pcam.config.plugins import import_plugins, imported_plugins
 from pcam.config.sections import TrainerConfig
 from pcam.errors import ConfigError, PcamError
+from pcam.runs.screen import keep_going_without_screen
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -176,6 +177,7 @@ def _worker(rank: int, work: _Work, messages: "SimpleQueue[str]") -> None:
         work: what to do.
         messages: takes the message of a ``PcamError``, which ends the process.
     """
+    keep_going_without_screen()
     _set_environment(rank, work.group)
     first = rank == 0 and work.group.node == 0
     _configure_logging(work.log_level if first else logging.WARNING)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.lock import LOCK_NAME
@@ -40,7 +41,7 @@ def test_a_second_start_changes_nothing(
     write_config(run, composed(*QUICK))
     if checkpoint:
         last_checkpoint(run).parent.mkdir()
-        last_checkpoint(run).touch()
+        torch.save({}, last_checkpoint(run))
     before = content(run)
     with locked_elsewhere(run):
         (fault,) = terminal("train", *(words if "resume=run" in words else QUICK + words)).faults
@@ -98,6 +99,67 @@ def test_a_job_that_is_running_is_not_recorded_as_failed(
     assert (tmp_path / "s" / "1" / "summary.json").is_file()
 
 
+# Links --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        *(".config.yaml.part", ".metrics.csv.part", ".summary.json.part", "summary.json"),
+        *("predictions", "figures", "checkpoints", "wandb", "figures/attribution/epoch-003.png"),
+    ],
+)
+@pytest.mark.parametrize("command", ["resume", "evaluate"])
+def test_nothing_is_written_through_a_link_of_somebody_else_s_folder(
+    command: str, link: str, tmp_path: Path, terminal: Terminal
+) -> None:
+    run, victim = tmp_path / "run", tmp_path / "victim"
+    victim.mkdir()
+    if command == "resume":
+        write_config(run, composed(*QUICK))
+        if link != "checkpoints":
+            last_checkpoint(run).parent.mkdir()
+            torch.save({}, last_checkpoint(run))
+    (run / link).parent.mkdir(parents=True, exist_ok=True)
+    (run / link).symlink_to(victim)
+    words = ["resume=auto", *QUICK] if command == "resume" else ["run=nowhere"]
+    name = "train" if command == "resume" else command
+    (fault,) = terminal(name, *words, "hydra.run.dir=run").faults
+    assert fault == (
+        f"{run / link} is a link, and results are not written through one; "
+        "remove it, or set another hydra.run.dir"
+    )
+    assert not list(victim.iterdir())
+
+
+def test_a_run_folder_may_be_a_link_of_one_s_own(tmp_path: Path, terminal: Terminal) -> None:
+    (tmp_path / "disk" / "wandb").mkdir(parents=True)
+    (tmp_path / "disk" / "wandb" / "latest-run").symlink_to(tmp_path)  # W&B makes it
+    (tmp_path / "run").symlink_to("disk")
+    answer = terminal("train", *QUICK, "hydra.run.dir=run")
+    assert answer.status == 0, answer.err
+    assert (tmp_path / "disk" / "summary.json").is_file()
+
+
+# The screen ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("redirection", ["| head -n 3", ">&-", ">&- 2>&-", "> /dev/full 2>&1"])
+def test_a_training_goes_on_without_its_screen(redirection: str, tmp_path: Path) -> None:
+    words = " ".join(QUICK)
+    line = f"{sys.executable} -m pcam.train {words} hydra.run.dir=run {redirection}"
+    answer = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs"] == 1
+
+
 # Two processes ------------------------------------------------------------------------------------
 
 
@@ -129,7 +191,7 @@ def start(words: list[str], cwd: Path) -> subprocess.Popen[str]:
 
 
 def wait_for(path: Path) -> None:
-    end = time.monotonic() + 300
+    end = time.monotonic() + 900
     while not path.exists():
         assert time.monotonic() < end, f"{path} does not appear"
         time.sleep(0.1)
@@ -152,12 +214,12 @@ def test_a_command_that_is_typed_twice_loses_nothing(
     first = start(typed, tmp_path)
     wait_for(tmp_path / "waiting")
     second = start(typed, tmp_path)
-    _, error = second.communicate(timeout=300)
+    _, error = second.communicate(timeout=900)
     (tmp_path / "go").touch()
     assert second.returncode == 2, error
     assert error.startswith("error: another process is writing into ")
     assert len(error.splitlines()) == 1
-    _, error = first.communicate(timeout=300)
+    _, error = first.communicate(timeout=900)
     assert first.returncode == 0, error
     assert (tmp_path / run / "config.yaml").is_file()
     assert json.loads((tmp_path / run / "summary.json").read_text())["epochs"] == 1

@@ -188,13 +188,15 @@ def test_a_file_that_can_be_read_in_two_ways_is_refused(
 
 
 def test_state_dict_comes_before_other_tables_that_fit(
-    state: dict[str, torch.Tensor], tmp_path: Path
+    state: dict[str, torch.Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     average = {key: value + 1 for key, value in state.items()}
     torch.save({"state_dict_ema": average, "state_dict": state}, tmp_path / "w.pth")
     backbone = build()
     load_initial_weights(backbone, NAME, {}, str(tmp_path / "w.pth"), 32)
     assert torch.equal(backbone.state_dict()["bn1.weight"], state["bn1.weight"])
+    assert "not read, though it fits: state_dict_ema" in caplog.text
 
 
 def test_what_does_not_fit_is_named_under_its_prefix(

@@ -1,4 +1,5 @@
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pcam.runs.files import (
     match_paths,
     read_json,
     read_metrics,
+    replaced_file,
     write_csv,
     write_file,
     write_json,
@@ -20,13 +22,62 @@ def test_a_file_appears_as_a_whole_or_not_at_all(
     path = tmp_path / "new" / "file.txt"
     write_file(path, "first")
 
-    def fail(self: Path, content: bytes) -> int:
+    def fail(descriptor: int) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="full"):
         write_file(path, "second")
     assert path.read_text() == "first"
+    assert [one.name for one in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_file_is_on_the_disk_before_it_appears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.txt"
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), fsync(fd))[1])
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b))[1])
+    write_file(path, "first")
+    assert calls == ["fsync", "replace", "fsync"]  # the file, its name, the folder
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".a.txt.0123.part").write_text("half")
+    (tmp_path / ".b.txt.0123.part").write_text("of another file")
+    write_file(tmp_path / "a.txt", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", ".b.txt.0123.part"}
+
+
+def test_the_file_before_is_kept_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, keep = tmp_path / "last", tmp_path / "previous"
+    write_file(path, "1")
+    for links in (True, False):
+        if not links:  # a file system without hard links
+            monkeypatch.setattr(os, "link", raise_os_error)
+        content = "2" if links else "3"
+        with replaced_file(path, keep) as file:
+            file.write(content.encode())
+        assert path.read_text() == content
+        assert keep.read_text() == str(int(content) - 1)
+
+
+def raise_os_error(*_: object) -> None:
+    raise OSError("not supported")
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name in ("summary.json", ".summary.json.part"):
+        (tmp_path / name).symlink_to(victim)
+    write_json(tmp_path / "summary.json", {"a": 1})
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "summary.json").is_symlink()
 
 
 def test_not_a_number_is_null_in_json(tmp_path: Path) -> None:

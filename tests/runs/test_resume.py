@@ -1,9 +1,12 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from pcam.errors import ConfigError, RunError
+from pcam.runs.checkpoints import previous_checkpoint
 from pcam.runs.files import write_file, write_json
 from pcam.runs.folder import last_checkpoint, start_run
 from pcam.runs.resume import (
@@ -20,7 +23,7 @@ def started(folder: Path, *words: str, checkpoint: bool = True, finished: bool =
     start_run(folder, composed(*words))
     if checkpoint:
         last_checkpoint(folder).parent.mkdir()
-        last_checkpoint(folder).touch()
+        torch.save({}, last_checkpoint(folder))
     if finished:
         (folder / "summary.json").touch()
     return folder
@@ -51,6 +54,29 @@ def test_auto_finds_the_unfinished_run_of_the_same_command_alone(tmp_path: Path)
     assert auto(tmp_path, default="named") == tmp_path / "named"
     # A sweep's job looks in its own folder only.
     assert find_run_to_resume("auto", tmp_path / "new", None, composed()) is None
+
+
+def test_auto_falls_back_to_the_checkpoint_before_then_to_a_new_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = started(tmp_path / "outputs" / "run")
+    last, previous = last_checkpoint(folder), previous_checkpoint(folder)
+    shutil.copy(last, previous)
+    last.write_bytes(last.read_bytes()[:50])
+    for default in ("outputs/run", "new"):
+        assert auto(tmp_path, default=default) == folder
+        assert find_run_to_resume(str(folder), tmp_path, None, composed()) == folder
+    last.unlink()  # killed between two renames, where there are no hard links
+    assert auto(tmp_path) == folder
+    previous.write_bytes(b"")
+    last.write_bytes(b"")
+    assert caplog.messages == []
+    assert auto(tmp_path, default="outputs/run") is None
+    assert auto(tmp_path) is None
+    message = "checkpoints: last.ckpt and previous.ckpt damaged; this run cannot be resumed"
+    assert all(line.endswith(message) for line in caplog.messages)
+    with pytest.raises(RunError, match=r"start the run again: hydra\.run\.dir=.*/run resume=auto"):
+        find_run_to_resume(str(folder), tmp_path, None, composed())
 
 
 def test_a_run_without_a_checkpoint_is_started_again(tmp_path: Path) -> None:

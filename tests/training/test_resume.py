@@ -11,6 +11,7 @@ import torch
 from pcam.config.schema import TrainConfig
 from pcam.errors import RunError
 from pcam.models.classifier import PatchClassifier
+from pcam.runs.checkpoints import previous_checkpoint
 from pcam.runs.files import read_metrics
 from pcam.runs.folder import last_checkpoint, read_config
 from pcam.training.fit import train as fit
@@ -156,6 +157,7 @@ def test_fewer_epochs_than_are_trained_are_refused(short_run: Path) -> None:
 def test_a_damaged_checkpoint_is_one_line(damage: str, short_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(short_run, folder)
+    previous_checkpoint(folder).unlink()
     last = last_checkpoint(folder)
     contents = {
         "empty": b"",

@@ -15,6 +15,8 @@ from pcam.data.base import Pixels
 from pcam.data.storage.images import read_image
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
+from pcam.runs.access import refuse_link
+from pcam.runs.files import write_file
 from pcam.runs.lock import lock_folder
 
 BLOCK = 512  # files between two notes of progress
@@ -50,6 +52,7 @@ def convert(files: Sequence[Path], target: Path) -> None:
 
 
 def _convert(files: Sequence[Path], target: Path) -> None:
+    refuse_link(target.with_suffix(".part"))
     conversion = _Conversion.start(files, target)
     _convert_rows(files, conversion)
     os.replace(conversion.partial, target)
@@ -116,7 +119,7 @@ def _convert_rows(files: Sequence[Path], conversion: _Conversion) -> None:
             for array in (x, sha1):
                 if isinstance(array, np.memmap):
                     array.flush()
-            conversion.progress.write_text(f"{conversion.order} {stop}")
+            write_file(conversion.progress, f"{conversion.order} {stop}")
             bar.update(stop - start)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pcam.data.storage.transfer import Patience, StaleError, Transfer
 from pcam.errors import DataError
+from pcam.runs.access import refuse_link
 
 log = logging.getLogger(__name__)
 GZIP = b"\x1f\x8b"
@@ -46,6 +47,8 @@ def download(
     part = target.with_name(target.name + ".part")
     unpacked = target.with_name(target.name + ".unpacked")
     target.parent.mkdir(parents=True, exist_ok=True)
+    refuse_link(part)
+    refuse_link(unpacked)
     found = None
     for attempt in (1, 2):
         found = _fetch(url, part, unpacked, size, patience or Patience())

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from pcam.data.base import Indices, Pixels
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
-from pcam.runs.access import access_error, ensure_readable
+from pcam.runs.access import access_error, ensure_readable, refuse_link
 
 REWRITE_ROWS = 512  # patches rewritten at a time, at least
 HINT = "run this command again"
@@ -204,6 +204,7 @@ def rewrite(path: Path, key: str) -> None:
     """
     dataset = open_dataset(path, key, HINT)
     partial = path.with_suffix(".rewritten")
+    refuse_link(partial)
     with dataset.file as old:
         size = dataset.size * dataset.dtype.itemsize
         require_space(path.parent, size * 1.01, f"to rewrite {path.name}")

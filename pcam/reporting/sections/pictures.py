@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pcam.errors import RunError
 from pcam.reporting.page import Fold, Part, Picture, Section, Text
+from pcam.runs.figures import read_png
 from pcam.runs.files import match_paths, read_json
 from pcam.sweeps.jobs import Job
 
@@ -15,14 +16,14 @@ def build_maps(jobs: Sequence[Job]) -> Section:
     Args:
         jobs: all of them.
     """
-    parts = []
+    parts: list[Part] = []
     for number, job in enumerate(jobs):
         folder = job.folder / "figures" / "attribution"
         drawn = sorted(folder.glob("epoch-*.png"))
         if drawn:
             last = drawn[-1]
-            picture = Picture(f"maps-{number}.png", last.read_bytes(), job.label)
-            parts.append(Fold(f"{job.label}, {last.stem}", [picture]))
+            shown = _picture(f"maps-{number}.png", last, job.folder, job.label)
+            parts.append(Fold(f"{job.label}, {last.stem}", [shown]))
     return Section("Maps at the end of training", parts)
 
 
@@ -44,8 +45,23 @@ def build_other_pictures(also: str | Sequence[str]) -> Section:
             for figure in figures:
                 name = f"also-{len(parts)}-{figure.name}"
                 caption = figure.stem.replace("_", " ")
-                parts.append(Picture(name, figure.read_bytes(), caption))
+                parts.append(_picture(name, figure, folder, caption))
     return Section("From other commands", parts)
+
+
+def _picture(name: str, path: Path, folder: Path, caption: str) -> Part:
+    """Return a picture of a folder, or that it is left out.
+
+    Args:
+        name: of the picture in the report.
+        path: of the file.
+        folder: that a command has written.
+        caption: below the picture.
+    """
+    content = read_png(path, folder)
+    if content is None:
+        return Text(f"{path.relative_to(folder)} is left out: it is not a PNG of this folder")
+    return Picture(name, content, caption)
 
 
 def _find_figures(folder: Path) -> list[Path]:

@@ -40,3 +40,25 @@ def test_pictures_of_other_commands_are_shown(sweep: Path, tmp_path: Path) -> No
 def test_a_folder_without_figures_is_an_error(sweep: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="has no figures"):
         make_report(tmp_path / "out", sweep / "0", also=[str(sweep)])
+
+
+def test_what_is_no_picture_of_the_folder_is_left_out(sweep: Path, tmp_path: Path) -> None:
+    """A folder may be somebody else's, and a report be handed on."""
+    secret = tmp_path / "secret.png"
+    write_picture(secret)
+    run = copy_sweep(sweep / "0", tmp_path / "run")
+    maps, figures = run / "figures" / "attribution", tmp_path / "other" / "figures"
+    maps.mkdir(parents=True)
+    figures.mkdir(parents=True)
+    (maps / "epoch-003.png").symlink_to("/etc/passwd")
+    (figures / "a.png").symlink_to(secret)
+    (figures / "b.png").write_text("root:x:0:0")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "figures").symlink_to(tmp_path / "pictures")
+    write_picture(tmp_path / "pictures" / "c.png")
+    also = [str(tmp_path / "other"), str(tmp_path / "linked")]
+    text = make_report(tmp_path / "out", run, also=also)
+    for name in ("attribution/epoch-003", "a", "b", "c"):
+        assert f"figures/{name}.png is left out: it is not a PNG of this folder" in text
+    written = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+    assert not [name for name in written if name.startswith(("maps", "also"))]
