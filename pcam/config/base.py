@@ -24,8 +24,11 @@ def absolute_path(path: str) -> str:
 
 
 PathText = Annotated[str, AfterValidator(absolute_path)]
-PositiveInt = Annotated[int, Field(ge=1)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
+LARGEST_INT = 2**32 - 1  # beyond it, libraries overflow
+MOST_PROCESSES = 1024  # of a machine
+PositiveInt = Annotated[int, Field(ge=1, le=LARGEST_INT)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=LARGEST_INT)]
+ProcessCount = Annotated[int, Field(ge=0, le=MOST_PROCESSES)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]

@@ -18,13 +18,14 @@ from pcam.config.base import (
     PathText,
     PositiveFloat,
     PositiveInt,
+    ProcessCount,
     Section,
     absolute_path,
 )
 from pcam.config.choices import names_from
 from pcam.config.registry import loggers, methods
 
-Workers = NonNegativeInt | Literal["auto"]
+Workers = ProcessCount | Literal["auto"]
 Duplicates = Literal["keep", "group", "drop"]
 CropMode = Literal["none", "center", "random", "ring"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
@@ -300,12 +301,19 @@ class PruneConfig(Section):
     at_scale: dict[str, int] = Field(default_factory=dict)
 
 
+Devices = (
+    Annotated[ProcessCount, Field(ge=1)]
+    | Literal["auto"]
+    | Annotated[list[NonNegativeInt], Field(min_length=1)]
+)
+
+
 class TrainerConfig(Section):
     """Lightning's Trainer and what runs beside it. ``conf/trainer/auto.yaml`` explains each key."""
 
     max_epochs: PositiveInt
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
-    devices: PositiveInt | Literal["auto"] | Annotated[list[NonNegativeInt], Field(min_length=1)]
+    devices: Devices
     num_nodes: PositiveInt
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "64-true"]
     accumulate_grad_batches: PositiveInt

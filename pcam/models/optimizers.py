@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pcam.config import registry
 from pcam.config.registry import register_optimizer
 from pcam.config.sections import OptimizerConfig
-from pcam.errors import ConfigError, suggest
+from pcam.errors import ConfigError, PcamError, describe_error, suggest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,8 +56,10 @@ def build_optimizer(
     build = registry.optimizers.get(config.name).target
     try:
         optimizer: Optimizer = build(groups, config)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"optimizer.name={config.name}: {error}") from error
+    except PcamError:
+        raise
+    except Exception as error:  # each library raises errors of its own
+        raise ConfigError(f"optimizer.name={config.name}: {describe_error(error)}") from error
     return optimizer
 
 
@@ -91,12 +93,16 @@ def check_timm_optimizer(name: str) -> None:
     Raises:
         ConfigError: it has none; the message suggests similar names.
     """
-    from timm.optim import list_optimizers
+    from timm.optim import get_optimizer_info, list_optimizers
 
     timm_names = list_optimizers()
     if name not in timm_names:
         known = [*registry.optimizers.names(), *timm_names]
         raise ConfigError(f"optimizer.name={name} is not available{suggest(name, known)}")
+    if get_optimizer_info(name).second_order:
+        raise ConfigError(
+            f"optimizer.name={name} needs second derivatives, which a training does not have"
+        )
 
 
 @registry.optimizers.register_fallback(check=check_timm_optimizer, config=OptimizerConfig)

@@ -63,6 +63,8 @@ def train(config: TrainConfig, folder: Path, resume: bool, job: int | None = Non
     return summary
 
 
+@dead_workers_reported()
+@library_errors_reported()
 def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> JsonObject:
     """Run one process of a training; the first process writes.
 
@@ -79,11 +81,8 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     status = 1
     try:
         checkpoint = resumable_checkpoint(folder) if resume else None
-        with dead_workers_reported(), library_errors_reported():
-            training.trainer.fit(
-                training.model, training.data, ckpt_path=checkpoint, weights_only=True
-            )
-            results, best_epoch = score(training)
+        training.trainer.fit(training.model, training.data, ckpt_path=checkpoint, weights_only=True)
+        results, best_epoch = score(training)
         summary = finish(training, results, best_epoch, dashboards) if first else {}
         status = 0
     except NotFiniteError as error:

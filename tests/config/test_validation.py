@@ -30,6 +30,12 @@ FAULTY = [
         ["data.batch_size=true", "data.num_workers=-1", "data.limit=0.5"],
         ["data.batch_size=true must be an integer", "data.num_workers=-1", "data.limit=0.5"],
     ),
+    (
+        "train",
+        ["data.num_workers=99999", "trainer.devices=99999", f"data.batch_size={10**23}"],
+        ["data.num_workers=99999 must be at most 1024", "trainer.devices=99999 must be at most",
+         "must be at most 4294967295"],
+    ),
     ("train", ["data.limit=0", "data.duplicates=remove"], ["data.limit=0", "keep, group, drop"]),
     (
         "train",

@@ -60,3 +60,17 @@ def test_fused_optimizers_are_torch_s_own_unless_an_implementation_is_chosen() -
         assert fused(f"optimizer={name}") is True
     assert fused("optimizer=adam", "+optimizer.kwargs.foreach=true") is None
     assert not fused("optimizer=timm", "optimizer.name=lamb")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("adahessian", "optimizer.name=adahessian needs second derivatives"),
+        ("fusedsgd", "optimizer.name=fusedsgd: CUDA required for APEX optimizers"),
+    ],
+)
+def test_optimizers_that_cannot_be_used_here(name: str, message: str) -> None:
+    parameters = [torch.nn.Parameter(torch.zeros(1))]
+    config = OptimizerConfig(name=name, lr=0.1, head_lr=0.1, weight_decay=0.0)
+    with pytest.raises(ConfigError, match=message):
+        build_optimizer(parameters, [], config)

@@ -8,7 +8,7 @@ import pytest
 
 from pcam.reporting.sections import curves
 from pcam.runs.identity import Relation
-from pcam.runs.lock import lock_run
+from pcam.runs.lock import lock_folder
 from tests.reporting.fakes import (
     change_config,
     change_summary,
@@ -190,7 +190,7 @@ def test_jobs_that_did_not_finish_are_named(sweep: Path, tmp_path: Path) -> None
     text = make_report(tmp_path / "out", broken)
     assert "8 jobs: 6 finished, 1 failed, 1 interrupted" in text.replace("\n", " ")
     assert "the disk &lt;is&gt; full" in (tmp_path / "out" / "report.html").read_text()
-    with lock_run(broken / "2"):
+    with lock_folder(broken / "2"):
         text = make_report(tmp_path / "out", broken)
     assert "1 running" in text
 

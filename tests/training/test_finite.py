@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pcam.data.datamodule import PatchDataModule
 from pcam.errors import NotFiniteError
@@ -46,13 +47,22 @@ def fake_trainer(scaler: object = None, is_last_batch: bool = False) -> SimpleNa
     )
 
 
+class NothingRead(TorchDispatchMode):
+    """Fails where a tensor becomes a number, which would wait for a GPU."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func is not torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
 def test_a_step_is_found_when_the_next_look_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finite, "STEPS_BETWEEN_CHECKS", 3)
     trainer, model, watch = fake_trainer(), nn.Linear(1, 1), FiniteSteps()
-    for batch, loss in enumerate((0.5, math.nan)):  # not read yet: that would wait for a GPU
-        model(torch.ones(1, 1)).sum().backward()
-        watch.on_before_optimizer_step(trainer, model, None)
-        watch.on_train_batch_end(trainer, model, {"loss": torch.tensor(loss)}, None, batch)
+    with NothingRead():
+        for batch, loss in enumerate((0.5, math.nan)):
+            model(torch.ones(1, 1)).sum().backward()
+            watch.on_before_optimizer_step(trainer, model, None)
+            watch.on_train_batch_end(trainer, model, {"loss": torch.tensor(loss)}, None, batch)
     with pytest.raises(NotFiniteError) as caught:
         watch.on_train_batch_end(trainer, model, {"loss": torch.tensor(0.4)}, None, 2)
     assert str(caught.value) == (

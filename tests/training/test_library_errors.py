@@ -34,3 +34,11 @@ def test_no_memory_left_on_a_gpu() -> None:
 def test_other_errors_stay_as_they_are() -> None:
     with pytest.raises(ValueError, match="another"), library_errors_reported():
         raise ValueError("another")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("3 TiB"), RuntimeError("alloc_cpu.cpp: can't allocate memory: 3 TiB")]
+)
+def test_no_memory_left_on_a_cpu(error: Exception) -> None:
+    with pytest.raises(ConfigError, match="not enough memory"), library_errors_reported():
+        raise error

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from pcam.runs.lock import lock_run
+from pcam.runs.lock import lock_folder
 from tests.reporting.fakes import copy_sweep, make_report, read_rows, write_search
 
 COMMANDS = "To run what is missing"
@@ -34,7 +34,7 @@ def test_a_running_sweep_is_left_to_itself(sweep: Path, tmp_path: Path) -> None:
     broken = copy_sweep(sweep, tmp_path / "broken")
     (broken / "2" / "summary.json").unlink()
     shutil.rmtree(broken / "3")
-    with lock_run(broken / "2"):
+    with lock_folder(broken / "2"):
         text = make_report(tmp_path / "out", broken)
     rows = read_rows(tmp_path / "out" / "unfinished.csv")
     assert [row["state"] for row in rows] == ["running", "missing"]

@@ -4,12 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcam.config.base import NonNegativeInt, PositiveInt
+from pcam.config.base import PositiveInt
 from pcam.config.classes import TUMOUR
 from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import PatchSource
 from pcam.data.provider import SourceProvider
+
+PatchCount = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class SyntheticDataConfig(DataConfig):
@@ -29,14 +31,14 @@ class SyntheticDataConfig(DataConfig):
     """
 
     name: Literal["synthetic"] = "synthetic"
-    train: NonNegativeInt
-    valid: NonNegativeInt
-    test: NonNegativeInt
-    slides: PositiveInt
+    train: PatchCount
+    valid: PatchCount
+    test: PatchCount
+    slides: Annotated[PositiveInt, Field(le=10_000_000)]
     stain: Annotated[float, Field(ge=0)]
     prevalence: Annotated[float, Field(ge=0, le=1)] = 0.0
     place: Literal["pcam", "center", "anywhere"] = "pcam"
-    data_seed: int
+    data_seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 @register_source("synthetic", config=SyntheticDataConfig)
