@@ -69,6 +69,7 @@ def test_a_run_leaves_the_folder_that_the_contract_names(plain_run: Run) -> None
         "summary.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
+        "checkpoints/previous.ckpt",
         "predictions/valid.csv",
         "predictions/test.csv",
         "figures/curves.png",

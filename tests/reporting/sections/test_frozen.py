@@ -39,7 +39,7 @@ def test_settings_of_one_way_are_not_pooled(sweep: Path, tmp_path: Path) -> None
     other = copy_sweep(sweep, tmp_path / "s")
     for number in (6, 7):
         finetune = {"name": "frozen_then_unfrozen", "unfreeze_epoch": number, "batchnorm": "moving"}
-        augmentation = {"name": "dihedral", "batched": False}
+        augmentation = {"name": "dihedral", "batched": "auto"}
         changes = {"aug": augmentation, "finetune": finetune, "seed": 0}
         change_config(other / str(number), changes)
     make_report(tmp_path / "out", other / "4", other / "6", other / "7")

@@ -56,7 +56,7 @@ def test_settings_of_one_augmentation_are_not_pooled(sweep: Path, tmp_path: Path
     for number in (1, 5):
         change_config(other / str(number), {"aug.batched": True, "seed": 0})
     make_report(tmp_path / "out", other)
-    assert details(tmp_path / "out")[:2] == ["aug.batched=False", "aug.batched=True"]
+    assert details(tmp_path / "out")[:2] == ["aug.batched=auto", "aug.batched=True"]
     rows = read_rows(tmp_path / "out" / "table2.csv")
     for row, number in zip(rows, (0, 1), strict=False):
         assert row["with augmentation"].startswith(f"{auroc_of(sweep, number):.3f} [")
