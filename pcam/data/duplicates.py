@@ -192,3 +192,17 @@ def leave_out_copies(
         return whole, {}
     left_out = {"train and valid, as copies of test": int(copied.sum())}
     return subset(whole, np.flatnonzero(~copied)), left_out
+
+
+def describe_duplicates(how: str, duplicates: str) -> str:
+    """Return what is done with equal patches.
+
+    Args:
+        how: how the patches were split.
+        duplicates: the config's ``data.duplicates``.
+    """
+    if duplicates == "drop":
+        return "one of each set of equal patches is kept"
+    if duplicates == "group" and how not in ("official", "file"):
+        return "equal patches stay together"
+    return "equal patches are kept, and not searched for"

@@ -16,8 +16,14 @@ from pcam.config.sections import (
     SlideSplits,
     SplitsConfig,
 )
-from pcam.data.base import PatchSource, concatenate, limit_source, subset
-from pcam.data.duplicates import PatchKeys, drop_duplicates, leave_out_copies
+from pcam.data.base import PatchSource, concatenate, subset
+from pcam.data.duplicates import (
+    PatchKeys,
+    describe_duplicates,
+    drop_duplicates,
+    leave_out_copies,
+)
+from pcam.data.limit import limit_splits
 from pcam.data.provider import SPLITS, SourceProvider, source_provider
 from pcam.data.sizes import common_size
 from pcam.data.splits import (
@@ -100,8 +106,8 @@ def open_splits(data: DataConfig, splits: SplitsConfig, seed: int) -> Splits:
         opened = replace(opened, splits=deduplicated.splits, left_out=left_out)
     return replace(
         opened,
-        splits=_limit(opened.splits, data.limit, seed),
-        duplicates=_describe_duplicates(opened.how, data.duplicates),
+        splits=limit_splits(opened.splits, data.limit, seed),
+        duplicates=describe_duplicates(opened.how, data.duplicates),
         left_out={name: count for name, count in opened.left_out.items() if count},
         classes=classes,
         size=size,
@@ -234,27 +240,3 @@ def _choose_valid(
         valid: IsValid = fold == splits.fold
         return valid
     raise ConfigError(f"splits={splits.name} is not available")
-
-
-def _limit(
-    splits: Mapping[str, PatchSource], limit: int | None, seed: int
-) -> dict[str, PatchSource]:
-    """Limit each split; seeds differ in the patches they train on, not in those they evaluate."""
-    limited = {}
-    for name, source in splits.items():
-        limited[name] = limit_source(source, limit, seed if name == "train" else 0)
-    return limited
-
-
-def _describe_duplicates(how: str, duplicates: str) -> str:
-    """Return what is done with equal patches.
-
-    Args:
-        how: how the patches were split.
-        duplicates: the config's ``data.duplicates``.
-    """
-    if duplicates == "drop":
-        return "one of each set of equal patches is kept"
-    if duplicates == "group" and how not in ("official", "file"):
-        return "equal patches stay together"
-    return "equal patches are kept, and not searched for"

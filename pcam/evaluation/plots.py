@@ -1,6 +1,6 @@
-"""Figures of an evaluation: curves with bands, calibration, confusion matrix, and worst errors."""
+"""Figures of an evaluation: curves with bands, calibration, confusion matrix, and scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pcam.config.classes import Classes, describe_class
 from pcam.data.base import describe_source
+from pcam.evaluation.error_plots import draw_errors
 from pcam.evaluation.evaluate import Evaluation
 from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
 from pcam.stats.curves import Curve, Reliability, operating_curves, reliability
@@ -18,10 +19,7 @@ from pcam.stats.metrics import Floats, Labels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SQUARE = 32  # pixels: side of the centre that decides a PatchCamelyon label
 LIMITS = (-0.01, 1.01)
-MOST_ERRORS = 16  # patches in the figure of errors
-ERROR_COLUMNS = 4
 UNBOUNDED = ("nll", "loss")  # not shown on an axis from 0 to 1
 
 
@@ -41,9 +39,6 @@ def draw_evaluation(evaluation: Evaluation) -> dict[str, bytes]:
     if len(evaluation.largest_errors):
         figures["mistakes.png"] = draw_errors(evaluation)
     return figures
-
-
-# The overview -------------------------------------------------------------------------------------
 
 
 def draw_overview(evaluation: Evaluation) -> bytes:
@@ -211,64 +206,3 @@ def _format_metric(metric: Interval) -> str:
     if np.isnan(low):
         return text
     return f"{text} [{low:.3f}, {high:.3f}]"
-
-
-# The errors ---------------------------------------------------------------------------------------
-
-
-def draw_errors(evaluation: Evaluation) -> bytes:
-    """Draw the most confident wrong predictions.
-
-    Args:
-        evaluation: of one network on one split, with at least one wrong prediction.
-
-    Returns:
-        A PNG.
-    """
-    indices = evaluation.largest_errors[:MOST_ERRORS]
-    captions = []
-    for i in indices:
-        actual = evaluation.classes[evaluation.label[i]]
-        probability = evaluation.probability[i]
-        of = f"probability of {evaluation.classes[1]} {probability:.3f}"
-        captions.append(f"{evaluation.source.ids[i]}\n{actual}, {of}")
-    square = SQUARE if evaluation.centre_labelled else None
-    title = f"{evaluation.network} on {evaluation.data}, {evaluation.split}: the largest errors"
-    return _draw_patches(evaluation.source.read(indices), captions, title, square)
-
-
-def _draw_patches(
-    patches: NDArray[np.uint8], captions: Sequence[str], title: str, square: int | None
-) -> bytes:
-    """Draw patches below their captions.
-
-    Args:
-        patches: uint8 (n, H, W, 3).
-        captions: of each patch.
-        title: of the figure.
-        square: side of the outline around the centre, pixels; None for no outline.
-
-    Returns:
-        A PNG.
-    """
-    rows = -(-len(patches) // ERROR_COLUMNS)
-    figure = canvas(9, 2.55 * rows + 0.3, 120)
-    figure.suptitle(title, fontsize=9)
-    panels = figure.subplots(rows, ERROR_COLUMNS, squeeze=False).ravel()
-    for axes in panels:
-        axes.set_axis_off()
-    for axes, patch, caption in zip(panels, patches, captions, strict=False):
-        axes.imshow(patch, interpolation="nearest")
-        axes.set_title(caption, fontsize=7.5)
-        if square is not None:
-            _outline_centre(axes, patch.shape[:2], square)
-    return png(figure)
-
-
-def _outline_centre(axes: "Axes", size: tuple[int, ...], side: int) -> None:
-    from matplotlib.patches import Rectangle
-
-    height, width = size
-    corner = ((width - side) / 2 - 0.5, (height - side) / 2 - 0.5)
-    outline = Rectangle(corner, side, side, fill=False, edgecolor="black", linewidth=1)
-    axes.add_patch(outline)

@@ -15,8 +15,9 @@ from pcam.config.schema import (
     TrainConfig,
 )
 from pcam.config.sections import DataConfig, SplitsConfig
-from pcam.data.base import PatchSource, limit_source
+from pcam.data.base import PatchSource
 from pcam.data.crop import Crop
+from pcam.data.limit import limit_source
 from pcam.data.loading import open_source, open_splits
 from pcam.data.provider import SourceProvider, source_provider
 from pcam.errors import ConfigError, DataError, NotFiniteError, RunError, suggest

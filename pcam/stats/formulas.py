@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+EPSILON = float(np.finfo(np.float64).eps)  # the NLL clips probabilities to this far from 0 and 1
+
 
 def threshold_metrics(
     total: Floats, positives: Floats, predicted: Floats, true_positives: Floats
@@ -29,6 +31,44 @@ def threshold_metrics(
         "sensitivity": sensitivity,
         "specificity": specificity,
     }
+
+
+def ranking_metrics(
+    true_positives: Floats, false_positives: Floats, positives: Floats, negatives: Floats
+) -> dict[str, Floats]:
+    """Return AUROC and average precision under each of R weightings.
+
+    Args:
+        true_positives: (R, L), of a threshold at each of the L distinct scores, descending.
+        false_positives: (R, L), likewise.
+        positives: (R,), sums of the weights of the positive patches.
+        negatives: (R,), of the negative patches.
+    """
+    new_true = np.diff(true_positives, axis=1, prepend=0.0)
+    new_false = np.diff(false_positives, axis=1, prepend=0.0)
+    # Each negative is below the positives before it, and level with half of those it ties with.
+    area = np.einsum("rl,rl->r", new_false, true_positives - new_true / 2)
+    predicted = true_positives + false_positives
+    np.maximum(predicted, 1e-300, out=predicted)  # no weight so far: no new positives either
+    precision_sum = np.einsum("rl,rl->r", new_true, true_positives / predicted)
+    return {
+        "auroc": area / (positives * negatives),
+        "average_precision": np.where(negatives > 0, precision_sum / positives, np.nan),
+    }
+
+
+def log_losses(score: Floats, positive: Floats, log_odds: bool) -> Floats:
+    """Return the negative log-likelihood of each patch, (N,).
+
+    Args:
+        score: (N,), probabilities of the positive class, or their log-odds.
+        positive: (N,), 1 for positive patches, else 0.
+        log_odds: The scores are log-odds.
+    """
+    if log_odds:
+        return np.logaddexp(0, np.where(positive == 1, -score, score))
+    likelihood = np.where(positive == 1, score, 1 - score)
+    return np.asarray(-np.log(np.clip(likelihood, EPSILON, 1 - EPSILON)))
 
 
 def calibration_metrics(sums: Floats, total: Floats) -> dict[str, Floats]:

@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pcam.stats.formulas import bin_index, calibration_metrics, threshold_metrics
+from pcam.stats.formulas import (
+    bin_index,
+    calibration_metrics,
+    log_losses,
+    ranking_metrics,
+    threshold_metrics,
+)
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.uint8]
@@ -24,7 +30,6 @@ CALIBRATION_METRICS = ("brier", "nll", "ece")  # need probabilities, not just sc
 METRICS = (*RANKING_METRICS, *THRESHOLD_METRICS, *CALIBRATION_METRICS)
 
 BINS = 15  # equal-width bins of the expected calibration error
-EPSILON = float(np.finfo(np.float64).eps)  # the NLL clips probabilities to this far from 0 and 1
 BLOCK_CELLS = 1 << 18  # weights processed at a time, so that they stay in a core's cache
 COUNT_COLUMNS = 4  # patches, positives, predicted positives, true positives
 
@@ -108,18 +113,12 @@ class RankedScores:
             return []
         probability = expit(self.score) if self.log_odds else self.score
         gap = self._positive - probability
-        columns = [gap**2, self._log_losses()]
+        losses = log_losses(self.score, self._positive, self.log_odds)
+        columns = [gap**2, losses]
         if "ece" in self.metrics:
             bin_number = bin_index(probability, bins)
             columns += [np.where(bin_number == number, gap, 0.0) for number in range(bins)]
         return columns
-
-    def _log_losses(self) -> Floats:
-        """Return the negative log-likelihood of each patch, (N,)."""
-        if self.log_odds:
-            return np.logaddexp(0, np.where(self._positive == 1, -self.score, self.score))
-        likelihood = np.where(self._positive == 1, self.score, 1 - self.score)
-        return np.asarray(-np.log(np.clip(likelihood, EPSILON, 1 - EPSILON)))
 
     def _have_probabilities(self) -> bool:
         """Return whether all scores are probabilities, from 0 to 1, or log-odds."""
@@ -141,12 +140,11 @@ class RankedScores:
             Each mean and metric, (R,): auroc (ties count half), average_precision (step-wise, as
             scikit-learn's), accuracy, balanced_accuracy, f1, precision, sensitivity, specificity,
             brier, nll (natural logarithm; probabilities, unlike log-odds, are clipped to
-            ``EPSILON`` from 0 and 1), ece
-            (mean distance between probability and share of positives over bins, weighted by their
-            counts: Naeini et al. 2015, for the positive class). NaN where a metric is not defined:
-            one class only (auroc, average_precision, balanced_accuracy; sensitivity without
-            positives, specificity without negatives), no patch predicted positive (precision), a
-            score that is not finite.
+            ``EPSILON`` from 0 and 1), ece (mean distance between probability and share of positives
+            over bins, weighted by their counts: Naeini et al. 2015, for the positive class).
+            NaN where a metric is not defined: one class only (auroc, average_precision,
+            balanced_accuracy; sensitivity without positives, specificity without negatives), no
+            patch predicted positive (precision), a score that is not finite.
         """
         parts: dict[str, list[Floats]] = {name: [] for name in (*self.mean_names, *self.metrics)}
         for block in self.sorted_blocks(weights):
@@ -198,27 +196,12 @@ class RankedScores:
             if self.finite and not np.isnan(self.threshold):
                 found |= threshold_metrics(total, positives, predicted, true_positives)
             if self.finite and self._includes(RANKING_METRICS):
-                found |= self._ranking_metrics(block, positives, total - positives)
+                true, false = self.cumulative_counts(block)
+                found |= ranking_metrics(true, false, positives, total - positives)
             if len(calibration_sums):
                 found |= calibration_metrics(calibration_sums, total)
         undefined = np.full(len(block), np.nan)
         return means | {name: found.get(name, undefined) for name in self.metrics}
-
-    def _ranking_metrics(
-        self, block: Floats, positives: Floats, negatives: Floats
-    ) -> dict[str, Floats]:
-        true_positives, false_positives = self.cumulative_counts(block)
-        new_true = np.diff(true_positives, axis=1, prepend=0.0)
-        new_false = np.diff(false_positives, axis=1, prepend=0.0)
-        # Each negative is below the positives before it, and level with half of those it ties with.
-        area = np.einsum("rl,rl->r", new_false, true_positives - new_true / 2)
-        predicted = true_positives + false_positives
-        np.maximum(predicted, 1e-300, out=predicted)  # no weight so far: no new positives either
-        precision_sum = np.einsum("rl,rl->r", new_true, true_positives / predicted)
-        return {
-            "auroc": area / (positives * negatives),
-            "average_precision": np.where(negatives > 0, precision_sum / positives, np.nan),
-        }
 
 
 def _threshold(given: float | None, log_odds: bool) -> float:

@@ -12,7 +12,8 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from pcam.stats import logodds
-from pcam.stats.metrics import EPSILON, Floats, Labels
+from pcam.stats.formulas import EPSILON
+from pcam.stats.metrics import Floats, Labels
 
 # Of a probability of 1, unless its member has larger log-odds.
 CERTAIN = float(logodds.log_odds(1 - 1e-7))

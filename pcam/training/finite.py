@@ -1,10 +1,11 @@
 """Losses, gradients and weights that are not finite: noticed before a checkpoint is written."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
@@ -44,13 +45,19 @@ class FiniteSteps(Callback):
         self._norm = gradient_norm(pl_module)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Keep the batch's loss; look at all that is kept if it is time.
 
         Raises:
             NotFiniteError: a loss, the gradient or, at an epoch's end, the weights are not finite.
         """
+        assert isinstance(outputs, Mapping)
         loss = outputs["loss"]
         norm = torch.zeros_like(loss) if self._norm is None else self._norm
         self._batches.append(batch_idx)

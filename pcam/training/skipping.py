@@ -1,7 +1,6 @@
 """Steps that are left out because their loss or gradient is not finite."""
 
 import logging
-from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -45,7 +44,7 @@ class SkipNotFinite(Callback):
         self.skipped = state_dict["skipped"]
 
     def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int
     ) -> None:
         """Keep the buffers as they are before a step."""
         self._batch = batch_idx
@@ -87,7 +86,12 @@ class SkipNotFinite(Callback):
         return None
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Log the count, and look at the weights, at an epoch's end.
 

@@ -7,10 +7,10 @@ from pcam.data.base import (
     Subset,
     concatenate,
     describe_source,
-    limit_source,
     subset,
     validate_labels,
 )
+from pcam.data.limit import limit_source
 from pcam.data.randomness import Purpose, draw
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import DataError

@@ -60,6 +60,7 @@ def test_another_source_has_its_own_keys_and_default_loader_settings(run: Path) 
         "limit": 3,
         "duplicates": "group",
         "max_side": 4096,
+        "resident": "auto",
     }
     assert splits == official()
 

@@ -47,6 +47,7 @@ def test_ties_of_auroc_go_to_the_lower_loss_then_the_later_epoch(
     summary = train(tmp_path, *STUDY, "trainer.max_epochs=3")
     assert summary["best_epoch"] == best
     assert read_checkpoint(tmp_path, "best")["epoch"] == best
+    assert read_checkpoint(tmp_path)["epoch"] == 2  # last.ckpt is of the last epoch
 
 
 def test_a_resumed_run_remembers_the_loss_of_its_best_epoch(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pcam.data.audit.run import audit
-from pcam.data.base import limit_source
+from pcam.data.limit import limit_source
 from pcam.data.sources.kaggle import KaggleSource
 from pcam.data.sources.pcam import PCamSource
 from pcam.data.storage import checksums

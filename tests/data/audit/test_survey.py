@@ -6,8 +6,8 @@ import pytest
 from pcam.data import duplicates
 from pcam.data.audit.run import audit
 from pcam.data.audit.survey import survey
-from pcam.data.base import limit_source
 from pcam.data.duplicates import BLOCK, digests
+from pcam.data.limit import limit_source
 from tests.data.audit.planted import Patches
 
 
