@@ -80,6 +80,7 @@ def test_maps_in_an_offline_run_of_wandb(tmp_path: Path) -> None:
     assert min(Image.open(kept[0]).size) > 200
 
 
+@pytest.mark.slow
 def test_a_resumed_run_draws_what_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

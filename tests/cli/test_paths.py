@@ -68,6 +68,7 @@ def test_lists_of_runs_of_any_name_are_opened(
         assert list(results.iterdir())
 
 
+@pytest.mark.slow
 def test_a_sweep_in_a_folder_of_any_name_is_resumed(tmp_path: Path, terminal: Terminal) -> None:
     folder = words(("hydra.sweep.dir", tmp_path / NAME))
     answer = terminal("train", "-m", *QUICK, "seed=0,1", *folder)

@@ -85,6 +85,7 @@ def test_a_sweep_that_is_running_is_not_started_again(tmp_path: Path, terminal: 
     assert fault.endswith("s; wait for it, or set another hydra.sweep.dir")
 
 
+@pytest.mark.slow
 def test_a_job_that_is_running_is_not_recorded_as_failed(
     tmp_path: Path, terminal: Terminal
 ) -> None:

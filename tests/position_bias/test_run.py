@@ -62,6 +62,7 @@ def test_one_run(
     assert float(middle["agreement"]) == 1
 
 
+@pytest.mark.slow
 def test_the_batch_size_changes_no_prediction(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +76,7 @@ def test_the_batch_size_changes_no_prediction(
     assert agreement[0] == agreement[1]
 
 
+@pytest.mark.slow
 def test_runs_with_each_crop_are_compared(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

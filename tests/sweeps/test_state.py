@@ -127,6 +127,7 @@ def test_a_sweep_is_resumed_with_the_same_overrides_only(
     assert "nowhere is not a sweep folder" in fault
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_sweep_which_is_then_resumed(
     terminal: Terminal, trained: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +216,7 @@ def test_a_users_yaml_files_can_be_swept(
     assert job[-1] == "optimizer=slow"
 
 
+@pytest.mark.slow
 def test_a_job_with_a_damaged_summary_is_finished_again(
     tmp_path: Path, terminal: Terminal, trained: list[str]
 ) -> None:
@@ -280,7 +282,7 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return tried
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", [pytest.param("random", marks=pytest.mark.slow), "tpe"])
 def test_a_search_chooses_by_valid_and_is_resumed(
     sampler: str, tmp_path: Path, terminal: Terminal, rates: list[float]
 ) -> None:

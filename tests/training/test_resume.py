@@ -94,6 +94,7 @@ def test_trap_the_backbone_is_frozen_until_its_epoch_and_moves_from_then_on(
     assert [float(row["lr/backbone"]) == 0 for row in rows] == [True, True, False, False]
 
 
+@pytest.mark.slow
 def test_a_moving_average_resumes_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

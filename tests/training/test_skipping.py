@@ -60,6 +60,7 @@ def test_a_skipped_step_changes_nothing(
     assert all(math.isfinite(float(row["train/loss_epoch"])) for row in rows)
 
 
+@pytest.mark.slow
 def test_without_a_fault_skip_changes_no_figure(tmp_path: Path) -> None:
     train(tmp_path / "skip", *SKIP)
     train(tmp_path / "stop", *SKIP, "trainer.on_nan=stop")

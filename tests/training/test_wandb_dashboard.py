@@ -43,6 +43,7 @@ def test_a_run_s_metrics_figures_and_patches(tmp_path: Path) -> None:
     assert [Image.open(path).size for path in images] == [(96, 96)] * 5
 
 
+@pytest.mark.slow
 def test_a_failed_run_says_so_and_a_resumed_one_has_the_same_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
