@@ -18,6 +18,7 @@ from pcam.data.symmetries import D4, Symmetry, rotate
 from pcam.data.workers import dead_workers_reported
 from pcam.evaluation.scoring_network import ScoringNetwork, choose_batch_size
 from pcam.models.classifier import PatchClassifier
+from pcam.models.scores import ensure_finite_scores
 from pcam.stats.logodds import mean_probability
 
 Probabilities = NDArray[np.float64]
@@ -64,11 +65,17 @@ def predict_logits(model: PatchClassifier, patches: Pixels, batch_size: int) -> 
 
     Returns:
         float64 (N,).
+
+    Raises:
+        NotFiniteError: the network's output is not finite.
     """
     parts = []
     for logits in iterate_logits(model.network, _batches_of_array(model, patches, batch_size)):
         parts.append(logits[0].cpu().numpy())
-    return np.concatenate(parts)
+    found: Logits = np.concatenate(parts)
+    numbers = [f"image {number}" for number in range(len(found))]
+    ensure_finite_scores("scoring", np.arange(len(found)), found, numbers)
+    return found
 
 
 def _batches_of_array(model: PatchClassifier, patches: Pixels, batch_size: int) -> Iterator[Tensor]:
@@ -108,6 +115,9 @@ def predict_source(
 
     Returns:
         float64 (N,).
+
+    Raises:
+        NotFiniteError: the network's output is not finite.
     """
     dataset = PatchDataset(source, crop, None)
     at_once = choose_batch_size(model, batch_size)
@@ -117,10 +127,12 @@ def predict_source(
     bar = tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False)
     with bar, dead_workers_reported():
         for views in iterate_logits(ScoringNetwork(model), batches, TTA[tta]):
-            logits = _average(views.cpu().numpy())
-            parts.append(logits)
-            bar.update(len(logits))
-    return np.concatenate(parts)
+            parts.append(views.cpu().numpy())
+            bar.update(views.shape[1])
+    views_of_all: Logits = np.concatenate(parts, axis=1)
+    worst = views_of_all.sum(axis=0)  # not finite if one view is not
+    ensure_finite_scores("scoring", np.arange(len(source)), worst, source.ids)
+    return _average(views_of_all)
 
 
 def _average(views: Logits) -> Logits:

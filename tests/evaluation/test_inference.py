@@ -10,6 +10,7 @@ import torch
 from pcam.data.crop import Crop
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.data.symmetries import D4, rotate
+from pcam.errors import NotFiniteError
 from pcam.evaluation.inference import (
     TTA,
     iterate_logits,
@@ -97,3 +98,21 @@ def test_probabilities_are_averaged_over_the_symmetries(
     with torch.inference_mode():
         views = [torch.sigmoid(saved.model.network(rotate(images, symmetry))) for symmetry in D4]
     np.testing.assert_allclose(found, torch.stack(views).mean(0).numpy(), atol=1e-6)
+
+
+def test_an_output_that_is_not_finite_names_the_patches(
+    saved: SavedRun, patches: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SyntheticSource("train", 4)
+    brightest = int(patches.sum((1, 2, 3)).argmax())
+    patches_alone = Crop("none")
+
+    def score(images: torch.Tensor) -> torch.Tensor:
+        light = images.float().sum((1, 2, 3))
+        return torch.where(light == light.max(), torch.inf, 0.0)
+
+    monkeypatch.setattr(saved.model.network, "forward", score)
+    with pytest.raises(NotFiniteError, match=rf"not finite for .*\({source.ids[brightest]}\)"):
+        predict_probabilities(saved.model, source, patches_alone, 4, 0, "d4")
+    with pytest.raises(NotFiniteError, match=rf"not finite for .*\(image {brightest}\)"):
+        predict_logits(saved.model, patches, batch_size=4)
