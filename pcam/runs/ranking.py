@@ -44,12 +44,13 @@ def rank(auroc: float | None, loss: float | None, epoch: int = -1) -> Rank:
 def rank_summary(summary: Mapping[str, Any]) -> Rank:
     """Return the rank of a finished run.
 
+    The loss is the NLL, which means the same in runs that were trained with different losses.
+
     Args:
         summary: the content of its summary.json.
     """
     valid = summary["valid"]
-    loss = valid.get("loss", valid["nll"])["value"]
-    return rank(valid["auroc"]["value"], loss, int(summary.get("best_epoch", -1)))
+    return rank(valid["auroc"]["value"], valid["nll"]["value"], int(summary.get("best_epoch", -1)))
 
 
 def _or_lowest(value: float | None) -> float:

@@ -18,7 +18,7 @@ RESULTS = "optimization_results.yaml"  # Optuna's: best_params and best_value
 def name_best_trial(folder: Path) -> None:
     """Correct the results of a search if several trials have the highest AUROC.
 
-    Optuna takes the first of them; the best is the one with the lowest valid loss.
+    Optuna takes the first of them; the best is the one with the lowest NLL on valid.
 
     Args:
         folder: the search's.
@@ -35,7 +35,7 @@ def name_best_trial(folder: Path) -> None:
     results["best_params"] = params
     write_file(path, yaml.safe_dump(results, sort_keys=False))
     log.info(
-        "Several trials have this value; the best by valid loss is trial %s: %s",
+        "Several trials have this value; the best by NLL on valid is trial %s: %s",
         best.folder.name,
         params,
     )

@@ -324,7 +324,7 @@ def test_the_best_of_equal_trials_is_that_of_the_lowest_loss(
     def train(config: TrainConfig, folder: Path, **_: Any) -> dict[str, Any]:
         rates.append(config.optimizer.lr)
         summary = summary_with(1.0, 0.5)
-        summary["valid"]["loss"] = {"value": (0.3, 0.1, 0.2)[len(rates) - 1]}
+        summary["valid"]["nll"] = {"value": (0.3, 0.1, 0.2)[len(rates) - 1]}
         write_json(folder / "summary.json", summary)
         return summary
 
@@ -338,7 +338,7 @@ def test_the_best_of_equal_trials_is_that_of_the_lowest_loss(
         "best_params": {"optimizer.lr": rates[1]},
         "best_value": 1.0,
     }
-    assert "the best by valid loss is trial 1" in answer.out
+    assert "the best by NLL on valid is trial 1" in answer.out
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

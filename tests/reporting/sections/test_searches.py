@@ -39,7 +39,7 @@ def test_of_equal_aurocs_the_trial_of_the_lowest_loss_is_the_best(tmp_path: Path
     for number, loss in enumerate((0.5, 0.1, 0.3)):
         summary = read_summary(search / str(number))
         summary["valid"]["auroc"]["value"] = 1.0
-        summary["valid"]["loss"] = {"value": loss}
+        summary["valid"]["nll"] = {"value": loss}
         write_json(search / str(number) / "summary.json", summary)
     text = make_report(tmp_path / "out", search)
     assert "trial 1: optimizer.lr=0.0001" in text.partition("Best by valid")[2].splitlines()[0]
