@@ -77,10 +77,11 @@ def _load_imagenet(backbone: nn.Module, name: str, kwargs: Kwargs, input_size: i
 def _load_file(backbone: nn.Module, name: str, asked: str) -> WeightsOrigin:
     path = Path(asked)
     tables = read_weights(path)
-    reading = fit_reading(backbone, tables, get_backbone(name).classifier_prefixes, str(path))
+    what = f"the weights in {path}"
+    reading = fit_reading(backbone, tables, get_backbone(name).classifier_prefixes, what)
     if reading.prefix or reading.others or reading.table not in ("", "state_dict"):
         log.info(f"weights: {path}, read as {reading.describe()}")
-    _load(backbone, reading, str(path))
+    _load(backbone, reading, what)
     return WeightsOrigin(asked, path.name, f"sha256 {_sha256(path)}")
 
 
