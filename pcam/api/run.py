@@ -1,26 +1,32 @@
 """A finished run in Python: predict, evaluate, explain. Nothing is printed or written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.api.images import ArraySource, Images, to_patches
+from pcam.api.arguments import (
+    make_options,
+    plain_numbers,
+    validate_integer,
+    validate_text,
+    validate_tta,
+)
+from pcam.api.images import ArraySource, Images, any_file, refuse_black, to_patches
 from pcam.config.classes import UNNAMED, Classes
 from pcam.config.plugins import import_plugins
 from pcam.config.schema import EvaluateConfig, TrainConfig
 from pcam.config.validation import validate
-from pcam.errors import ConfigError, suggest
+from pcam.data.storage.images import MAX_SIDE
 from pcam.evaluation.asked_split import report_other_size
 from pcam.evaluation.evaluate import Evaluation, evaluate_run
-from pcam.evaluation.inference import TTA, predict_probabilities
+from pcam.evaluation.inference import predict_probabilities
 from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run
 
 if TYPE_CHECKING:
-    from pcam.attribution.options import Options
     from pcam.data.base import Pixels
 
 TestTimeAugmentation = Literal["none", "flips", "d4"]
@@ -86,13 +92,12 @@ class Run:
             float64 (N,), from 0 to 1.
 
         Raises:
-            ConfigError: tta is unknown, or the batch size is less than 1.
-            DataError: the images have another dtype or shape, or a file cannot be read.
+            ConfigError: tta is unknown, or the batch size is no integer of at least 1.
+            DataError: the images have another dtype or shape, all are black, or a picture cannot be
+                read.
         """
-        if tta not in TTA:
-            raise ConfigError(f"tta={tta} is not available{suggest(str(tta), TTA)}")
-        if batch_size < 1:
-            raise ConfigError(f"batch_size={batch_size} must be at least 1")
+        validate_tta(tta)
+        validate_integer("batch_size", batch_size, 1)
         return predict_probabilities(
             self._saved.model,
             ArraySource(self._patches(images)),
@@ -135,11 +140,12 @@ class Run:
             ConfigError: an argument is out of range.
             DataError: the data is missing or has no labels.
         """
+        validate_integer("seed", seed, 0)
         values = {
             "run": str(self.folder),
             "split": split,
             "data": data or {},
-            "splits": {"name": "auto", "share": 0.2, "seed": seed},
+            "splits": {"name": "auto", "share": 0.2, "seed": int(seed)},
             "tta": tta,
             "threshold": threshold,
             "sensitivity": sensitivity,
@@ -147,7 +153,7 @@ class Run:
             "resamples": resamples,
             "seed": seed,
         }
-        return evaluate_run(self._saved, validate(EvaluateConfig, values))
+        return evaluate_run(self._saved, validate(EvaluateConfig, plain_numbers(values)))
 
     def explain(
         self,
@@ -175,13 +181,17 @@ class Run:
         Raises:
             ConfigError: the method, a setting or the layer is unknown, or the method does not apply
                 to the network.
-            DataError: the images have another dtype or shape, or a file cannot be read.
+            DataError: the images have another dtype or shape, all are black, a picture cannot be
+                read, or references have another size than images.
         """
         from pcam.attribution.explainer import explain
 
-        shown = self._crop(images)
-        others = None if references is None else self._crop(references)
-        found = explain(self._saved.model, shown, method, _make_options(options), layer, others)
+        settings = make_options(options)
+        validate_text("method", method)
+        validate_text("layer", layer)
+        shown = self._crop(self._patches(images))
+        others = None if references is None else self._crop(self._references(references))
+        found = explain(self._saved.model, shown, method, settings, layer, others)
         return Explanation(
             method=method,
             images=shown,
@@ -189,36 +199,28 @@ class Run:
             gap=found.gap.double().numpy(),
         )
 
-    def _crop(self, images: Images) -> "Pixels":
-        """Return images as the network sees them: uint8 (N, h, w, 3)."""
-        patches = self._patches(images)
+    def _crop(self, patches: "Pixels") -> "Pixels":
+        """Return patches as the network sees them: uint8 (N, h, w, 3)."""
         crop = crop_for_split(self.config, "test")
         return crop(patches, np.arange(len(patches)), 0)
 
     def _patches(self, images: Images) -> "Pixels":
         """Return images as one array; log a warning if the network was trained on another size."""
-        patches = to_patches(images)
+        patches = to_patches(images, self._max_side)
+        if not any_file(images):
+            refuse_black(patches)
         height, width = patches.shape[1:3]
         report_other_size(self._saved, (height, width))
         return patches
 
+    def _references(self, images: Images) -> "Pixels":
+        """Return other images as one array; black ones are a usual choice."""
+        return to_patches(images, self._max_side, "references")
 
-def _make_options(values: dict[str, str | int | float]) -> "Options":
-    """Return the settings of the attribution methods.
-
-    Raises:
-        ConfigError: a name is unknown, or a value has the wrong type or range.
-    """
-    from pcam.attribution.options import Options
-
-    known = {field.name: type(field.default) for field in fields(Options)}
-    for name, value in values.items():
-        if name not in known:
-            raise ConfigError(f"explain has no option {name}{suggest(name, known)}")
-        expected = (int, float) if known[name] is float else known[name]
-        if not isinstance(value, expected) or isinstance(value, bool):
-            raise ConfigError(f"{name}={value!r} is not of type {known[name].__name__}")
-    return Options(**values)  # type: ignore[arg-type]
+    @property
+    def _max_side(self) -> int:
+        """The pixels that a picture's sides may have: data.max_side of the run, if it has one."""
+        return int(getattr(self.config.data, "max_side", MAX_SIDE))
 
 
 def load_run(folder: str | Path, plugins: Sequence[str] = ()) -> Run:

@@ -14,7 +14,7 @@ from pcam.attribution.maps import Maps, concatenate_maps, maps_of_values
 from pcam.attribution.method import find_method
 from pcam.attribution.options import Options
 from pcam.attribution.scorer import Scorer
-from pcam.errors import ConfigError
+from pcam.errors import ConfigError, DataError
 from pcam.models.classifier import PatchClassifier
 
 TRIAL_PATCHES = 4  # number of patches on which a method's applicability is tried
@@ -120,6 +120,7 @@ def explain(
     Raises:
         ConfigError: the method or the layer is unknown, the method does not apply to the network,
             or references are missing.
+        DataError: references have another size.
     """
     entry = find_method(method)
     if entry.uses_references and references is None:
@@ -129,11 +130,22 @@ def explain(
         scorer = Scorer(model.network)
         x = scorer.normalised(_channels_first(images))
         others = x[:1] if references is None else scorer.normalised(_channels_first(references))
+        _check_size(others, x)
         _, explainer = build_explainer(scorer, layer, network_name, x, options or Options(), others)
         reason = explainer.reason_not_applicable(method, x)
         if reason is not None:
             raise ConfigError(f"{method} does not apply to {network_name}: {reason}")
         return explainer.maps(method, x, torch.arange(len(x)))
+
+
+def _check_size(references: Tensor, x: Tensor) -> None:
+    """Make sure that references have the size of the patches, (B, 3, H, W)."""
+    if references.shape[2:] != x.shape[2:]:
+        sizes = [f"{other.shape[3]}x{other.shape[2]}" for other in (references, x)]
+        raise DataError(
+            f"references are {sizes[0]} pixels, images are {sizes[1]}; pass references of the size"
+            " of the images"
+        )
 
 
 def _channels_first(images: NDArray[np.uint8]) -> Tensor:

@@ -28,13 +28,27 @@ def ensure_readable(path: Path) -> None:
         raise access_error(path, error) or error from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise AccessError(f"{path} is not a file")
+            raise AccessError(f"{path} is not a regular file")
         if _is_written(descriptor):
             raise AccessError(
                 f"{path} is open in another program, which may be writing it; close it there"
             )
     finally:
         os.close(descriptor)
+
+
+def ensure_regular(path: Path) -> None:
+    """Make sure that a path is not a pipe, a socket or a device: to open one may wait forever.
+
+    Raises:
+        AccessError: it is one, or a folder, or it does not exist.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise access_error(path, error) or error from error
+    if not stat.S_ISREG(mode):
+        raise AccessError(f"{path} is not a regular file")
 
 
 def refuse_link(path: Path) -> None:

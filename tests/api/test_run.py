@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 import pcam
 from pcam import CONF
+from pcam.data.sources.folder import FolderDataConfig
 from pcam.evaluation.saved_run import open_split
 from tests.run import run_command
 
@@ -69,6 +71,48 @@ def test_floats_are_refused(run: pcam.Run, patches: np.ndarray) -> None:
         run.predict(patches / 255)
 
 
+def test_black_pictures_are_files_or_a_mistake(run: pcam.Run, tmp_path: Path) -> None:
+    cast = np.random.default_rng(0).random((2, 96, 96, 3)).astype(np.uint8)
+    with pytest.raises(pcam.DataError, match="cast to uint8"):
+        run.predict(cast)
+    with pytest.raises(pcam.DataError, match="cast to uint8"):
+        run.explain(Image.fromarray(cast[0]), "saliency")
+    Image.new("RGB", (96, 96)).save(tmp_path / "black.png")
+    assert run.predict(tmp_path / "black.png").shape == (1,)
+
+
+@pytest.mark.parametrize("batch_size", [1.5, True, "4", None])
+def test_a_batch_size_is_an_integer(batch_size: object, run: pcam.Run, patches: np.ndarray) -> None:
+    with pytest.raises(pcam.ConfigError, match=f"batch_size={batch_size!r} must be an integer"):
+        run.predict(patches[:2], batch_size=batch_size)
+
+
+def test_numbers_of_numpy_are_numbers(run: pcam.Run, patches: np.ndarray) -> None:
+    assert run.predict(patches[:2], batch_size=np.int64(2)).shape == (2,)
+    assert len(run.evaluate(resamples=np.int64(100), seed=np.int64(0)).probability) == 40
+    assert run.explain(patches[:1], steps=np.int64(8)).maps.shape == (1, 64, 64)
+
+
+def test_faults_of_predict_are_config_errors(run: pcam.Run, patches: np.ndarray) -> None:
+    with pytest.raises(pcam.ConfigError, match="batch_size=0 must be at least 1"):
+        run.predict(patches[:2], batch_size=0)
+    for tta in (["d4"], {}, 3, "d5"):
+        with pytest.raises(pcam.ConfigError, match="is not available; available: d4, flips, none"):
+            run.predict(patches[:2], tta=tta)
+
+
+def test_the_limit_of_sides_is_the_runs_own(
+    run: pcam.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (96, 96), "pink").save(tmp_path / "a.png")
+    own = FolderDataConfig(root=str(tmp_path), max_side=95)
+    config = run.config.model_copy(update={"data": own})
+    monkeypatch.setattr(pcam.Run, "config", config)
+    for image in (tmp_path / "a.png", Image.open(tmp_path / "a.png")):
+        with pytest.raises(pcam.DataError, match=r"more than data\.max_side=95"):
+            run.predict(image)
+
+
 def test_evaluate_gives_the_metrics_of_the_command(
     run: pcam.Run,
     folder: Path,
@@ -105,6 +149,10 @@ def test_faults_of_evaluate_are_config_errors(run: pcam.Run) -> None:
         run.evaluate(resamples=10)
     with pytest.raises(pcam.ConfigError, match="fitted on valid"):
         run.evaluate("valid", threshold="youden")
+    with pytest.raises(pcam.ConfigError, match=r"^seed='a' must be an integer$"):
+        run.evaluate(seed="a")
+    with pytest.raises(pcam.ConfigError, match=r"^tta=\['d4'\] must be one of none, flips, d4$"):
+        run.evaluate(tta=["d4"])
 
 
 def test_explain_gives_a_map_per_image(
@@ -133,6 +181,20 @@ def test_faults_of_explain_are_config_errors(run: pcam.Run, patches: np.ndarray)
         run.explain(patches[:1], stepz=3)
     with pytest.raises(pcam.ConfigError, match="steps='many' is not of type int"):
         run.explain(patches[:1], steps="many")
+    with pytest.raises(pcam.ConfigError, match=r"method=\['saliency'\] must be text"):
+        run.explain(patches[:1], method=["saliency"])
+    with pytest.raises(pcam.ConfigError, match="layer=3 must be text"):
+        run.explain(patches[:1], method="gradcam", layer=3)
+
+
+def test_references_of_another_size_are_a_data_error(
+    run: pcam.Run, patches: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    black = np.zeros((2, 96, 96, 3), np.uint8)  # a usual reference
+    assert run.explain(patches[:1], "gradient_shap", references=black).maps.shape == (1, 64, 64)
+    monkeypatch.setattr("pcam.api.run.crop_for_split", lambda *_: lambda patches, *_: patches)
+    with pytest.raises(pcam.DataError, match="references are 80x80 pixels, images are 96x96"):
+        run.explain(patches[:1], "gradient_shap", references=patches[1:, :80, :80])
 
 
 def test_a_folder_without_a_run_is_a_run_error(tmp_path: Path) -> None:

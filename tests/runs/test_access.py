@@ -167,7 +167,7 @@ def test_advice_does_not_write_over_a_file(patches: Path) -> None:
 
 def test_a_device_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(AccessError, match="fifo is not a file"):
+    with pytest.raises(AccessError, match="fifo is not a regular file"):
         ensure_readable(tmp_path / "fifo")
 
 

@@ -1,8 +1,8 @@
 """Image files: one rule for every format and mode, as docs/data.md states it.
 
 A picture is read upright, as 8-bit RGB, shown on white where it is transparent. What this cannot
-be done with is refused: more than 8 bits per channel, several pictures in a file, sides of more
-than a limit.
+be done with is refused: more than 8 bits per channel, channels beside colour and alpha, several
+pictures in a file, sides of more than a limit.
 """
 
 import re
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pcam.data.base import Pixels
 from pcam.errors import DataError, describe_error
-from pcam.runs.access import access_error
+from pcam.runs.access import access_error, ensure_regular
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +31,8 @@ WHITE = 255
 
 _SEVERAL = "MPO"  # a JPEG with further pictures of the same scene: the first is the picture
 _TAIL = 16  # bytes, in which a complete PNG or JPEG has its end mark
-_BITS, _OFFSETS, _COUNTS, _SAMPLE_FORMAT = 258, (273, 324), (279, 325), 339  # tags of TIFF
+_BITS, _SAMPLES, _SAMPLE_FORMAT = 258, 277, 339  # tags of TIFF
+_OFFSETS, _COUNTS = (273, 324), (279, 325)  # of its strips or tiles
 _ORIENTATION = 0x0112
 _UNSIGNED = 1  # TIFF's sample format
 _PNG_ORIENTATION = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile")  # chunks that may rotate a PNG
@@ -75,12 +76,11 @@ def check_header(path: Path, max_side: int = MAX_SIDE) -> tuple[int, int]:
 def to_rgb(image: "Image.Image") -> Pixels:
     """Return a picture as uint8 (H, W, 3): upright, and on white where it is transparent.
 
-    Raises:
-        ValueError: it has more than 8 bits per channel, or a mode without one meaning in RGB.
+    Args:
+        image: one that ``check_picture`` accepts.
     """
     from PIL import ImageOps
 
-    _check_depth(image)
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         return _on_white(np.asarray(image.convert("RGBA")))
@@ -99,14 +99,14 @@ def _open(path: Path, max_side: int) -> Iterator["Image.Image"]:
     """Open an image whose header the rule covers; any fault in it is a DataError."""
     from PIL import Image
 
+    ensure_regular(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, about tags and sizes
             # A file, not its name: by name Pillow maps uncompressed TIFFs into memory, and then
             # reads rotated grey and palette ones in the wrong order
             with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-                _check_size(image, max_side)
-                _check_depth(image)
+                check_picture(image, max_side)
                 yield image
     except Image.DecompressionBombError as error:
         raise DataError(f"{path} is larger than data.max_side={max_side} pixels") from error
@@ -119,6 +119,22 @@ def _open(path: Path, max_side: int) -> Iterator["Image.Image"]:
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = re.sub(r" <_io\..*$", "", describe_error(error))
     return DataError(f"{path} cannot be read as an image ({reason}); replace it, or move it away")
+
+
+def check_picture(image: "Image.Image", max_side: int = MAX_SIDE) -> None:
+    """Make sure that the rule covers a picture, as far as its header says.
+
+    Args:
+        image: of a file, or made in memory.
+        max_side: width and height may have, pixels.
+
+    Raises:
+        ValueError: it is larger, has several pages, more than 8 bits per channel, channels that RGB
+            and alpha do not have, or a mode without one meaning in RGB.
+    """
+    _check_size(image, max_side)
+    _check_depth(image)
+    _check_channels(image)
 
 
 def _check_size(image: "Image.Image", max_side: int) -> None:
@@ -140,6 +156,17 @@ def _check_depth(image: "Image.Image") -> None:
         raise ValueError(f"{max(depth, 16)} bits per channel; convert it to 8")
     if set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) != {_UNSIGNED}:
         raise ValueError("its samples are not unsigned integers")
+
+
+def _check_channels(image: "Image.Image") -> None:
+    """Check that a TIFF has no channels that Pillow leaves out."""
+    samples = getattr(image, "tag_v2", {}).get(_SAMPLES, 1)
+    channels = len(image.getbands())
+    if samples > channels:
+        raise ValueError(
+            f"{samples} channels per pixel, of which {image.mode} has {channels}; save it without"
+            " the others"
+        )
 
 
 def _is_cut(image: "Image.Image", path: Path) -> bool:

@@ -1,5 +1,6 @@
 """One rule for pictures of every format and mode, beside a reference of plain Pillow and NumPy."""
 
+import os
 import struct
 import warnings
 import zlib
@@ -33,6 +34,29 @@ def write_deep_png(path: Path, channels: int, kind: int) -> None:
     """Write a PNG of 16 bits per channel."""
     rows = b"".join(b"\0" + RNG.bytes(7 * channels * 2) for _ in range(5))
     write_png(path, 7, 5, 16, kind, rows)
+
+
+def write_tiff(path: Path, channels: int) -> None:
+    """Write a TIFF of 7x5 pixels by hand, grey or RGB, whose other channels mean nothing known."""
+    colours = 1 if channels == 2 else 3
+    wide = struct.pack(f"<{channels}H", *[8] * channels)
+    extra = struct.pack("<HH", 0, 0)[: 2 * (channels - colours)].ljust(4, b"\0")
+    bits = struct.pack("<I", 200) if len(wide) > 4 else wide
+    tags = [
+        (256, 1, struct.pack("<HH", 7, 0)),  # width
+        (257, 1, struct.pack("<HH", 5, 0)),  # height
+        (258, channels, bits),
+        (259, 1, struct.pack("<HH", 1, 0)),  # not compressed
+        (262, 1, struct.pack("<HH", 1 if colours == 1 else 2, 0)),
+        (273, 1, struct.pack("<HH", 220, 0)),  # where the pixels are
+        (277, 1, struct.pack("<HH", channels, 0)),
+        (278, 1, struct.pack("<HH", 5, 0)),
+        (279, 1, struct.pack("<HH", 35 * channels, 0)),
+        (338, channels - colours, extra),
+    ]
+    entries = b"".join(struct.pack("<HHI", tag, 3, count) + value for tag, count, value in tags)
+    header = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    path.write_bytes(header.ljust(200, b"\0") + wide.ljust(20, b"\0") + RNG.bytes(35 * channels))
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
@@ -123,6 +147,29 @@ def test_sides_are_limited_before_anything_is_decoded(tmp_path: Path) -> None:
     assert read_image(path, 30).shape == (20, 30, 3)
     with pytest.raises(DataError, match="30x20 pixels, more than data.max_side=29"):
         read_image(path, 29)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_channels_beside_colour_and_alpha_are_refused(channels: int, tmp_path: Path) -> None:
+    """Pillow reads the colour of such a file and leaves the rest out."""
+    path = tmp_path / "a.tif"
+    write_tiff(path, channels)
+    colours = 1 if channels == 2 else 3
+    message = f"{channels} channels per pixel, of which (L|RGB) has {colours}"
+    for function in (read_image, check_header):
+        with pytest.raises(DataError, match=message):
+            function(path)
+
+
+def test_pipes_and_devices_are_refused_before_they_are_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    link = tmp_path / "link.png"
+    link.symlink_to("/dev/zero")
+    for path in (pipe, link):
+        for function in (read_image, check_header):
+            with pytest.raises(AccessError, match=f"^{path} is not a regular file$"):
+                function(path)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
