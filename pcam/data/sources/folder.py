@@ -22,6 +22,13 @@ from pcam.data.sources.folder_files import (
     is_flat,
     list_split,
 )
+from pcam.data.sources.folder_root import (
+    describe_layout,
+    describe_missing,
+    list_root,
+    refuse_misnamed_splits,
+    refuse_mixture,
+)
 from pcam.data.storage.images import MAX_SIDE, read_image
 from pcam.errors import DataError
 
@@ -75,15 +82,13 @@ class FolderSource:
             DataError: folders or images are missing or damaged, or there are not two classes.
             ConfigError: it is not known which class is positive.
         """
-        folder = Path(root) if split == UNLABELLED else Path(root) / split
-        if not folder.is_dir():
-            raise DataError(_describe_missing(root, split))
+        folder = _find_folder(Path(root), split)
         listing = list_split(folder)
         if listing.skipped:
             log.info(listing.describe_skipped())
         self._paths = listing.paths
         if not self._paths:
-            raise DataError(f"{folder} has no images; the layout is {_layout(root, split)}")
+            raise DataError(f"{folder} has no images; {describe_layout(Path(root), split)}")
         self.labels: NDArray[np.uint8] | None = None
         if listing.classes:
             name = order_classes(_known_classes(root, listing), positive, root)[1]
@@ -113,15 +118,23 @@ class FolderSource:
         return patches
 
 
-def _layout(root: str, split: str) -> str:
-    return f"{root}/{split}/CLASS/*.png|jpg|tif"
+def _find_folder(root: Path, split: str) -> Path:
+    """Return the folder of a split; log what is beside the splits when the first of them is opened.
 
-
-def _describe_missing(root: str, split: str) -> str:
-    line = f"{Path(root) / split} is missing; the layout is {_layout(root, split)}; set data.root"
-    if is_flat(Path(root)):
-        line += f"; pictures right in {root} have no labels: pcam.predict scores them"
-    return line
+    Raises:
+        DataError: it is missing, or the root has something else than expected.
+    """
+    listing = list_root(root)
+    if split == UNLABELLED:
+        refuse_mixture(listing)
+        return root
+    refuse_misnamed_splits(listing)
+    if split not in listing.splits:
+        raise DataError(describe_missing(listing, split))
+    skipped = listing.describe_skipped()
+    if skipped and split == listing.splits[0]:
+        log.info(skipped)
+    return root / split
 
 
 def classes_of_root(root: Path) -> list[str]:
@@ -155,7 +168,7 @@ def _known_classes(root: str, listing: Listing) -> list[str]:
 def _describe_count(root: Path, folder: Path, known: list[str]) -> str:
     line = (
         f"{folder} has {len(known)} class folders ({', '.join(known) or 'none'}); two are needed:"
-        f" {_layout(str(root), folder.name)}"
+        f" {describe_layout(root, folder.name)}"
     )
     skipped = list_split(folder).describe_skipped()
     return f"{line}; {skipped}" if skipped else line

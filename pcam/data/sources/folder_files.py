@@ -44,14 +44,22 @@ class Listing:
 
     def describe_skipped(self) -> str:
         """Return what was skipped, in a line; empty if nothing was."""
-        if not self.skipped:
-            return ""
-        named = ", ".join(self.skipped[:MOST_NAMED])
-        more = ", …" if len(self.skipped) > MOST_NAMED else ""
-        return (
-            f"{self.folder}: skipped {len(self.skipped)} that are no pictures of a class:"
-            f" {named}{more}"
-        )
+        return describe_skipped(self.folder, self.skipped, "that are no pictures of a class")
+
+
+def describe_skipped(folder: Path, skipped: Sequence[str], what: str) -> str:
+    """Return what was skipped in a folder, in a line; empty if nothing was.
+
+    Args:
+        folder: where it is.
+        skipped: names, relative to the folder.
+        what: they are: "that are no splits".
+    """
+    if not skipped:
+        return ""
+    named = ", ".join(skipped[:MOST_NAMED])
+    more = ", …" if len(skipped) > MOST_NAMED else ""
+    return f"{folder}: skipped {len(skipped)} {what}: {named}{more}"
 
 
 def list_split(folder: Path) -> Listing:
@@ -59,7 +67,7 @@ def list_split(folder: Path) -> Listing:
     classes: dict[str, list[Path]] = {}
     pictures: list[Path] = []
     skipped: list[str] = []
-    for entry in _entries(folder):
+    for entry in entries(folder):
         if is_stray(entry.name):
             skipped.append(entry.name)
         elif entry.is_dir():
@@ -81,7 +89,7 @@ def _list_class(folder: Path) -> tuple[list[Path], list[str]]:
     """Return the pictures in a class folder, and what else is in it; it alone if it has none."""
     pictures: list[Path] = []
     others: list[str] = []
-    for entry in _entries(folder):
+    for entry in entries(folder):
         if is_picture(entry):
             pictures.append(Path(entry.path))
         else:
@@ -96,7 +104,7 @@ def class_folders(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     names = []
-    for entry in _entries(folder):
+    for entry in entries(folder):
         if entry.is_dir() and not is_stray(entry.name) and has_pictures(Path(entry.path)):
             names.append(entry.name)
     return names
@@ -104,7 +112,7 @@ def class_folders(folder: Path) -> list[str]:
 
 def has_pictures(folder: Path) -> bool:
     """Return whether pictures are right in a folder."""
-    return folder.is_dir() and any(is_picture(entry) for entry in _entries(folder))
+    return folder.is_dir() and any(is_picture(entry) for entry in entries(folder))
 
 
 def is_flat(root: Path) -> bool:
@@ -114,7 +122,10 @@ def is_flat(root: Path) -> bool:
 
 
 def is_picture(entry: "os.DirEntry[str]") -> bool:
-    """Return whether an entry of a folder is a picture by its name."""
+    """Return whether an entry of a folder is a picture by its name.
+
+    A pipe with such a name is one: its header is refused, so that nothing is left out in silence.
+    """
     return not is_stray(entry.name) and is_image(Path(entry.name)) and not entry.is_dir()
 
 
@@ -123,7 +134,7 @@ def is_stray(name: str) -> bool:
     return name.startswith(".") or name.casefold() in STRAYS
 
 
-def _entries(folder: Path) -> "Iterator[os.DirEntry[str]]":
+def entries(folder: Path) -> "Iterator[os.DirEntry[str]]":
     """Yield the entries of a folder in the order of their names.
 
     Raises:

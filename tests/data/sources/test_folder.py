@@ -35,7 +35,7 @@ def test_images_without_class_folders_have_no_labels(folder_root: Path, tmp_path
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("no split", r"train is missing; the layout is .*train/CLASS/\*\.png.*; set data\.root"),
+        ("no split", r" is empty; the layout is .*train/CLASS/\*\.png.*; set data\.root"),
         ("three classes", r"train has 3 class folders \(normal, other, tumour\); two are needed"),
         ("one class", r"train has 1 class folders \(normal\); .*skipped 1 .*tumour \(a folder wi"),
         ("no image", "train has no images"),
@@ -89,7 +89,8 @@ def test_stray_files_are_skipped_and_counted(
         source = FolderSource("train", str(root))
     assert source.ids == expected.ids
     assert source.labels.tolist() == expected.labels.tolist()
-    # eight beside the class folders, eight in one of them
+    # eight beside the class folders, eight in one of them; eight beside the split
+    assert f"{root}: skipped 8 that are no splits: .DS_Store, " in caplog.text
     assert "train: skipped 16 that are no pictures of a class: .DS_Store, " in caplog.text
     assert source_provider(config_of(root)).published_splits == ("train",)
 
