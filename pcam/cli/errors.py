@@ -66,7 +66,9 @@ def describe_hydra_error(error: BaseException, command: str, words: Sequence[str
         return " ".join(text.split())
     key = found[1]
     if "Could not override" in text:
-        return f"unknown key {key}{suggest(key, _known_keys(command, words))}"
+        from pcam.config.faults import describe_unknown_key  # pydantic takes a moment to import
+
+        return describe_unknown_key(key, _known_keys(command, words))
     cause = error.__cause__ or error.__context__ or error
     return f"{key}: {str(cause).splitlines()[0]}"
 
@@ -86,14 +88,14 @@ def _describe_missing_choice(error: MissingConfigException) -> str:
 
 
 def _known_keys(command: str, words: Sequence[str]) -> list[str]:
-    """Return the keys that can be set, given the choices of the command line."""
+    """Return the keys that can be set, Hydra's own too, given the choices of the command line."""
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     chosen = [word for word in words if override_key(word) in groups and "," not in word]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         try:
-            config = hydra.compose(command, chosen)
+            config = hydra.compose(command, chosen, return_hydra_config=True)
         except HydraException:
-            config = hydra.compose(command)
+            config = hydra.compose(command, return_hydra_config=True)
     values = OmegaConf.to_container(config)
     assert isinstance(values, dict)
     return list(_dotted_keys(values, ""))

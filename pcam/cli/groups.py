@@ -1,4 +1,4 @@
-"""Config groups on a command line: each must be given names of its choices."""
+"""Config groups on a command line: each is given names of its choices, for its own section."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,9 +10,13 @@ from pcam.errors import ConfigError
 from pcam.runs.overrides import override_key
 from pcam.sweeps.state import plain_override
 
+GLOBAL = "_global_"  # Hydra's name of the whole config, which experiments change
+
 
 def refuse_unnamed_choices(words: Sequence[str]) -> None:
     """Make sure that each config group is given names: not null, a number or a mapping.
+
+    A group of pcam's own fills the section of its name only: ``data@other=pcam`` is refused.
 
     Args:
         words: of a command line.
@@ -23,7 +27,13 @@ def refuse_unnamed_choices(words: Sequence[str]) -> None:
     groups = config_groups(words)
     faults: list[str] = []
     for word in overrides_of(words):
-        group = override_key(word).partition("@")[0]
+        group, _, package = override_key(word).partition("@")
+        if package not in ("", GLOBAL) and (CONF / group).is_dir():
+            faults.append(
+                f"{plain_override(word)}: {group} is the only section of its choices; write"
+                f" {group}=NAME"
+            )
+            continue
         override = parse_override(word)
         if override is None or not (group in groups or group.startswith("hydra/")):
             continue

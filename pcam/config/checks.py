@@ -20,6 +20,7 @@ from pcam.config.registry import (
 from pcam.config.sections import LoggerConfig
 from pcam.config.settings import (
     NoSettings,
+    describe_unknown_callback,
     read_section,
     settings_of_callback,
     settings_of_logger,
@@ -96,7 +97,7 @@ def callbacks_are_known(sections: Sections) -> Iterator[str]:
         return
     for name in sections["callbacks"]:
         if name not in callbacks:
-            yield f"callbacks.{name} is not available{suggest(name, callbacks.names())}"
+            yield describe_unknown_callback(name)
 
 
 def logger_settings_are_valid(sections: Sections) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Faults of a config, as a person reads them: one line each, with the key and what it may be."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -177,17 +178,46 @@ def leaf_keys(key: str, value: object) -> Iterator[str]:
 def describe_unknown_key(key: str, known: Iterable[str]) -> str:
     """Return the line about a key that does not exist, with similar ones.
 
-    A key that is the last part of known ones ("lr") is answered with these.
+    These are those of its section, or of all where there is no such section; else those of other
+    sections with the same last part ("lr"); else all of its section, if these are few.
 
     Args:
         key: dotted.
         known: dotted keys.
     """
     names = sorted(set(known))
-    same_end = [name for name in names if name.rpartition(".")[2] == key]
-    if same_end:
-        return f"unknown key {key}; did you mean {', '.join(same_end)}?"
-    return f"unknown key {key}{suggest(key, names)}"
+    section, _, last = key.rpartition(".")
+    inner = _keys_of(section, names)
+    similar = suggest_in_section(section, last, inner) if inner else suggest(key, names)
+    same_end = [name for name in names if name.rpartition(".")[2] == last]
+    is_similar = "did you mean" in similar and bool(section)
+    if same_end and not is_similar:
+        similar = f"; did you mean {', '.join(same_end)}?"
+    return f"unknown key {key}{similar}"
+
+
+def _keys_of(section: str, names: Iterable[str]) -> list[str]:
+    """Return the keys right in a section, without its name."""
+    prefix = f"{section}."
+    inner = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    return sorted({name.partition(".")[0] for name in inner})
+
+
+def suggest_in_section(section: str, key: str, names: Iterable[str]) -> str:
+    """Return the end of a message about a key that a section does not have.
+
+    Args:
+        section: dotted key of the section.
+        key: without the section.
+        names: the keys that the section has.
+
+    Returns:
+        "; did you mean SECTION.KEY?", "; keys of SECTION: A, B", or nothing if there are too many.
+    """
+    similar = get_close_matches(key, sorted(names), n=3, cutoff=0.6)
+    if similar:
+        return f"; did you mean {', '.join(f'{section}.{name}' for name in similar)}?"
+    return suggest("", names).replace("available", f"keys of {section}", 1)
 
 
 def known_keys(

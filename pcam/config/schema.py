@@ -20,6 +20,7 @@ from pcam.config.checks import (
     optimizer_name_is_known,
 )
 from pcam.config.choices import chosen_from, fault, names_from
+from pcam.config.faults import suggest_in_section
 from pcam.config.registry import (
     augmentations,
     backbones,
@@ -45,7 +46,7 @@ from pcam.config.sections import (
     TrainerConfig,
     Workers,
 )
-from pcam.errors import suggest
+from pcam.config.settings import CallbackTables
 
 Split = Literal["train", "valid", "test"]
 Symmetries = Literal["none", "flips", "d4"]
@@ -82,7 +83,7 @@ class TrainConfig(CommandConfig):
     finetune: AnyFinetune
     trainer: TrainerConfig
     logger: LoggerConfig
-    callbacks: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
+    callbacks: CallbackTables = Field(default_factory=dict)
     model: Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
     scale: str = "full"
     seed: Seed
@@ -133,7 +134,7 @@ class DataOverrides(Section):
 
 def _describe_unknown(key: str) -> str:
     """Return the line about a key that only a source could have."""
-    similar = suggest(f"data.{key}", [f"data.{name}" for name in DataOverrides.model_fields])
+    similar = suggest_in_section("data", key, DataOverrides.model_fields)
     if "did you mean" not in similar:
         similar = "; keys of a source need its name: data=NAME"
     return f"unknown key data.{key}{similar}"

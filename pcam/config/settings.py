@@ -1,20 +1,48 @@
 """The settings of registered callbacks and loggers."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from pcam.config.base import Section
+from pcam.config.choices import fault
 from pcam.config.faults import describe_faults, unknown_keys
+from pcam.config.registry import callbacks
 from pcam.config.sections import LoggerConfig
-from pcam.errors import ConfigError
+from pcam.errors import ConfigError, suggest
 
 AnySection = TypeVar("AnySection", bound=Section)
 
 
 class NoSettings(Section):
     """The section of a callback or a logger without settings."""
+
+
+def _check_tables(values: object) -> object:
+    """Check that what each callback is given are its settings; say which callbacks there are."""
+    faults: list[str] = []
+    for name, settings in values.items() if isinstance(values, Mapping) else ():
+        if settings is None or isinstance(settings, Mapping):
+            continue
+        if name not in callbacks:
+            faults.append(describe_unknown_callback(str(name)))
+            continue
+        faults.append(
+            f"callbacks.{name}={settings} must be a mapping of the callback's keys; set them as"
+            f" callbacks.{name}.KEY=VALUE"
+        )
+    if faults:
+        raise fault("\n".join(faults))
+    return values
+
+
+def describe_unknown_callback(name: str) -> str:
+    """Return the line about a callback that is not registered."""
+    return f"callbacks.{name} is not available{suggest(name, callbacks.names())}"
+
+
+CallbackTables = Annotated[dict[str, dict[str, Any] | None], BeforeValidator(_check_tables)]
 
 
 def read_section(section: type[AnySection], key: str, settings: Mapping[str, object]) -> AnySection:

@@ -14,6 +14,7 @@ names are looked up in the registries, checkpoints hold tensors and plain values
 
 from __future__ import annotations
 
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MONITOR = "valid/auroc"  # the column of metrics.csv that ranks checkpoints and jobs
 MONITOR_LOSS = "valid/loss"  # the column that ranks those of equal AUROC (runs/ranking.py)
+PATTERN = frozenset("*?[")  # characters of a pattern of names
+MOST_MATCHES = 5  # in a message
 
 
 def best_checkpoint(folder: Path) -> Path:
@@ -94,6 +97,17 @@ def discard_run(folder: Path) -> None:
         (folder / "config.yaml").unlink(missing_ok=True)
 
 
+def _describe_missing(folder: Path) -> str:
+    """Return why a folder has no run: it may be a pattern, of which a command takes several."""
+    if folder.exists() or not PATTERN.intersection(str(folder)):
+        return "config.yaml is missing"
+    matches = sorted(glob(str(folder)))
+    if not matches:
+        return "this pattern matches nothing; name one folder"
+    shown = ", ".join(matches[:MOST_MATCHES]) + ", …" * (len(matches) > MOST_MATCHES)
+    return f"this pattern matches {len(matches)}; name one folder of: {shown}"
+
+
 def read_config(folder: Path) -> TrainConfig:
     """Return a run's config, also of a run that an earlier version trained.
 
@@ -108,7 +122,7 @@ def read_config(folder: Path) -> TrainConfig:
 
     path = folder / "config.yaml"
     if not path.is_file():
-        raise RunError(f"{folder} is not a run folder: {path.name} is missing")
+        raise RunError(f"{folder} is not a run folder: {_describe_missing(folder)}")
     try:
         ensure_readable(path)
         values = yaml.safe_load(path.read_text("utf-8"))

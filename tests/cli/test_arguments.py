@@ -63,7 +63,7 @@ def test_multirun_comes_first() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["+hydra.run.dri=x"], "unknown key hydra.run.dri"),
+        (["+hydra.run.dri=x"], "unknown key hydra.run.dri; did you mean hydra.run.dir?"),
         (["+=1"], "+=1 has no key; write KEY=VALUE"),
         (["~"], "~ has no key; write KEY=VALUE"),
         (["-m", "seed=interval(0,1)"], "BasicSweeper does not support sweep type : INTERVAL_SWEEP"),

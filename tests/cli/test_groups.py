@@ -19,6 +19,12 @@ def test_all_such_faults_are_reported_together(terminal: Terminal) -> None:
     assert lines[2] == "hydra/sweeper=3 must name a choice of hydra/sweeper; available: random, tpe"
 
 
+def test_a_group_of_pcam_fills_no_other_section(terminal: Terminal) -> None:
+    for word in ("+data@foo=pcam", "data@foo=pcam", "data@optimizer=pcam", "data@data=pcam"):
+        (line,) = terminal("train", word).faults
+        assert line == f"{word}: data is the only section of its choices; write data=NAME"
+
+
 def test_names_are_left_to_hydra(terminal: Terminal) -> None:
     assert terminal("train", "data='synthetic'", "--cfg", "job").status == 0
     (line,) = terminal("train", "data=pcm").faults

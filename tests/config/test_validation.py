@@ -150,11 +150,37 @@ def test_a_key_that_nobody_reads_is_unknown_however_it_is_added(
 def test_unknown_callbacks_and_keys_of_lightning_are_faults_too(terminal: Terminal) -> None:
     words = ["+callbacks.x=1", "+callbacks.y={}", "+trainer.limit_val_batches=1", "+data.y=2"]
     lines = terminal("train", *words).faults
-    assert "callbacks.x=1 must be a mapping of keys" in lines
+    assert "callbacks.x is not available; available: attribution" in lines
     assert any(line.startswith("unknown key trainer.limit_val_batches; ") for line in lines)
     assert any(line.startswith("unknown key data.y") for line in lines)
     (line,) = terminal("train", "+callbacks.y={}").faults
     assert line == "callbacks.y is not available; available: attribution"
+    (line,) = terminal("train", "+callbacks.attribution=1").faults
+    assert line.endswith("callback's keys; set them as callbacks.attribution.KEY=VALUE")
+
+
+@pytest.mark.parametrize(
+    ("word", "end"),
+    [
+        ("+data.foo=1", "; keys of data: batch_size, data_seed, "),
+        ("splits.foo=1", "; keys of splits: "),
+        ("trainer.max_epoch=1", "; did you mean trainer.max_epochs"),
+        ("trainer.lr=1", "; did you mean optimizer.lr?"),
+        ("hydra.jobb.name=1", "; did you mean hydra.job.name"),
+        ("lr=1", "; did you mean optimizer.lr"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_keys_not_sections(
+    word: str, end: str, terminal: Terminal
+) -> None:
+    (line,) = terminal("train", word).faults
+    assert end in line
+
+
+@pytest.mark.parametrize("prefix", ["", "+", "++"])
+def test_unknown_keys_of_hydra_have_near_names(prefix: str, terminal: Terminal) -> None:
+    (line,) = terminal("train", f"{prefix}hydra.job.nmae=x").faults
+    assert line == "unknown key hydra.job.nmae; did you mean hydra.job.name?"
 
 
 WANDB_FAULTS = [

@@ -114,3 +114,14 @@ def test_a_config_that_lacks_a_part_says_which(tmp_path: Path) -> None:
 )
 def test_a_label_says_which_network_was_trained(words: list[str], label: str) -> None:
     assert network_label(composed(*words)) == label
+
+
+def test_a_pattern_is_answered_with_the_folders_that_it_matches(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"is not a run folder: this pattern matches nothing"):
+        read_config(tmp_path / "run*")
+    for number in range(7):
+        (tmp_path / f"run{number}").mkdir()
+    with pytest.raises(RunError, match=r"matches 7; name one folder of: .*run0, .*run4, …$"):
+        read_config(tmp_path / "run*")
+    start_run(tmp_path / "a[1]", composed())
+    assert read_config(tmp_path / "a[1]") == composed()
