@@ -28,7 +28,7 @@ def refuse_unnamed_choices(words: Sequence[str]) -> None:
     faults: list[str] = []
     for word in overrides_of(words):
         group, _, package = override_key(word).partition("@")
-        if package not in ("", GLOBAL) and (CONF / group).is_dir():
+        if package not in ("", GLOBAL) and group in groups and (CONF / group).is_dir():
             faults.append(
                 f"{plain_override(word)}: {group} is the only section of its choices; write"
                 f" {group}=NAME"
