@@ -1,7 +1,7 @@
 """Arguments of a run's methods in Python: their types and ranges."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +64,7 @@ def make_options(values: Mapping[str, object]) -> "Options":
     """
     from pcam.attribution.options import Options
 
-    types = {field.name: type(field.default) for field in fields(Options)}
+    types = {name: type(default) for name, default in asdict(Options()).items()}
     given: dict[str, object] = {}
     for name, value in values.items():
         if name not in types:
