@@ -30,7 +30,7 @@ Duplicates = Literal["keep", "group", "drop"]
 CropMode = Literal["none", "center", "random", "ring"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
 CompileMode = Literal["auto", "off", "graph", "default", "reduce-overhead"]
-BatchNormMode = Literal["moving", "kept"]
+BatchNormMode = Literal["auto", "moving", "kept"]
 WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
 MAPS_PER_SHEET = 24
 
@@ -260,9 +260,14 @@ class FullFinetune(FinetuneConfig):
 
 
 class FrozenFinetune(FinetuneConfig):
-    """The head only."""
+    """The head only.
+
+    Attributes:
+        batchnorm: without effect, as nothing of a frozen backbone moves; recipes may set it.
+    """
 
     name: Literal["frozen"]
+    batchnorm: BatchNormMode = "kept"
 
 
 class FrozenThenUnfrozenFinetune(FinetuneConfig):

@@ -111,6 +111,13 @@ class PatchClassifier(LightningModule):
             raise NotFiniteError(f"{path} holds weights that are not finite: {fault}")
         return model.eval()
 
+    def set_weights_origin(self, origin: WeightsOrigin | None) -> None:
+        """Keep what the backbone was initialised with; the plan follows ``batchnorm: auto``."""
+        self.weights_origin = origin
+        pretrained = origin is not None and origin.pretrained
+        finetune = read_finetune(self.hparams["finetune"])
+        self.plan = build_plan(finetune, self.hparams["epochs"], pretrained)
+
     def describe_weights(self) -> str:
         """Return what the backbone was initialised with, as text."""
         return "unknown" if self.weights_origin is None else str(self.weights_origin)
@@ -233,7 +240,7 @@ class PatchClassifier(LightningModule):
     def on_load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Restore the origin of the weights, and the watcher's state once there is an optimizer."""
         self._plateau_state = checkpoint.get("plateau")
-        self.weights_origin = read_origin(checkpoint)
+        self.set_weights_origin(read_origin(checkpoint))
         self.patch_format = PatchFormat.read(checkpoint) or self.patch_format
 
     # Evaluation ---------------------------------------------------------------------------------

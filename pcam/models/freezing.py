@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from pcam.config.sections import (
     AnyFinetune,
+    BatchNormMode,
     FinetuneConfig,
     FrozenFinetune,
     FrozenThenUnfrozenFinetune,
@@ -44,17 +45,29 @@ class FreezePlan:
         return self.unfreeze_epoch is None
 
 
-def build_plan(config: FinetuneConfig, epochs: int) -> FreezePlan:
-    """Return the plan of the config's ``finetune`` for a training of ``epochs``."""
+def build_plan(config: FinetuneConfig, epochs: int, pretrained: bool = False) -> FreezePlan:
+    """Return the plan of the config's ``finetune``.
+
+    Args:
+        config: the section.
+        epochs: of the whole training.
+        pretrained: Whether the backbone's initial weights were trained before. With
+            ``batchnorm: auto`` their BatchNorm statistics are then kept: those of a few epochs on
+            small batches are worse. Random weights have no statistics to keep.
+    """
     if isinstance(config, FrozenThenUnfrozenFinetune):
         epoch = config.unfreeze_epoch
         if epoch is None:
             epoch = epochs // 2
-        return FreezePlan(epoch, config.batchnorm == "kept")
+        return FreezePlan(epoch, _keeps_statistics(config.batchnorm, pretrained))
     if isinstance(config, FullFinetune):
-        return FreezePlan(0, config.batchnorm == "kept")
+        return FreezePlan(0, _keeps_statistics(config.batchnorm, pretrained))
     assert isinstance(config, FrozenFinetune)
     return FreezePlan(None, True)
+
+
+def _keeps_statistics(mode: BatchNormMode, pretrained: bool) -> bool:
+    return pretrained if mode == "auto" else mode == "kept"
 
 
 def read_finetune(settings: Mapping[str, object]) -> FinetuneConfig:

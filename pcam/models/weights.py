@@ -34,6 +34,11 @@ class WeightsOrigin:
     origin: str
     detail: str
 
+    @property
+    def pretrained(self) -> bool:
+        """Whether the network was trained before."""
+        return self.origin != "random"
+
     def __str__(self) -> str:
         return f"{self.origin} ({self.detail})"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pcam.config.schema import TrainConfig
-from pcam.config.sections import FrozenThenUnfrozenFinetune, FullFinetune
+from pcam.config.sections import FinetuneConfig
 from pcam.data.base import describe_source
 from pcam.data.datamodule import PatchDataModule
 from pcam.data.loading import describe_splits
@@ -86,9 +86,21 @@ def _describe_training(config: TrainConfig, model: PatchClassifier) -> str:
     if model.plan.always_frozen:
         return f"{layers}; {counts['head']:,} parameters trained, {counts['backbone']:,} frozen"
     trained = f"{layers}; {sum(counts.values()):,} parameters trained"
-    if isinstance(config.finetune, FullFinetune | FrozenThenUnfrozenFinetune):
-        trained += f"; BatchNorm statistics {config.finetune.batchnorm}"
-    return trained
+    return f"{trained}; BatchNorm statistics {describe_statistics(config.finetune, model)}"
+
+
+def describe_statistics(finetune: FinetuneConfig, model: PatchClassifier) -> str:
+    """Return "kept" or "moving" for the backbone's BatchNorm, and why if the config leaves it open.
+
+    Args:
+        finetune: the config's ``finetune``.
+        model: the network, initialised.
+    """
+    mode = "kept" if model.plan.keep_statistics else "moving"
+    if getattr(finetune, "batchnorm", None) != "auto":
+        return mode
+    reason = "initial weights were trained" if model.plan.keep_statistics else "random weights"
+    return f"{mode} (auto: {reason})"
 
 
 def _describe_layers(plan: FreezePlan) -> str:

@@ -179,6 +179,7 @@ def summarise(training: Training, results: dict[str, SplitResult], best_epoch: i
         device=device_name(trainer),
         processes=training.group.size,
         precision=str(trainer.precision),
+        batchnorm="kept" if model.plan.keep_statistics else "moving",
         batched=data.batched is not None,
         step=describe_step(trainer),
         versions=versions,

@@ -71,15 +71,15 @@ def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup
     model.patch_format = patch_format(data)
     if resume:
         check_classes(folder, trained, data.classes)
-        model.weights_origin = origin
     else:
-        model.weights_origin = load_initial_weights(
+        origin = load_initial_weights(
             model.network.backbone,
             config.model.name,
             config.model.kwargs,
             config.model.weights,
             model.network.input_size,
         )
+    model.set_weights_origin(origin)
     callbacks = build_callbacks(config, folder, model.plan)
     trainer = build_trainer(config.trainer, folder, group, callbacks, model.plan)
     return Training(config, folder, group, data, model, trainer)

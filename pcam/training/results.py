@@ -87,6 +87,7 @@ class Summary:
         device: name of the GPU, or cpu.
         processes: how many trained together.
         precision: Lightning's name of it.
+        batchnorm: statistics of the backbone's BatchNorm once it is trained: kept or moving.
         batched: whether whole batches were augmented on the device.
         step: how the network was computed in training steps, and what a trial measured.
         versions: of the libraries.
@@ -108,6 +109,7 @@ class Summary:
     device: str
     processes: int
     precision: str
+    batchnorm: str
     batched: bool
     step: dict[str, str | float | dict[str, float]]
     versions: dict[str, str]
