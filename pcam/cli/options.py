@@ -7,6 +7,8 @@ from hydra._internal.utils import get_args_parser
 
 from pcam.errors import ConfigError
 
+UNRECOGNIZED = "unrecognized arguments: "  # how a message of argparse begins
+
 # Options that each ask for something else than the others.
 EXCLUSIVE = ("run", "multirun", "cfg", "info", "shell_completion")
 
@@ -32,4 +34,15 @@ def refuse_options(words: Sequence[str]) -> None:
 
 
 def _raise_fault(message: str) -> NoReturn:
+    """Raise what argparse would print before it leaves.
+
+    Args:
+        message: argparse's, "argument --x: ..." or "unrecognized arguments: x ...".
+    """
+    words = message.removeprefix(UNRECOGNIZED).split()
+    if message.startswith(UNRECOGNIZED) and all("=" in word for word in words):
+        raise ConfigError(
+            f"{' '.join(words)} stands after an option; write options (--cfg job) behind all"
+            " KEY=VALUE"
+        )
     raise ConfigError(f"{message.removeprefix('argument ')}; see --hydra-help")

@@ -15,6 +15,7 @@ from tests.conftest import Terminal
         (["--resolve"], "--resolve belongs to --cfg job or --help, which is missing"),
         (["--cfg", "jobs"], "--cfg/-c: invalid choice: 'jobs'"),
         (["--nonsense"], "unrecognized arguments: --nonsense; see --hydra-help"),
+        (["seed=0", "--cfg", "job", "seed=1"], "seed=1 stands after an option; write options"),
         (["--package"], "--package/-p: expected one argument"),
     ],
 )
