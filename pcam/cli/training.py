@@ -59,6 +59,11 @@ def run_training(invocation: Invocation[TrainConfig]) -> float:
     Raises:
         PcamError: the run cannot be started, resumed or trained.
     """
+    from pcam.models.hub import expand_model
+
+    model = expand_model(invocation.config.model)
+    config = invocation.config.model_copy(update={"model": model})
+    invocation = replace(invocation, config=config)
     if invocation.job is not None:
         return _run_job(invocation)
     with _locked_run(invocation) as run:

@@ -19,32 +19,22 @@ from pcam.config import registry
 from pcam.config.registry import register_backbone
 from pcam.config.sections import ModelConfig
 from pcam.errors import ConfigError, PcamError, WeightsError, describe_error, suggest
-from pcam.models.base import IMAGENET_MEAN, IMAGENET_STD, Backbone, Channels, Kwargs, Pool
+from pcam.models.base import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    RESERVED,
+    Backbone,
+    Channels,
+    Kwargs,
+    Pool,
+)
+from pcam.models.hub import check_published_name, is_published_name
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
     from torch import Tensor, nn
 
 GOOGLENET_WEIGHTS = "https://download.pytorch.org/models/googlenet-1378be20.pth"
-
-# Arguments of timm.create_model that are set here, or that would read files or addresses.
-RESERVED = frozenset(
-    {
-        "pretrained",
-        "pretrained_cfg",
-        "pretrained_cfg_overlay",
-        "checkpoint_path",
-        "cache_dir",
-        "scriptable",
-        "exportable",
-        "no_jit",
-        "num_classes",
-        "global_pool",
-        "in_chans",
-        "features_only",
-        "img_size",
-    }
-)
 
 
 class FunctionBackbone(Backbone):
@@ -130,7 +120,20 @@ def check_timm_name(name: str) -> None:
         raise ConfigError(f"model.name={name} is not a network{suggest(name, known)}")
 
 
-@registry.backbones.register_fallback(check=check_timm_name, config=ModelConfig)
+def check_name(name: str) -> None:
+    """Make sure that a name is that of a published network, or of one of timm's.
+
+    Raises:
+        ConfigError: it is neither.
+        WeightsError: the folder that it names has no config.json.
+    """
+    if is_published_name(name):
+        check_published_name(name)
+    else:
+        check_timm_name(name)
+
+
+@registry.backbones.register_fallback(check=check_name, config=ModelConfig)
 class TimmBackbone(Backbone):
     """Any of timm's networks.
 
@@ -171,6 +174,8 @@ class TimmBackbone(Backbone):
         options: dict[str, object] = {**kwargs, **self._size_option(input_size)}
         if pool == "flatten":
             options["global_pool"] = ""
+        elif options.get("global_pool") == "":
+            raise ConfigError("model.kwargs.global_pool is empty; use model.head.pool=flatten")
         network: nn.Module = timm.create_model(
             self.name, pretrained=False, num_classes=0, **options
         )

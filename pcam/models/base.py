@@ -16,6 +16,24 @@ Channels = tuple[float, ...]
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
 IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 
+# Arguments of timm.create_model that are set here, or that would read files or addresses.
+RESERVED = frozenset(
+    {
+        "pretrained",
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+        "checkpoint_path",
+        "cache_dir",
+        "scriptable",
+        "exportable",
+        "no_jit",
+        "num_classes",
+        "in_chans",
+        "features_only",
+        "img_size",
+    }
+)
+
 
 class Backbone(ABC):
     """A network that ends in features, and what is known of its ImageNet weights.

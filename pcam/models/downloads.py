@@ -57,7 +57,7 @@ def download_from_hub(name: str, options: Mapping[str, object]) -> dict[str, Ten
     from huggingface_hub import constants
 
     try:
-        with _offline_if_unreachable():
+        with offline_if_unreachable():
             network: torch.nn.Module = timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsError(_unreachable(name, constants.ENDPOINT)) from error
@@ -65,7 +65,7 @@ def download_from_hub(name: str, options: Mapping[str, object]) -> dict[str, Ten
 
 
 @contextmanager
-def _offline_if_unreachable() -> Iterator[None]:
+def offline_if_unreachable() -> Iterator[None]:
     """Make the hub's client use its cache only; else it tries five times with growing waits."""
     from huggingface_hub import constants
 
