@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from pcam.errors import ConfigError
 
 if TYPE_CHECKING:
     from pcam.config.schema import CommandConfig
+
+INTERPOLATED = re.compile(r"^Interpolation key '([^']+)' not found")  # how OmegaConf names a key
 
 
 def typed_config(composed: DictConfig, command: str) -> CommandConfig:
@@ -30,7 +34,8 @@ def typed_config(composed: DictConfig, command: str) -> CommandConfig:
 
     model: type[CommandConfig] = getattr(schema, f"{command.capitalize()}Config")
     interpolated = set(_interpolated_keys(composed, ""))  # their faults are those of other keys
-    missing = _remove_missing(composed)
+    with _omegaconf_errors_expected():
+        missing = _remove_missing(composed)
     faults = [f"missing key {key}" for key in missing]
     try:
         config = validate(model, plain(composed))
@@ -51,17 +56,32 @@ def plain(composed: DictConfig) -> dict[str, Any]:
     missing = sorted(OmegaConf.missing_keys(composed))
     if missing:
         raise ConfigError("\n".join(f"missing key {key}" for key in missing))
-    try:
+    with _omegaconf_errors_expected():
         values = OmegaConf.to_container(composed, resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
 
+@contextlib.contextmanager
+def _omegaconf_errors_expected() -> Iterator[None]:
+    """Turn errors of interpolations into faults of the config.
+
+    Raises:
+        ConfigError: in place of OmegaConf's error; a key that others follow has been deleted.
+    """
+    try:
+        yield
+    except InterpolationKeyError as error:
+        found = INTERPOLATED.search(str(error))
+        line = str(error).splitlines()[0]
+        raise ConfigError(f"missing key {found[1]}" if found else line) from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).splitlines()[0]) from error
+
+
 def _interpolated_keys(composed: DictConfig, prefix: str) -> Iterator[str]:
     """Yield the dotted keys whose values follow other keys: ``${seed}``."""
-    for name in map(str, composed):
+    for name in composed:
         if OmegaConf.is_interpolation(composed, name):
             yield f"{prefix}{name}"
         elif not OmegaConf.is_missing(composed, name) and isinstance(composed[name], DictConfig):

@@ -119,7 +119,7 @@ class Study:
     def excluded(self) -> dict[str, list[str]]:
         """Labels of the scored jobs that cannot be compared with the others, by the reason."""
         compared = {job.folder for job in self.comparable(self.scored)}
-        other_patches = f"other patches of {self.split}"
+        other_patches = f"other patches of {self.split}, or other labels"
         reasons: dict[str, list[str]] = {}
         for job in self.scored:
             if job.folder not in compared:

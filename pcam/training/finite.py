@@ -17,7 +17,10 @@ from pcam.models.scores import list_patches
 from pcam.models.weights import describe_not_finite
 
 STEPS_BETWEEN_CHECKS = 50  # each check waits for the device
-HINT = "lower optimizer.lr and optimizer.head_lr, or set trainer.gradient_clip_val=1"
+HINT = (
+    "lower optimizer.lr, optimizer.head_lr or optimizer.weight_decay, or set"
+    " trainer.gradient_clip_val=1"
+)
 MIXED_HINT = f"{HINT}, or trainer.precision=32-true"
 
 

@@ -161,7 +161,7 @@ def test_only_seeds_are_pooled_and_each_run_counts_once(sweep: Path, tmp_path: P
     assert "seeds)" not in text
     assert (
         "Not compared with the others: recipe=resnet50 aug=dihedral seed=1, "
-        "recipe=resnet50 aug=none seed=1 (other patches of test)"
+        "recipe=resnet50 aug=none seed=1 (other patches of test, or other labels)"
     ) in text
     # 15 pairs of the six groups on the same patches, one of the two on others
     assert "16 pairs of 8 groups" in text

@@ -33,6 +33,8 @@ _SEVERAL = "MPO"  # a JPEG with further pictures of the same scene: the first is
 _TAIL = 16  # bytes, in which a complete PNG or JPEG has its end mark
 _BITS, _SAMPLES, _SAMPLE_FORMAT = 258, 277, 339  # tags of TIFF
 _OFFSETS, _COUNTS = (273, 324), (279, 325)  # of its strips or tiles
+_EXTRA = 338  # tag of TIFF: what the channels beside colour are
+_ALPHA = frozenset((1, 2))  # its values for alpha, multiplied into the colour or not
 _ORIENTATION = 0x0112
 _UNSIGNED = 1  # TIFF's sample format
 _PNG_ORIENTATION = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile")  # chunks that may rotate a PNG
@@ -159,9 +161,11 @@ def _check_depth(image: "Image.Image") -> None:
 
 
 def _check_channels(image: "Image.Image") -> None:
-    """Check that a TIFF has no channels that Pillow leaves out."""
-    samples = getattr(image, "tag_v2", {}).get(_SAMPLES, 1)
-    channels = len(image.getbands())
+    """Check that a TIFF has no channels that Pillow leaves out, or takes as alpha unasked."""
+    tags = getattr(image, "tag_v2", {})
+    samples, channels = tags.get(_SAMPLES, 1), len(image.getbands())
+    if "A" in image.getbands() and _SAMPLES in tags and _ALPHA.isdisjoint(tags.get(_EXTRA, ())):
+        raise ValueError(f"{samples} channels per pixel, of which none is marked as alpha")
     if samples > channels:
         raise ValueError(
             f"{samples} channels per pixel, of which {image.mode} has {channels}; save it without"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pcam.reporting.cells import count_jobs
 from pcam.reporting.page import Part, Text
-from pcam.reporting.study import Study
+from pcam.reporting.study import Study, summary_of
 from pcam.stats.intervals import unit
 from pcam.sweeps.jobs import Job
 
@@ -79,6 +79,7 @@ def _notices(jobs: Sequence[Job], study: Study, repeats: Sequence[str]) -> list[
     """Return what must not be missed; the arguments are those of ``build_lead``."""
     return [
         *_data_notices(jobs),
+        *_class_notices(study),
         *_lacking_notices(jobs, study),
         *_counting_notices(jobs, repeats),
     ]
@@ -100,6 +101,19 @@ def _data_notices(jobs: Sequence[Job]) -> list[str]:
     if "synthetic" in _data_names(jobs):
         notices.append("Synthetic patches: these figures do not apply to real tissue.")
     return notices
+
+
+def _class_notices(study: Study) -> list[str]:
+    """Return which class the figures call positive, or which jobs call which so."""
+    jobs_by_class: dict[str, list[str]] = {}
+    for job in study.scored:
+        classes = summary_of(job).get("classes")
+        if classes is not None:
+            jobs_by_class.setdefault(str(classes[1]), []).append(job.label)
+    if len(jobs_by_class) < 2:
+        return [f"Positive class: {name}." for name in jobs_by_class]
+    listed = [f"{name} ({', '.join(labels)})" for name, labels in jobs_by_class.items()]
+    return [f"The positive class is not the same: {'; '.join(listed)}"]
 
 
 def _lacking_notices(jobs: Sequence[Job], study: Study) -> list[str]:

@@ -36,8 +36,11 @@ def write_deep_png(path: Path, channels: int, kind: int) -> None:
     write_png(path, 7, 5, 16, kind, rows)
 
 
-def write_tiff(path: Path, channels: int) -> None:
-    """Write a TIFF of 7x5 pixels by hand, grey or RGB, whose other channels mean nothing known."""
+def write_tiff(path: Path, channels: int, marked: bool = True) -> None:
+    """Write a TIFF of 7x5 pixels by hand, grey or RGB, whose other channels mean nothing known.
+
+    ``marked``: a tag says so.
+    """
     colours = 1 if channels == 2 else 3
     wide = struct.pack(f"<{channels}H", *[8] * channels)
     extra = struct.pack("<HH", 0, 0)[: 2 * (channels - colours)].ljust(4, b"\0")
@@ -52,8 +55,9 @@ def write_tiff(path: Path, channels: int) -> None:
         (277, 1, struct.pack("<HH", channels, 0)),
         (278, 1, struct.pack("<HH", 5, 0)),
         (279, 1, struct.pack("<HH", 35 * channels, 0)),
-        (338, channels - colours, extra),
     ]
+    if marked:
+        tags.append((338, channels - colours, extra))
     entries = b"".join(struct.pack("<HHI", tag, 3, count) + value for tag, count, value in tags)
     header = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
     path.write_bytes(header.ljust(200, b"\0") + wide.ljust(20, b"\0") + RNG.bytes(35 * channels))
@@ -159,6 +163,15 @@ def test_channels_beside_colour_and_alpha_are_refused(channels: int, tmp_path: P
     for function in (read_image, check_header):
         with pytest.raises(DataError, match=message):
             function(path)
+
+
+def test_a_fourth_channel_that_no_tag_describes_is_not_taken_as_alpha(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write_tiff(path, 4, marked=False)
+    with pytest.raises(DataError, match="4 channels per pixel, of which none is marked as alpha"):
+        read_image(path)
+    Image.fromarray(RNG.integers(0, 256, (5, 7, 4), np.uint8)).save(path)  # with the tag
+    assert read_image(path).shape == (5, 7, 3)
 
 
 def test_pipes_and_devices_are_refused_before_they_are_opened(tmp_path: Path) -> None:
