@@ -123,6 +123,24 @@ def match_classes(
     return positive
 
 
+def describe_slip(classes: Classes, trained: Classes) -> str | None:
+    """Return a warning if classes look as if they were taken the wrong way round.
+
+    Args:
+        classes: the names of the labels 0 and 1 of the data, as ``data.positive`` orders them.
+        trained: those that the network was trained on.
+
+    Returns:
+        A sentence if the names of both say which is positive, and contradict; else None.
+    """
+    if positive_by_name(classes) != classes[0] or positive_by_name(trained) != trained[1]:
+        return None
+    return (
+        f"data.positive={classes[1]}: the run's positive class is {trained[1]}, which looks like"
+        f" {classes[0]}; if that is so, every figure is flipped: set data.positive={classes[0]}"
+    )
+
+
 def describe_positive(classes: Classes) -> str:
     """Return "positive (tumour)", or "positive" where the class has no other name."""
     return "positive" if classes[1] == UNNAMED[1] else f"positive ({classes[1]})"

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from pcam.config.classes import UNNAMED, Classes, ClassName, match_classes
+from pcam.config.classes import UNNAMED, Classes, ClassName, describe_slip, match_classes
 from pcam.config.sections import DataConfig
 from pcam.data.base import PatchSource
 from pcam.data.crop import Crop
@@ -87,7 +87,12 @@ def match_run(run: SavedRun, data: DataConfig, given: ClassName | None) -> DataC
     if names is None or run.classes is None:
         return data
     where = getattr(data, "root", f"data={data.name}")
-    return data.model_copy(update={"positive": match_classes(names, given, run.classes, where)})
+    positive = match_classes(names, given, run.classes, where)
+    negative = next(name for name in names if name != positive)
+    slip = describe_slip((negative, positive), run.classes)
+    if slip is not None:
+        log.warning(format_warning(slip))
+    return data.model_copy(update={"positive": positive})
 
 
 def _named_classes(

@@ -78,6 +78,16 @@ def test_a_run_is_evaluated_on_other_names_only_if_it_is_said_which_is_positive(
         auroc(named_run, own, "normal")
 
 
+def test_a_positive_class_that_looks_like_a_slip_is_warned_of(
+    named_run: pcam.Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_pictures(tmp_path / "data", ("healthy", "cancer"), ("test",))
+    auroc(named_run, root, "cancer")
+    assert "flipped" not in caplog.text
+    auroc(named_run, root, "healthy")
+    assert "set data.positive=cancer" in " ".join(caplog.text.split())
+
+
 def test_names_that_do_not_say_it_are_asked_for_before_training(tmp_path: Path) -> None:
     root = write_pictures(tmp_path / "data", ("a", "b"), ("train", "valid"))
     with pytest.raises(pcam.ConfigError, match="set data.positive=a or data.positive=b"):
