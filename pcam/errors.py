@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+INTERRUPTED = 130  # exit status after ctrl-C
+STOPPED = 75  # exit status of a training after SIGTERM or SIGUSR1: to be queued again (EX_TEMPFAIL)
 MOST_CHOICES = 20  # longer lists are not shown
 LONGEST_DESCRIPTION = 120  # characters of a library's message
 # Texts that Hydra reads as they are; it takes other alphabets, and numbers as text, in quotes only.

@@ -57,12 +57,10 @@ class AttributionMaps(Callback):
         self.centre_labelled = centre_labelled
         self.title = title
         self.seed = seed
-        self.last_drawn_epoch = -1
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the maps of the initial weights; a resumed run has them already."""
-        self.last_drawn_epoch = -1
-        if trainer.current_epoch == 0:
+        if trainer.global_step == 0:
             self._draw_and_log(trainer, pl_module, 0)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -73,20 +71,22 @@ class AttributionMaps(Callback):
             self._draw_and_log(trainer, pl_module, epoch)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the maps of the last weights."""
-        if self.last_drawn_epoch != trainer.current_epoch:
+        """Draw the maps of the last weights, unless there are any."""
+        if not self._path(trainer.current_epoch).is_file():
             self._draw_and_log(trainer, pl_module, trainer.current_epoch)
 
     def _draw_and_log(self, trainer: Trainer, module: LightningModule, epoch: int) -> None:
         """Write a figure and send it to the loggers."""
         if not trainer.is_global_zero:
             return
-        self.last_drawn_epoch = epoch
         with torch.inference_mode(False), torch.enable_grad():
             picture = self._draw(trainer, module, epoch)
-        write_file(self.folder / "figures" / KEY / f"epoch-{epoch:03}.png", picture)
+        write_file(self._path(epoch), picture)
         for logger in trainer.loggers:
             log_picture(logger, picture, trainer.global_step, f"after epoch {epoch}")
+
+    def _path(self, epoch: int) -> Path:
+        return self.folder / "figures" / KEY / f"epoch-{epoch:03}.png"
 
     def _draw(self, trainer: Trainer, module: LightningModule, epoch: int) -> bytes:
         """Return the figure of one epoch, a PNG."""

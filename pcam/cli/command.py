@@ -25,7 +25,7 @@ from pcam.cli.errors import Abort, describe_hydra_error, system_errors_expected
 from pcam.cli.groups import refuse_unnamed_choices
 from pcam.cli.multirun import prepare_multirun
 from pcam.cli.options import refuse_options
-from pcam.errors import PcamError
+from pcam.errors import INTERRUPTED, PcamError
 from pcam.runs.folder import ensure_not_run_dir
 from pcam.runs.lock import lock_results
 from pcam.runs.overrides import override_key
@@ -40,7 +40,7 @@ from pcam.sweeps.state import (
 
 Config = TypeVar("Config")
 FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's: show tracebacks
-EXPECTED_FAILURE, INTERRUPTED = 2, 130  # exit statuses
+EXPECTED_FAILURE = 2  # exit status
 
 
 @dataclass(frozen=True)
@@ -171,10 +171,10 @@ def _run_command(name: str, task: Callable[[DictConfig], float | None]) -> None:
         _fail(describe_hydra_error(error, name, typed))
     except KeyboardInterrupt:
         _report_interruption()
-    except SystemExit:  # of a single run, which has reported its reason
+    except SystemExit as end:  # of a single run, which has reported its reason
         if CommandCallback.sweep is None:
             raise
-        _report_interruption()
+        _report_interruption(end.code)
     _exit_if_jobs_failed()
 
 
@@ -226,13 +226,13 @@ def _fail(message: str) -> NoReturn:
     sys.exit(EXPECTED_FAILURE)
 
 
-def _report_interruption() -> NoReturn:
+def _report_interruption(status: int | str | None = INTERRUPTED) -> NoReturn:
     sweep = CommandCallback.sweep
     message = "Interrupted."
     if sweep is not None and (sweep / "sweep.json").is_file():
         message += f" Resume with: {resume_command(sweep, read_sweep(sweep))}"
     print(f"\n{message}", file=sys.stderr)
-    sys.exit(INTERRUPTED)
+    sys.exit(status)
 
 
 def _exit_if_jobs_failed() -> None:

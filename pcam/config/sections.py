@@ -331,6 +331,8 @@ class TrainerConfig(Section):
     limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None
     compile: Annotated[CompileMode, BeforeValidator(_off)] = "auto"
     progress: bool
+    checkpoint_minutes: PositiveFloat | None = 10.0
+    checkpoint_steps: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _check_prune(self) -> "TrainerConfig":

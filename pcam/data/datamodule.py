@@ -4,7 +4,6 @@ A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,
 """
 
 import hashlib
-import itertools
 
 import numpy as np
 import torch
@@ -82,6 +81,10 @@ class PatchDataModule(LightningDataModule):
         """Return the epoch that is being trained, counted from 0."""
         return 0 if self.trainer is None else self.trainer.current_epoch
 
+    def first_batch(self) -> int:
+        """Return the number of the next training batch of the current epoch, from 0."""
+        return 0 if self.trainer is None else self.trainer.fit_loop.batch_idx + 1
+
     def dataset(self, split: str) -> PatchDataset:
         """Return the patches of a split as batches are read: only train is augmented."""
         augment = self.augment if split == "train" else None
@@ -116,7 +119,9 @@ class PatchDataModule(LightningDataModule):
         size, batch_size = len(self.sources[split]), self.batch_size
         if not training and self._is_on_gpu(split):
             batch_size *= EVALUATED_AT_ONCE
-        return PatchOrder(size, batch_size, self.seed, training, rank, world, self.epoch)
+        return PatchOrder(
+            *(size, batch_size, self.seed, training, rank, world, self.epoch, self.first_batch)
+        )
 
     def _train_is_resident(self) -> bool:
         return self.resident_patches("train") is not None
@@ -142,8 +147,7 @@ class PatchDataModule(LightningDataModule):
         Args:
             batch: its number, from 0.
         """
-        requests = self._order("train", training=True)
-        _, indices = next(itertools.islice(requests, batch, None))
+        _, indices = next(self._order("train", training=True).batches(batch))
         return indices
 
     def transfer_batch_to_device(

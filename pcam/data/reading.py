@@ -14,7 +14,7 @@ from pcam.data.augment.augmentation import Augmentation
 from pcam.data.base import PatchSource
 from pcam.data.crop import Crop
 from pcam.data.sampling import BatchRequest, PatchOrder
-from pcam.data.workers import PatchLoader, WorkerFailure, is_worker
+from pcam.data.workers import PatchLoader, WorkerFailure, is_worker, leave_signals_to_parent
 from pcam.errors import PcamError
 
 Batch = dict[str, torch.Tensor]
@@ -95,6 +95,7 @@ def make_loader(
         collate_fn=_keep_batch,
         num_workers=count,
         persistent_workers=count > 0,
+        worker_init_fn=leave_signals_to_parent,
         pin_memory=torch.cuda.is_available(),
     )
 

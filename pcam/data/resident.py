@@ -88,8 +88,20 @@ class ResidentBatches:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        requests = iter(self.order)
+        first = self.order.first() if self.order.training else 0
         together = max(1, AT_ONCE // self.order.batch_size)
+        # The same patches are prepared together wherever an epoch goes on: sums may round by shape
+        trained = first % together
+        yield from itertools.islice(self._groups(first - trained, together), trained, None)
+
+    def _groups(self, first: int, together: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch.
+
+        Args:
+            first: number of the first one.
+            together: how many are prepared at once.
+        """
+        requests = self.order.batches(first)
         while group := list(itertools.islice(requests, together)):
             yield from self._batches(group)
 

@@ -28,8 +28,10 @@ class PatchOrder(Sampler[Any]):
         training: shuffle, and leave out what is incomplete.
         rank: number of this process.
         world: number of processes.
-        epoch: returns the current epoch. It is called at the start of each iteration, because the
-            epoch that Lightning passes to samplers (set_epoch) is one behind after resuming.
+        epoch: returns the current epoch. It is called when the first batch is asked for, because
+            the epoch that Lightning passes to samplers (set_epoch) is one behind after resuming.
+        first: returns the number of the first batch to read, called likewise: more than 0 if the
+            training was stopped in the middle of the epoch.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class PatchOrder(Sampler[Any]):
         rank: int = 0,
         world: int = 1,
         epoch: Callable[[], int] = int,
+        first: Callable[[], int] = int,
     ) -> None:
         self.size = size
         self.batch_size = batch_size
@@ -49,22 +52,32 @@ class PatchOrder(Sampler[Any]):
         self.rank = rank
         self.world = world
         self.epoch = epoch
+        self.first = first
         # patches of this process
         self.share = size // world if training else -(-size // world)
 
     def __len__(self) -> int:
-        """Return the number of batches of this process; at least one if there are patches."""
+        """Return the batches of an epoch and process; at least one if there are patches."""
         full = self.share // self.batch_size
         if self.training and full:
             return full
         return -(-self.share // self.batch_size)
 
     def __iter__(self) -> Iterator[BatchRequest]:
+        yield from self.batches(self.first() if self.training else 0)
+
+    def batches(self, first: int) -> Iterator[BatchRequest]:
+        """Yield the batches of the current epoch.
+
+        Args:
+            first: number of the first one; those before it are not read.
+        """
         epoch = 0
         order = np.arange(self.size)
         if self.training:
             epoch = self.epoch()
             order = draw(self.seed, Purpose.ORDER, epoch).permutation(self.size)
         share = np.resize(order, self.share * self.world)[self.rank :: self.world]
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
+        for number in range(first, len(self)):
+            start = number * self.batch_size
             yield epoch, share[start : start + self.batch_size]

@@ -1,9 +1,11 @@
 """Failures of the processes that read patches, reported as without these processes."""
 
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from torch.utils.data import DataLoader, get_worker_info
@@ -30,6 +32,24 @@ class WorkerFailure:
 
     kind: type[PcamError]
     message: str
+
+
+def leave_signals_to_parent(worker: int) -> None:
+    """Let a loader's worker go on where a whole group of processes gets a signal.
+
+    The training needs it until the end of the step, and ends it then. A second SIGTERM is the
+    training's.
+
+    Args:
+        worker: its number.
+    """
+
+    def end_later(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, end_later)
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def is_worker() -> bool:

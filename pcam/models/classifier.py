@@ -38,6 +38,7 @@ Settings = dict[str, Any]  # plain values, so that checkpoints hold no code
 SectionClass = TypeVar("SectionClass", LossConfig, OptimizerConfig, SchedulerConfig)
 
 ORIGIN_KEY = "initial_weights"  # of a checkpoint
+MEANS_KEY = "epoch_means"
 
 
 class PatchClassifier(LightningModule):
@@ -229,7 +230,14 @@ class PatchClassifier(LightningModule):
         reduce_on_plateau(scheduler, self._plateau_watcher, float(value))
 
     def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Store the origin of the weights, the patches, and the plateau watcher's state."""
+        """Store the origin of the weights, the patches, means and the plateau watcher's state.
+
+        The sums of the epoch's means are stored for each process, (processes,).
+        """
+        means = self._means.state()
+        if means and self.trainer.world_size > 1:
+            means = {name: self.all_gather(total) for name, total in means.items()}
+        checkpoint[MEANS_KEY] = {name: total.reshape(-1).cpu() for name, total in means.items()}
         if self.patch_format is not None:
             checkpoint[PATCHES_KEY] = self.patch_format.plain()
         if self.weights_origin is not None:
@@ -240,6 +248,9 @@ class PatchClassifier(LightningModule):
     def on_load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Restore the origin of the weights, and the watcher's state once there is an optimizer."""
         self._plateau_state = checkpoint.get("plateau")
+        means = checkpoint.get(MEANS_KEY, {})
+        if means:
+            self._means.restore({name: total[self.global_rank] for name, total in means.items()})
         self.set_weights_origin(read_origin(checkpoint))
         self.patch_format = PatchFormat.read(checkpoint) or self.patch_format
 

@@ -32,6 +32,15 @@ class EpochMeans:
         device = next(iter(self._sums.values())).device
         return {**self._sums, "size": torch.tensor(self._size, device=device)}
 
+    def state(self) -> dict[str, Tensor]:
+        """Return the sums and, as ``size``, the number of patches, (); empty after `reset`."""
+        return self.totals() if self._sums else {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        self._sums = {name: value for name, value in state.items() if name != "size"}
+        self._size = int(state["size"]) if self._sums else 0
+
     def reset(self) -> None:
         """Start again, for the next epoch."""
         self._sums = {}

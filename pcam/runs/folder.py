@@ -60,10 +60,11 @@ def start_run(folder: Path, config: TrainConfig, *, restart: bool = False) -> No
             advice = "it has no checkpoint yet; if it is not running, restart it (resume=auto)"
         raise RunError(f"{folder} holds a run already; {advice} or set another hydra.run.dir")
     write_config(folder, config)
+    (folder / "summary.json").unlink(missing_ok=True)
 
 
 def write_config(folder: Path, config: TrainConfig) -> None:
-    """Write a run's config and remove its summary: a resumed run has none until it ends again.
+    """Write a run's config. The summary of a resumed run stays until there is a new one.
 
     Raises:
         RunError: the folder cannot be written.
@@ -73,7 +74,6 @@ def write_config(folder: Path, config: TrainConfig) -> None:
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     try:
         write_file(folder / "config.yaml", text)
-        (folder / "summary.json").unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"cannot write to {folder} ({error}); set hydra.run.dir") from error
 

@@ -20,7 +20,7 @@ from pcam.runs.identity import (
     key_class,
     listed_key,
 )
-from pcam.runs.summary import validate_summary
+from pcam.runs.summary import is_current, validate_summary
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -96,17 +96,26 @@ def _resumable_run(folder: Path) -> Path:
 
 
 def _unfinished_runs(outputs: Path) -> list[Path]:
-    """Return the runs below a folder that have a checkpoint and no summary, newest first."""
+    """Return the runs below a folder that have a checkpoint and have not ended, newest first."""
     folders = []
     for checkpoints in outputs.glob("**/checkpoints"):
         folder = checkpoints.parent
         if not existing_checkpoints(folder):
             continue
         is_run = (folder / "config.yaml").is_file()
-        if is_run and not (folder / "summary.json").exists():
+        if is_run and not _has_ended(folder):
             folders.append(folder)
     folders.sort(key=lambda folder: existing_checkpoints(folder)[0].stat().st_mtime, reverse=True)
     return folders
+
+
+def _has_ended(folder: Path) -> bool:
+    """Return whether a run has ended, and was not resumed for more epochs since."""
+    try:
+        summary = read_json(folder / "summary.json")
+        return summary is not None and is_current(summary, read_config(folder))
+    except (AccessError, RunError):
+        return True
 
 
 def _continues(folder: Path, config: TrainConfig) -> bool:
@@ -134,7 +143,8 @@ def finished_objective(folder: Path, config: TrainConfig) -> float | None:
     """
     if not (folder / "config.yaml").is_file():
         return None
-    saved, composed = identifying_values(read_config(folder)), identifying_values(config)
+    saved_config = read_config(folder)
+    saved, composed = identifying_values(saved_config), identifying_values(config)
     differing = differing_keys(composed, saved)
     if differing:
         key = differing[0]
@@ -146,7 +156,7 @@ def finished_objective(folder: Path, config: TrainConfig) -> float | None:
         summary = read_json(folder / "summary.json")
     except RunError:
         return None
-    if summary is None or validate_summary(summary):
+    if summary is None or validate_summary(summary) or not is_current(summary, saved_config):
         return None
     return sweep_objective(summary)
 

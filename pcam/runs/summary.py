@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+if TYPE_CHECKING:
+    from pcam.config.schema import TrainConfig
 
 
 class Part(BaseModel):
@@ -72,6 +76,16 @@ class Summary(Part):
 
 
 SUMMARY_METRICS = tuple(SplitMetrics.model_fields)
+
+
+def is_current(summary: Mapping[str, object], config: TrainConfig) -> bool:
+    """Return whether a summary is of the whole training that a run's config describes.
+
+    A run that is resumed for more epochs keeps its summary until it ends again. Summaries of up to
+    version 0.2.0 do not say for how many epochs they are.
+    """
+    epochs = config.trainer.max_epochs
+    return summary.get("max_epochs", epochs) == epochs
 
 
 def validate_summary(summary: Mapping[str, object]) -> str:

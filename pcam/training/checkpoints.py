@@ -133,6 +133,10 @@ class EarlyStopping(Callback):
         score = state_dict.get("best_score", torch.tensor(float("nan")))
         self.best = _saved_rank({"best_model_score": score, **state_dict})
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End at once if the training was ended before; a larger patience goes on."""
+        self._stop_if_due(trainer, trainer.current_epoch)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the epochs without an improvement; all processes stop together."""
         own = epoch_rank(trainer)
@@ -141,16 +145,25 @@ class EarlyStopping(Callback):
             self.best, self.waited = own, 0
             return
         self.waited += 1
+        self._stop_if_due(trainer, trainer.current_epoch + 1)
+
+    def _stop_if_due(self, trainer: Trainer, epochs: int) -> None:
+        """End the training if there was no improvement for too long.
+
+        Args:
+            trainer: of the training.
+            epochs: that were trained.
+        """
         stop = trainer.strategy.reduce_boolean_decision(self.waited >= self.patience, all=False)
         if stop:
             trainer.should_stop = True
-            log.info(self._describe(trainer.current_epoch))
+            log.info(self._describe(epochs))
 
-    def _describe(self, epoch: int) -> str:
-        """Return why the training ends after an epoch."""
+    def _describe(self, epochs: int) -> str:
+        """Return why the training ends after some epochs."""
         assert self.best is not None
         count = "1 epoch" if self.waited == 1 else f"{self.waited} epochs"
         return (
-            f"stopped after epoch {epoch + 1}: no better valid AUROC than {self.best.auroc:.4f} "
+            f"stopped after epoch {epochs}: no better valid AUROC than {self.best.auroc:.4f} "
             f"for {count} (trainer.early_stopping)"
         )

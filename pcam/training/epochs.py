@@ -34,6 +34,13 @@ class FreezeBackbone(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Freeze or unfreeze for this epoch."""
+        self._freeze(trainer, pl_module)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Do so too where a training goes on in the middle of an epoch."""
+        self._freeze(trainer, pl_module)
+
+    def _freeze(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, PatchClassifier)
         frozen = self.plan.frozen(trainer.current_epoch)
         pl_module.network.freeze(frozen, self.plan.keep_statistics)
@@ -44,18 +51,35 @@ class LearningRates(Callback):
 
     Args:
         plan: which epochs train the backbone.
+
+    Attributes:
+        rates: of the current epoch's first step, by the name of the parameter group.
     """
 
     def __init__(self, plan: FreezePlan) -> None:
         self.plan = plan
+        self.rates: dict[str, float] = {}
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what a checkpoint keeps."""
+        return self.rates
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Restore what a checkpoint keeps."""
+        self.rates = dict(state_dict)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the rate of each parameter group."""
+        """Keep the rate of each parameter group."""
         is_frozen = self.plan.frozen(trainer.current_epoch)
         for group in trainer.optimizers[0].param_groups:
             name, rate = group["name"], group["lr"]
             if is_frozen and name == "backbone":
                 rate = 0.0
+            self.rates[name] = float(rate)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the rates."""
+        for name, rate in self.rates.items():
             pl_module.log(f"lr/{name}", rate)
 
 
@@ -71,6 +95,15 @@ class EpochTable(Callback):
         self.path = path
         self.lines = lines
         self.rows: list[dict[str, str]] = []
+        self.start = time.perf_counter()  # of the epoch; later by what an interruption took
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what a checkpoint keeps."""
+        return {"seconds": time.perf_counter() - self.start}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Restore what a checkpoint keeps."""
+        self.start = time.perf_counter() - state_dict["seconds"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Read the rows of the epochs that are done."""
@@ -169,7 +202,8 @@ class MedianRule(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End at once if the verdict was reached before."""
-        trainer.should_stop = self.verdict is not None
+        if self.verdict is not None:
+            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge in the first process; all processes follow."""

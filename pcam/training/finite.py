@@ -66,11 +66,11 @@ class FiniteSteps(Callback):
         self._batches.append(batch_idx)
         self._figures.append(torch.stack([loss, norm.to(loss)]))
         if trainer.is_last_batch or len(self._batches) >= STEPS_BETWEEN_CHECKS:
-            self._check(trainer)
+            self.check(trainer)
         if trainer.is_last_batch:
             ensure_finite_weights(trainer, pl_module)
 
-    def _check(self, trainer: Trainer) -> None:
+    def check(self, trainer: Trainer) -> None:
         """Look at the figures that are kept.
 
         Raises:

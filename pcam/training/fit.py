@@ -9,7 +9,7 @@ from lightning import Trainer
 
 from pcam.config.schema import TrainConfig
 from pcam.data.workers import dead_workers_reported
-from pcam.errors import NotFiniteError, format_override
+from pcam.errors import STOPPED, NotFiniteError, format_override
 from pcam.runs.checkpoints import resumable_checkpoint
 from pcam.runs.folder import best_checkpoint, last_checkpoint
 from pcam.training.dashboard import Dashboard
@@ -18,7 +18,7 @@ from pcam.training.finite import hint
 from pcam.training.library_errors import library_errors_reported
 from pcam.training.loggers import finish_loggers, log_results, start_loggers
 from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
-from pcam.training.processes import INTERRUPTED, ProcessGroup, launch_processes, process_group
+from pcam.training.processes import ProcessGroup, launch_processes, process_group
 from pcam.training.results import (
     JsonObject,
     SplitResult,
@@ -31,6 +31,8 @@ from pcam.training.results import (
     to_evaluation,
     write_results,
 )
+from pcam.training.signals import StopRequest, stop_on_signals
+from pcam.training.step_checkpoints import EpochPosition
 from pcam.training.step_network import describe_step
 from pcam.training.trainer import build_trainer, choose_devices, count_processes
 
@@ -70,8 +72,29 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
 
     Returns:
         What summary.json holds; empty in other processes.
+
+    Raises:
+        SystemExit: a signal has ended it, with a checkpoint once it has trained.
     """
-    training = prepare(config, folder, resume, group)
+    with stop_on_signals() as stop:
+        try:
+            return fit_until_stopped(prepare(config, folder, resume, group, stop), resume, stop)
+        except (SystemExit, KeyboardInterrupt):  # Lightning turns ctrl-C into a status of 1
+            raise SystemExit(stop.status) from None
+
+
+def fit_until_stopped(training: Training, resume: bool, stop: StopRequest) -> JsonObject:
+    """Train, score and write, in one process.
+
+    Args:
+        training: prepared.
+        resume: continue from the last checkpoint.
+        stop: set by signals.
+
+    Returns:
+        What summary.json holds; empty in other processes than the first.
+    """
+    config, folder = training.config, training.folder
     first = training.trainer.is_global_zero
     if first:
         report_start(training, resume)
@@ -88,11 +111,10 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     except NotFiniteError as error:
         advice = f"{hint(training.trainer)}; {describe_kept(folder)}"
         raise NotFiniteError(f"{error}; {advice}") from error
-    except SystemExit:  # how Lightning answers ctrl-C, with a status of 1
-        if first and last_checkpoint(folder).is_file():
-            command = f"python -m pcam.train {format_override('resume', folder)}"
-            log.warning("\nInterrupted. Resume with: %s", command)
-        raise SystemExit(INTERRUPTED) from None
+    except (SystemExit, KeyboardInterrupt):
+        if first:
+            log.warning(describe_stop(stop, folder))
+        raise
     finally:
         finish_loggers(dashboards, status)
     return summary
@@ -103,9 +125,19 @@ def describe_kept(folder: Path) -> str:
     path = last_checkpoint(folder)
     if not path.is_file():
         return "no checkpoint was written"
-    epoch = int(torch.load(path, map_location="cpu", weights_only=True)["epoch"])
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    epoch, position = int(checkpoint["epoch"]) + 1, EpochPosition.read(checkpoint)
+    where = f"epoch {epoch}" if position is None else f"batch {position.batch} of epoch {epoch}"
     command = f"python -m pcam.train {format_override('resume', folder)}"
-    return f"{path} of epoch {epoch + 1} is kept: {command} trainer.gradient_clip_val=1"
+    return f"{path} of {where} is kept: {command} trainer.gradient_clip_val=1"
+
+
+def describe_stop(stop: StopRequest, folder: Path) -> str:
+    """Return why a training ended before its end, and how it goes on."""
+    text = f"\nEnded by {stop.name}." if stop.status == STOPPED else "\nInterrupted."
+    if last_checkpoint(folder).is_file():
+        text += f" Resume with: python -m pcam.train {format_override('resume', folder)}"
+    return text
 
 
 def score(training: Training) -> tuple[dict[str, SplitResult], int]:
@@ -166,6 +198,7 @@ def summarise(training: Training, results: dict[str, SplitResult], best_epoch: i
     return Summary(
         intervals=describe_intervals(results[data.final_split].unit),
         epochs=trainer.current_epoch,
+        max_epochs=config.trainer.max_epochs,
         best_epoch=best_epoch,
         pruned=_verdict(trainer),
         seed=config.seed,

@@ -25,6 +25,8 @@ from pcam.training.callbacks import build_callbacks
 from pcam.training.classes import check_both_classes, describe_one_class
 from pcam.training.description import describe_device, facts
 from pcam.training.processes import ProcessGroup
+from pcam.training.signals import StopRequest
+from pcam.training.step_checkpoints import StepCheckpoints, trained_epochs
 from pcam.training.trainer import build_trainer, choose_augmentation, silence_lightning
 
 log = logging.getLogger(__name__)
@@ -54,8 +56,18 @@ class Training:
     trainer: Trainer
 
 
-def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> Training:
-    """Open the data, build and initialise the network, and build the trainer."""
+def prepare(
+    config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup, stop: StopRequest
+) -> Training:
+    """Open the data, build and initialise the network, and build the trainer.
+
+    Args:
+        config: of the run.
+        folder: the run's.
+        resume: continue from the folder's last checkpoint.
+        group: the processes that train together.
+        stop: set by signals.
+    """
     silence_lightning()
     seed_everything(config.seed, verbose=False)
     origin: WeightsOrigin | None = None
@@ -81,6 +93,9 @@ def prepare(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup
         )
     model.set_weights_origin(origin)
     callbacks = build_callbacks(config, folder, model.plan)
+    settings = config.trainer
+    minutes, steps = settings.checkpoint_minutes, settings.checkpoint_steps
+    callbacks.append(StepCheckpoints(folder, minutes, steps, stop))
     trainer = build_trainer(config.trainer, folder, group, callbacks, model.plan)
     return Training(config, folder, group, data, model, trainer)
 
@@ -158,7 +173,7 @@ def check_checkpoint(folder: Path, epochs: int) -> tuple[WeightsOrigin, PatchFor
     ensure_readable(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        done = int(state["epoch"]) + 1
+        done = trained_epochs(state)
         origin = read_origin(state)
         if origin is None:
             raise KeyError("initial_weights")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from pcam.config.plugins import import_plugins, imported_plugins
 from pcam.config.sections import TrainerConfig
-from pcam.errors import ConfigError, PcamError
+from pcam.errors import INTERRUPTED, STOPPED, ConfigError, PcamError
 from pcam.runs.screen import keep_going_without_screen
+from pcam.training.signals import forwarded_signals
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
 EXPECTED_FAILURE = 2  # exit status of a process whose failure has a message
-INTERRUPTED = 130  # exit status after ctrl-C
 FIRST_SLURM_PORT = 15000
 ROOT_LOGGER = "pcam"
 
@@ -160,11 +160,16 @@ def launch_processes(
     work = _Work(function, arguments, group, tuple(imported_plugins()), level)
     messages = get_context("spawn").SimpleQueue()
     try:
-        spawn(_worker, (work, messages), nprocs=group.local)  # type: ignore[no-untyped-call]
+        context = spawn(  # type: ignore[no-untyped-call]
+            _worker, (work, messages), nprocs=group.local, join=False
+        )
+        with forwarded_signals(context.pids()):
+            while not context.join():
+                continue
     except ProcessExitedException as error:
         if error.exit_code == EXPECTED_FAILURE and not messages.empty():
             raise PcamError(messages.get()) from None
-        if error.exit_code in (1, INTERRUPTED):
+        if error.exit_code in (1, INTERRUPTED, STOPPED):
             raise SystemExit(error.exit_code) from None
         raise
 

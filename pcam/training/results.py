@@ -74,6 +74,7 @@ class Summary:
     Attributes:
         intervals: how the intervals are calculated.
         epochs: how many epochs were trained.
+        max_epochs: how many there would have been without an early end.
         best_epoch: the epoch of the best checkpoint, from 0.
         pruned: why the median rule ended the training; None if it did not.
         seed: of the run.
@@ -96,6 +97,7 @@ class Summary:
 
     intervals: dict[str, str | float | int]
     epochs: int
+    max_epochs: int
     best_epoch: int
     pruned: dict[str, float] | None
     seed: int

@@ -39,6 +39,11 @@ class ProgressBar(TQDMProgressBar):
         super().__init__()
         self._refreshed = 0.0
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the bar of the epoch, also where a training goes on in the middle of it."""
+        super().on_train_start(trainer, pl_module)
+        self.on_train_epoch_start(trainer, pl_module)
+
     def on_train_batch_end(
         self,
         trainer: Trainer,

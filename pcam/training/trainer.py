@@ -30,6 +30,7 @@ IGNORED_WARNINGS = (
     ".*number of training batches.*",
     ".*LeafSpec.*",
     ".*lr_scheduler.step.*",
+    ".*your dataloader is not resumable.*",
 )
 
 
@@ -137,7 +138,7 @@ def build_trainer(
     # find faulty operations and is a further pass over each tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
-        return Trainer(
+        trainer = Trainer(
             accelerator=settings.accelerator,
             devices=settings.devices,
             num_nodes=settings.num_nodes,
@@ -161,6 +162,10 @@ def build_trainer(
         )
     except (ValueError, TypeError, MisconfigurationException) as error:
         raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
+    # Signals are handled by StopRequest; Lightning's own handler would wait for other processes
+    connector = trainer._signal_connector
+    connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 def _strategy(group: ProcessGroup, plan: FreezePlan) -> Strategy | str:

@@ -20,6 +20,7 @@ def trained(data: PatchDataModule, epoch: int = 0) -> PatchDataModule:
         world_size=1,
         current_epoch=epoch,
         training=True,
+        fit_loop=SimpleNamespace(batch_idx=-1),
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
     )
     return data

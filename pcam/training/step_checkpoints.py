@@ -1,0 +1,205 @@
+"""Checkpoints inside of an epoch, and the end of a training that a signal asks for.
+
+The order of patches, crops, augmentation and dropout are functions of (seed, epoch, step), so a
+checkpoint needs no more of the epoch than its number of batches and the sums of its means.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+
+from pcam.errors import RunError
+from pcam.runs.folder import last_checkpoint
+from pcam.training.finite import FiniteSteps, ensure_finite_weights
+from pcam.training.signals import StopRequest
+
+POSITION_KEY = "epoch_position"  # of a checkpoint
+
+
+@dataclass(frozen=True)
+class EpochPosition:
+    """How far an epoch was trained, and what decides which patches its batches have.
+
+    Attributes:
+        batch: number of the next batch, from 0.
+        batches: of an epoch and process.
+        processes: that train together.
+        accumulated: batches per step.
+    """
+
+    batch: int
+    batches: int
+    processes: int
+    accumulated: int
+
+    @classmethod
+    def of(cls, trainer: Trainer, batch: int) -> "EpochPosition":
+        """Return the position of a trainer before a batch."""
+        batches = int(trainer.num_training_batches)
+        return cls(batch, batches, trainer.world_size, trainer.accumulate_grad_batches)
+
+    @classmethod
+    def read(cls, checkpoint: Mapping[str, Any]) -> "EpochPosition | None":
+        """Return the position that a checkpoint keeps; None if it is of an epoch's end."""
+        saved = checkpoint.get(POSITION_KEY)
+        return None if saved is None else cls(**saved)
+
+    def differing_key(self, other: "EpochPosition") -> str | None:
+        """Return the key and value to set, for another position to have the same batches."""
+        if self.processes != other.processes:
+            return f"trainer.devices={self.processes}"
+        if self.accumulated != other.accumulated:
+            return f"trainer.accumulate_grad_batches={self.accumulated}"
+        if self.batches != other.batches:
+            return f"the trainer.limit_train_batches of its start ({self.batches} batches)"
+        return None
+
+
+def trained_epochs(checkpoint: Mapping[str, Any]) -> int:
+    """Return the number of epochs that were completed before a checkpoint."""
+    epoch = int(checkpoint["epoch"])
+    return epoch if EpochPosition.read(checkpoint) is not None else epoch + 1
+
+
+class Action(IntEnum):
+    """What happens after a step."""
+
+    GO_ON = 0
+    SAVE = 1
+    STOP = 2  # after saving
+
+
+class StepCheckpoints(Checkpoint):
+    """Writes last.ckpt inside of epochs, and ends the training after a signal.
+
+    It is the last of the callbacks, so that the others' states are those after the step. An epoch's
+    last step is followed by the scoring of valid and by the epoch's own checkpoint.
+
+    Args:
+        folder: the run's.
+        minutes: between two checkpoints; None for none by time.
+        steps: of the optimizer between two checkpoints; None for none by steps.
+        stop: set by signals.
+    """
+
+    def __init__(
+        self, folder: Path, minutes: float | None, steps: int | None, stop: StopRequest
+    ) -> None:
+        self.folder = folder
+        self.minutes = minutes
+        self.steps = steps
+        self.stop = stop
+        self._saved = time.monotonic()
+        self._position: EpochPosition | None = None  # while a checkpoint is written
+        self._resumed: EpochPosition | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From now on signals wait for the end of a step.
+
+        Raises:
+            RunError: the rest of the epoch would have other batches than it would have had.
+        """
+        if self._resumed is not None:
+            self._compare(trainer, self._resumed)
+        self.stop.deferred = True
+        self._saved = time.monotonic()
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Store how far the epoch is trained."""
+        if self._position is not None:
+            checkpoint[POSITION_KEY] = asdict(self._position)
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep how far the epoch was trained."""
+        self._resumed = EpochPosition.read(checkpoint)
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Save after a step, if it is time or the training shall end.
+
+        Raises:
+            NotFiniteError: a loss, a gradient or the weights are not finite.
+            SystemExit: after a signal.
+        """
+        if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        action = self._agree(trainer, self._choose(trainer))
+        if action is Action.GO_ON:
+            return
+        ensure_finite_steps(trainer, pl_module)
+        self._position = EpochPosition.of(trainer, batch_idx + 1)
+        trainer.save_checkpoint(last_checkpoint(self.folder))
+        self._position = None
+        self._saved = time.monotonic()
+        if action is Action.STOP:
+            raise SystemExit(self.stop.status)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the training after a signal; the epoch's checkpoint has just been written.
+
+        Raises:
+            SystemExit: after a signal.
+        """
+        self._saved = time.monotonic()
+        wanted = Action.GO_ON if self.stop.signal is None else Action.STOP
+        if self._agree(trainer, wanted) is Action.STOP:
+            raise SystemExit(self.stop.status)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From now on a signal ends the process at once: a resumed run scores again."""
+        self.stop.deferred = False
+
+    def _compare(self, trainer: Trainer, resumed: EpochPosition) -> None:
+        key = resumed.differing_key(EpochPosition.of(trainer, resumed.batch))
+        if key is not None:
+            raise RunError(
+                f"{self.folder} was stopped in the middle of epoch {trainer.current_epoch + 1}, "
+                f"which can only be completed with {key}"
+            )
+
+    def _choose(self, trainer: Trainer) -> Action:
+        """Return what this process wants to happen after a step."""
+        if self.stop.signal is not None:
+            return Action.STOP
+        by_steps = self.steps is not None and trainer.global_step % self.steps == 0
+        seconds = time.monotonic() - self._saved
+        by_time = self.minutes is not None and seconds >= 60 * self.minutes
+        return Action.SAVE if by_steps or by_time else Action.GO_ON
+
+    def _agree(self, trainer: Trainer, wanted: Action) -> Action:
+        """Return what happens in all processes: the most that any of them wants."""
+        if trainer.world_size == 1:
+            return wanted
+        value = torch.tensor(int(wanted), device=trainer.strategy.root_device)
+        torch.distributed.all_reduce(value, op=torch.distributed.ReduceOp.MAX)
+        return Action(int(value))
+
+
+def ensure_finite_steps(trainer: Trainer, module: LightningModule) -> None:
+    """Make sure that losses, gradients and weights are finite before a checkpoint is written.
+
+    Raises:
+        NotFiniteError: one is not.
+    """
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, FiniteSteps):
+            callback.check(trainer)
+    ensure_finite_weights(trainer, module)
