@@ -230,14 +230,8 @@ class PatchClassifier(LightningModule):
         reduce_on_plateau(scheduler, self._plateau_watcher, float(value))
 
     def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Store the origin of the weights, the patches, means and the plateau watcher's state.
-
-        The sums of the epoch's means are stored for each process, (processes,).
-        """
-        means = self._means.state()
-        if means and self.trainer.world_size > 1:
-            means = {name: self.all_gather(total) for name, total in means.items()}
-        checkpoint[MEANS_KEY] = {name: total.reshape(-1).cpu() for name, total in means.items()}
+        """Store the origin of the weights, the patches, means and the plateau watcher's state."""
+        checkpoint[MEANS_KEY] = self._means.state(self.trainer.strategy.all_gather)
         if self.patch_format is not None:
             checkpoint[PATCHES_KEY] = self.patch_format.plain()
         if self.weights_origin is not None:
@@ -248,9 +242,7 @@ class PatchClassifier(LightningModule):
     def on_load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Restore the origin of the weights, and the watcher's state once there is an optimizer."""
         self._plateau_state = checkpoint.get("plateau")
-        means = checkpoint.get(MEANS_KEY, {})
-        if means:
-            self._means.restore({name: total[self.global_rank] for name, total in means.items()})
+        self._means.restore(checkpoint.get(MEANS_KEY, {}), self.global_rank)
         self.set_weights_origin(read_origin(checkpoint))
         self.patch_format = PatchFormat.read(checkpoint) or self.patch_format
 

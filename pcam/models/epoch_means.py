@@ -1,5 +1,7 @@
 """Means over an epoch's training patches, summed on the device and read once at its end."""
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 
@@ -32,14 +34,26 @@ class EpochMeans:
         device = next(iter(self._sums.values())).device
         return {**self._sums, "size": torch.tensor(self._size, device=device)}
 
-    def state(self) -> dict[str, Tensor]:
-        """Return the sums and, as ``size``, the number of patches, (); empty after `reset`."""
-        return self.totals() if self._sums else {}
+    def state(self, gather: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """Return what a checkpoint keeps: the totals of each process, (processes,), on the CPU.
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
-        self._sums = {name: value for name, value in state.items() if name != "size"}
-        self._size = int(state["size"]) if self._sums else 0
+        It is empty before an epoch's first batch.
+
+        Args:
+            gather: puts the tensors of all processes together, which call this at the same time.
+        """
+        totals = self.totals() if self._sums else {}
+        return {name: gather(total).reshape(-1).cpu() for name, total in totals.items()}
+
+    def restore(self, state: Mapping[str, Tensor], rank: int) -> None:
+        """Go on from what `state` returned.
+
+        Args:
+            state: of all processes; empty for an epoch's start.
+            rank: number of this process.
+        """
+        self._sums = {name: totals[rank] for name, totals in state.items() if name != "size"}
+        self._size = int(state["size"][rank]) if state else 0
 
     def reset(self) -> None:
         """Start again, for the next epoch."""

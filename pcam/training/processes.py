@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -175,13 +176,16 @@ def launch_processes(
 
 
 def _worker(rank: int, work: _Work, messages: "SimpleQueue[str]") -> None:
-    """Run in one of a node's processes.
+    """Run in one of a node's processes, which ends with the process that has started it.
 
     Args:
         rank: number of the process on this node.
         work: what to do.
         messages: takes the message of a ``PcamError``, which ends the process.
     """
+    from torch.multiprocessing import _prctl_pr_set_pdeathsig  # type: ignore[attr-defined]
+
+    _prctl_pr_set_pdeathsig(signal.SIGKILL)
     keep_going_without_screen()
     _set_environment(rank, work.group)
     first = rank == 0 and work.group.node == 0

@@ -105,3 +105,15 @@ def test_quarter_turns_of_oblong_patches_are_one_line(tmp_path: Path, terminal: 
     assert lines[0] == lines[1]
     assert len(lines[0]) == 1
     assert "quarter turns need square patches" in lines[0][0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_all_processes_leaves_the_end_of_a_step_to_the_training(
+    number: signal.Signals,
+) -> None:
+    patches = loader(SyntheticSource("train", 40), 1)
+    batches = iter(patches)
+    next(batches)
+    (worker,) = patches._iterator._workers
+    os.kill(worker.pid, number)
+    assert len(list(batches)) == 9

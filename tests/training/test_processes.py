@@ -2,6 +2,9 @@
 
 import logging
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import torch
 from pcam.config.sections import TrainerConfig
 from pcam.errors import ConfigError, PcamError
 from pcam.training.processes import ProcessGroup, launch_processes, node_rank, process_group
+from pcam.training.signals import stop_on_signals
 from tests.run import composed
 
 PAIR = ProcessGroup(2, 1, 0, "127.0.0.1", 0)
@@ -80,6 +84,28 @@ def test_each_process_knows_its_rank_and_only_the_first_logs(
 def test_a_failure_in_one_process_is_raised_here() -> None:
     with pytest.raises(PcamError, match="the message of a process"):
         launch_processes(PAIR, fail, "the message of a process")
+
+
+def stop_on_signal(folder: Path) -> None:
+    with stop_on_signals() as stop:
+        stop.deferred = True
+        (folder / os.environ["LOCAL_RANK"]).touch()
+        while stop.signal is None:
+            time.sleep(0.01)
+        raise SystemExit(stop.status)
+
+
+@pytest.mark.slow
+def test_a_signal_is_handed_on_and_its_status_returned(tmp_path: Path) -> None:
+    def send() -> None:
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=send, daemon=True).start()
+    with pytest.raises(SystemExit) as ended:
+        launch_processes(PAIR, stop_on_signal, tmp_path)
+    assert ended.value.code == 75
 
 
 @pytest.mark.slow
