@@ -86,7 +86,7 @@ def _resumable_run(folder: Path) -> Path:
     damaged = existing_checkpoints(folder)
     if not damaged:
         raise RunError(
-            f"{folder} has no checkpoints/last.ckpt: it was interrupted in its first epoch; "
+            f"{folder} has no checkpoints/last.ckpt: it was interrupted before its first one; "
             "start it again"
         )
     raise RunError(

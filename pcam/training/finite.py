@@ -71,11 +71,13 @@ class FiniteSteps(Callback):
             ensure_finite_weights(trainer, pl_module)
 
     def check(self, trainer: Trainer) -> None:
-        """Look at the figures that are kept.
+        """Look at the figures that are kept since the last look.
 
         Raises:
             NotFiniteError: one of them is not finite, in any of the processes.
         """
+        if not self._figures:
+            return
         fault = None
         rows = torch.stack(self._figures).cpu().tolist()
         for batch, (share, norm) in zip(self._batches, rows, strict=True):

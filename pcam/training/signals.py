@@ -95,11 +95,18 @@ def forwarded_signals(processes: Sequence[int]) -> Iterator[None]:
 
 @contextmanager
 def handled_signals(handler: Handler) -> Iterator[None]:
-    """Call a function on the signals that end a training; only a main thread can."""
+    """Call a function on the signals that end a training; only a main thread can.
+
+    A launcher's own handler stays: submitit's queues the job again.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    before = {}
+    for number in SIGNALS:
+        is_launchers = number != signal.SIGINT and callable(signal.getsignal(number))
+        if not is_launchers:
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:

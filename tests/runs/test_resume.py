@@ -81,7 +81,7 @@ def test_auto_falls_back_to_the_checkpoint_before_then_to_a_new_run(
 
 def test_a_run_without_a_checkpoint_is_started_again(tmp_path: Path) -> None:
     folder = started(tmp_path / "run", checkpoint=False)
-    with pytest.raises(RunError, match=r"interrupted in its first epoch; start it again"):
+    with pytest.raises(RunError, match=r"interrupted before its first one; start it again"):
         find_run_to_resume(str(folder), tmp_path, None, composed())
     assert auto(tmp_path, default="run") is None
     with pytest.raises(RunError, match="is not a run folder"):

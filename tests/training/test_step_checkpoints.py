@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pcam.errors import RunError
+from pcam.errors import NotFiniteError, RunError
 from pcam.models.classifier import PatchClassifier
 from pcam.runs.files import read_metrics
 from pcam.runs.folder import read_config
@@ -74,6 +74,68 @@ def test_a_run_that_is_killed_in_mid_epoch_goes_on_from_there(
     train(tmp_path / "killed", *words, resume=True)
     assert seen == [(1, batch) for batch in range(2, 6)] + [(2, batch) for batch in range(6)]
     assert_equal_runs(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_a_checkpoint_may_follow_a_look_at_the_losses_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pcam.training.finite.STEPS_BETWEEN_CHECKS", 1)
+    train(tmp_path, *STUDY, "trainer.max_epochs=1", EVERY_STEP)
+    assert EpochPosition.read(read_checkpoint(tmp_path)) is None  # the epoch's own checkpoint
+
+
+def test_no_checkpoint_is_written_of_weights_that_are_not_finite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = PatchClassifier.training_step
+
+    def diverging(
+        self: PatchClassifier, batch: dict[str, torch.Tensor], batch_idx: int
+    ) -> torch.Tensor:
+        loss = step(self, batch, batch_idx)
+        return loss * torch.nan if batch_idx == 3 else loss
+
+    monkeypatch.setattr(PatchClassifier, "training_step", diverging)
+    with pytest.raises(NotFiniteError, match="step 4: the loss is nan .* of batch 3 of epoch 1"):
+        train(tmp_path, *STUDY, "trainer.max_epochs=1", EVERY_STEP)
+
+
+WORKERS = [
+    pytest.param(count, epoch, marks=[pytest.mark.slow] * ((count, epoch) != (1, 1)))
+    for count in (0, 1, 2)
+    for epoch in (1, 2)
+]
+
+
+@pytest.mark.parametrize(("workers", "epoch"), WORKERS)
+def test_trap_workers_read_the_epoch_that_is_resumed(
+    workers: int, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*STUDY, "trainer.max_epochs=3", "trainer.checkpoint_minutes=null", "crop=random"]
+    words += ["crop.size=64", f"data.num_workers={workers}"]
+    seen = seen_patches(monkeypatch)
+    train(tmp_path / "whole", *words)
+    expected = seen[:]
+    killed_after(monkeypatch, epoch, tmp_path / "killed", *words)
+    seen.clear()
+    train(tmp_path / "killed", *words, resume=True)
+    assert seen == expected[6 * epoch :]
+    assert_equal_runs(tmp_path / "killed", tmp_path / "whole")
+
+
+def seen_patches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """Return a list that takes the patches of each batch that is trained."""
+    seen: list[list[int]] = []
+    step = PatchClassifier.training_step
+
+    def recorded(
+        self: PatchClassifier, batch: dict[str, torch.Tensor], batch_idx: int
+    ) -> torch.Tensor:
+        seen.append(batch["index"].tolist())
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(PatchClassifier, "training_step", recorded)
+    return seen
 
 
 ENDED = [*STUDY, "trainer.max_epochs=6", "trainer.early_stopping=1", "attribution.every=1"]
