@@ -31,6 +31,7 @@ IGNORED_WARNINGS = (
     ".*LeafSpec.*",
     ".*lr_scheduler.step.*",
     ".*your dataloader is not resumable.*",
+    ".*functional.all_gather is deprecated.*",
 )
 
 
