@@ -48,7 +48,7 @@ COMBINATIONS: dict[str, list[str]] = {
     "2 workers": ["data.num_workers=2", "aug=keras"],
     "unfreeze, plateau": [*UNFREEZE, "scheduler=plateau", "scheduler.patience=0"],
     "moving average": ["trainer.ema=0.9", *UNFREEZE],
-    "accumulation": ["trainer.accumulate_grad_batches=4"],
+    "accumulation": ["trainer.accumulate_grad_batches=2"],
     "resident": ["data.resident=true", "aug=paper", "aug.batched=true", "crop=random"],
     "paper's aug": ["aug=paper", "crop=random", "crop.size=64"],
     "two processes": ["trainer.devices=2", "trainer.ema=0.9"],
