@@ -82,6 +82,8 @@ def _omegaconf_errors_expected() -> Iterator[None]:
 def _interpolated_keys(composed: DictConfig, prefix: str) -> Iterator[str]:
     """Yield the dotted keys whose values follow other keys: ``${seed}``."""
     for name in composed:
+        if not isinstance(name, str):
+            continue  # of a mapping that was typed; no key of the config
         if OmegaConf.is_interpolation(composed, name):
             yield f"{prefix}{name}"
         elif not OmegaConf.is_missing(composed, name) and isinstance(composed[name], DictConfig):

@@ -1,6 +1,6 @@
 """The LightningModule: loss, optimizer, learning rates, and the metrics of valid and test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,13 +26,13 @@ from pcam.models.patch_format import PatchFormat, check_images
 from pcam.models.schedules import build_plateau_watcher, build_scheduler, reduce_on_plateau
 from pcam.models.scores import Scores, build_metrics, ensure_finite_scores, gather_scores
 from pcam.models.weights import WeightsOrigin, describe_not_finite
+from pcam.runs.checkpoints import CheckpointState
 from pcam.runs.earlier_keys import with_current_keys
 
 if TYPE_CHECKING:
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 Batch = dict[str, Tensor]
-Checkpoint = dict[str, Any]
 StepNetwork = Callable[[Tensor], Tensor]  # raw patches (B, 3, H, W) to log-odds (B,)
 Settings = dict[str, Any]  # plain values, so that checkpoints hold no code
 SectionClass = TypeVar("SectionClass", LossConfig, OptimizerConfig, SchedulerConfig)
@@ -97,7 +97,7 @@ class PatchClassifier(LightningModule):
         self._means = EpochMeans()
         self._dropout = Stream(seed, Purpose.TORCH)
         self._plateau_watcher: ReduceLROnPlateau | None = None
-        self._plateau_state: dict[str, Any] | None = None
+        self._plateau_state: CheckpointState | None = None
 
     @classmethod
     def load(cls, path: Path) -> "PatchClassifier":
@@ -229,7 +229,7 @@ class PatchClassifier(LightningModule):
         assert isinstance(scheduler, LambdaLR)
         reduce_on_plateau(scheduler, self._plateau_watcher, float(value))
 
-    def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def on_save_checkpoint(self, checkpoint: CheckpointState) -> None:
         """Store the origin of the weights, the patches, means and the plateau watcher's state."""
         checkpoint[MEANS_KEY] = self._means.state(self.trainer.strategy.all_gather)
         if self.patch_format is not None:
@@ -239,7 +239,7 @@ class PatchClassifier(LightningModule):
         if self._plateau_watcher is not None:
             checkpoint["plateau"] = self._plateau_watcher.state_dict()
 
-    def on_load_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def on_load_checkpoint(self, checkpoint: CheckpointState) -> None:
         """Restore the origin of the weights, and the watcher's state once there is an optimizer."""
         self._plateau_state = checkpoint.get("plateau")
         self._means.restore(checkpoint.get(MEANS_KEY, {}), self.global_rank)
@@ -284,7 +284,7 @@ class PatchClassifier(LightningModule):
         metrics.reset()
 
 
-def read_origin(checkpoint: Mapping[str, Any]) -> WeightsOrigin | None:
+def read_origin(checkpoint: CheckpointState) -> WeightsOrigin | None:
     """Return what a checkpoint's network was initialised with; None if it does not say."""
     origin = with_current_keys("checkpoint", checkpoint).get(ORIGIN_KEY)
     return WeightsOrigin(**origin) if origin else None

@@ -1,8 +1,6 @@
 """What a classifier's input and output are: size and crop of its patches, names of its classes."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +10,7 @@ from pcam.config.classes import Classes
 from pcam.config.sections import CropMode
 from pcam.data.crop import Crop
 from pcam.errors import DataError
+from pcam.runs.checkpoints import CheckpointState
 
 KEY = "patches"  # of a checkpoint
 
@@ -37,7 +36,7 @@ class PatchFormat:
     seed: int
 
     @classmethod
-    def read(cls, checkpoint: Mapping[str, Any]) -> "PatchFormat | None":
+    def read(cls, checkpoint: CheckpointState) -> "PatchFormat | None":
         """Return what a checkpoint says; None if it is of a version that did not say it."""
         values = checkpoint.get(KEY)
         if not values:
@@ -45,7 +44,7 @@ class PatchFormat:
         negative, positive = values["classes"]
         return cls(**{**values, "classes": (str(negative), str(positive))})
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> CheckpointState:
         """Return plain values for a checkpoint."""
         return {**asdict(self), "classes": list(self.classes)}
 

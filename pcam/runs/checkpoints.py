@@ -2,9 +2,12 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from pcam.runs.access import access_error, ensure_readable
 from pcam.runs.folder import last_checkpoint
+
+CheckpointState = dict[str, Any]  # what a checkpoint's file holds: tensors and plain values
 
 
 def previous_checkpoint(folder: Path) -> Path:

@@ -2,12 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from pcam.runs.checkpoints import is_whole, previous_checkpoint
+from pcam.runs.checkpoints import CheckpointState, is_whole, previous_checkpoint
 from pcam.runs.files import replaced_file
 
 LAST = "last.ckpt"
@@ -25,7 +24,10 @@ class CheckpointFile(TorchCheckpointIO):
         self._last_is_whole = False  # because this process has written it
 
     def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+        self,
+        checkpoint: CheckpointState,
+        path: str | os.PathLike[str],
+        storage_options: object = None,
     ) -> None:
         """Write a checkpoint.
 

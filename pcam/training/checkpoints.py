@@ -2,13 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from pcam.runs.checkpoints import CheckpointState
 from pcam.runs.folder import MONITOR, MONITOR_LOSS
 from pcam.runs.ranking import Rank, rank
 
@@ -40,12 +40,12 @@ class Checkpoint(ModelCheckpoint):
             self.best_rank = own
         return is_best
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> CheckpointState:
         """Return what a checkpoint keeps."""
         best_rank = None if self.best_rank is None else list(self.best_rank)
         return {**super().state_dict(), "best_rank": best_rank}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: CheckpointState) -> None:
         """Restore the state, with paths in today's folder."""
         self.best_rank = _saved_rank(state_dict)
         state = {**state_dict, "dirpath": self.dirpath}
@@ -71,7 +71,7 @@ def epoch_rank(trainer: Trainer) -> Rank:
     )
 
 
-def _saved_rank(state: dict[str, Any]) -> Rank | None:
+def _saved_rank(state: CheckpointState) -> Rank | None:
     """Return the rank that a checkpoint keeps; versions up to 0.2.0 kept the AUROC alone."""
     saved = state.get("best_rank")
     if saved is not None:
@@ -122,12 +122,12 @@ class EarlyStopping(Callback):
         """The key of Lightning's own class, so that checkpoints of 0.1.0 can be resumed."""
         return f"EarlyStopping{ {'monitor': MONITOR, 'mode': 'max'}!r}"
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> CheckpointState:
         """Return what a checkpoint keeps."""
         best_rank = None if self.best is None else list(self.best)
         return {"wait_count": self.waited, "best_rank": best_rank}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: CheckpointState) -> None:
         """Restore what a checkpoint keeps."""
         self.waited = state_dict["wait_count"]
         score = state_dict.get("best_score", torch.tensor(float("nan")))

@@ -5,11 +5,9 @@ checkpoint needs no more of the epoch than its number of batches and the sums of
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
@@ -17,6 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from pcam.errors import RunError
+from pcam.runs.checkpoints import CheckpointState
 from pcam.runs.folder import last_checkpoint
 from pcam.training.finite import FiniteSteps, ensure_finite_weights
 from pcam.training.signals import StopRequest
@@ -47,7 +46,7 @@ class EpochPosition:
         return cls(batch, batches, trainer.world_size, trainer.accumulate_grad_batches)
 
     @classmethod
-    def read(cls, checkpoint: Mapping[str, Any]) -> "EpochPosition | None":
+    def read(cls, checkpoint: CheckpointState) -> "EpochPosition | None":
         """Return the position that a checkpoint keeps; None if it is of an epoch's end."""
         saved = checkpoint.get(POSITION_KEY)
         return None if saved is None else cls(**saved)
@@ -63,7 +62,7 @@ class EpochPosition:
         return None
 
 
-def trained_epochs(checkpoint: Mapping[str, Any]) -> int:
+def trained_epochs(checkpoint: CheckpointState) -> int:
     """Return the number of epochs that were completed before a checkpoint."""
     epoch = int(checkpoint["epoch"])
     return epoch if EpochPosition.read(checkpoint) is not None else epoch + 1
@@ -113,14 +112,14 @@ class StepCheckpoints(Checkpoint):
         self._saved = time.monotonic()
 
     def on_save_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: CheckpointState
     ) -> None:
         """Store how far the epoch is trained."""
         if self._position is not None:
             checkpoint[POSITION_KEY] = asdict(self._position)
 
     def on_load_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: CheckpointState
     ) -> None:
         """Keep how far the epoch was trained."""
         self._resumed = EpochPosition.read(checkpoint)
