@@ -8,14 +8,56 @@ from difflib import get_close_matches
 INTERRUPTED = 130  # exit status after ctrl-C
 STOPPED = 75  # exit status of a training after SIGTERM or SIGUSR1: to be queued again (EX_TEMPFAIL)
 MOST_CHOICES = 20  # longer lists are not shown
+LONGEST_VALUE = 100  # characters of a value in a message
+LONGEST_LINE = 1500  # characters of a message
 LONGEST_DESCRIPTION = 120  # characters of a library's message
 # Texts that Hydra reads as they are; it takes other alphabets, and numbers as text, in quotes only.
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:+-]*")
 WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra does not read as text
 
 
+def printable(text: str) -> str:
+    """Return a text for a terminal or a page: line breaks and control characters are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(map(_printable_character, text))
+
+
+def _printable_character(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def shorten_value(value: object) -> str:
+    """Return a value as messages show it: printable, and not long."""
+    text = printable(str(value))
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line of bounded length: ``printable``, its middle left out."""
+    line = printable(text)
+    if len(line) <= LONGEST_LINE:
+        return line
+    half = LONGEST_LINE // 2
+    return f"{line[:half]} … {line[-half:]}"
+
+
 class PcamError(Exception):
-    """An expected failure; the message says what is wrong, where, and how to fix it."""
+    """An expected failure; the message says what is wrong, where, and how to fix it.
+
+    Args:
+        *faults: one line each. Names and cells of files in them are shown as text: control
+            characters are escaped, and what is very long is shortened.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        self.faults = tuple(map(one_line, faults))
+        super().__init__(*self.faults)
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
 
 
 class ConfigError(PcamError):

@@ -58,7 +58,7 @@ def refuse_malformed(words: Sequence[str]) -> None:
         if key in RESULT_FOLDERS and equals and not value:
             faults.append(f"{key} is empty; it must be a folder")
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise ConfigError(*faults)
 
 
 def multirun_first(words: Sequence[str]) -> list[str]:

@@ -40,10 +40,10 @@ def typed_config(composed: DictConfig, command: str) -> CommandConfig:
     try:
         config = validate(model, plain(composed))
     except ConfigError as error:
-        faults += str(error).splitlines()
+        faults += error.faults
     if faults:
         own = [fault for fault in faults if fault.partition("=")[0] not in interpolated]
-        raise ConfigError("\n".join(dict.fromkeys(own or faults)))
+        raise ConfigError(*dict.fromkeys(own or faults))
     return config
 
 
@@ -55,7 +55,7 @@ def plain(composed: DictConfig) -> dict[str, Any]:
     """
     missing = sorted(OmegaConf.missing_keys(composed))
     if missing:
-        raise ConfigError("\n".join(f"missing key {key}" for key in missing))
+        raise ConfigError(*[f"missing key {key}" for key in missing])
     with _omegaconf_errors_expected():
         values = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(values, dict)

@@ -43,7 +43,7 @@ def refuse_unnamed_choices(words: Sequence[str]) -> None:
         choices = _choices(group, words)
         faults.append(f"{line}; available: {', '.join(choices)}" if choices else line)
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise ConfigError(*faults)
 
 
 def _given(override: Override) -> Iterator[object]:

@@ -192,6 +192,6 @@ def _check_jobs(command: str, hydra_words: list[str], jobs: list[list[str]]) -> 
         except HydraException:
             return
         except ConfigError as error:
-            faults += str(error).splitlines()
+            faults += error.faults
     if faults:
-        raise ConfigError("\n".join(dict.fromkeys(faults)))
+        raise ConfigError(*dict.fromkeys(faults))

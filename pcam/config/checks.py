@@ -128,7 +128,7 @@ def settings_faults(
     try:
         read_section(section, key, settings)
     except ConfigError as error:
-        yield from str(error).splitlines()
+        yield from error.faults
 
 
 def model_name_is_known(sections: Sections) -> Iterator[str]:

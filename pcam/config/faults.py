@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pcam.errors import suggest
+from pcam.errors import printable, shorten_value, suggest
 
 UNKNOWN_KEY = "extra_forbidden"
 TYPES = {
@@ -123,7 +123,7 @@ def _as_typed(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    return shorten_value(value)
 
 
 def _choices(expected: Sequence[str]) -> list[str]:
@@ -147,8 +147,8 @@ def describe_other(detail: ErrorDetails, key: str) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         names = detail["ctx"].get("expected_tags", "").replace("'", "").split(", ")
         name = detail["ctx"].get("tag", "")
-        return f"{key}.name={name} is not available{suggest(name, names)}"
-    return f"{key}={detail['input']}: {detail['msg']}"
+        return f"{key}.name={shorten_value(name)} is not available{suggest(name, names)}"
+    return f"{key}={shorten_value(detail['input'])}: {detail['msg']}"
 
 
 def unknown_keys(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
@@ -193,7 +193,7 @@ def describe_unknown_key(key: str, known: Iterable[str]) -> str:
     is_similar = "did you mean" in similar and bool(section)
     if same_end and not is_similar:
         similar = f"; did you mean {', '.join(same_end)}?"
-    return f"unknown key {key}{similar}"
+    return f"unknown key {printable(key)}{similar}"
 
 
 def _keys_of(section: str, names: Iterable[str]) -> list[str]:

@@ -6,8 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from pcam.config.base import (
+    LARGEST_INT,
     NonNegativeInt,
     PathText,
+    PlainText,
     PositiveFloat,
     PositiveInt,
     Section,
@@ -50,8 +52,9 @@ from pcam.config.settings import CallbackTables
 
 Split = Literal["train", "valid", "test"]
 Symmetries = Literal["none", "flips", "d4"]
-Resamples = Annotated[int, Field(ge=100)]  # fewer give no interval
-Folders = str | list[str]
+MOST_RESAMPLES = 1_000_000
+Resamples = Annotated[int, Field(ge=100, le=MOST_RESAMPLES)]  # fewer give no interval
+Folders = PlainText | list[PlainText]
 
 
 class CommandConfig(Section):
@@ -85,10 +88,10 @@ class TrainConfig(CommandConfig):
     logger: LoggerConfig
     callbacks: CallbackTables = Field(default_factory=dict)
     model: Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
-    scale: str = "full"
+    scale: PlainText = "full"
     seed: Seed
     attribution: AttributionConfig
-    resume: Annotated[str | None, Field(exclude=True)] = None
+    resume: Annotated[PlainText | None, Field(exclude=True)] = None
 
 
 class DataOverrides(Section):
@@ -105,7 +108,7 @@ class DataOverrides(Section):
     num_workers: Workers | None = None
     limit: PositiveInt | None = None
     duplicates: Duplicates | None = None
-    positive: str | int | float | bool | None = None
+    positive: PlainText | int | float | bool | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the keys that are not null."""
@@ -177,7 +180,7 @@ class EnsembleConfig(CommandConfig):
     """The config of ``pcam.ensemble``."""
 
     runs: Folders
-    split: str
+    split: PlainText
     rule: Literal["majority_vote", "mean_probability", "mean_logit", "rank_mean", "weighted"]
     kaggle: PathText | None
     resamples: Resamples
@@ -188,7 +191,7 @@ class CompareConfig(CommandConfig):
     """The config of ``pcam.compare``."""
 
     runs: Folders
-    split: str
+    split: PlainText
     against: PositiveInt | None
     resamples: Resamples
     seed: Seed
@@ -223,8 +226,8 @@ class AttributeConfig(RunCommandConfig):
     """The config of ``pcam.attribute``."""
 
     methods: Annotated[list[str], Field(min_length=1), names_from(methods)]
-    layer: str
-    feature_maps: str | None
+    layer: PlainText
+    feature_maps: PlainText | None
     patches: PatchChoice
     baseline: Literal["white", "black", "mean", "patch"]
     steps: PositiveInt
@@ -263,7 +266,7 @@ class BiasConfig(CommandConfig):
     split: Split
     data: DataOverrides
     splits: AnySplits
-    patches: Annotated[int, Field(ge=2)]
+    patches: Annotated[int, Field(ge=2, le=LARGEST_INT)]
     centre: PositiveInt
     reach: PositiveInt
     map: MapConfig
@@ -299,6 +302,6 @@ class ReportConfig(CommandConfig):
     runs: Folders
     also: Folders
     split: Literal["valid", "test"]
-    title: str | None
+    title: PlainText | None
     resamples: Resamples
     seed: Seed

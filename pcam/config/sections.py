@@ -12,15 +12,19 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from pydantic_core import PydanticCustomError
 
 from pcam.config.base import (
+    LARGEST_INT,
+    FreeTable,
     NonNegativeFloat,
     NonNegativeInt,
     OpenShare,
     PathText,
+    PlainText,
     PositiveFloat,
     PositiveInt,
     ProcessCount,
     Section,
     absolute_path,
+    plain_text,
 )
 from pcam.config.choices import names_from
 from pcam.config.registry import loggers, methods
@@ -53,7 +57,7 @@ class DataConfig(Section):
     num_workers: Workers = "auto"
     limit: PositiveInt | None = None
     duplicates: Duplicates = "group"
-    positive: str | int | float | bool | None = None
+    positive: PlainText | int | float | bool | None = None
     resident: bool | Literal["auto"] = "auto"
 
 
@@ -97,7 +101,7 @@ class FoldSplits(SplitsConfig):
     """One of k folds of whole slides is valid."""
 
     name: Literal["folds"]
-    folds: Annotated[int, Field(ge=2)]
+    folds: Annotated[int, Field(ge=2, le=LARGEST_INT)]
     fold: NonNegativeInt
     seed: NonNegativeInt
 
@@ -179,11 +183,11 @@ class HeadConfig(Section):
 
 
 def _weights(value: str) -> str:
-    return value if value in WEIGHTS else absolute_path(value)
+    return value if value in WEIGHTS else absolute_path(plain_text(value))
 
 
 Channel = Annotated[float, Field(ge=0, le=1)]
-ChannelScale = Annotated[float, Field(gt=0)]
+ChannelScale = PositiveFloat
 ThreeChannels = Annotated[list[Channel], Field(min_length=3, max_length=3)]
 ThreeScales = Annotated[list[ChannelScale], Field(min_length=3, max_length=3)]
 
@@ -202,8 +206,8 @@ class ModelConfig(Section):
     """
 
     name: str
-    at_scale: dict[str, str] = Field(default_factory=dict)
-    kwargs: dict[str, Any] = Field(default_factory=dict)
+    at_scale: dict[str, PlainText] = Field(default_factory=dict)
+    kwargs: FreeTable = Field(default_factory=dict)
     weights: Annotated[str, AfterValidator(_weights)] = "auto"
     mean: Channel | ThreeChannels | None = None
     std: ChannelScale | ThreeScales | None = None
@@ -232,7 +236,7 @@ class OptimizerConfig(Section):
     lr: NonNegativeFloat
     head_lr: NonNegativeFloat
     weight_decay: NonNegativeFloat
-    kwargs: dict[str, Any] = Field(default_factory=dict)
+    kwargs: FreeTable = Field(default_factory=dict)
 
 
 class SchedulerConfig(Section):

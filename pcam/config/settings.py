@@ -10,7 +10,7 @@ from pcam.config.choices import fault
 from pcam.config.faults import describe_faults, unknown_keys
 from pcam.config.registry import callbacks
 from pcam.config.sections import LoggerConfig
-from pcam.errors import ConfigError, suggest
+from pcam.errors import ConfigError, printable, shorten_value, suggest
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -29,8 +29,8 @@ def _check_tables(values: object) -> object:
             faults.append(describe_unknown_callback(str(name)))
             continue
         faults.append(
-            f"callbacks.{name}={settings} must be a mapping of the callback's keys; set them as"
-            f" callbacks.{name}.KEY=VALUE"
+            f"callbacks.{printable(str(name))}={shorten_value(settings)} must be a mapping of the callback's keys; set them as"
+            f" callbacks.{printable(str(name))}.KEY=VALUE"
         )
     if faults:
         raise fault("\n".join(faults))
@@ -39,7 +39,7 @@ def _check_tables(values: object) -> object:
 
 def describe_unknown_callback(name: str) -> str:
     """Return the line about a callback that is not registered."""
-    return f"callbacks.{name} is not available{suggest(name, callbacks.names())}"
+    return f"callbacks.{printable(name)} is not available{suggest(name, callbacks.names())}"
 
 
 CallbackTables = Annotated[dict[str, dict[str, Any] | None], BeforeValidator(_check_tables)]
@@ -64,7 +64,7 @@ def read_section(section: type[AnySection], key: str, settings: Mapping[str, obj
     except ValidationError as error:
         unknown = [f"unknown key {name}" for name in unknown_keys(error, values)]
         faults = describe_faults(error, values)
-        raise ConfigError("\n".join([*unknown, *faults])) from error
+        raise ConfigError(*unknown, *faults) from error
 
 
 def settings_of_logger(section: type[Section], config: LoggerConfig) -> dict[str, object]:

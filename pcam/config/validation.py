@@ -40,7 +40,7 @@ def validate(model: type[Config], values: Mapping[str, Any]) -> Config:
     for check in (*model.cross_checks, *model.slow_checks):
         faults += check(sections)
     if faults or config is None:
-        raise ConfigError("\n".join(dict.fromkeys(faults)))
+        raise ConfigError(*dict.fromkeys("\n".join(faults).split("\n")))
     return config
 
 

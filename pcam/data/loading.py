@@ -25,7 +25,7 @@ from pcam.data.duplicates import (
 )
 from pcam.data.limit import limit_splits
 from pcam.data.provider import SPLITS, SourceProvider, source_provider
-from pcam.data.sizes import common_size
+from pcam.data.sizes import common_size, refuse_constant
 from pcam.data.splits import (
     IsValid,
     Keys,
@@ -97,6 +97,7 @@ def open_splits(data: DataConfig, splits: SplitsConfig, seed: int) -> Splits:
     classes = provider.classes
     published = _open_published(data, provider)
     size = common_size(data.name, published)
+    refuse_constant(data.name, published)
     keys = PatchKeys()
     grouped = None if data.duplicates == "keep" else keys
     opened = _split(published, splits, provider, grouped)

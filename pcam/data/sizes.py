@@ -14,6 +14,39 @@ def patch_size(source: PatchSource) -> tuple[int, int]:
     return height, width
 
 
+def refuse_constant(name: str, sources: Mapping[str, PatchSource]) -> None:
+    """Make sure that no split has one value in all of its pixels, as files do that were not copied.
+
+    Reading stops at the first patch that is not of one value.
+
+    Args:
+        name: of the source, for messages.
+        sources: of the splits, by name.
+
+    Raises:
+        DataError: a split has.
+    """
+    for split, source in sources.items():
+        value = _only_value(source)
+        if value is not None:
+            raise DataError(
+                f"data={name}: every pixel of {split} is {value}; its file was never written, or"
+                " not copied whole: get it again"
+            )
+
+
+def _only_value(source: PatchSource) -> int | None:
+    """Return the value of all pixels of a source; None if there are two."""
+    value: int | None = None
+    for index in range(len(source)):
+        pixels = source.read(np.array([index]))
+        if value is None and pixels.size:
+            value = int(pixels.flat[0])
+        if (pixels != value).any():
+            return None
+    return value
+
+
 def common_size(name: str, sources: Mapping[str, PatchSource]) -> tuple[int, int]:
     """Return height and width of the patches of all splits.
 

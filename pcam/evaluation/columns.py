@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pcam.errors import DataError
+from pcam.errors import DataError, shorten_value
+from pcam.runs.metrics_file import is_number
 from pcam.stats.logodds import log_odds
 
 Row = dict[str, str]
@@ -22,9 +23,11 @@ def read_ids(rows: Sequence[Row], path: Path) -> list[str]:
         path: of the file, for the message.
 
     Raises:
-        DataError: an id occurs twice.
+        DataError: an id occurs twice, or is empty.
     """
     ids = [row["id"] for row in rows]
+    if "" in ids:
+        raise DataError(f"{path}: row {ids.index('')} has an empty id")
     _validate_unique(ids, path)
     return ids
 
@@ -65,7 +68,8 @@ def read_probabilities(rows: Sequence[Row], path: Path) -> NDArray[np.float64]:
         wrong = np.flatnonzero(~valid)
         first = rows[wrong[0]]
         raise DataError(
-            f"{path}: {first['id']} has the probability '{first['probability']}', "
+            f"{path}: {first['id']} has the probability "
+            f"'{shorten_value(first['probability'])}', "
             f"not 0 to 1 ({len(wrong)} are not)"
         )
     return probability
@@ -92,7 +96,7 @@ def read_logits(
         wrong = np.flatnonzero(~valid)
         first = rows[wrong[0]]
         raise DataError(
-            f"{path}: {first['id']} has the logit '{first['logit']}', not log(p/(1-p)) of its "
+            f"{path}: {first['id']} has the logit '{shorten_value(first['logit'])}', not log(p/(1-p)) of its "
             f"probability '{first['probability']}' ({len(wrong)} differ); correct or remove the "
             "column logit"
         )
@@ -100,11 +104,8 @@ def read_logits(
 
 
 def _parse_number(text: str) -> float:
-    """Return a number, NaN for other text."""
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+    """Return a number, NaN for other text; a logit may be infinite."""
+    return float(text) if text and is_number(text) else float("nan")
 
 
 def read_labels(rows: Sequence[Row], path: Path) -> NDArray[np.uint8] | None:
@@ -122,7 +123,7 @@ def read_labels(rows: Sequence[Row], path: Path) -> NDArray[np.uint8] | None:
     for row in rows:
         label = row["label"]
         if label not in ("0", "1"):
-            raise DataError(f"{path}: {row['id']} has the label '{label}'; labels are 0 or 1")
+            raise DataError(f"{path}: {row['id']} has the label '{shorten_value(label)}'; labels are 0 or 1")
     return np.array([row["label"] == "1" for row in rows], np.uint8)
 
 
@@ -154,5 +155,5 @@ def read_positive(rows: Sequence[Row], path: Path) -> str | None:
         return None
     names = sorted({row["positive"] for row in rows})
     if len(names) > 1:
-        raise DataError(f"{path}: the column positive names several classes: {', '.join(names)}")
+        raise DataError(f"{path}: the column positive names several classes: {shorten_value(', '.join(names))}")
     return names[0]

@@ -85,7 +85,7 @@ def _validate_both_classes(config: EvaluateConfig, label: Labels) -> None:
         faults.append("no temperature can be fitted on it; calibration=none")
     if isinstance(config.threshold, str):
         faults.append("no threshold can be chosen on it; threshold=0.5")
-    raise DataError("\n".join(f"the run's valid has no {missing} patch: {one}" for one in faults))
+    raise DataError(*[f"the run's valid has no {missing} patch: {one}" for one in faults])
 
 
 def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Labels]:

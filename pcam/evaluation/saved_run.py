@@ -90,7 +90,7 @@ def open_run(folder: Path) -> SavedRun:
     try:
         model = PatchClassifier.load(path)
     except NotFiniteError as error:
-        raise RunError(str(error)) from error
+        raise RunError(*error.faults) from error
     except Exception as error:  # torch and Lightning raise many kinds for a broken file
         raise RunError(
             f"{path} cannot be read safely as a checkpoint ({describe_unreadable(error)})"

@@ -2,11 +2,12 @@
 
 import re
 import warnings
+import zipfile
 from pathlib import Path
 
 import torch
 
-from pcam.errors import describe_error
+from pcam.errors import describe_error, printable
 from pcam.runs.access import ensure_readable
 
 # How torch names what it does not unpickle: "Unsupported global: GLOBAL argparse.Namespace was …"
@@ -29,9 +30,26 @@ def read_tensors(path: Path) -> object:
         from safetensors.torch import load_file
 
         return load_file(path)
+    ensure_whole(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the pickle's protocol
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def ensure_whole(path: Path) -> None:
+    """Make sure that a file of torch's, which is a zip, has the bytes that its checksums say.
+
+    torch.load does not look at them. Files of torch before 1.6 are no zips, and have none.
+
+    Raises:
+        ValueError: it has others.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"the checksum of {printable(damaged)} in it is wrong")
 
 
 def describe_unreadable(error: BaseException) -> str:

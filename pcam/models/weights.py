@@ -13,6 +13,7 @@ from pcam.errors import AccessError, WeightsError
 from pcam.models.backbones import get_backbone
 from pcam.models.base import Kwargs
 from pcam.models.fitting import Reading, Tables, find_tables, fit_reading, load_reading, shorten
+from pcam.models.tensor_checks import describe_negative_variances, describe_unusable
 from pcam.models.tensor_files import describe_unreadable, read_tensors
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
@@ -91,14 +92,21 @@ def _load_file(backbone: nn.Module, name: str, asked: str) -> WeightsOrigin:
 
 
 def _load(backbone: nn.Module, reading: Reading, what: str) -> None:
-    """Load weights that fit, if they are finite.
+    """Load weights that fit, if they are dense and finite, and no variance is negative.
 
     Raises:
         WeightsError: they are not.
     """
-    fault = describe_not_finite(reading.state)
+    fault = describe_unusable(reading.state)
+    if fault is not None:
+        raise WeightsError(f"{what} are not all floating-point tensors: {fault}; use other weights")
+    converted = {name: value.to(torch.float32) for name, value in reading.state.items()}
+    fault = describe_not_finite(converted)
     if fault is not None:
         raise WeightsError(f"{what} are not finite: {fault}; use other weights")
+    fault = describe_negative_variances(converted)
+    if fault is not None:
+        raise WeightsError(f"{what} have variances below zero: {fault}; use other weights")
     load_reading(backbone, reading)
 
 

@@ -11,6 +11,7 @@ from pcam.errors import AccessError, DataError
 from pcam.evaluation.alignment import AlignedPredictions, align_predictions
 from pcam.evaluation.predictions import Predictions, read_predictions
 from pcam.runs.ranking import rank_summary
+from pcam.runs.tables import is_there
 from pcam.stats.metrics import Labels
 from pcam.sweeps.jobs import Job
 
@@ -158,7 +159,7 @@ def read_labelled(path: Path) -> Predictions | str:
     Args:
         path: of the csv file, which may be missing or damaged.
     """
-    if not path.is_file():
+    if not is_there(path):
         return f"no predictions/{path.name}"
     try:
         found = read_predictions(path)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pcam.errors import RunError, describe_error
-from pcam.runs.access import ensure_readable
+from pcam.runs.metrics_file import check_metrics
+from pcam.runs.tables import is_there, read_table
+from pcam.runs.trees import read_json_file
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -89,16 +91,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         AccessError: the file cannot be read now.
         RunError: the file is damaged.
     """
-    if not path.exists():
-        return None
-    ensure_readable(path)
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path} is damaged ({describe_error(error)})") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{path} is damaged: it has no keys")
-    return content
+    return read_json_file(path) if is_there(path) else None
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -111,12 +104,20 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a metrics.csv; none if there is no file."""
-    if not path.is_file():
+    """Return the rows of a metrics.csv; none if there is no file.
+
+    Raises:
+        AccessError: the file cannot be read now.
+        RunError: the file is damaged.
+    """
+    if not is_there(path):
         return []
-    ensure_readable(path)
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        table = read_table(path)
+        check_metrics(table)
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({describe_error(error)})") from error
+    return table.rows
 
 
 def match_paths(pattern: str, key: str) -> list[Path]:

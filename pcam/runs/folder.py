@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.errors import ConfigError, RunError, format_override
-from pcam.runs.access import ensure_readable
 from pcam.runs.files import write_file
+from pcam.runs.tables import is_there
 
 if TYPE_CHECKING:
     from pcam.config.schema import TrainConfig
@@ -34,7 +34,7 @@ MOST_MATCHES = 5  # in a message
 def best_checkpoint(folder: Path) -> Path:
     """Return a run's best checkpoint; the last if none is best, as without a valid AUROC."""
     best = folder / "checkpoints" / "best.ckpt"
-    return best if best.is_file() else last_checkpoint(folder)
+    return best if is_there(best) else last_checkpoint(folder)
 
 
 def last_checkpoint(folder: Path) -> Path:
@@ -116,25 +116,17 @@ def read_config(folder: Path) -> TrainConfig:
         RunError: the folder is not a run's, its config is damaged, or it uses a plugin that the
             user has not named.
     """
-    import yaml
-
     from pcam.config.validation import read_train_config
+    from pcam.runs.trees import read_yaml_file
 
     path = folder / "config.yaml"
-    if not path.is_file():
+    if not is_there(path):
         raise RunError(f"{folder} is not a run folder: {_describe_missing(folder)}")
-    try:
-        ensure_readable(path)
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{path} is damaged ({reason})") from error
-    if not isinstance(values, dict):
-        raise RunError(f"{path} is damaged: it has no keys")
+    values = read_yaml_file(path)
     try:
         return read_train_config(values, str(path))
     except ConfigError as error:
-        raise RunError(str(error)) from error
+        raise RunError(*error.faults) from error
 
 
 def network_label(config: TrainConfig) -> str:

@@ -196,7 +196,7 @@ def resume_config(
         else:
             faults += _describe_changes(saved, composed, key, folder)
     if faults:
-        raise RunError("\n".join(faults))
+        raise RunError(*faults)
     return validate(TrainConfig, config.model_dump())
 
 

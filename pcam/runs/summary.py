@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pcam.config.base import LARGEST_INT
+from pcam.errors import shorten_value
+from pcam.runs.metrics_file import SHARES
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
+Size = Annotated[int, Field(ge=1, le=LARGEST_INT)]
+NonNegative = Annotated[float, Field(ge=0)]
 
 if TYPE_CHECKING:
     from pcam.config.schema import TrainConfig
@@ -14,15 +24,23 @@ if TYPE_CHECKING:
 class Part(BaseModel):
     """A part of a summary; it may have further keys."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
 class Interval(Part):
     """A figure with its 95 % interval; null if it is not defined."""
 
-    value: float | None
-    low: float | None = None
-    high: float | None = None
+    value: NonNegative | None
+    low: NonNegative | None = None
+    high: NonNegative | None = None
+
+
+class ShareInterval(Part):
+    """A figure from 0 to 1 with its 95 % interval; null if it is not defined."""
+
+    value: Share | None
+    low: Share | None = None
+    high: Share | None = None
 
 
 class SplitMetrics(Part):
@@ -30,49 +48,80 @@ class SplitMetrics(Part):
 
     __pydantic_extra__: dict[str, Interval]
 
-    auroc: Interval
-    accuracy: Interval
+    auroc: ShareInterval
+    accuracy: ShareInterval
     nll: Interval
-    precision: Interval
-    sensitivity: Interval
+    precision: ShareInterval
+    sensitivity: ShareInterval
+
+    @model_validator(mode="after")
+    def _check_further_shares(self) -> "SplitMetrics":
+        for name, interval in (self.model_extra or {}).items():
+            if name in SHARES:
+                ShareInterval.model_validate(interval.model_dump())
+        return self
 
 
 class Weights(Part):
     """What the network was initialised with."""
 
     origin: str
+    detail: str = ""
 
 
 class SplitData(Part):
     """The patches of a split."""
 
-    patches: int
-    positive: int
+    patches: Count
+    positive: Count
     sha256: str
+
+    @model_validator(mode="after")
+    def _check_positive(self) -> "SplitData":
+        if self.positive > self.patches:
+            raise ValueError("more positive patches than patches")
+        return self
 
 
 class Pruned(Part):
     """Why a job of a sweep ended early."""
 
-    epoch: int
-    auroc: float | None
-    median: float | None
-    jobs: int
+    epoch: Count
+    auroc: Share
+    median: Share
+    jobs: Size
+    loss: float = 0.0
+    median_loss: float = 0.0
 
 
 class Summary(Part):
-    """The content of summary.json."""
+    """The content of summary.json.
+
+    Keys with a default are of later versions, or not of every run.
+    """
 
     valid: SplitMetrics
-    test: SplitMetrics | None = None
+    test: SplitMetrics = Field(default_factory=lambda: None)  # type: ignore[arg-type,return-value]
     weights: Weights
-    epochs: int
-    versions: dict[str, object]
+    epochs: Count
+    best_epoch: Count | None = None
+    versions: dict[str, str]
     data: dict[str, SplitData]
     device: str
     precision: str
     commit: str | None
     pruned: Pruned | None = None
+    seed: Count = 0
+    scale: str = ""
+    parameters: dict[str, Count] = Field(default_factory=dict)
+    intervals: dict[str, Any] = Field(default_factory=dict)
+    splits: dict[str, Any] = Field(default_factory=dict)
+    classes: Annotated[list[str], Field(min_length=2, max_length=2)] = ["0", "1"]
+    patch_size: Annotated[list[Size], Field(min_length=2, max_length=2)] = [1, 1]
+    processes: Size = 1
+    batched: bool = False
+    batchnorm: str = ""
+    step: dict[str, Any] = Field(default_factory=dict)
 
 
 SUMMARY_METRICS = tuple(SplitMetrics.model_fields)
@@ -102,7 +151,7 @@ def _describe(error: ValidationError) -> str:
     missing: list[str] = []
     wrong: list[str] = []
     for detail in error.errors(include_url=False):
-        key = ".".join(map(str, detail["loc"]))
+        key = shorten_value(".".join(map(str, detail["loc"])))
         if detail["type"] == "missing":
             missing.append(key)
         else:

@@ -9,6 +9,7 @@ from typing import TypedDict, cast
 
 from pcam.errors import AccessError, PcamError, RunError, describe_error
 from pcam.runs.files import read_json, write_json
+from pcam.sweeps.records import describe_faulty_failure
 from pcam.sweeps.state import (
     has_later_job,
     is_search,
@@ -109,6 +110,9 @@ def read_failure(path: Path) -> FailureRecord:
     """Return the content of a failure.json; if it is damaged, that is the error."""
     try:
         content = read_json(path) or {}
+        fault = describe_faulty_failure(content)
+        if fault:
+            raise RunError(f"{path} is damaged: {fault}")
     except (AccessError, RunError) as error:
         content = {"error": str(error)}
     return cast(FailureRecord, content)
@@ -137,7 +141,7 @@ def failure_summary(folder: Path) -> tuple[str, int] | None:
 def failure_message(error: BaseException) -> str:
     """Return why a job failed, in one line."""
     if isinstance(error, PcamError):
-        return "; ".join(str(error).splitlines())
+        return "; ".join(error.faults)
     kind, text = type(error).__name__, describe_error(error)
     return text if text.startswith(kind) else f"{kind}: {text}"
 

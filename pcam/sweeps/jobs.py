@@ -1,18 +1,19 @@
 """The jobs of sweeps, and single runs: which finished, which failed and why, which are missing."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pcam.config.schema import TrainConfig
-from pcam.errors import AccessError, ConfigError, RunError, format_override
+from pcam.errors import AccessError, ConfigError, RunError, format_override, one_line
 from pcam.runs.files import match_paths, read_json, read_metrics
 from pcam.runs.folder import read_config
 from pcam.runs.lock import is_locked
 from pcam.runs.overrides import override_key
 from pcam.runs.summary import validate_summary
+from pcam.runs.tables import is_there
+from pcam.sweeps.failures import read_failure
 from pcam.sweeps.pruning import describe_verdict
 from pcam.sweeps.state import SweepRecord, is_search, job_count, read_sweep, resume_command
 
@@ -129,13 +130,13 @@ def find_jobs(runs: str | Sequence[str]) -> list[Job]:
 
 def _jobs_at(path: Path) -> Iterator[Job]:
     """Yield the jobs of a sweep folder, the job of a sweep's subfolder, or a single run."""
-    if (path / "sweep.json").is_file():
+    if is_there(path / "sweep.json"):
         yield from _sweep_jobs(path)
-    elif (path.parent / "sweep.json").is_file():
+    elif is_there(path.parent / "sweep.json"):
         for job in _sweep_jobs(path.parent):
             if job.folder == path:
                 yield job
-    elif (path / "config.yaml").is_file() or (path / "failure.json").is_file():
+    elif is_there(path / "config.yaml") or is_there(path / "failure.json"):
         yield _read_job(path)
 
 
@@ -156,19 +157,17 @@ def _read_job(folder: Path) -> Job:
     """Read a run folder as far as it can be read."""
     job = Job(folder, "missing")
     try:
-        if (folder / "config.yaml").is_file():
+        if is_there(folder / "config.yaml"):
             job = replace(job, config=read_config(folder))
-        rows = tuple(read_metrics(folder / "metrics.csv"))
-        _check_rows(rows)
-        job = replace(job, rows=rows)
-        failure = read_json(folder / "failure.json")
+        job = replace(job, rows=tuple(read_metrics(folder / "metrics.csv")))
     except AccessError as error:
         return Job(folder, "unreadable", str(error))
-    except (RunError, OSError, UnicodeDecodeError, csv.Error) as error:
+    except (RunError, OSError) as error:
         return Job(folder, "damaged", str(error))
-    if failure is not None:
-        overrides = tuple(map(str, failure.get("words") or ()))
-        reason = str(failure.get("error"))
+    if is_there(folder / "failure.json"):
+        failure = read_failure(folder / "failure.json")
+        overrides = tuple(failure.get("words") or ())
+        reason = one_line(str(failure.get("error")))
         return replace(job, state="failed", reason=reason, overrides=overrides)
     try:
         summary = _read_summary(folder)
@@ -210,16 +209,3 @@ def _unfinished(job: Job) -> Job:
     state: State = "running" if is_locked(job.folder) else "interrupted"
     return replace(job, state=state, reason=reason)
 
-
-def _check_rows(rows: Sequence[Row]) -> None:
-    """Check that metrics.csv has readable epochs and times.
-
-    Raises:
-        RunError: it has not.
-    """
-    try:
-        for row in rows:
-            int(row["epoch"])
-            float(row["seconds"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"metrics.csv is damaged ({type(error).__name__}: {error})") from error

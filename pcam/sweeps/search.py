@@ -7,6 +7,7 @@ import yaml
 
 from pcam.runs.files import write_file
 from pcam.runs.ranking import rank_summary
+from pcam.runs.trees import read_yaml_file
 from pcam.sweeps.jobs import Job, find_jobs
 from pcam.sweeps.varied import varied_values
 
@@ -27,10 +28,12 @@ def name_best_trial(folder: Path) -> None:
     best = best_trial(folder)
     if best is None or not path.is_file():
         return
-    results = yaml.safe_load(path.read_text())
+    results = read_yaml_file(path)
+    if not isinstance(results.get("best_params"), dict):
+        return
     values = varied_values(best)
     params = {key: values.get(key, value) for key, value in results["best_params"].items()}
-    if params == results["best_params"] or _auroc(best) != results["best_value"]:
+    if params == results["best_params"] or _auroc(best) != results.get("best_value"):
         return
     results["best_params"] = params
     write_file(path, yaml.safe_dump(results, sort_keys=False))

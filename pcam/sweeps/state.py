@@ -17,6 +17,7 @@ from pcam.runs.files import read_json, write_json
 from pcam.runs.lock import LOCK_NAME
 from pcam.runs.overrides import identifying_overrides, override_key
 from pcam.runs.provenance import code_commit
+from pcam.sweeps.records import describe_faulty_sweep
 
 # Overrides that do not change what a sweep is.
 PLACEMENT_KEYS = ("resume", "hydra.sweep.dir", "hydra/launcher", "hydra.launcher", "hydra.mode")
@@ -64,10 +65,12 @@ def read_sweep(folder: Path) -> SweepRecord:
     content = read_json(path)
     if content is None:
         raise RunError(f"{folder} is not a sweep folder: {path.name} is missing")
-    if not isinstance(content.get("words"), list):
-        raise RunError(f"{path} is damaged: it has no words")
+    record = with_current_keys("sweep", content)
+    fault = describe_faulty_sweep(record)
+    if fault:
+        raise RunError(f"{path} is damaged: {fault}")
     defaults = {"command": "train", "started": ""}
-    return cast(SweepRecord, defaults | with_current_keys("sweep", content))
+    return cast(SweepRecord, defaults | record)
 
 
 def newest_sweep(root: Path, words: Sequence[str]) -> Path | None:

@@ -34,7 +34,7 @@ def check_both_classes(
     fact = f"valid has no {missing} patch, so its AUROC is not defined"
     faults = [f"{fact}; {need}" for need in _settings_that_need_auroc(config, folder)]
     if faults:
-        raise DataError("\n".join(faults))
+        raise DataError(*faults)
 
 
 def describe_one_class(sources: Mapping[str, PatchSource]) -> list[str]:

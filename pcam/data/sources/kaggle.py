@@ -1,7 +1,7 @@
 """Kaggle's histopathologic-cancer-detection: PCam without copies, one tif per patch."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Literal
 
@@ -48,7 +48,8 @@ class KaggleSource:
         ids: Kaggle's, the SHA-1 of the pixels.
         groups: slide names; None unless a csv of them is given.
         digests: uint8 (N, 20), the SHA-1 that the pixels really have.
-        converted: the HDF5 file. It is written once; tifs that change later are not read again.
+        converted: the HDF5 file. It is written once; tifs that change later are not read again. If
+            it changes itself, its pixels are compared with their SHA-1 once more.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class KaggleSource:
             DataError: files and csv contradict each other, or a file cannot be read or written.
         """
         from pcam.data.storage.conversion import convert
-        from pcam.data.storage.hdf5 import PatchArray, read_column, replace_hint
+        from pcam.data.storage.hdf5 import PatchArray, read_texts, replace_hint
+        from pcam.data.storage.verification import parse_digests, verify
 
         images = Path(root) / folder
         table = Path(root) / "train_labels.csv"
@@ -80,12 +82,14 @@ class KaggleSource:
             convert(_files_to_convert(images, labels, table), self.converted)
         hint = f"the next command converts {images} again"
         self._patches = PatchArray(self.converted, "x", hint)
-        self.ids: list[str] = read_column(self.converted, "id", hint).astype(str).tolist()
-        sha1 = read_column(self.converted, "sha1", hint).astype(str).tolist()
-        self.digests = np.frombuffer(bytes.fromhex("".join(sha1)), np.uint8).reshape(-1, 20)
+        self.ids = read_texts(self.converted, "id", hint)
+        sha1 = read_texts(self.converted, "sha1", hint)
+        self.digests = parse_digests(self.converted, sha1, hint)
+        _require_equal_lengths(self.converted, self._patches, self.ids, sha1, hint)
+        verify(self.converted, self._patches, self.digests, hint)
         self.labels: NDArray[np.uint8] | None = None
         if labels is not None:
-            if set(labels) != set(self.ids):
+            if set(labels) != set(self.ids) or len(labels) != len(self.ids):
                 raise DataError(
                     f"{self.converted} has other ids than {table}; {replace_hint(hint)}"
                 )
@@ -100,6 +104,20 @@ class KaggleSource:
     def read(self, indices: Indices) -> Pixels:
         """Return the patches, uint8 (n, H, W, 3)."""
         return self._patches.read(indices)
+
+
+def _require_equal_lengths(
+    path: Path, patches: Sized, ids: Sequence[str], sha1: Sequence[str], hint: str
+) -> None:
+    """Make sure that a conversion has an id and a SHA-1 for each patch.
+
+    Raises:
+        DataError: it has not.
+    """
+    counts = (len(patches), len(ids), len(sha1))
+    if len(set(counts)) > 1:
+        listed = "{} patches, {} ids and {} digests".format(*counts)
+        raise DataError(f"{path} has {listed}; move it away, then {hint}")
 
 
 def _slides_of(ids: Sequence[str], path: Path, required: bool) -> list[str] | None:

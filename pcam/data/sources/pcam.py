@@ -1,6 +1,5 @@
 """PatchCamelyon's official HDF5 files (Veeling et al., MICCAI 2018; Zenodo record 2546921)."""
 
-import csv
 import logging
 import shlex
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels, validate_labels
 from pcam.data.provider import SourceProvider
 from pcam.data.storage.checksums import STEM
-from pcam.errors import DataError
-from pcam.runs.access import ensure_readable
+from pcam.errors import DataError, describe_error, shorten_value
+from pcam.runs.tables import is_there, read_table
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +131,7 @@ def _find_meta(root: str, split: str, labels: NDArray[np.uint8]) -> Meta | None:
     tried: dict[str, Meta] = {}
     for name in names:
         path = Path(root) / f"{STEM}{name}_meta.csv"
-        if not path.is_file():
+        if not is_there(path):
             continue
         meta = read_meta(path)
         tried[name] = meta
@@ -158,28 +157,25 @@ def read_meta(path: Path) -> Meta:
     """Read a meta csv; rows of another length than the first are skipped.
 
     Raises:
-        DataError: it lacks the columns wsi or tumor_patch.
+        AccessError: the file cannot be read now.
+        DataError: it is not a csv, lacks the columns wsi or tumor_patch, or a slide has no name.
     """
-    ensure_readable(path)
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = csv.reader(file)
-        columns = next(rows, [])
-        if not {"wsi", "tumor_patch"}.issubset(columns):
-            found = ", ".join(columns) or "none"
-            raise DataError(f"{path}: columns wsi and tumor_patch are needed, found {found}")
-        complete = [row for row in rows if len(row) == len(columns)]
-    slides = _column("wsi", columns, complete)
+    try:
+        table = read_table(path)
+    except ValueError as error:
+        raise DataError(f"{path} is not a csv ({describe_error(error)}); move it away") from error
+    if not {"wsi", "tumor_patch"}.issubset(table.columns):
+        found = shorten_value(", ".join(table.columns)) or "none"
+        raise DataError(f"{path}: columns wsi and tumor_patch are needed, found {found}")
+    slides = [row["wsi"] for row in table.rows]
+    if "" in slides:
+        raise DataError(f"{path}: row {slides.index('')} has no slide in its column wsi")
     labels = []
     for name in ("center_tumor_patch", "tumor_patch"):
-        if name in columns:
-            values = _column(name, columns, complete)
-            labels.append(np.array([value in TRUE for value in values], bool))
+        if name in table.columns:
+            values = [row[name] in TRUE for row in table.rows]
+            labels.append(np.array(values, bool))
     return Meta(path, slides, labels)
-
-
-def _column(name: str, columns: list[str], rows: list[list[str]]) -> list[str]:
-    index = columns.index(name)
-    return [row[index] for row in rows]
 
 
 @register_source("pcam", config=PCamDataConfig)

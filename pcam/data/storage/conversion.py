@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from pcam.data.base import Pixels
 from pcam.data.storage.images import read_image
+from pcam.data.storage.verification import note_verified
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
 from pcam.runs.access import refuse_link
@@ -57,6 +58,8 @@ def _convert(files: Sequence[Path], target: Path) -> None:
     _convert_rows(files, conversion)
     os.replace(conversion.partial, target)
     conversion.progress.unlink()
+    if conversion.done == 0:  # what an earlier process wrote is compared when it is opened
+        note_verified(target)
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,28 @@ class _Conversion:
         ids = [file.stem for file in files]
         order = hashlib.sha1("\n".join(ids).encode()).hexdigest()
         done = _rows_done(partial, progress, order)
-        if done == 0:
+        places = _places(partial, len(files)) if 0 < done <= len(files) else None
+        if places is None:
+            done = 0
             _write_structure(partial, ids, read_image(files[0]).shape)
-        with h5py.File(partial, "r", locking=False) as file:
-            shape = file["x"].shape
-            x_offset = file["x"].id.get_offset()
-            sha1_offset = file["sha1"].id.get_offset()
+            places = _places(partial, len(files))
+        assert places is not None
+        shape, x_offset, sha1_offset = places
         x = np.memmap(partial, np.uint8, "r+", x_offset, shape)
         sha1 = np.memmap(partial, f"S{DIGEST}", "r+", sha1_offset, (len(files),))
         return cls(partial, progress, order, done, x, sha1)
+
+
+def _places(partial: Path, count: int) -> tuple[tuple[int, ...], int, int] | None:
+    """Return the shape of x, and the bytes at which x and sha1 begin; None for another file."""
+    try:
+        with h5py.File(partial, "r", locking=False) as file:
+            x, sha1 = file["x"], file["sha1"]
+            places = (x.shape, x.id.get_offset(), sha1.id.get_offset())
+            whole = len(x) == len(sha1) == count and None not in places
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError):
+        return None
+    return places if whole else None
 
 
 def _convert_rows(files: Sequence[Path], conversion: _Conversion) -> None:
@@ -126,10 +142,11 @@ def _convert_rows(files: Sequence[Path], conversion: _Conversion) -> None:
 def _rows_done(partial: Path, progress: Path, order: str) -> int:
     """Return how many rows an earlier conversion of the same files finished."""
     try:
-        noted, _, rows = progress.read_text("utf-8").partition(" ")
+        noted, _, rows = progress.read_text("utf-8", errors="replace").partition(" ")
     except FileNotFoundError:
         return 0
-    if noted != order or not partial.is_file():
+    is_count = rows.isdecimal() and len(rows) < 10
+    if noted != order or not is_count or not partial.is_file():
         return 0
     return int(rows)
 

@@ -1,14 +1,11 @@
 """Small csv files that people and other programs write."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from pcam.config.classes import UNNAMED, Classes
-from pcam.errors import DataError
-from pcam.runs.access import ensure_readable
-
-Row = dict[str, str]
+from pcam.errors import DataError, describe_error, shorten_value
+from pcam.runs.tables import Row, read_table
 
 
 def read_rows(path: Path, columns: Sequence[str], hint: str = "") -> list[Row]:
@@ -26,23 +23,20 @@ def read_rows(path: Path, columns: Sequence[str], hint: str = "") -> list[Row]:
     ending = f"; {hint}" if hint else ""
     if not path.is_file():
         raise DataError(f"{path} is missing{ending}")
-    ensure_readable(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            found = reader.fieldnames or []
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a csv ({error}){ending}") from error
-    if not set(columns) <= set(found):
+        table = read_table(path)
+    except ValueError as error:
+        raise DataError(f"{path} is not a csv ({describe_error(error)}){ending}") from error
+    if not set(columns) <= set(table.columns):
         raise DataError(
             f"{path}: columns {' and '.join(columns)} are needed,"
-            f" found {', '.join(found) or 'none'}{ending}"
+            f" found {shorten_value(', '.join(table.columns)) or 'none'}{ending}"
         )
-    for line, row in enumerate(rows, 2):
-        if None in row.values():
-            raise DataError(f"{path}, line {line}: the row is cut short{ending}")
-    return rows
+    if table.odd:
+        raise DataError(
+            f"{path}, line {table.odd[0]}: the row is cut short, or longer than the header{ending}"
+        )
+    return table.rows
 
 
 def read_labels(path: Path, hint: str, classes: Classes = UNNAMED) -> dict[str, int]:
@@ -65,7 +59,7 @@ def read_labels(path: Path, hint: str, classes: Classes = UNNAMED) -> dict[str, 
     for name, label in labels.items():
         if label not in values:
             raise DataError(
-                f"{path}: id {name} has label {label}; labels are {' or '.join(values)}; {hint}"
+                f"{path}: id {shorten_value(name)} has label {shorten_value(label)}; labels are {' or '.join(values)}; {hint}"
             )
     return {name: values[label] for name, label in labels.items()}
 
@@ -88,7 +82,7 @@ def read_slides(path: Path) -> dict[str, str]:
     """Return id → slide from a csv with the columns id and wsi (or slide).
 
     Raises:
-        DataError: the file is missing or lacks a column.
+        DataError: the file is missing or lacks a column, or an id has no slide, or two.
     """
     hint = "data.slide_csv is a csv of each patch's slide, columns id and wsi (or slide)"
     rows = read_rows(path, ("id",), hint)
@@ -99,4 +93,11 @@ def read_slides(path: Path) -> dict[str, str]:
             f"{path}: columns id and wsi (or slide) are needed,"
             f" found {', '.join(found) or 'no rows'}"
         )
-    return {row["id"]: row[columns[0]] for row in rows}
+    slides: dict[str, str] = {}
+    for row in rows:
+        name, slide = row["id"], row[columns[0]]
+        if not slide:
+            raise DataError(f"{path}: id {shorten_value(name)} has an empty slide; {hint}")
+        if slides.setdefault(name, slide) != slide:
+            raise DataError(f"{path}: id {shorten_value(name)} is listed with two slides; {hint}")
+    return slides

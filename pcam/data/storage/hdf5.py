@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pcam.data.base import Indices, Pixels
+from pcam.data.storage.arrays import DAMAGE, NoArray, find_array
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
 from pcam.runs.access import access_error, ensure_readable, refuse_link
@@ -28,16 +29,19 @@ def open_dataset(path: Path, key: str, hint: str) -> h5py.Dataset:
 
     Raises:
         AccessError: the file cannot be read now.
-        DataError: the file is missing, is not an HDF5 file, is cut off, or lacks the key.
+        DataError: the file is missing, is not an HDF5 file, is cut off or damaged, lacks the key,
+            or has the array's values in another file or not at all.
     """
     if not path.is_file():
         raise DataError(f"{path} is missing; {hint}")
     ensure_readable(path)
     file = _open_file(path, hint)
-    if key not in file or not isinstance(file[key], h5py.Dataset):
-        found = ", ".join(file) or "nothing"
-        raise DataError(f"{path} has no array '{key}', only {found}; {replace_hint(hint)}")
-    return file[key]
+    try:
+        return find_array(file, key)
+    except DAMAGE as error:
+        file.close()
+        reason = error.args[0] if isinstance(error, NoArray) else f"is damaged ({error})"
+        raise DataError(f"{path} {reason}; {replace_hint(hint)}") from error
 
 
 def replace_hint(hint: str) -> str:
@@ -104,6 +108,8 @@ class PatchArray:
             return
         self._bytes = np.asarray(np.memmap(self.path, np.uint8, "r"))
         size = int(np.prod(self.shape[1:]))
+        if len(self._offsets) and int(self._offsets.max()) + size > len(self._bytes):
+            raise DataError(f"{self.path} is cut off; {replace_hint(self.hint)}")
         contiguous = bool((np.diff(self._offsets) == size).all())
         if contiguous:
             start = int(self._offsets[0]) if len(self._offsets) else 0
@@ -140,7 +146,7 @@ class PatchArray:
         for i, row in enumerate(rows):
             try:
                 dataset.read_direct(patches, np.s_[row], np.s_[i])
-            except OSError as error:
+            except DAMAGE as error:
                 failure = DataError(
                     f"{self.path}: patch {row} cannot be read ({error}); {replace_hint(self.hint)}"
                 )
@@ -231,17 +237,38 @@ def _copy_uncompressed(dataset: h5py.Dataset, file: h5py.File, key: str, title: 
             bar.update(len(block))
 
 
+def read_texts(path: Path, key: str, hint: str) -> list[str]:
+    """Return one array of a file as N texts.
+
+    Raises:
+        DataError: as `read_column`; or it is not of texts in ASCII.
+    """
+    values = read_column(path, key, hint)
+    try:
+        if values.dtype.kind != "S":
+            raise ValueError(f"it is {values.dtype}")
+        texts: list[str] = values.astype(str).tolist()
+    except ValueError as error:
+        raise DataError(f"{path}: '{key}' is not text ({error}); {replace_hint(hint)}") from error
+    return texts
+
+
 def read_column(path: Path, key: str, hint: str) -> NDArray[Any]:
     """Return one array of a file, whole, as a vector (N,) of the file's dtype.
 
     Raises:
-        DataError: as `open_dataset`; or the array cannot be read.
+        DataError: as `open_dataset`; or the array has several values per row, or cannot be read.
     """
     dataset = open_dataset(path, key, hint)
     with dataset.file:
+        if dataset.ndim == 0 or dataset.size != len(dataset):
+            raise DataError(
+                f"{path}: '{key}' has shape {dataset.shape}, not one value per patch;"
+                f" {replace_hint(hint)}"
+            )
         try:
             values: NDArray[Any] = dataset[()].reshape(-1)
-        except OSError as error:
+        except DAMAGE as error:
             failure = DataError(f"{path}: '{key}' cannot be read ({error}); {replace_hint(hint)}")
             raise (access_error(path, error) or failure) from error
     return values

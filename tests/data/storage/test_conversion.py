@@ -34,7 +34,8 @@ def test_a_conversion_waits_for_one_that_is_running(
     ]
     with h5py.File(target) as file:
         assert file["x"][:, 0, 0, 0].tolist() == [0, 1, 2]
-    assert [path.name for path in target.parent.iterdir()] == ["train.h5"]
+    names = sorted(path.name for path in target.parent.iterdir())
+    assert names == ["train.checked", "train.h5"]
 
 
 def test_a_download_that_is_running_is_not_started_again(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcam.config.base import PositiveInt
+from pcam.config.base import NonNegativeFloat, PositiveInt
 from pcam.config.classes import TUMOUR
 from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
@@ -35,7 +35,7 @@ class SyntheticDataConfig(DataConfig):
     valid: PatchCount
     test: PatchCount
     slides: Annotated[PositiveInt, Field(le=10_000_000)]
-    stain: Annotated[float, Field(ge=0)]
+    stain: NonNegativeFloat
     prevalence: Annotated[float, Field(ge=0, le=1)] = 0.0
     place: Literal["pcam", "center", "anywhere"] = "pcam"
     data_seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
