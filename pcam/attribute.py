@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
+from pcam.cli.console import show
 from pcam.runs.folder import read_config
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def main(invocation: "Invocation[AttributeConfig]") -> None:
 
     attribution = explain_run(invocation.config)
     write_attribution(invocation.folder, attribution)
-    print(format_attribution(attribution), "", invocation.folder, sep="\n")
+    show(format_attribution(attribution), "", invocation.folder)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from pcam.cli.bias import run_bias
 from pcam.cli.command import Invocation, command
+from pcam.cli.console import show
 
 if TYPE_CHECKING:
     from pcam.config.schema import BiasConfig
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 @command("bias")
 def main(invocation: "Invocation[BiasConfig]") -> None:
     """Shift, rotate and mix the patches of a run, or of several; measure what changes."""
-    print(run_bias(invocation.config, invocation.folder), "", invocation.folder, sep="\n")
+    show(run_bias(invocation.config, invocation.folder), "", invocation.folder)
 
 
 if __name__ == "__main__":

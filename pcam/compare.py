@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
+from pcam.cli.console import show
 
 if TYPE_CHECKING:
     from pcam.config.schema import CompareConfig
@@ -17,7 +18,7 @@ def main(invocation: "Invocation[CompareConfig]") -> None:
 
     comparison = compare(invocation.config)
     file = write_comparison(comparison, invocation.folder)
-    print(format_comparison(comparison), "", file, sep="\n")
+    show(format_comparison(comparison), "", file)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
+from pcam.cli.console import show
 
 if TYPE_CHECKING:
     from pcam.config.schema import EnsembleConfig
@@ -17,7 +18,7 @@ def main(invocation: "Invocation[EnsembleConfig]") -> None:
 
     result = ensemble(invocation.config)
     files = write_ensemble(result, invocation.folder)
-    print(format_ensemble(result), "", *files, sep="\n")
+    show(format_ensemble(result), "", *files)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ def _printable_character(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def printable_lines(text: str) -> str:
+    """Return a text of several lines in which other control characters are escaped."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def shorten_value(value: object) -> str:
     """Return a value as messages show it: printable, and not long."""
     text = printable(str(value))

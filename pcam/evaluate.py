@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
+from pcam.cli.console import show
 from pcam.runs.folder import read_config
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def main(invocation: "Invocation[EvaluateConfig]") -> float:
 
     evaluation = evaluate(invocation.config)
     write_evaluation(evaluation, invocation.folder)
-    print(format_evaluation(evaluation), "", invocation.folder, sep="\n")
+    show(format_evaluation(evaluation), "", invocation.folder)
     return evaluation.metrics["auroc"]["value"]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
+from pcam.cli.console import show
 from pcam.runs.folder import read_config
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def main(invocation: "Invocation[PredictConfig]") -> None:
 
     prediction = predict(invocation.config)
     files = write_prediction(prediction, invocation.folder)
-    print(format_prediction(prediction), "", *files, sep="\n")
+    show(format_prediction(prediction), "", *files)
 
 
 if __name__ == "__main__":

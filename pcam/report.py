@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pcam.cli.command import Invocation, command
+from pcam.cli.console import show
 
 if TYPE_CHECKING:
     from pcam.config.schema import ReportConfig
@@ -15,8 +16,8 @@ def main(invocation: "Invocation[ReportConfig]") -> None:
     from pcam.reporting.report import build_report
 
     report = build_report(invocation.config)
-    page = write_report(report, invocation.folder)
-    print(format_report(report), page, sep="\n")
+    page = write_report(report, invocation.folder, invocation.config.spreadsheets)
+    show(format_report(report), page)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from pcam.cli.errors import Abort
 from pcam.cli.multirun import ensure_no_choices_left, start_multirun
-from pcam.errors import RunError
+from pcam.errors import RunError, printable
 from pcam.runs.lock import lock_results
 from pcam.sweeps.failures import failure_message
 
@@ -77,7 +77,7 @@ class CommandCallback(Callback):
         if config.hydra.mode != RunMode.MULTIRUN or job_return.status == JobStatus.COMPLETED:
             return
         message = failure_message(job_return._return_value)  # the property raises it
-        print(f"job {config.hydra.job.num} failed: {message}", file=sys.stderr, flush=True)
+        print(f"job {config.hydra.job.num} failed: {printable(message)}", file=sys.stderr, flush=True)
 
 
 def _missing_folders(folder: Path) -> tuple[Path, ...]:

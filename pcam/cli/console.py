@@ -17,6 +17,8 @@ from hydra.conf import HydraConf
 from hydra.types import RunMode
 from tqdm import tqdm
 
+from pcam.errors import printable, printable_lines
+
 # The loggers whose messages a person sees: ours, and Hydra's about the jobs of a sweep.
 LOGGERS = ("pcam", "hydra", "hydra_plugins")
 # Hydra's launcher of one job after the other
@@ -32,7 +34,7 @@ class ConsoleHandler(logging.Handler):
         text = self.format(record)
         if record.name.startswith("hydra"):
             text = text.replace(" ++", " ")  # as the overrides were typed
-        print(text, file=stream, flush=True)
+        print(printable_lines(text), file=stream, flush=True)
 
 
 class NamedOutput(io.TextIOBase):
@@ -97,10 +99,16 @@ def show_log() -> None:
             logger.addHandler(ConsoleHandler())
 
 
+def show(*texts: object) -> None:
+    """Print texts of one or more lines; what files say in them cannot steer the terminal."""
+    for text in texts:
+        print(printable_lines(str(text)))
+
+
 def print_error(message: str) -> None:
     """Print each line of a failure's message on stderr."""
-    for line in message.splitlines():
-        print(f"error: {line}", file=sys.stderr, flush=True)
+    for line in message.split("\n"):
+        print(f"error: {printable(line)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

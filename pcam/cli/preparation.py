@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pcam.cli.console import progress_bar
+from pcam.cli.console import progress_bar, show
 from pcam.errors import format_override
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def run_preparation(invocation: Invocation[PrepareConfig]) -> None:
 
     config, folder = invocation.config, invocation.folder
     for note in obtain(config.data, config.address):
-        print(format_warning(note))
+        show(format_warning(note))
     splits = open_splits(config.data, config.splits, config.seed)
-    print(_describe(config, splits))
+    show(_describe(config, splits))
     if splits.how != "official":
-        print(_write_splits(folder, splits))
+        show(_write_splits(folder, splits))
     if config.audit:
-        print(_audit(folder, splits))
-    print(f"\nnext:\n  {_training_command(invocation, splits)}")
+        show(_audit(folder, splits))
+    show(f"\nnext:\n  {_training_command(invocation, splits)}")
 
 
 def _describe(config: PrepareConfig, splits: Splits) -> str:

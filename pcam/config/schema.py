@@ -303,5 +303,6 @@ class ReportConfig(CommandConfig):
     also: Folders
     split: Literal["valid", "test"]
     title: PlainText | None
+    spreadsheets: bool = False
     resamples: Resamples
     seed: Seed

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pcam.data.storage.csv import read_rows
 from pcam.errors import ConfigError, DataError, RunError
 from pcam.evaluation import columns
+from pcam.runs.access import ensure_inside
 from pcam.runs.files import match_paths
 from pcam.runs.folder import network_label, read_config
 
@@ -147,8 +148,11 @@ def read_predictions(path: Path) -> Predictions:
     """Read a csv of predictions: id, probability, and label, logit and slide if known.
 
     Raises:
+        AccessError: the file of a run is a link to another place.
         DataError: a column is missing, a patch occurs twice, or a value is not valid.
     """
+    if path.parent.name == "predictions":
+        ensure_inside(path, path.parent.parent)
     rows = read_rows(path, ("id", "probability"))
     if not rows:
         raise DataError(f"{path} holds no predictions")

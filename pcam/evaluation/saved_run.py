@@ -23,7 +23,7 @@ from pcam.data.provider import SourceProvider, source_provider
 from pcam.errors import ConfigError, DataError, NotFiniteError, RunError, suggest
 from pcam.models.classifier import PatchClassifier
 from pcam.models.tensor_files import describe_unreadable
-from pcam.runs.access import ensure_readable
+from pcam.runs.access import ensure_inside, ensure_readable
 from pcam.runs.folder import best_checkpoint, network_label, read_config
 
 AskedData = RunCommandConfig | PredictConfig | BiasConfig  # each has data and splits
@@ -86,6 +86,7 @@ def open_run(folder: Path) -> SavedRun:
         raise RunError(
             f"{folder} has no checkpoint: the training stopped before the end of its first epoch"
         )
+    ensure_inside(path, folder)
     ensure_readable(path)
     try:
         model = PatchClassifier.load(path)

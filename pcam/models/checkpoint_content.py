@@ -74,7 +74,7 @@ def check_checkpoint(content: object) -> None:
         raise ValueError("it is no checkpoint of a run")
     values = dict(with_current_keys("checkpoint", content))
     for key in ("patches", "initial_weights"):
-        values[key] = values.get(key) or None  # an empty table says nothing
+        values[key] = None if values.get(key) == {} else values.get(key)
     try:
         checkpoint = _Checkpoint.model_validate(values)
     except ValidationError as error:

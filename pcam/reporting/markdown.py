@@ -3,10 +3,14 @@
 import re
 from collections.abc import Sequence
 
+from pcam.errors import printable
 from pcam.reporting.page import Code, Fold, Part, Picture, Section, Table, Text
 from pcam.stats.formatting import format_table
 
 ENTITY = re.compile(r"&(?=#?\w+;)")
+# Backticks, images and links, and what begins a block of another kind
+MARKS = re.compile(r"`|!(?=\[)|\[(?=[^\]]*\]\()|^(?:~~~|#|>)")
+BACKTICKS = re.compile("`+")
 TAG = re.compile(r"<(?=[a-zA-Z/!?])")
 
 
@@ -41,9 +45,11 @@ def render_part(part: Part) -> str:
         case Table():
             return format_table(_escape_row(part.head), [_escape_row(row) for row in part.rows])
         case Picture():
-            return f"![{part.caption}](figures/{part.name})"
+            return f"![{_escape_caption(part.caption)}](figures/{part.name})"
         case Code():
-            return "\n".join(["```sh", *part.lines, "```"])
+            lines = list(map(printable, part.lines))
+            fence = _fence(lines)
+            return "\n".join([f"{fence}sh", *lines, fence])
         case Fold():
             return "\n\n".join([f"*{escape(part.title)}*", *map(render_part, part.parts)])
 
@@ -54,6 +60,17 @@ def _escape_row(cells: Sequence[str]) -> list[str]:
 
 def escape(text: str) -> str:
     """Return text that Markdown shows unchanged, whatever it contains."""
-    text = ENTITY.sub("&amp;", text)
+    text = ENTITY.sub("&amp;", printable(text))
     text = TAG.sub("&lt;", text)
+    text = MARKS.sub(r"\\\g<0>", text)
     return text.replace("|", "\\|")
+
+
+def _escape_caption(text: str) -> str:
+    return escape(text).replace("[", "\\[").replace("]", "\\]")
+
+
+def _fence(lines: Sequence[str]) -> str:
+    """Return a fence that is longer than any in the lines."""
+    runs = [len(run) for line in lines for run in BACKTICKS.findall(line)]
+    return "`" * max(3, max(runs, default=0) + 1)

@@ -1,5 +1,10 @@
 """The files of a report, and its text for the terminal."""
 
+import logging
+import re
+from collections.abc import Sequence
+from itertools import chain
+from operator import ne
 from pathlib import Path
 
 from pcam.reporting.cells import count_jobs
@@ -10,17 +15,23 @@ from pcam.reporting.report import Report
 from pcam.reporting.sections.jobs import FIGURES_HEAD
 from pcam.runs.files import write_csv, write_file
 
+log = logging.getLogger(__name__)
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what cells begin with that spreadsheets calculate
+# A number, and what our tables write after one: an interval, ± and a deviation
+NUMBER = re.compile(r"[-+]?[0-9][0-9.,]*(?:e[-+]?[0-9]+)?(?: [\[±(][-+0-9., ±a-z()\]]*)?$")
 # What an earlier report may have left in the same folder.
 TABLES = ("jobs", "table1", "frozen", "table2", "table3", "differences", "unfinished", "figures")
 PICTURES = ("training", "operating", "search-*", "maps-*", "also-*")
 
 
-def write_report(report: Report, folder: Path) -> Path:
+def write_report(report: Report, folder: Path, for_spreadsheets: bool = False) -> Path:
     """Write report.html, report.md, figures and csv files; those of an earlier report are deleted.
 
     Args:
         report: to write.
         folder: where to.
+        for_spreadsheets: put an apostrophe before cells of text that a spreadsheet would calculate.
 
     Returns:
         The HTML page.
@@ -33,18 +44,45 @@ def write_report(report: Report, folder: Path) -> Path:
     write_file(folder / "report.md", markdown)
     for section in report.sections:
         for part in unfold(section.parts):
-            _write_part(part, folder)
-    write_csv(folder / "figures.csv", FIGURES_HEAD, report.figures)
+            _write_part(part, folder, for_spreadsheets)
+    _write_table(folder / "figures.csv", FIGURES_HEAD, report.figures, for_spreadsheets)
     return page
 
 
-def _write_part(part: Part, folder: Path) -> None:
+def _write_part(part: Part, folder: Path, for_spreadsheets: bool) -> None:
     """Write a picture, or a table with a name; other parts have no file of their own."""
     match part:
         case Picture():
             write_file(folder / "figures" / part.name, part.content)
         case Table() if part.name:
-            write_csv(folder / f"{part.name}.csv", part.head, part.rows)
+            path = folder / f"{part.name}.csv"
+            _write_table(path, part.head, part.rows, for_spreadsheets)
+
+
+def _write_table(
+    path: Path, head: Sequence[str], rows: Sequence[Sequence[object]], for_spreadsheets: bool
+) -> None:
+    """Write a csv; report which cells a spreadsheet would take as formulas."""
+    quoted = [[quote_formula(cell) for cell in row] for row in rows]
+    count = sum(map(ne, chain(*rows), chain(*quoted)))
+    if count and for_spreadsheets:
+        log.info(f"{path}: {count} cells begin with an apostrophe (spreadsheets=true)")
+    elif count:
+        log.warning(
+            f"{path}: {count} cells begin with =, +, - or @, which a spreadsheet calculates; "
+            "spreadsheets=true puts an apostrophe before them"
+        )
+    write_csv(path, head, quoted if for_spreadsheets else rows)
+
+
+def quote_formula(cell: object) -> object:
+    """Return a cell with an apostrophe before text that a spreadsheet would calculate.
+
+    Numbers, and numbers with their interval, stay as they are.
+    """
+    is_formula = isinstance(cell, str) and len(cell) > 1 and cell.startswith(FORMULAS)
+    is_formula = is_formula and not NUMBER.match(str(cell))
+    return f"'{cell}" if is_formula else cell
 
 
 def delete_results(folder: Path) -> None:

@@ -61,6 +61,17 @@ def refuse_link(path: Path) -> None:
         raise AccessError(f"{path} is a link, and nothing is written through one; remove it")
 
 
+def ensure_inside(path: Path, folder: Path) -> None:
+    """Make sure that a file of a folder, which may be somebody else's, does not lead out of it.
+
+    Raises:
+        AccessError: it is, or is in, a link to another place.
+    """
+    inside = os.path.join(os.path.realpath(folder), path.relative_to(folder))
+    if os.path.realpath(path) != inside or path.is_symlink():
+        raise AccessError(f"{path} is a link, and is not read; put the file itself in its place")
+
+
 def access_error(path: Path, error: BaseException) -> AccessError | None:
     """Return the failure to read a file; None if an error is due to the file's content.
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcam.errors import ConfigError, RunError, format_override
+from pcam.runs.access import ensure_inside
 from pcam.runs.files import write_file
 from pcam.runs.tables import is_there
 
@@ -122,6 +123,7 @@ def read_config(folder: Path) -> TrainConfig:
     path = folder / "config.yaml"
     if not is_there(path):
         raise RunError(f"{folder} is not a run folder: {_describe_missing(folder)}")
+    ensure_inside(path, folder)
     values = read_yaml_file(path)
     try:
         return read_train_config(values, str(path))

@@ -13,6 +13,9 @@ import re
 from collections.abc import Sequence
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pcam.errors import printable_lines
 
 NUMBER = re.compile(r"[-+]?\d")
 
@@ -33,10 +36,17 @@ def page_environment(package: str | None = None) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_without_controls,
     )
     environment.filters["data_uri"] = data_uri
     environment.globals["text_columns"] = text_columns
     return environment
+
+
+def _without_controls(value: object) -> object:
+    """Return a value of a template with control characters of its text escaped."""
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return printable_lines(value) if is_text else value  # type: ignore[arg-type]
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -66,6 +66,7 @@ class Weights(Part):
     """What the network was initialised with."""
 
     origin: str
+    asked: str = ""
     detail: str = ""
 
 

@@ -4,6 +4,8 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from pcam.errors import printable
+
 METRIC_NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -50,7 +52,7 @@ def format_facts(facts: Sequence[tuple[str, str]]) -> str:
         Lines with the names aligned to the right, then two spaces and the value.
     """
     width = max(len(name) for name, _ in facts)
-    return "\n".join(f"{name:>{width}}  {value}" for name, value in facts)
+    return "\n".join(f"{name:>{width}}  {printable(value)}" for name, value in facts)
 
 
 def format_warning(text: str) -> str:
@@ -146,7 +148,7 @@ def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     Raises:
         ValueError: A row has another number of cells.
     """
-    lines = [head, *rows]
+    lines = [list(map(printable, line)) for line in (head, *rows)]
     columns = zip(*lines, strict=True)
     widths = [max(map(len, column)) for column in columns]
     text = [_format_row(line, widths) for line in lines]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pcam.config.schema import TrainConfig
 from pcam.errors import AccessError, ConfigError, RunError, format_override, one_line
+from pcam.runs.access import ensure_inside
 from pcam.runs.files import match_paths, read_json, read_metrics
 from pcam.runs.folder import read_config
 from pcam.runs.lock import is_locked
@@ -157,6 +158,8 @@ def _read_job(folder: Path) -> Job:
     """Read a run folder as far as it can be read."""
     job = Job(folder, "missing")
     try:
+        for name in ("metrics.csv", "failure.json", "summary.json"):
+            ensure_inside(folder / name, folder)
         if is_there(folder / "config.yaml"):
             job = replace(job, config=read_config(folder))
         job = replace(job, rows=tuple(read_metrics(folder / "metrics.csv")))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from pcam.errors import RunError, format_override
+from pcam.runs.access import ensure_inside
 from pcam.runs.earlier_keys import with_current_keys
 from pcam.runs.files import read_json, write_json
 from pcam.runs.lock import LOCK_NAME
@@ -62,6 +63,7 @@ def read_sweep(folder: Path) -> SweepRecord:
         RunError: it is missing or damaged.
     """
     path = folder / "sweep.json"
+    ensure_inside(path, folder)
     content = read_json(path)
     if content is None:
         raise RunError(f"{folder} is not a sweep folder: {path.name} is missing")

@@ -50,7 +50,7 @@ def run_cases(
         original = Path(scratch, "original")
         original.mkdir()
         subject.build(original)
-        before = subject.read(_copy(original, Path(scratch, "first", "input")))
+        before = subject.read(_copy(original, Path(scratch, "case", "input")))
         while len(results) < len(mutations):
             for result in _run_child(subject, mutations, seed, len(results), Path(scratch), before):
                 results.append(result)

@@ -96,7 +96,7 @@ STATES: dict[str, Callable[[dict[str, Any]], None]] = {
     "negative variance": _on_tensor(VARIANCE, _with(0, -1.0)),
     "variance NaN": _on_tensor(VARIANCE, _with(0, float("nan"))),
     "another shape": _on_tensor(KERNEL, lambda one: one[:-1].clone()),
-    "transposed": _on_tensor(KERNEL, lambda one: one.transpose(0, 1).contiguous()),
+    "transposed": _on_tensor(KERNEL, lambda one: one.permute(2, 1, 0, 3).contiguous()),
     "flat": _on_tensor(KERNEL, lambda one: one.reshape(-1)),
     "a single value": _on_tensor(KERNEL, lambda one: one.flatten()[0].clone()),
     "no values": _on_tensor(KERNEL, lambda one: one[:0].clone()),
@@ -301,6 +301,7 @@ def _change(change: Change) -> Callable[..., object]:
 
 
 # The keys of a checkpoint that later commands read, and which odd values they may have.
+TEXTS = frozenset(("text", "empty text", "space", "long text", "line break", "escape code"))
 POSITIVE = frozenset(("5",))
 KEYS: dict[str, frozenset[str]] = {
     "state_dict": frozenset(),
@@ -333,9 +334,9 @@ KEYS: dict[str, frozenset[str]] = {
     "patches.crop_size": POSITIVE | {"null"},
     "patches.seed": frozenset(("0", "5")),
     "initial_weights": frozenset(("null", "table")),
-    "initial_weights.asked": frozenset(("text",)),
-    "initial_weights.origin": frozenset(("text",)),
-    "initial_weights.detail": frozenset(("text", "empty text", "space")),
+    "initial_weights.asked": TEXTS,  # shown, with control characters escaped
+    "initial_weights.origin": TEXTS,
+    "initial_weights.detail": TEXTS,
 }
 OPTIONAL = frozenset(("patches", "initial_weights", "hyper_parameters.network.kwargs"))
 
