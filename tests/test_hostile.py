@@ -71,9 +71,9 @@ PICKLES: dict[str, Callable[[Path], bytes]] = {
     "global": lambda marker: b"cposix\nmkdir\n(S'" + _mkdir(marker) + b"'\ntR.",
     "inst": lambda marker: b"(S'" + _mkdir(marker) + b"'\niposix\nmkdir\n.",
     "obj": lambda marker: b"(cposix\nmkdir\nS'" + _mkdir(marker) + b"'\no.",
-    "eval": lambda marker: b"cbuiltins\neval\n(S'__import__(\"os\").mkdir(\""
-    + _mkdir(marker)
-    + b"\")'\ntR.",
+    "eval": lambda marker: (
+        b'cbuiltins\neval\n(S\'__import__("os").mkdir("' + _mkdir(marker) + b"\")'\ntR."
+    ),
 }
 
 

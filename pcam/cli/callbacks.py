@@ -77,7 +77,9 @@ class CommandCallback(Callback):
         if config.hydra.mode != RunMode.MULTIRUN or job_return.status == JobStatus.COMPLETED:
             return
         message = failure_message(job_return._return_value)  # the property raises it
-        print(f"job {config.hydra.job.num} failed: {printable(message)}", file=sys.stderr, flush=True)
+        print(
+            f"job {config.hydra.job.num} failed: {printable(message)}", file=sys.stderr, flush=True
+        )
 
 
 def _missing_folders(folder: Path) -> tuple[Path, ...]:

@@ -28,9 +28,10 @@ def _check_tables(values: object) -> object:
         if name not in callbacks:
             faults.append(describe_unknown_callback(str(name)))
             continue
+        key = f"callbacks.{printable(str(name))}"
         faults.append(
-            f"callbacks.{printable(str(name))}={shorten_value(settings)} must be a mapping of the callback's keys; set them as"
-            f" callbacks.{printable(str(name))}.KEY=VALUE"
+            f"{key}={shorten_value(settings)} must be a mapping of the callback's keys; set them as"
+            f" {key}.KEY=VALUE"
         )
     if faults:
         raise fault("\n".join(faults))

@@ -96,9 +96,9 @@ def read_logits(
         wrong = np.flatnonzero(~valid)
         first = rows[wrong[0]]
         raise DataError(
-            f"{path}: {first['id']} has the logit '{shorten_value(first['logit'])}', not log(p/(1-p)) of its "
-            f"probability '{first['probability']}' ({len(wrong)} differ); correct or remove the "
-            "column logit"
+            f"{path}: {first['id']} has the logit '{shorten_value(first['logit'])}', "
+            f"not log(p/(1-p)) of its probability '{first['probability']}' "
+            f"({len(wrong)} differ); correct or remove the column logit"
         )
     return logit
 
@@ -123,7 +123,9 @@ def read_labels(rows: Sequence[Row], path: Path) -> NDArray[np.uint8] | None:
     for row in rows:
         label = row["label"]
         if label not in ("0", "1"):
-            raise DataError(f"{path}: {row['id']} has the label '{shorten_value(label)}'; labels are 0 or 1")
+            raise DataError(
+                f"{path}: {row['id']} has the label '{shorten_value(label)}'; labels are 0 or 1"
+            )
     return np.array([row["label"] == "1" for row in rows], np.uint8)
 
 
@@ -155,5 +157,7 @@ def read_positive(rows: Sequence[Row], path: Path) -> str | None:
         return None
     names = sorted({row["positive"] for row in rows})
     if len(names) > 1:
-        raise DataError(f"{path}: the column positive names several classes: {shorten_value(', '.join(names))}")
+        raise DataError(
+            f"{path}: the column positive names several classes: {shorten_value(', '.join(names))}"
+        )
     return names[0]

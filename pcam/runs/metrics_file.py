@@ -10,8 +10,10 @@ from pcam.runs.tables import CsvTable, Row
 EPOCH, SECONDS = "epoch", "seconds"
 # Of a stage, "valid/auroc".
 SHARES = frozenset(
-    ("accuracy", "auroc", "average_precision", "balanced_accuracy", "brier", "ece", "f1")
-    + ("precision", "sensitivity", "specificity")
+    (
+        *("accuracy", "auroc", "average_precision", "balanced_accuracy", "brier", "ece", "f1"),
+        *("precision", "sensitivity", "specificity"),
+    )
 )
 WHOLE = re.compile(r"[0-9]{1,9}")
 NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?|nan|-?inf")

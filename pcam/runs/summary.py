@@ -11,7 +11,6 @@ from pcam.config.base import LARGEST_INT
 from pcam.errors import shorten_value
 from pcam.runs.metrics_file import SHARES
 
-
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
 Size = Annotated[int, Field(ge=1, le=LARGEST_INT)]
@@ -55,7 +54,7 @@ class SplitMetrics(Part):
     sensitivity: ShareInterval
 
     @model_validator(mode="after")
-    def _check_further_shares(self) -> "SplitMetrics":
+    def _check_further_shares(self) -> SplitMetrics:
         for name, interval in (self.model_extra or {}).items():
             if name in SHARES:
                 ShareInterval.model_validate(interval.model_dump())
@@ -78,7 +77,7 @@ class SplitData(Part):
     sha256: str
 
     @model_validator(mode="after")
-    def _check_positive(self) -> "SplitData":
+    def _check_positive(self) -> SplitData:
         if self.positive > self.patches:
             raise ValueError("more positive patches than patches")
         return self

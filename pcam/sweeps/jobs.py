@@ -211,4 +211,3 @@ def _unfinished(job: Job) -> Job:
         reason = "after 1 epoch" if epochs == 1 else f"after {epochs} epochs"
     state: State = "running" if is_locked(job.folder) else "interrupted"
     return replace(job, state=state, reason=reason)
-

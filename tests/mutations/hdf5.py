@@ -70,8 +70,10 @@ class Hdf5:
             with h5py.File(folder / f"{STEM}{split}_y.h5", "w") as file:
                 file["y"] = y
             lines = ["wsi,tumor_patch,center_tumor_patch"]
-            lines += [f"{split}-slide-{row % 3},{y.flat[row] == 1},{y.flat[row] == 1}"
-                      for row in range(size)]
+            lines += [
+                f"{split}-slide-{row % 3},{y.flat[row] == 1},{y.flat[row] == 1}"
+                for row in range(size)
+            ]
             (folder / f"{STEM}{split}_meta.csv").write_text("\n".join(lines) + "\n")
 
     def read(self, folder: Path) -> Content:
@@ -85,8 +87,10 @@ class Hdf5:
         found += file_mutations(META, other_slides)
         found = [_unless_missing(mutation) for mutation in found]
         found += csv_mutations(
-            META, ("wsi", "tumor_patch", "center_tumor_patch"), other_slides,
-            ("center_tumor_patch",)
+            META,
+            ("wsi", "tumor_patch", "center_tumor_patch"),
+            other_slides,
+            ("center_tumor_patch",),
         )
         for label, write in ARRAYS_OF_X.items():
             found.append(Mutation(f"x: {label}", _write(X, write), refused=label not in HARMLESS_X))
@@ -102,9 +106,7 @@ def _unless_missing(mutation: Mutation) -> Mutation:
     return mutation
 
 
-def _write(
-    name: str, write: Write
-) -> Callable[[Path, random.Random], None]:
+def _write(name: str, write: Write) -> Callable[[Path, random.Random], None]:
     def apply(folder: Path, draw: random.Random) -> None:
         key = "x" if name.endswith("x.h5") else "y"
         with h5py.File(folder / name, "r") as file:
@@ -114,8 +116,6 @@ def _write(
             write(file, key, values)
 
     return apply
-
-
 
 
 def _set(change: Callable[[Array], object]) -> Write:
@@ -174,7 +174,11 @@ def _hard_link(file: h5py.File, key: str, values: Array) -> None:
 
 def _virtual(missing: bool) -> Write:
     def write(file: h5py.File, key: str, values: Array) -> None:
-        path = Path(file.filename).with_name("missing.h5") if missing else _other_file(file, key, values)
+        path = (
+            Path(file.filename).with_name("missing.h5")
+            if missing
+            else _other_file(file, key, values)
+        )
         layout = h5py.VirtualLayout(values.shape, values.dtype)
         layout[...] = h5py.VirtualSource(str(path), key, values.shape)
         file.create_virtual_dataset(key, layout)
@@ -219,7 +223,9 @@ def _ragged(file: h5py.File, key: str, values: Array) -> None:
 
 
 def _huge(file: h5py.File, key: str, values: Array) -> None:
-    file.create_dataset(key, (2**45, *values.shape[1:]), values.dtype, chunks=(1, *values.shape[1:]))
+    file.create_dataset(
+        key, (2**45, *values.shape[1:]), values.dtype, chunks=(1, *values.shape[1:])
+    )
 
 
 def _half_written(file: h5py.File, key: str, values: Array) -> None:
@@ -313,7 +319,9 @@ ARRAYS_OF_Y: dict[str, Write] = {
     "2": _set(lambda values: values * 2),
 }
 HARMLESS_X = frozenset(
-    ("soft link", "hard link", "shuffled and compressed", "lzf", "checksums", "resizable")
-    + ("wide chunks",)
+    (
+        *("soft link", "hard link", "shuffled and compressed", "lzf", "checksums", "resizable"),
+        "wide chunks",
+    )
 )
 HARMLESS_Y = HARMLESS_X | {"shape (N,)", "shape (N, 1)", "bool", "int64", "big-endian"}

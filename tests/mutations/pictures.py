@@ -270,9 +270,7 @@ def _without_picture(mutation: Mutation) -> Mutation:
     return mutation
 
 
-def _save(
-    name: str, save: Callable[[Path], None]
-) -> Callable[[Path, random.Random], None]:
+def _save(name: str, save: Callable[[Path], None]) -> Callable[[Path, random.Random], None]:
     def apply(folder: Path, draw: random.Random) -> None:
         path = folder / name
         path.unlink()
@@ -281,7 +279,9 @@ def _save(
     return apply
 
 
-def _as(format: str, mode: str = "RGB", side: int = SIDE, **options: object) -> Callable[[Path], None]:
+def _as(
+    format: str, mode: str = "RGB", side: int = SIDE, **options: object
+) -> Callable[[Path], None]:
     def save(path: Path) -> None:
         image = Image.fromarray(_patch(0)).resize((side, side)).convert(mode)
         image.save(path, format=format, **options)

@@ -1,7 +1,6 @@
 """Run folders, and the folders of sweeps."""
 
 import json
-import random
 import shutil
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -266,8 +265,9 @@ class Sweep:
 def _known_in_sweep(mutation: Mutation) -> Mutation:
     """A failure that cannot be read is its own message; so is a job without one."""
     if mutation.name.startswith("1/failure.json"):
-        return Mutation(mutation.name, mutation.apply, any_content, mutation.refused,
-                        mutation.drawn)
+        return Mutation(
+            mutation.name, mutation.apply, any_content, mutation.refused, mutation.drawn
+        )
     if mutation.name.startswith(("multirun.yaml", "optimization_results.yaml")):
         return Mutation(mutation.name, mutation.apply, any_content, drawn=mutation.drawn)
     return mutation

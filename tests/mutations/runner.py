@@ -155,8 +155,9 @@ def _run_case(
         result = Result(Outcome.HANG)
     finally:
         signal.alarm(0)
-    return Result(result.outcome, f"[{drawn}] {result.detail}" if drawn else result.detail,
-                  result.place)
+    return Result(
+        result.outcome, f"[{drawn}] {result.detail}" if drawn else result.detail, result.place
+    )
 
 
 def _copy(original: Path, target: Path) -> Path:

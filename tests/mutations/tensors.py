@@ -168,7 +168,9 @@ class Weights:
                 mutation = Mutation(f"{name}: {label}", _save(name, change), refused=True)
                 found.append(mutation)
         for label, change in CONVERTED.items():
-            found.append(Mutation(f"weights.pth: {label}", _save("weights.pth", change), any_content))
+            found.append(
+                Mutation(f"weights.pth: {label}", _save("weights.pth", change), any_content)
+            )
         for label, content in CONTENTS.items():
             apply = _save_content("weights.pth", content)
             found.append(Mutation(f"weights.pth: {label}", apply, refused=True))
@@ -348,9 +350,7 @@ def _key_mutations(keys: str, fits: frozenset[str]) -> list[Mutation]:
     for label, odd in ODD.items():
         right = label in fits
         apply = _change(_replace(path, odd))
-        mutation = Mutation(
-            f"{keys}={label}", apply, any_content if right else None, refused=False
-        )
+        mutation = Mutation(f"{keys}={label}", apply, any_content if right else None, refused=False)
         found.append(mutation)
     return found
 

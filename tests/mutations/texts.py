@@ -106,7 +106,9 @@ def _column_mutations(
     name: str, column: str, accept: Accept | None, optional: bool
 ) -> Iterator[Mutation]:
     where = f"{name}, column {column}"
-    yield Mutation(f"{where}: missing", _rows(name, _drop(column)), any_content if optional else None)
+    yield Mutation(
+        f"{where}: missing", _rows(name, _drop(column)), any_content if optional else None
+    )
     yield Mutation(f"{where}: twice, different", _rows(name, _twice(column, True)), refused=True)
     yield Mutation(f"{where}: twice, equal", _rows(name, _twice(column, False)))
     yield Mutation(f"{where}: empty", _rows(name, _blank(column)), accept)

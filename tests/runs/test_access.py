@@ -16,8 +16,9 @@ from PIL import Image
 
 from pcam.data.sources.pcam import read_meta
 from pcam.data.storage.csv import read_rows
-from pcam.data.storage.hdf5 import PatchArray, read_column
+from pcam.data.storage.hdf5 import PatchArray
 from pcam.data.storage.images import read_image
+from pcam.data.storage.vectors import read_column
 from pcam.errors import AccessError, DataError
 from pcam.models.weights import read_weights
 from pcam.runs import access

@@ -1,7 +1,7 @@
 """Kaggle's histopathologic-cancer-detection: PCam without copies, one tif per patch."""
 
 import logging
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels, Subset
 from pcam.data.provider import SourceProvider, SubmissionRows
-from pcam.data.sources.kaggle_files import HINT, get_kaggle
+from pcam.data.sources.kaggle_files import HINT, files_to_convert, get_kaggle
 from pcam.data.storage.csv import read_labels, read_rows, read_slides
 from pcam.errors import DataError
 
@@ -71,21 +71,26 @@ class KaggleSource:
             DataError: files and csv contradict each other, or a file cannot be read or written.
         """
         from pcam.data.storage.conversion import convert
-        from pcam.data.storage.hdf5 import PatchArray, read_texts, replace_hint
-        from pcam.data.storage.verification import parse_digests, verify
+        from pcam.data.storage.hdf5 import PatchArray, replace_hint
+        from pcam.data.storage.vectors import read_texts
+        from pcam.data.storage.verification import (
+            parse_digests,
+            require_equal_lengths,
+            verify,
+        )
 
         images = Path(root) / folder
         table = Path(root) / "train_labels.csv"
         labels = read_labels(table, HINT) if folder == "train" else None
         self.converted = Path(converted) / f"{folder}.h5"
         if not self.converted.is_file():
-            convert(_files_to_convert(images, labels, table), self.converted)
+            convert(files_to_convert(images, labels, table), self.converted)
         hint = f"the next command converts {images} again"
         self._patches = PatchArray(self.converted, "x", hint)
         self.ids = read_texts(self.converted, "id", hint)
         sha1 = read_texts(self.converted, "sha1", hint)
         self.digests = parse_digests(self.converted, sha1, hint)
-        _require_equal_lengths(self.converted, self._patches, self.ids, sha1, hint)
+        require_equal_lengths(self.converted, self._patches, self.ids, sha1, hint)
         verify(self.converted, self._patches, self.digests, hint)
         self.labels: NDArray[np.uint8] | None = None
         if labels is not None:
@@ -106,20 +111,6 @@ class KaggleSource:
         return self._patches.read(indices)
 
 
-def _require_equal_lengths(
-    path: Path, patches: Sized, ids: Sequence[str], sha1: Sequence[str], hint: str
-) -> None:
-    """Make sure that a conversion has an id and a SHA-1 for each patch.
-
-    Raises:
-        DataError: it has not.
-    """
-    counts = (len(patches), len(ids), len(sha1))
-    if len(set(counts)) > 1:
-        listed = "{} patches, {} ids and {} digests".format(*counts)
-        raise DataError(f"{path} has {listed}; move it away, then {hint}")
-
-
 def _slides_of(ids: Sequence[str], path: Path, required: bool) -> list[str] | None:
     """Return the slide of each patch; None where a patch has none and it is not required."""
     slides = read_slides(path)
@@ -131,36 +122,6 @@ def _slides_of(ids: Sequence[str], path: Path, required: bool) -> list[str] | No
             f"{path} has no slide for {len(without)} of {len(ids)} patches, first {without[0]}"
         )
     return None
-
-
-def _files_to_convert(folder: Path, labels: Mapping[str, int] | None, table: Path) -> list[Path]:
-    """Return the tifs of a folder, in the order of the csv of labels where there is one.
-
-    Raises:
-        DataError: there are none, or folder and csv name different patches.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is missing; {HINT}")
-    files = {path.stem: path for path in sorted(folder.glob("*.tif"))}
-    if not files:
-        raise DataError(f"{folder} has no tif files; {HINT}")
-    if labels is None:
-        return list(files.values())
-    _require_all(labels, files, table, folder)
-    _require_all(files, labels, folder, table)
-    return [files[name] for name in labels]
-
-
-def _require_all(
-    names: Mapping[str, object], known: Mapping[str, object], listed_in: Path, absent_from: Path
-) -> None:
-    """Raise a DataError where names are not known."""
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise DataError(
-            f"{len(missing)} ids of {listed_in} are not in {absent_from}, first {missing[0]};"
-            f" {HINT}"
-        )
 
 
 def apply_mismatch(whole: KaggleSource, mismatch: Mismatch) -> Subset:

@@ -1,8 +1,9 @@
-"""Kaggle's files, downloaded with Kaggle's own command."""
+"""Kaggle's files: downloaded with Kaggle's own command, and those to convert."""
 
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from pcam.data.storage.folders import make_root
@@ -73,3 +74,33 @@ def _unpack(root: Path, archive: Path) -> None:
         ) from error
     except OSError as error:
         raise DataError(f"{archive} cannot be unpacked into {root} ({error})") from error
+
+
+def files_to_convert(folder: Path, labels: Mapping[str, int] | None, table: Path) -> list[Path]:
+    """Return the tifs of a folder, in the order of the csv of labels where there is one.
+
+    Raises:
+        DataError: there are none, or folder and csv name different patches.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is missing; {HINT}")
+    files = {path.stem: path for path in sorted(folder.glob("*.tif"))}
+    if not files:
+        raise DataError(f"{folder} has no tif files; {HINT}")
+    if labels is None:
+        return list(files.values())
+    _require_all(labels, files, table, folder)
+    _require_all(files, labels, folder, table)
+    return [files[name] for name in labels]
+
+
+def _require_all(
+    names: Mapping[str, object], known: Mapping[str, object], listed_in: Path, absent_from: Path
+) -> None:
+    """Raise a DataError where names are not known."""
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise DataError(
+            f"{len(missing)} ids of {listed_in} are not in {absent_from}, first {missing[0]};"
+            f" {HINT}"
+        )

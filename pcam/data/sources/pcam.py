@@ -59,7 +59,8 @@ class PCamSource:
         Raises:
             DataError: a file is missing, damaged, or contradicts another.
         """
-        from pcam.data.storage.hdf5 import PatchArray, read_column, replace_hint
+        from pcam.data.storage.hdf5 import PatchArray, replace_hint
+        from pcam.data.storage.vectors import read_column
 
         x = Path(root) / f"{STEM}{split}_x.h5"
         y = Path(root) / f"{STEM}{split}_y.h5"

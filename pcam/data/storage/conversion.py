@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from pcam.data.base import Pixels
 from pcam.data.storage.images import read_image
-from pcam.data.storage.verification import note_verified
 from pcam.data.storage.space import require_space
+from pcam.data.storage.verification import note_verified
 from pcam.errors import DataError
 from pcam.runs.access import refuse_link
 from pcam.runs.files import write_file

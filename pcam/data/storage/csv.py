@@ -59,7 +59,8 @@ def read_labels(path: Path, hint: str, classes: Classes = UNNAMED) -> dict[str, 
     for name, label in labels.items():
         if label not in values:
             raise DataError(
-                f"{path}: id {shorten_value(name)} has label {shorten_value(label)}; labels are {' or '.join(values)}; {hint}"
+                f"{path}: id {shorten_value(name)} has label {shorten_value(label)}; labels are"
+                f" {' or '.join(values)}; {hint}"
             )
     return {name: values[label] for name, label in labels.items()}
 

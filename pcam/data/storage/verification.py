@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +48,20 @@ def parse_digests(path: Path, digests: Sequence[str], hint: str) -> NDArray[np.u
             f" {hint}"
         ) from error
     return np.frombuffer(b"".join(content), np.uint8).reshape(-1, BYTES)
+
+
+def require_equal_lengths(
+    path: Path, patches: Sized, ids: Sequence[str], sha1: Sequence[str], hint: str
+) -> None:
+    """Make sure that a conversion has an id and a SHA-1 for each patch.
+
+    Raises:
+        DataError: it has not.
+    """
+    counts = (len(patches), len(ids), len(sha1))
+    if len(set(counts)) > 1:
+        listed = "{} patches, {} ids and {} digests".format(*counts)
+        raise DataError(f"{path} has {listed}; move it away, then {hint}")
 
 
 def verify(path: Path, patches: Readable, digests: NDArray[np.uint8], hint: str) -> None:
