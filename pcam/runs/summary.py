@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -101,7 +101,7 @@ class Summary(Part):
     """
 
     valid: SplitMetrics
-    test: SplitMetrics = Field(default_factory=lambda: None)  # type: ignore[arg-type,return-value]
+    test: SplitMetrics = cast(SplitMetrics, None)  # may be missing, but not null
     weights: Weights
     epochs: Count
     best_epoch: Count | None = None

@@ -145,10 +145,11 @@ def _check_events(text: str) -> None:
     """Check what YAML is made of before any value is constructed."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
-        if getattr(event, "anchor", None) is not None:
-            raise ValueError(f"it has an anchor or an alias ({shorten_value(event.anchor)})")
-        if getattr(event, "tag", None) is not None:
-            raise ValueError(f"it has a tag ({shorten_value(event.tag)})")
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+        if anchor is not None:
+            raise ValueError(f"it has an anchor or an alias ({shorten_value(anchor)})")
+        if tag is not None:
+            raise ValueError(f"it has a tag ({shorten_value(tag)})")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):

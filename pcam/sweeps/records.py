@@ -7,8 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MOST_JOBS = 100_000
 Command = Literal[
-    *("train", "evaluate", "predict", "ensemble", "compare"),
-    *("attribute", "bias", "prepare", "report"),
+    "train", "evaluate", "predict", "ensemble", "compare", "attribute", "bias", "prepare", "report"
 ]
 
 

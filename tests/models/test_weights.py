@@ -272,3 +272,30 @@ def test_vgg_s_4096_wide_layers_are_left_out(tmp_path: Path) -> None:
     load_initial_weights(backbone, "vgg11", {}, str(tmp_path / "v.safetensors"), 96)
     assert {key.partition(".")[0] for key in left_out} == {"pre_logits", "head"}
     assert sum(parameter.numel() for parameter in backbone.parameters()) < 10e6
+
+
+UNUSABLE = {
+    "int8": lambda one: one.to(torch.int8),
+    "bool": lambda one: one > 0,
+    "complex64": lambda one: one.to(torch.complex64),
+    "sparse or quantized": lambda one: one.to_sparse(),
+    "without values": lambda one: one.to("meta"),
+    "of repeated values": lambda one: one[:1].expand(one.shape),
+}
+
+
+@pytest.mark.parametrize("fault", UNUSABLE)
+def test_weights_of_other_types_are_not_converted(
+    state: dict[str, torch.Tensor], tmp_path: Path, fault: str
+) -> None:
+    name = next(key for key, value in state.items() if value.ndim == 4)
+    torch.save({**state, name: UNUSABLE[fault](state[name])}, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match=f"{re.escape(name)} is {fault}"):
+        load_initial_weights(build(), NAME, {}, str(tmp_path / "weights.pth"), 32)
+
+
+def test_a_negative_variance_is_refused(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    name = next(key for key in state if key.endswith("running_var"))
+    torch.save({**state, name: -state[name]}, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match=f"variances below zero: {re.escape(name)}"):
+        load_initial_weights(build(), NAME, {}, str(tmp_path / "weights.pth"), 32)

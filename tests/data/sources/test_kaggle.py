@@ -1,4 +1,6 @@
 import csv
+import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -120,3 +122,35 @@ def test_split_by_slide_if_a_csv_of_slides_is_given(kaggle_root: Path, tmp_path:
     slides.write_text(f"id,wsi\n{whole[0]},a\n")
     with pytest.raises(DataError, match="no slide for 39 of 40 patches"):
         opened(kaggle_root, "train", slide_csv=str(slides))
+
+
+def test_a_conversion_that_was_changed_is_refused(kaggle_root: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(kaggle_root, tmp_path / "kaggle")
+    opened(root, "train")
+    with h5py.File(root / "train.h5", "r+") as file:
+        file["x"][3, 5, 5, 0] ^= 1
+    with pytest.raises(DataError, match="changed after its conversion: the pixels of 1 of 40"):
+        opened(root, "train")
+
+
+def test_a_copied_conversion_is_compared_once(kaggle_root: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(kaggle_root, tmp_path / "kaggle")
+    opened(root, "train")
+    note = (root / "train.checked").read_text()
+    os.utime(root / "train.h5", (1, 1))
+    opened(root, "train")
+    assert (root / "train.checked").read_text() != note
+
+
+@pytest.mark.parametrize("note", ["many", "999999", "-5", "9" * 10_000])
+def test_a_damaged_note_of_progress_starts_the_conversion_anew(
+    kaggle_root: Path, tmp_path: Path, note: str
+) -> None:
+    root = shutil.copytree(kaggle_root, tmp_path / "kaggle")
+    before = opened(root, "train").ids
+    with (root / "train_labels.csv").open() as file:
+        ids = [row["id"] for row in csv.DictReader(file)]
+    order = hashlib.sha1("\n".join(ids).encode()).hexdigest()
+    (root / "train.h5").rename(root / "train.part")
+    (root / "train.progress").write_text(f"{order} {note}")
+    assert opened(root, "train").ids == before

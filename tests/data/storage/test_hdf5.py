@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from pcam.data.storage.hdf5 import PatchArray, is_mapped, rewrite
+from pcam.data.storage.vectors import read_column
+from pcam.errors import DataError
 
 PATCHES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), np.uint8)
 STORAGES = {
@@ -57,3 +59,32 @@ def test_a_compressed_file_is_rewritten_to_be_mapped(tmp_path: Path) -> None:
     with h5py.File(path) as file:
         assert (file["other"][()] == np.arange(10)).all()
     assert [child.name for child in tmp_path.iterdir()] == ["x.h5"]
+
+
+@pytest.mark.parametrize(
+    ("options", "written"), [({}, 0), ({"chunks": (7, 8, 8, 3)}, 0), ({"chunks": (7, 8, 8, 3)}, 30)]
+)
+def test_patches_that_were_never_written_are_no_black_patches(
+    tmp_path: Path, options: dict[str, object], written: int
+) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        array = file.create_dataset("x", PATCHES.shape, np.uint8, **options)
+        if written:
+            array[:written] = PATCHES[:written]
+    with pytest.raises(DataError, match="'x' that were never written; move it away, then get it"):
+        PatchArray(tmp_path / "x.h5", "x", "get it again")
+
+
+@pytest.mark.parametrize("shape", [(25, 2), (1, 50), (5, 10, 1, 1)])
+def test_labels_are_one_value_per_patch(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with h5py.File(tmp_path / "y.h5", "w") as file:
+        file["y"] = np.zeros(shape, np.uint8)
+    with pytest.raises(DataError, match=r"has shape \(.*\), not one value per patch"):
+        read_column(tmp_path / "y.h5", "y", "get it again")
+
+
+def test_a_soft_link_to_nothing_is_one_line(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = h5py.SoftLink("/nothing")
+    with pytest.raises(DataError, match=r"x.h5 (has no array|is damaged)"):
+        PatchArray(tmp_path / "x.h5", "x", "get it again")
