@@ -94,6 +94,30 @@ class Pruned(Part):
     median_loss: float = 0.0
 
 
+class IntervalMethod(Part):
+    """How the intervals were computed."""
+
+    level: Share = 0.95
+    over: str = ""
+    method: str = ""
+    resamples: Count = 0
+
+
+class SplitRule(Part):
+    """How the patches were split."""
+
+    how: str = ""
+    left_out: dict[str, Count] = Field(default_factory=dict)
+
+
+class StepForm(Part):
+    """How the steps were computed."""
+
+    compile: str = ""
+    trial_ms: dict[str, Any] = Field(default_factory=dict)
+    seconds: NonNegative | None = None
+
+
 class Summary(Part):
     """The content of summary.json.
 
@@ -114,14 +138,14 @@ class Summary(Part):
     seed: Count = 0
     scale: str = ""
     parameters: dict[str, Count] = Field(default_factory=dict)
-    intervals: dict[str, Any] = Field(default_factory=dict)
-    splits: dict[str, Any] = Field(default_factory=dict)
+    intervals: IntervalMethod | None = None
+    splits: SplitRule | None = None
     classes: Annotated[list[str], Field(min_length=2, max_length=2)] = ["0", "1"]
     patch_size: Annotated[list[Size], Field(min_length=2, max_length=2)] = [1, 1]
     processes: Size = 1
     batched: bool = False
     batchnorm: str = ""
-    step: dict[str, Any] = Field(default_factory=dict)
+    step: StepForm | None = None
 
 
 SUMMARY_METRICS = tuple(SplitMetrics.model_fields)

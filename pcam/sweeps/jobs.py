@@ -162,7 +162,10 @@ def _read_job(folder: Path) -> Job:
             ensure_inside(folder / name, folder)
         if is_there(folder / "config.yaml"):
             job = replace(job, config=read_config(folder))
-        job = replace(job, rows=tuple(read_metrics(folder / "metrics.csv")))
+        rows = tuple(read_metrics(folder / "metrics.csv"))
+        if rows and "seconds" not in rows[0]:
+            raise RunError("metrics.csv is damaged (it lacks the column seconds)")
+        job = replace(job, rows=rows)
     except AccessError as error:
         return Job(folder, "unreadable", str(error))
     except (RunError, OSError) as error:

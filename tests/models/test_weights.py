@@ -280,7 +280,7 @@ UNUSABLE = {
     "complex64": lambda one: one.to(torch.complex64),
     "sparse or quantized": lambda one: one.to_sparse(),
     "without values": lambda one: one.to("meta"),
-    "of repeated values": lambda one: one[:1].expand(one.shape),
+    "of repeated values": lambda one: one[:1].clone().expand(one.shape),
 }
 
 
