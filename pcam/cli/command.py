@@ -25,7 +25,7 @@ from pcam.cli.errors import Abort, describe_hydra_error, system_errors_expected
 from pcam.cli.groups import refuse_unnamed_choices
 from pcam.cli.multirun import prepare_multirun
 from pcam.cli.options import refuse_options
-from pcam.errors import INTERRUPTED, PcamError
+from pcam.errors import INTERRUPTED, PcamError, printable
 from pcam.runs.folder import ensure_not_run_dir
 from pcam.runs.lock import lock_results
 from pcam.runs.overrides import override_key
@@ -231,7 +231,7 @@ def _report_interruption(status: int | str | None = INTERRUPTED) -> NoReturn:
     message = "Interrupted."
     if sweep is not None and (sweep / "sweep.json").is_file():
         message += f" Resume with: {resume_command(sweep, read_sweep(sweep))}"
-    print(f"\n{message}", file=sys.stderr)
+    print(f"\n{printable(message)}", file=sys.stderr)
     sys.exit(status)
 
 
