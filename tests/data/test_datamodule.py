@@ -41,7 +41,9 @@ def test_quarter_turns_of_oblong_patches_are_refused_before_training(tmp_path: P
     for name in ("normal", "tumour"):
         for split in ("train", "valid"):
             (tmp_path / split / name).mkdir(parents=True)
-            Image.new("RGB", (64, 48)).save(tmp_path / split / name / "a.png")
+            Image.linear_gradient("L").resize((64, 48)).convert("RGB").save(
+                tmp_path / split / name / "a.png"
+            )
     folder = ("data=folder", f"data.root={tmp_path}")
     for aug in ("aug=paper", "aug=dihedral", "aug=dihedral_color"):
         with pytest.raises(DataError, match=r"need square patches; .* \(they are 64x48 pixels\)"):
