@@ -73,6 +73,7 @@ ProcessCount = Annotated[int, Field(ge=0, le=MOST_PROCESSES)]
 LARGEST_FLOAT = 1e6  # beyond every use
 PositiveFloat = Annotated[float, Field(gt=0, le=LARGEST_FLOAT)]
 NonNegativeFloat = Annotated[float, Field(ge=0, le=LARGEST_FLOAT)]
+Rate = Annotated[float, Field(ge=0, le=1e38)]  # of float32; one that is too high is noticed later
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
 ClosedShare = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

@@ -14,7 +14,6 @@ from pydantic_core import PydanticCustomError
 from pcam.config.base import (
     LARGEST_INT,
     FreeTable,
-    NonNegativeFloat,
     NonNegativeInt,
     OpenShare,
     PathText,
@@ -22,6 +21,7 @@ from pcam.config.base import (
     PositiveFloat,
     PositiveInt,
     ProcessCount,
+    Rate,
     Section,
     absolute_path,
     plain_text,
@@ -233,9 +233,9 @@ class OptimizerConfig(Section):
     """
 
     name: str
-    lr: NonNegativeFloat
-    head_lr: NonNegativeFloat
-    weight_decay: NonNegativeFloat
+    lr: Rate
+    head_lr: Rate
+    weight_decay: Rate
     kwargs: FreeTable = Field(default_factory=dict)
 
 

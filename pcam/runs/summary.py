@@ -145,6 +145,7 @@ class Summary(Part):
     processes: Size = 1
     batched: bool = False
     batchnorm: str = ""
+    max_epochs: Size | None = None
     step: StepForm | None = None
 
 

@@ -9,7 +9,6 @@ from typing import TypedDict, cast
 
 from pcam.errors import AccessError, PcamError, RunError, describe_error
 from pcam.runs.files import read_json, write_json
-from pcam.sweeps.records import describe_faulty_failure
 from pcam.sweeps.state import (
     has_later_job,
     is_search,
@@ -110,6 +109,8 @@ def read_failure(path: Path) -> FailureRecord:
     """Return the content of a failure.json; if it is damaged, that is the error."""
     try:
         content = read_json(path) or {}
+        from pcam.sweeps.records import describe_faulty_failure  # pydantic takes a moment
+
         fault = describe_faulty_failure(content)
         if fault:
             raise RunError(f"{path} is damaged: {fault}")

@@ -18,7 +18,6 @@ from pcam.runs.files import read_json, write_json
 from pcam.runs.lock import LOCK_NAME
 from pcam.runs.overrides import identifying_overrides, override_key
 from pcam.runs.provenance import code_commit
-from pcam.sweeps.records import describe_faulty_sweep
 
 # Overrides that do not change what a sweep is.
 PLACEMENT_KEYS = ("resume", "hydra.sweep.dir", "hydra/launcher", "hydra.launcher", "hydra.mode")
@@ -68,6 +67,8 @@ def read_sweep(folder: Path) -> SweepRecord:
     if content is None:
         raise RunError(f"{folder} is not a sweep folder: {path.name} is missing")
     record = with_current_keys("sweep", content)
+    from pcam.sweeps.records import describe_faulty_sweep  # pydantic takes a moment
+
     fault = describe_faulty_sweep(record)
     if fault:
         raise RunError(f"{path} is damaged: {fault}")

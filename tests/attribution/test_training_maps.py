@@ -120,6 +120,7 @@ def test_the_last_epoch_is_drawn_when_training_stops_early(tmp_path: Path) -> No
     assert (tmp_path / "run" / "figures" / "attribution" / f"epoch-{epochs:03}.png").is_file()
 
 
+@pytest.mark.slow
 def test_with_a_moving_average_the_maps_are_of_what_is_validated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

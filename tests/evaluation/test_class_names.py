@@ -177,7 +177,7 @@ def test_patches_of_another_size_than_in_training_are_reported(
     message = "the patches are 24x20 pixels, the run was trained on 16x16"
     assert lines.count(message) == 3
     caplog.clear()
-    named_run.predict(np.zeros((1, 16, 16, 3), np.uint8))
+    named_run.predict(np.full((1, 16, 16, 3), 128, np.uint8))
     assert not caplog.records
 
 

@@ -45,6 +45,7 @@ def test_the_last_step_of_an_epoch_has_the_rest_of_the_batches() -> None:
     assert [loss_factor(batch, 1, 3) for batch in range(3)] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_each_step_has_the_mean_gradient_of_its_batches(head_gradients: HeadGradients) -> None:
     first, second, third = head_gradients("trainer.accumulate_grad_batches=1")
     both, rest = head_gradients("trainer.accumulate_grad_batches=2")

@@ -120,6 +120,7 @@ def test_a_view_that_cannot_be_shifted_is_an_error_of_a_single_run(
     assert "crop=ring: this network's view of a patch cannot be shifted" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_runs_on_other_patches_are_not_compared(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

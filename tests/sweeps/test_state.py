@@ -106,6 +106,7 @@ def test_trap_one_of_four_jobs_fails_and_a_second_start_runs_that_one(
     assert len(list(sweep.glob("*/summary.json"))) == 4
 
 
+@pytest.mark.slow
 def test_a_sweep_is_resumed_with_the_same_overrides_only(
     tmp_path: Path, terminal: Terminal, instant: list[str]
 ) -> None:

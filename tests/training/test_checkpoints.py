@@ -50,6 +50,7 @@ def test_ties_of_auroc_go_to_the_lower_loss_then_the_later_epoch(
     assert read_checkpoint(tmp_path)["epoch"] == 2  # last.ckpt is of the last epoch
 
 
+@pytest.mark.slow
 def test_a_resumed_run_remembers_the_loss_of_its_best_epoch(
     curve: list[tuple[float, float]], tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_resumed_run_remembers_the_loss_of_its_best_epoch(
     assert train(tmp_path, *words, "trainer.max_epochs=3", resume=True)["best_epoch"] == 2
 
 
+@pytest.mark.slow
 def test_a_lower_loss_at_the_same_auroc_is_an_improvement(
     curve: list[tuple[float, float]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

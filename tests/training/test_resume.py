@@ -105,6 +105,7 @@ def test_a_moving_average_resumes_to_the_same_bits(
     assert all(equal_tensors(read_state(tmp_path / "killed"), read_state(tmp_path / "whole")))
 
 
+@pytest.mark.slow
 def test_patches_on_the_device_resume_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

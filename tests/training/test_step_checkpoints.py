@@ -168,6 +168,7 @@ def killed(*_: object) -> None:
     raise Killed
 
 
+@pytest.mark.slow
 def test_resuming_after_the_last_epoch_draws_no_maps_again(tmp_path: Path) -> None:
     words = [*STUDY, "trainer.max_epochs=1", "attribution.every=1"]
     train(tmp_path, *words)
