@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_killed_runs_are_resumed_to_the_same_bits() -> None:
-    ended = command("tests.kill", "--kills", 6, cwd=ROOT, timeout=900)
+    ended = command("tests.kill", "--kills", 3, cwd=ROOT, timeout=900)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 

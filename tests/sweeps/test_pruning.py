@@ -75,20 +75,20 @@ def test_at_the_median_auroc_the_loss_decides(
 def test_the_median_rule_ends_a_training(tmp_path: Path) -> None:
     write_json(tmp_path / "sweep.json", {"words": []})
     finish_job(tmp_path, "0", [0.2, 0.0, 0.9, 0.9])
-    finish_job(tmp_path, "1", [2.0, 0.0, 0.9, 0.9])
-    finish_job(tmp_path, "2", [2.0, 2.0], pruned={})
+    finish_job(tmp_path, "1", [1.0, 0.0, 0.9, 0.9])
+    finish_job(tmp_path, "2", [1.0, 1.0], pruned={})
     assert train(tmp_path / "few", *STUDY)["pruned"] is None
     write_json(tmp_path / "few" / "summary.json", {"pruned": {}})
     finish_job(tmp_path, "3", [0.0, 0.1, 0.9, 0.9])
     # Its last epoch: there is nothing to end.
     assert train(tmp_path / "good", *STUDY, "trainer.max_epochs=3")["pruned"] is None
     write_json(tmp_path / "good" / "summary.json", {"pruned": {}})
-    finish_job(tmp_path, "4", [2.0, 2.0, 2.0, 2.0])
-    finish_job(tmp_path, "5", [2.0, 2.0, 2.0, 2.0])
+    finish_job(tmp_path, "4", [1.0, 1.0, 1.0, 1.0])
+    finish_job(tmp_path, "5", [1.0, 1.0, 1.0, 1.0])
     folder = tmp_path / "bad"
     summary = train(folder, *STUDY)
     verdict = summary["pruned"]
-    assert (verdict["epoch"], verdict["median"], verdict["jobs"]) == (1, 2.0, 5)
+    assert (verdict["epoch"], verdict["median"], verdict["jobs"]) == (1, 1.0, 5)
     assert verdict["auroc"] == pytest.approx(summary["valid"]["auroc"]["value"], abs=1e-5)
     assert summary["epochs"] == 2
     (folder / "summary.json").unlink()  # killed after the verdict, before the summary
