@@ -1,7 +1,8 @@
 """What a checkpoint of a classifier holds: plain values of known types, and dense weights."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -9,6 +10,8 @@ from pcam.config.base import PositiveInt, Seed
 from pcam.config.sections import CropMode, HeadConfig, Interpolation, ThreeChannels, ThreeScales
 from pcam.errors import shorten_value
 from pcam.models.tensor_checks import describe_negative_variances, describe_unusable
+from pcam.models.tensor_files import read_tensors
+from pcam.runs.checkpoints import CheckpointState
 from pcam.runs.earlier_keys import with_current_keys
 
 
@@ -62,6 +65,18 @@ class _Checkpoint(_Strict):
     hyper_parameters: _Settings
     patches: _Patches | None = None
     initial_weights: _Origin | None = None
+
+
+def read_checkpoint(path: Path) -> CheckpointState:
+    """Return the content of a classifier's checkpoint, on the CPU.
+
+    Raises:
+        AccessError: the file cannot be read now.
+        Exception: it is damaged, holds code, or is no checkpoint; see ``read_tensors``.
+    """
+    content = read_tensors(path)
+    check_checkpoint(content)
+    return cast(CheckpointState, content)
 
 
 def check_checkpoint(content: object) -> None:

@@ -16,7 +16,7 @@ from pcam.config.sections import HeadConfig, LossConfig, OptimizerConfig, Schedu
 from pcam.data.randomness import Purpose, Stream
 from pcam.errors import NotFiniteError
 from pcam.models.accumulation import ensure_epoch_holds_a_step, loss_factor
-from pcam.models.checkpoint_content import check_checkpoint
+from pcam.models.checkpoint_content import read_checkpoint
 from pcam.models.epoch_means import EpochMeans
 from pcam.models.freezing import FreezePlan, build_plan, read_finetune
 from pcam.models.losses import count_outputs
@@ -26,7 +26,6 @@ from pcam.models.patch_format import KEY as PATCHES_KEY
 from pcam.models.patch_format import PatchFormat, check_images
 from pcam.models.schedules import build_plateau_watcher, build_scheduler, reduce_on_plateau
 from pcam.models.scores import Scores, build_metrics, ensure_finite_scores, gather_scores
-from pcam.models.tensor_files import read_tensors
 from pcam.models.weights import WeightsOrigin, describe_not_finite
 from pcam.runs.checkpoints import CheckpointState
 from pcam.runs.earlier_keys import with_current_keys
@@ -109,8 +108,10 @@ class PatchClassifier(LightningModule):
             NotFiniteError: its weights are not finite.
             ValueError: it holds other values than a checkpoint of a classifier does.
         """
-        check_checkpoint(read_tensors(path))
-        model = cls.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        checkpoint = read_checkpoint(path)
+        model = cls(**checkpoint["hyper_parameters"])
+        model.on_load_checkpoint(checkpoint)
+        model.load_state_dict(checkpoint["state_dict"])
         fault = describe_not_finite(model.state_dict())
         if fault is not None:
             raise NotFiniteError(f"{path} holds weights that are not finite: {fault}")
