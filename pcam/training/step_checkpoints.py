@@ -20,6 +20,7 @@ from pcam.runs.folder import last_checkpoint
 from pcam.training.finite import FiniteSteps, ensure_finite_weights
 from pcam.training.signals import StopRequest
 
+STEPS_BETWEEN_VOTES = 16  # of several processes on GPUs: each vote waits for the device
 POSITION_KEY = "epoch_position"  # of a checkpoint
 
 
@@ -140,6 +141,8 @@ class StepCheckpoints(Checkpoint):
         """
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
+        if not self._is_time_to_vote(trainer):
+            return
         action = self._agree(trainer, self._choose(trainer))
         if action is Action.GO_ON:
             return
@@ -174,11 +177,21 @@ class StepCheckpoints(Checkpoint):
                 f"which can only be completed with {key}"
             )
 
+    def _is_time_to_vote(self, trainer: Trainer) -> bool:
+        """Return whether all processes decide after a step what happens; the same in all."""
+        on_cpu = trainer.strategy.root_device.type == "cpu"
+        if trainer.world_size == 1 or on_cpu or self._is_saved_by_steps(trainer):
+            return True
+        return trainer.global_step % STEPS_BETWEEN_VOTES == 0
+
+    def _is_saved_by_steps(self, trainer: Trainer) -> bool:
+        return self.steps is not None and trainer.global_step % self.steps == 0
+
     def _choose(self, trainer: Trainer) -> Action:
         """Return what this process wants to happen after a step."""
         if self.stop.signal is not None:
             return Action.STOP
-        by_steps = self.steps is not None and trainer.global_step % self.steps == 0
+        by_steps = self._is_saved_by_steps(trainer)
         seconds = time.monotonic() - self._saved
         by_time = self.minutes is not None and seconds >= 60 * self.minutes
         return Action.SAVE if by_steps or by_time else Action.GO_ON
