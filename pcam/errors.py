@@ -89,22 +89,26 @@ class AccessError(PcamError):
     """A file that cannot be read now: no permission, or open in another program."""
 
 
-def suggest(word: str, words: Iterable[str]) -> str:
+def suggest(word: str, words: Iterable[str], section: str = "") -> str:
     """Return the names that are similar to a word, else all names, to end a message with.
 
     Args:
         word: what was typed.
         words: the available names.
+        section: of the config whose keys they are, without its own name; "" for other names.
 
     Returns:
-        "; did you mean A, B?", "; available: A, B", or nothing if there are too many names.
+        "; did you mean A, B?", "; available: A, B", or nothing if there are too many names. Of a
+        section's keys "; did you mean SECTION.A?" or "; keys of SECTION: A, B".
     """
     available = sorted(set(words))
     similar = get_close_matches(word, available, n=3, cutoff=0.6)
     if similar:
-        return f"; did you mean {', '.join(similar)}?"
+        prefix = f"{section}." if section else ""
+        return f"; did you mean {', '.join(f'{prefix}{name}' for name in similar)}?"
     if available and len(available) <= MOST_CHOICES:
-        return f"; available: {', '.join(available)}"
+        listed = f"keys of {section}" if section else "available"
+        return f"; {listed}: {', '.join(available)}"
     return ""
 
 

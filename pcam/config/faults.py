@@ -1,7 +1,6 @@
 """Faults of a config, as a person reads them: one line each, with the key and what it may be."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -188,7 +187,7 @@ def describe_unknown_key(key: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     section, _, last = key.rpartition(".")
     inner = _keys_of(section, names)
-    similar = suggest_in_section(section, last, inner) if inner else suggest(key, names)
+    similar = suggest(last, inner, section) if inner else suggest(key, names)
     same_end = [name for name in names if name.rpartition(".")[2] == last]
     is_similar = "did you mean" in similar and bool(section)
     if same_end and not is_similar:
@@ -201,23 +200,6 @@ def _keys_of(section: str, names: Iterable[str]) -> list[str]:
     prefix = f"{section}."
     inner = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     return sorted({name.partition(".")[0] for name in inner})
-
-
-def suggest_in_section(section: str, key: str, names: Iterable[str]) -> str:
-    """Return the end of a message about a key that a section does not have.
-
-    Args:
-        section: dotted key of the section.
-        key: without the section.
-        names: the keys that the section has.
-
-    Returns:
-        "; did you mean SECTION.KEY?", "; keys of SECTION: A, B", or nothing if there are too many.
-    """
-    similar = get_close_matches(key, sorted(names), n=3, cutoff=0.6)
-    if similar:
-        return f"; did you mean {', '.join(f'{section}.{name}' for name in similar)}?"
-    return suggest("", names).replace("available", f"keys of {section}", 1)
 
 
 def known_keys(

@@ -22,7 +22,6 @@ from pcam.config.checks import (
     optimizer_name_is_known,
 )
 from pcam.config.choices import chosen_from, fault, names_from
-from pcam.config.faults import suggest_in_section
 from pcam.config.registry import (
     augmentations,
     backbones,
@@ -49,6 +48,7 @@ from pcam.config.sections import (
     Workers,
 )
 from pcam.config.settings import CallbackTables
+from pcam.errors import suggest
 
 Split = Literal["train", "valid", "test"]
 Symmetries = Literal["none", "flips", "d4"]
@@ -137,7 +137,7 @@ class DataOverrides(Section):
 
 def _describe_unknown(key: str) -> str:
     """Return the line about a key that only a source could have."""
-    similar = suggest_in_section("data", key, DataOverrides.model_fields)
+    similar = suggest(key, DataOverrides.model_fields, "data")
     if "did you mean" not in similar:
         similar = "; keys of a source need its name: data=NAME"
     return f"unknown key data.{key}{similar}"
