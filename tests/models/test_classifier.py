@@ -54,6 +54,8 @@ def test_a_step_reads_nothing(model: PatchClassifier) -> None:
         loss = model.training_step(batch(), 0)
         loss.backward()
         StepLoss().on_train_batch_end(model.trainer, model, {"loss": loss}, None, 0)
+    assert loss.isfinite()
+    assert any(one.grad is not None and one.grad.abs().sum() > 0 for one in model.parameters())
 
 
 def test_a_tensor_s_value_counts_as_reading() -> None:

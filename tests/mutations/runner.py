@@ -10,6 +10,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +42,25 @@ class Subject(Protocol):
         """Return what a command reads from the input."""
 
 
+@dataclass(frozen=True)
+class Series:
+    """The cases of one kind of input.
+
+    Attributes:
+        subject: the kind.
+        mutations: one per case.
+        seed: of the draws.
+        original: folder of the whole input.
+        before: what is read from it.
+    """
+
+    subject: Subject
+    mutations: Sequence[Mutation]
+    seed: int
+    original: Path
+    before: Content
+
+
 def run_cases(
     subject: Subject, mutations: Sequence[Mutation], seed: int, done: Callable[[int], None]
 ) -> list[Result]:
@@ -51,27 +71,21 @@ def run_cases(
         original.mkdir()
         subject.build(original)
         before = subject.read(_copy(original, Path(scratch, "case", "input")))
+        series = Series(subject, mutations, seed, original, before)
         while len(results) < len(mutations):
-            for result in _run_child(subject, mutations, seed, len(results), Path(scratch), before):
+            for result in _run_child(series, len(results)):
                 results.append(result)
                 done(len(results))
     return results
 
 
-def _run_child(
-    subject: Subject,
-    mutations: Sequence[Mutation],
-    seed: int,
-    start: int,
-    scratch: Path,
-    before: Content,
-) -> Iterator[Result]:
+def _run_child(series: Series, start: int) -> Iterator[Result]:
     """Yield the outcomes that one child finds, until it has all or does not survive a case."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _work(subject, mutations, seed, start, scratch, before, writer)
+        _work(series, start, writer)
     os.close(writer)
     count = 0
     try:
@@ -86,7 +100,7 @@ def _run_child(
         yield Result(Outcome.HANG, "killed")
         return
     _, status = os.waitpid(child, 0)
-    if start + count < len(mutations):
+    if start + count < len(series.mutations):
         yield Result(Outcome.CRASH, f"wait status {status}")
 
 
@@ -103,15 +117,7 @@ def _lines(pipe: object) -> Iterator[bytes]:
         yield from lines
 
 
-def _work(
-    subject: Subject,
-    mutations: Sequence[Mutation],
-    seed: int,
-    start: int,
-    scratch: Path,
-    before: Content,
-    writer: int,
-) -> None:
+def _work(series: Series, start: int, writer: int) -> None:
     """Run cases in a child; it never returns."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -119,38 +125,28 @@ def _work(
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGALRM, _raise_hang)
     try:
-        _work_on(subject, mutations, seed, start, scratch, before, writer)
+        _work_on(series, start, writer)
     finally:
         os._exit(0)  # the parent's clean-up is not the child's
 
 
-def _work_on(
-    subject: Subject,
-    mutations: Sequence[Mutation],
-    seed: int,
-    start: int,
-    scratch: Path,
-    before: Content,
-    writer: int,
-) -> None:
-    for number in range(start, len(mutations)):
-        draw = random.Random(f"{seed}/{subject.name}/{number}")
-        result = _run_case(subject, mutations[number], draw, scratch / "original", before)
+def _work_on(series: Series, start: int, writer: int) -> None:
+    for number in range(start, len(series.mutations)):
+        draw = random.Random(f"{series.seed}/{series.subject.name}/{number}")
+        result = _run_case(series, series.mutations[number], draw)
         line = json.dumps([result.outcome.value, result.detail, result.place])
         os.write(writer, line.encode() + b"\n")
 
 
-def _run_case(
-    subject: Subject, mutation: Mutation, draw: random.Random, original: Path, before: Content
-) -> Result:
-    folder = _copy(original, original.with_name("case") / "input")
+def _run_case(series: Series, mutation: Mutation, draw: random.Random) -> Result:
+    folder = _copy(series.original, series.original.with_name("case") / "input")
     try:
         drawn = str(mutation.apply(folder, draw) or "")
     except Exception as error:  # of the suite itself
         return Result(Outcome.CRASH, f"the mutation failed: {type(error).__name__}: {error}")
     try:
         signal.alarm(SECONDS)
-        result = judge(mutation, before, lambda: subject.read(folder))
+        result = judge(mutation, series.before, lambda: series.subject.read(folder))
     except Hang:
         result = Result(Outcome.HANG)
     finally:

@@ -41,7 +41,8 @@ def test_a_folder_that_a_reader_looks_at_can_be_locked(
     fcntl.flock(reader, fcntl.LOCK_SH)
     monkeypatch.setattr(lock.time, "sleep", lambda _: fcntl.flock(reader, fcntl.LOCK_UN))
     with lock_folder(tmp_path):
-        pass
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
     os.close(reader)
 
 
