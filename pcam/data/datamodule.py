@@ -120,7 +120,14 @@ class PatchDataModule(LightningDataModule):
         if not training and self._is_on_gpu(split):
             batch_size *= EVALUATED_AT_ONCE
         return PatchOrder(
-            *(size, batch_size, self.seed, training, rank, world, self.epoch, self.first_batch)
+            size,
+            batch_size,
+            self.seed,
+            training,
+            rank=rank,
+            world=world,
+            epoch=self.epoch,
+            first=self.first_batch,
         )
 
     def _train_is_resident(self) -> bool:

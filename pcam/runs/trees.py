@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def read_yaml_file(path: Path) -> dict[str, Any]:
     return _read(path, parse_yaml)
 
 
-def _read(path: Path, parse: Any) -> dict[str, Any]:
+def _read(path: Path, parse: Callable[[str], object]) -> dict[str, Any]:
     text = read_text(path)
     try:
         content = parse(text)

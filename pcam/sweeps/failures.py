@@ -107,10 +107,10 @@ def record_failure(folder: Path, error: BaseException, words: Sequence[str]) -> 
 
 def read_failure(path: Path) -> FailureRecord:
     """Return the content of a failure.json; if it is damaged, that is the error."""
+    from pcam.sweeps.records import describe_faulty_failure  # pydantic takes a moment
+
     try:
         content = read_json(path) or {}
-        from pcam.sweeps.records import describe_faulty_failure  # pydantic takes a moment
-
         fault = describe_faulty_failure(content)
         if fault:
             raise RunError(f"{path} is damaged: {fault}")

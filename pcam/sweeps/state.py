@@ -61,14 +61,14 @@ def read_sweep(folder: Path) -> SweepRecord:
     Raises:
         RunError: it is missing or damaged.
     """
+    from pcam.sweeps.records import describe_faulty_sweep  # pydantic takes a moment
+
     path = folder / "sweep.json"
     ensure_inside(path, folder)
     content = read_json(path)
     if content is None:
         raise RunError(f"{folder} is not a sweep folder: {path.name} is missing")
     record = with_current_keys("sweep", content)
-    from pcam.sweeps.records import describe_faulty_sweep  # pydantic takes a moment
-
     fault = describe_faulty_sweep(record)
     if fault:
         raise RunError(f"{path} is damaged: {fault}")
