@@ -34,7 +34,7 @@ WAYS: dict[str, readers.Way] = {
 }
 LIMITS: dict[str, readers.Way] = {
     "the limit: the same bytes, copied within memory a batch at a time": readers.copy_memory,
-    "a gather of sorted rows from a memory map, without DataLoader": readers.gather_sorted,
+    "a gather of sorted rows from the file, without DataLoader": readers.gather_sorted,
 }
 AUGMENTATION_LIMITS: dict[str, readers.Way] = {
     "the recipe in albumentations, on an array in memory, with its own random stream": (

@@ -136,7 +136,7 @@ def copy_memory(root: Path, aug: str, workers: int) -> Loop:
 
 
 def gather_sorted(root: Path, aug: str, workers: int) -> Loop:
-    """Read sorted rows of a memory map, without DataLoader."""
+    """Read sorted rows of the file, without DataLoader."""
     patches = PatchArray(patches_path(root, "train"), "x", "")
     rng = np.random.default_rng(0)
 

@@ -1,4 +1,4 @@
-"""PatchCamelyon's nine official files: downloaded, checked, and made fit for memory maps."""
+"""PatchCamelyon's nine official files: downloaded, checked, and stored plainly."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pcam.data.storage import checksums
 from pcam.data.storage.checksums import STEM
 from pcam.data.storage.download import download
 from pcam.data.storage.folders import make_root
-from pcam.data.storage.hdf5 import is_mapped, rewrite
+from pcam.data.storage.hdf5 import is_stored_plainly, rewrite
 from pcam.data.storage.space import require_space
 from pcam.data.storage.transfer import content_length
 from pcam.runs.files import write_json
@@ -53,7 +53,7 @@ class CheckedFile:
         md5: of the file as it was downloaded or found.
         official: whether that is an official one.
         bytes_and_time: size and time of modification when it was checked.
-        rewritten: MD5 after the file was rewritten for memory maps; None if it was not.
+        rewritten: MD5 after the file was rewritten uncompressed; None if it was not.
     """
 
     md5: str
@@ -66,7 +66,7 @@ Record = dict[str, CheckedFile]
 
 
 def get_pcam(root: Path, address: str) -> list[str]:
-    """Get PatchCamelyon's nine files, checked, with pixels that can be memory mapped.
+    """Get PatchCamelyon's nine files, checked, with pixels that are fast to read.
 
     A file that is there already and is not the official one (a sample, another encoding) is kept
     and reported. Slide names are not downloaded for its split.
@@ -103,7 +103,7 @@ def _get_files(root: Path, address: str) -> list[str]:
             record[file.name] = CheckedFile(md5, md5 in file.md5, _state(root / file.name))
         else:
             record[file.name] = _check(root / file.name, file, record.get(file.name))
-        record[file.name] = _make_mappable(root / file.name, record[file.name])
+        record[file.name] = _store_plainly(root / file.name, record[file.name])
         if not record[file.name].official:
             unofficial.append(file.name)
         _write_record(root, record)
@@ -150,9 +150,9 @@ def _check_content(path: Path, file: OfficialFile, state: tuple[int, int]) -> Ch
     return CheckedFile(md5, md5 in file.md5, state)
 
 
-def _make_mappable(path: Path, known: CheckedFile) -> CheckedFile:
-    """Rewrite a file of pixels that cannot be memory mapped."""
-    if not path.name.endswith("_x.h5") or is_mapped(path, "x"):
+def _store_plainly(path: Path, known: CheckedFile) -> CheckedFile:
+    """Rewrite a file of pixels whose patches are compressed or in pieces."""
+    if not path.name.endswith("_x.h5") or is_stored_plainly(path, "x"):
         return known
     rewrite(path, "x")
     return CheckedFile(known.md5, known.official, _state(path), checksums.md5(path))

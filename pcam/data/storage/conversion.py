@@ -27,7 +27,7 @@ DIGEST = 40  # characters of a SHA-1
 def convert(files: Sequence[Path], target: Path) -> None:
     """Write image files of one size into one HDF5 file.
 
-    The file has x uint8 (N, H, W, 3), contiguous, so that it can be memory mapped; id (N,), the
+    The file has x uint8 (N, H, W, 3), contiguous, so that it is fast to read; id (N,), the
     stem of each file; and sha1 (N,), of each patch's pixels (row-major RGB). It appears under its
     name only when it is complete. An interrupted conversion is continued: pixels are written
     through a memory map into a file whose structure was finished before, so a kill cannot damage

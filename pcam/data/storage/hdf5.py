@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pcam.data.base import Indices, Pixels
+from pcam.data.file_state import FileState
 from pcam.data.storage.arrays import DAMAGE, NoArray, find_array
+from pcam.data.storage.row_file import RowFile
 from pcam.data.storage.space import require_space
 from pcam.errors import DataError
 from pcam.runs.access import access_error, ensure_readable, refuse_link
@@ -67,9 +69,12 @@ class PatchArray:
     """Patches in one HDF5 array, uint8 (N, H, W, 3).
 
     Uncompressed patches that are stored in one piece each (a contiguous array, or chunks of whole
-    patches) are read through a memory map: no handle, no lock, the same in every process. Any other
+    patches) are read from their places in the file: no lock, the same in every process. Any other
     storage is read by h5py in sorted order, through a handle that each process opens for itself,
     because h5py's handles do not survive a fork.
+
+    Attributes:
+        state: of the file when it was opened.
     """
 
     def __init__(self, path: Path, key: str, hint: str) -> None:
@@ -97,23 +102,24 @@ class PatchArray:
         self.key = key
         self.hint = hint
         self.shape: tuple[int, int, int, int] = dataset.shape
+        self.state = FileState.of(path)
         self._offsets = _patch_offsets(dataset)
-        dataset.file.close()
-        self._open()
-
-    def _open(self) -> None:
+        self._file: RowFile | None = None
         self._handle: tuple[int, h5py.Dataset] | None = None
-        self._map: Pixels | None = None
-        if self._offsets is None:
-            return
-        self._bytes = np.asarray(np.memmap(self.path, np.uint8, "r"))
-        size = int(np.prod(self.shape[1:]))
-        if len(self._offsets) and int(self._offsets.max()) + size > len(self._bytes):
+        dataset.file.close()
+        if self._offsets is not None:
+            self._file = self._open_rows(self._offsets)
+
+    def _open_rows(self, offsets: NDArray[np.int64]) -> RowFile:
+        file = RowFile(self.path)
+        end = int(offsets.max()) + self._patch_bytes if len(offsets) else 0
+        if end > file.state.size:
             raise DataError(f"{self.path} is cut off; {replace_hint(self.hint)}")
-        contiguous = bool((np.diff(self._offsets) == size).all())
-        if contiguous:
-            start = int(self._offsets[0]) if len(self._offsets) else 0
-            self._map = self._bytes[start : start + size * len(self)].reshape(self.shape)
+        return file
+
+    @property
+    def _patch_bytes(self) -> int:
+        return int(np.prod(self.shape[1:]))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -127,15 +133,10 @@ class PatchArray:
         Raises:
             DataError: a patch cannot be read.
         """
-        if self._offsets is None:
+        if self._offsets is None or self._file is None:
             return self._read_with_h5py(indices)
-        if self._map is not None:
-            return self._map[indices]
-        size = int(np.prod(self.shape[1:]))
-        patches = np.empty((len(indices), size), np.uint8)
-        for i, offset in enumerate(self._offsets[indices].tolist()):
-            patches[i] = self._bytes[offset : offset + size]
-        return patches.reshape(len(indices), *self.shape[1:])
+        patches = self._file.read(self._offsets[indices], self._patch_bytes)
+        return patches.reshape(len(patches), *self.shape[1:])
 
     def _read_with_h5py(self, indices: Indices) -> Pixels:
         if self._handle is None or self._handle[0] != os.getpid():
@@ -154,13 +155,7 @@ class PatchArray:
         return patches[place]
 
     def __getstate__(self) -> dict[str, object]:
-        # a pickled memory map would contain all of the pixels
-        dropped = ("_handle", "_bytes", "_map")
-        return {key: value for key, value in self.__dict__.items() if key not in dropped}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._open()
+        return {**self.__dict__, "_handle": None}
 
 
 def _patch_offsets(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
@@ -188,15 +183,15 @@ def _patch_offsets(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
     return offsets
 
 
-def is_mapped(path: Path, key: str) -> bool:
-    """Return whether an array of a file can be memory mapped."""
+def is_stored_plainly(path: Path, key: str) -> bool:
+    """Return whether each patch of a file is stored in one piece, uncompressed."""
     dataset = open_dataset(path, key, HINT)
     with dataset.file:
         return _patch_offsets(dataset) is not None
 
 
 def rewrite(path: Path, key: str) -> None:
-    """Rewrite a file with one array contiguous and uncompressed, so that it can be memory mapped.
+    """Rewrite a file with one array contiguous and uncompressed.
 
     A compressed array is slow to read in random order. The file is replaced only when the new one
     is complete.

@@ -16,7 +16,7 @@ from pcam.data.preparation import obtain
 from pcam.data.sources.pcam import PCamSource
 from pcam.data.storage import checksums
 from pcam.data.storage.checksums import STEM
-from pcam.data.storage.hdf5 import is_mapped
+from pcam.data.storage.hdf5 import is_stored_plainly
 from pcam.errors import DataError
 from tests.conftest import write_pcam
 from tests.data.configs import data_config
@@ -80,7 +80,7 @@ def test_pcam_is_downloaded_checked_and_made_mappable(mirror: Mirror, tmp_path: 
         assert got.groups == served.groups
         assert (got.labels == served.labels).all()
         assert (got.read(np.arange(size)) == served.read(np.arange(size))).all()
-        assert is_mapped(root / f"{STEM}{split}_x.h5", "x")
+        assert is_stored_plainly(root / f"{STEM}{split}_x.h5", "x")
     assert {path.name for path in root.iterdir()} == {
         p.name for p in mirror.folder.glob("*[!z]")
     } | {"prepared.json"}

@@ -1,3 +1,4 @@
+import gc
 import os
 import pickle
 from pathlib import Path
@@ -6,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pcam.data.storage.hdf5 import PatchArray, is_mapped, rewrite
+from pcam.data.storage.hdf5 import PatchArray, is_stored_plainly, rewrite
 from pcam.data.storage.vectors import read_column
 from pcam.errors import DataError
 
@@ -28,7 +29,8 @@ def test_every_storage_reads_the_same(tmp_path: Path, storage: str) -> None:
     array = PatchArray(tmp_path / "x.h5", "x", "")
     for indices in (np.array([3]), np.array([49, 0, 7, 7]), np.arange(50)[::-1]):
         assert (array.read(indices) == PATCHES[indices]).all()
-    assert is_mapped(tmp_path / "x.h5", "x") == (storage not in ("compressed", "patches in pieces"))
+    plain = storage not in ("compressed", "patches in pieces")
+    assert is_stored_plainly(tmp_path / "x.h5", "x") == plain
     copy = pickle.loads(pickle.dumps(array))
     assert len(pickle.dumps(array)) < 2000
     assert (copy.read(np.arange(50)) == PATCHES).all()
@@ -48,13 +50,73 @@ def test_trap_h5py_handles_do_not_survive_a_fork(tmp_path: Path, storage: str) -
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_compressed_file_is_rewritten_to_be_mapped(tmp_path: Path) -> None:
+def open_files() -> set[str]:
+    """Return the paths of this process's open descriptors."""
+    return {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_file_is_closed_when_its_array_goes(tmp_path: Path, storage: str) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=PATCHES, **STORAGES[storage])
+    arrays = [PatchArray(path, "x", "")]
+    arrays.append(pickle.loads(pickle.dumps(arrays[0])))
+    for array in arrays:
+        array.read(np.array([1]))
+    assert str(path) in open_files()
+    del array
+    arrays.clear()
+    gc.collect()
+    assert str(path) not in open_files()
+
+
+@pytest.mark.parametrize("storage", ["contiguous", "some patches a chunk"])
+def test_a_file_that_is_cut_short_while_it_is_read_is_one_line(
+    tmp_path: Path, storage: str
+) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=PATCHES, **STORAGES[storage])
+    array = PatchArray(path, "x", "")
+    os.truncate(path, path.stat().st_size // 2)
+    assert (array.read(np.array([2, 0])) == PATCHES[[2, 0]]).all()
+    for indices in (np.array([48, 3]), np.arange(50)):
+        with pytest.raises(DataError) as caught:
+            array.read(indices)
+        assert str(caught.value) == (
+            f"{path} was cut short while it was read: it has {path.stat().st_size:,} bytes now;"
+            " put it back as it was"
+        )
+
+
+def test_patches_side_by_side_are_read_in_one_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = PATCHES
+    array = PatchArray(tmp_path / "x.h5", "x", "")
+    sizes = []
+    preadv = os.preadv
+
+    def partial(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        sizes.append(len(buffers[0]))
+        return preadv(descriptor, [buffers[0][:300]], offset)  # a system may read less at a time
+
+    monkeypatch.setattr(os, "preadv", partial)
+    indices = np.array([4, 5, 6, 2, 9, 9])
+    assert (array.read(indices) == PATCHES[indices]).all()
+    assert sizes == [576, 576, 276, 192, 192, 192]
+    assert array.read(np.array([], np.int64)).shape == (0, 8, 8, 3)
+
+
+def test_a_compressed_file_is_rewritten_plainly(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         file["other"] = np.arange(10)
         file.create_dataset("x", data=PATCHES, **STORAGES["compressed"])
     rewrite(path, "x")
-    assert is_mapped(path, "x")
+    assert is_stored_plainly(path, "x")
     assert (PatchArray(path, "x", "").read(np.arange(50)) == PATCHES).all()
     with h5py.File(path) as file:
         assert (file["other"][()] == np.arange(10)).all()
