@@ -75,7 +75,12 @@ def open_explained_run(config: AttributeConfig) -> OpenedRun:
 def predict_split(run: OpenedRun) -> Logits:
     """Return the log-odds of each patch of the split, in full precision."""
     return predict_source(
-        run.saved.model, run.split.source, run.split.crop, run.data.batch_size, run.data.num_workers
+        run.saved.model,
+        run.split.source,
+        run.split.crop,
+        run.data.batch_size,
+        run.data.num_workers,
+        worker_timeout=run.data.worker_timeout,
     )
 
 

@@ -37,6 +37,7 @@ CompileMode = Literal["auto", "off", "graph", "default", "reduce-overhead"]
 BatchNormMode = Literal["auto", "moving", "kept"]
 WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
 MAPS_PER_SHEET = 24
+WORKER_TIMEOUT = 600.0  # seconds
 
 
 class DataConfig(Section):
@@ -46,19 +47,23 @@ class DataConfig(Section):
         name: of the registered source.
         batch_size: patches per step and process.
         num_workers: processes that read and augment; auto depends on the device.
+        worker_timeout: seconds to wait for a batch of these processes; None for no limit.
         limit: patches per split at most; None for all.
         duplicates: what happens to equal patches: keep, group (on one side of a split), drop.
         positive: name of the class that has label 1; None for what the data or the run says.
         resident: keep the patches on the training's device; auto: on a GPU, if they fit.
+        changed: whether a run is resumed with other patches than it was trained on.
     """
 
     name: str
     batch_size: PositiveInt = 64
     num_workers: Workers = "auto"
+    worker_timeout: PositiveFloat | None = WORKER_TIMEOUT
     limit: PositiveInt | None = None
     duplicates: Duplicates = "group"
     positive: PlainText | int | float | bool | None = None
     resident: bool | Literal["auto"] = "auto"
+    changed: Literal["refuse", "accept"] = "refuse"
 
 
 class SplitsConfig(Section):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.config.classes import UNNAMED, Classes, describe_positive
+from pcam.data.file_state import FileState
 from pcam.errors import DataError
 
 Pixels = NDArray[np.uint8]
@@ -55,6 +56,18 @@ class DigestedPatchSource(PatchSource, Protocol):
 
     @property
     def digests(self) -> NDArray[np.uint8]: ...  # noqa: D102
+
+
+@runtime_checkable
+class WatchedPatchSource(PatchSource, Protocol):
+    """A source whose files may not change while a training reads them.
+
+    Attributes:
+        file_states: of the files that patches are read from, as they were when they were opened.
+    """
+
+    @property
+    def file_states(self) -> Sequence[FileState]: ...  # noqa: D102
 
 
 class Subset:

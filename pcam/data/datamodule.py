@@ -4,6 +4,7 @@ A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,
 """
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -16,12 +17,14 @@ from pcam.data.augment.augmentation import Augmentation, require_square
 from pcam.data.augment.batched import BatchedAugmentation
 from pcam.data.base import Indices, PatchSource
 from pcam.data.crop import Crop
+from pcam.data.file_state import FileState
 from pcam.data.loading import open_splits
 from pcam.data.provider import SPLITS
 from pcam.data.reading import Batch, PatchDataset, make_loader
 from pcam.data.residency import Residency
 from pcam.data.resident import ResidentBatches, ResidentPatches
 from pcam.data.sampling import PatchOrder
+from pcam.data.watching import file_states
 from pcam.errors import DataError
 
 EVALUATED_AT_ONCE = 4  # training batches: without gradients they take less memory than one does
@@ -40,6 +43,7 @@ class PatchDataModule(LightningDataModule):
     Attributes:
         opened: the splits, and how the patches were split.
         sources: name of each split to its source.
+        file_states: of the files that patches are read from, as they were when they were opened.
     """
 
     def __init__(
@@ -53,15 +57,18 @@ class PatchDataModule(LightningDataModule):
         super().__init__()
         self.batch_size = data.batch_size
         self.num_workers = data.num_workers
+        self.worker_timeout = data.worker_timeout
         self.seed = seed
         self.crops = {split: Crop(getattr(crop, split), crop.size, seed) for split in SPLITS}
         self.opened = open_splits(data, splits, seed)
         self.sources = self.opened.splits
+        self.file_states = _distinct_states(self.sources.values())
+        self._fingerprint: dict[str, str] | None = None
         if self.opened.size is not None and not self.crops["train"].cuts:
             require_square(aug, self.opened.size)
         self.augment: Augmentation | None = None
         self.batched: BatchedAugmentation | None = None
-        self.residency = Residency(data.resident, data.num_workers)
+        self.residency = Residency(data.resident, data.num_workers, data.worker_timeout)
         if aug.batched is True:
             self.batched = BatchedAugmentation(aug, seed, len(self.sources["train"]))
         elif aug.name != "none":
@@ -107,7 +114,7 @@ class PatchDataModule(LightningDataModule):
             )
         patches = self.resident_patches(split)
         if patches is None:
-            return make_loader(self.dataset(split), order, self.num_workers)
+            return make_loader(self.dataset(split), order, self.num_workers, self.worker_timeout)
         crop = self.crops[split] if self.crops[split].mode == "random" else None
         return ResidentBatches(patches, order, crop, self.batched if training else None)
 
@@ -182,8 +189,18 @@ class PatchDataModule(LightningDataModule):
         return self.loader(self.final_split)
 
     def fingerprint(self) -> dict[str, str]:
-        """Return a SHA-256 per split; see `fingerprint`."""
-        return {split: fingerprint(source) for split, source in self.sources.items()}
+        """Return a SHA-256 per split of the patches as they were at first; see `fingerprint`."""
+        if self._fingerprint is None:
+            self._fingerprint = {name: fingerprint(of) for name, of in self.sources.items()}
+        return self._fingerprint
+
+
+def _distinct_states(sources: Iterable[PatchSource]) -> list[FileState]:
+    """Return the states of the files of some sources, each file once."""
+    states: dict[FileState, None] = {}
+    for source in sources:
+        states.update(dict.fromkeys(file_states(source)))
+    return list(states)
 
 
 def fingerprint(source: PatchSource) -> str:

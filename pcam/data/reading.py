@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from pcam.config.sections import WORKER_TIMEOUT
 from pcam.data.augment.augmentation import Augmentation
 from pcam.data.base import PatchSource
 from pcam.data.crop import Crop
 from pcam.data.sampling import BatchRequest, PatchOrder
-from pcam.data.workers import PatchLoader, WorkerFailure, is_worker, leave_signals_to_parent
+from pcam.data.workers import WAITS, PatchLoader, WorkerFailure, is_worker, leave_signals_to_parent
 from pcam.errors import PcamError
 
 Batch = dict[str, torch.Tensor]
@@ -79,7 +80,10 @@ def resolve_num_workers(setting: int | str) -> int:
 
 
 def make_loader(
-    dataset: PatchDataset, order: PatchOrder, num_workers: int | str
+    dataset: PatchDataset,
+    order: PatchOrder,
+    num_workers: int | str,
+    worker_timeout: float | None = WORKER_TIMEOUT,
 ) -> DataLoader[Batch]:
     """Return the batches of a data set in an order.
 
@@ -87,14 +91,18 @@ def make_loader(
         dataset: of the patches.
         order: of the batches.
         num_workers: of the config: "auto", or a number of processes.
+        worker_timeout: of the config: seconds to wait for a batch of these processes; None for no
+            limit.
     """
     count = resolve_num_workers(num_workers)
+    limited = count > 0 and worker_timeout is not None
     return PatchLoader(
         dataset,
         batch_sampler=order,
         collate_fn=_keep_batch,
         num_workers=count,
         persistent_workers=count > 0,
+        timeout=worker_timeout / WAITS if limited else 0,
         worker_init_fn=leave_signals_to_parent,
         pin_memory=torch.cuda.is_available(),
     )

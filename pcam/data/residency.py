@@ -24,11 +24,18 @@ class Residency:
     Args:
         setting: the config's ``data.resident``; auto: on a GPU, if the patches fit.
         num_workers: the config's, for the copy.
+        worker_timeout: likewise.
     """
 
-    def __init__(self, setting: bool | Literal["auto"], num_workers: int | str) -> None:
+    def __init__(
+        self,
+        setting: bool | Literal["auto"],
+        num_workers: int | str,
+        worker_timeout: float | None,
+    ) -> None:
         self.setting = setting
         self.num_workers = num_workers
+        self.worker_timeout = worker_timeout
         self._splits: dict[str, ResidentPatches | None] = {}
 
     def patches(
@@ -65,4 +72,5 @@ class Residency:
     def _load(self, source: PatchSource, crop: Crop, device: torch.device) -> ResidentPatches:
         dataset = PatchDataset(source, crop, None)
         order = PatchOrder(len(source), READ_AT_ONCE, seed=0, training=False)
-        return load_resident(source, make_loader(dataset, order, self.num_workers), device)
+        loader = make_loader(dataset, order, self.num_workers, self.worker_timeout)
+        return load_resident(source, loader, device)

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data._utils import signal_handling
 
 from pcam.errors import DataError, PcamError
 
@@ -17,6 +18,8 @@ DEAD_WORKER = re.compile(
     r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is killed by signal: )?(.*)"
 )
 SHARED_MEMORY = "shared memory"
+TIMED_OUT = "DataLoader timed out"
+WAITS = 10  # that data.worker_timeout is divided into
 
 
 @dataclass(frozen=True)
@@ -58,18 +61,57 @@ def is_worker() -> bool:
 
 
 class PatchLoader(DataLoader[Any]):
-    """A DataLoader that raises what its workers report."""
+    """A DataLoader that raises what its workers report, and ends workers that do not answer."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Yield the batches.
 
         Raises:
-            PcamError: a batch could not be read.
+            PcamError: a batch could not be read, or was not read in time.
         """
-        for batch in super().__iter__():
+        batches: Any = super().__iter__()
+        while True:
+            try:
+                batch = self._next(batches)
+            except StopIteration:
+                return
             if isinstance(batch, WorkerFailure):
+                # torch's own end of them, at some later time, may take 20 seconds
+                batches._shutdown_workers()
                 raise batch.kind(batch.message)
             yield batch
+
+    def _next(self, batches: Any) -> Any:
+        """Return the next batch; each wait is a part of the limit.
+
+        So a process that is continued after a stop (ctrl-Z, a suspended job) has time left.
+        """
+        for _ in range(WAITS):
+            try:
+                return next(batches)
+            except RuntimeError as error:
+                if TIMED_OUT not in str(error):
+                    raise
+        _kill_workers(batches)
+        raise DataError(
+            f"the processes that read patches have not answered for {WAITS * self.timeout:g}"
+            " seconds: the disk or network of the data may be stalled; a source that is slow needs"
+            " a larger data.worker_timeout (seconds; null: no limit)"
+        )
+
+
+def _kill_workers(batches: Any) -> None:
+    """Kill the workers of a loader's iterator: they may ignore gentler signals.
+
+    Args:
+        batches: torch's iterator, which is not told: it would raise that workers were killed.
+    """
+    if batches._worker_pids_set:
+        signal_handling._remove_worker_pids(id(batches))
+        batches._worker_pids_set = False
+    for worker in batches._workers:
+        worker.kill()
+    batches._shutdown_workers()
 
 
 @contextmanager
@@ -100,8 +142,8 @@ def describe_dead_worker(text: str) -> str | None:
         return None
     if SHARED_MEMORY in text:
         return (
-            "a process that reads patches has no shared memory left (/dev/shm), or its data file "
-            "was cut short; lower data.num_workers or data.batch_size, or set data.num_workers=0"
+            "a process that reads patches has no shared memory left (/dev/shm); "
+            "lower data.num_workers or data.batch_size, or set data.num_workers=0"
         )
     return (
         "a process that reads patches was killed by the system, most likely for lack of memory; "

@@ -106,7 +106,9 @@ def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Label
     valid = open_split(data, run.config.splits, run.config.seed, "valid")
     assert valid.labels is not None
     crop = crop_for_split(run.config, "valid")
-    logit = predict_source(run.model, valid, crop, batch_size, num_workers, config.tta)
+    logit = predict_source(
+        run.model, valid, crop, batch_size, num_workers, config.tta, data.worker_timeout
+    )
     return logit, valid.labels
 
 

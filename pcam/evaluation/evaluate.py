@@ -122,6 +122,7 @@ def evaluate_run(run: SavedRun, config: EvaluateConfig) -> Evaluation:
         data.batch_size,
         data.num_workers,
         config.tta,
+        data.worker_timeout,
     )
     logit = logit / rule.temperature
     metrics = bootstrap_metrics(

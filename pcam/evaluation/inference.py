@@ -9,6 +9,7 @@ from scipy.special import expit
 from torch import Tensor
 from tqdm import tqdm
 
+from pcam.config.sections import WORKER_TIMEOUT
 from pcam.data.base import PatchSource, Pixels
 from pcam.data.crop import Crop
 from pcam.data.read_ahead import read_ahead
@@ -98,6 +99,7 @@ def predict_source(
     batch_size: int,
     num_workers: int | str = "auto",
     tta: str = "none",
+    worker_timeout: float | None = WORKER_TIMEOUT,
 ) -> Logits:
     """Return the log-odds of the positive class for each patch of a source, in its order.
 
@@ -112,17 +114,19 @@ def predict_source(
         num_workers: the number of processes that read patches, or "auto".
         tta: none, flips (4) or d4 (8): the symmetries over which probabilities are averaged; the
             result is the log-odds of the mean.
+        worker_timeout: seconds to wait for a batch of these processes; None for no limit.
 
     Returns:
         float64 (N,).
 
     Raises:
+        DataError: patches cannot be read.
         NotFiniteError: the network's output is not finite.
     """
     dataset = PatchDataset(source, crop, None)
     at_once = choose_batch_size(model, batch_size)
     order = PatchOrder(len(source), at_once, seed=0, training=False)
-    batches = _batches_on_device(model, make_loader(dataset, order, num_workers))
+    batches = _batches_on_device(model, make_loader(dataset, order, num_workers, worker_timeout))
     parts = []
     bar = tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False)
     with bar, dead_workers_reported():

@@ -81,6 +81,7 @@ def predict(config: PredictConfig) -> Prediction:
         data.batch_size,
         data.num_workers,
         config.tta,
+        data.worker_timeout,
     )
     metrics = None
     if label is not None:

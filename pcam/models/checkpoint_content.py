@@ -65,6 +65,7 @@ class _Checkpoint(_Strict):
     hyper_parameters: _Settings
     patches: _Patches | None = None
     initial_weights: _Origin | None = None
+    data: dict[str, str] | None = None
 
 
 def read_checkpoint(path: Path) -> CheckpointState:

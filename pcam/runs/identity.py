@@ -64,7 +64,7 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
     },
     KeyClass.EXECUTION: {
         "": "resume plugins",
-        "data": "root converted slide_csv num_workers max_side resident",
+        "data": "root converted slide_csv num_workers worker_timeout max_side resident changed",
         # Tables that model.name and trainer.prune.after are chosen from; the choice is a RESULT.
         "model": "at_scale",
         "trainer.prune": "at_scale",

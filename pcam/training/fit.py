@@ -9,15 +9,17 @@ from lightning import Trainer
 
 from pcam.config.schema import TrainConfig
 from pcam.data.workers import dead_workers_reported
-from pcam.errors import STOPPED, NotFiniteError, format_override
+from pcam.errors import AccessError, DataError, NotFiniteError
 from pcam.runs.checkpoints import resumable_checkpoint
-from pcam.runs.folder import best_checkpoint, last_checkpoint
+from pcam.runs.folder import best_checkpoint
 from pcam.training.dashboard import Dashboard
 from pcam.training.epochs import MedianRule
 from pcam.training.finite import hint
+from pcam.training.kept import describe_kept, describe_stop, kept_checkpoint_named
 from pcam.training.library_errors import library_errors_reported
 from pcam.training.loggers import finish_loggers, log_results, start_loggers
 from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
+from pcam.training.process_end import ProcessKilledError
 from pcam.training.processes import ProcessGroup, launch_processes, process_group
 from pcam.training.results import (
     JsonObject,
@@ -32,8 +34,8 @@ from pcam.training.results import (
     write_results,
 )
 from pcam.training.signals import StopRequest, stop_on_signals
-from pcam.training.step_checkpoints import EpochPosition
 from pcam.training.step_network import describe_step
+from pcam.training.trained_data import TrainedData
 from pcam.training.trainer import build_trainer, choose_devices, count_processes
 
 log = logging.getLogger(__name__)
@@ -58,14 +60,14 @@ def train(config: TrainConfig, folder: Path, resume: bool, job: int | None = Non
     group = process_group(config.trainer, count_processes(config.trainer))
     if group.size == 1:
         return fit(config, folder, resume, group)
-    launch_processes(group, fit, config, folder, resume, group)
+    with kept_checkpoint_named(folder, ProcessKilledError):
+        launch_processes(group, fit, config, folder, resume, group)
     if group.node:
         return {}
     summary: JsonObject = json.loads((folder / "summary.json").read_text("utf-8"))
     return summary
 
 
-@dead_workers_reported()
 @library_errors_reported()
 def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> JsonObject:
     """Run one process of a training; the first process writes.
@@ -78,7 +80,9 @@ def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) ->
     """
     with stop_on_signals() as stop:
         try:
-            return fit_until_stopped(prepare(config, folder, resume, group, stop), resume, stop)
+            training = prepare(config, folder, resume, group, stop)
+            with kept_checkpoint_named(folder, AccessError, DataError), dead_workers_reported():
+                return fit_until_stopped(training, resume, stop)
         except (SystemExit, KeyboardInterrupt):  # Lightning turns ctrl-C into a status of 1
             raise SystemExit(stop.status) from None
 
@@ -109,7 +113,7 @@ def fit_until_stopped(training: Training, resume: bool, stop: StopRequest) -> Js
         summary = finish(training, results, best_epoch, dashboards) if first else {}
         status = 0
     except NotFiniteError as error:
-        advice = f"{hint(training.trainer)}; {describe_kept(folder)}"
+        advice = f"{hint(training.trainer)}; {describe_kept(folder, 'trainer.gradient_clip_val=1')}"
         raise NotFiniteError(f"{error}; {advice}") from error
     except (SystemExit, KeyboardInterrupt):
         if first:
@@ -118,26 +122,6 @@ def fit_until_stopped(training: Training, resume: bool, stop: StopRequest) -> Js
     finally:
         finish_loggers(dashboards, status)
     return summary
-
-
-def describe_kept(folder: Path) -> str:
-    """Return which checkpoint of a run is left after a training that diverged."""
-    path = last_checkpoint(folder)
-    if not path.is_file():
-        return "no checkpoint was written"
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    epoch, position = int(checkpoint["epoch"]) + 1, EpochPosition.read(checkpoint)
-    where = f"epoch {epoch}" if position is None else f"batch {position.batch} of epoch {epoch}"
-    command = f"python -m pcam.train {format_override('resume', folder)}"
-    return f"{path} of {where} is kept: {command} trainer.gradient_clip_val=1"
-
-
-def describe_stop(stop: StopRequest, folder: Path) -> str:
-    """Return why a training ended before its end, and how it goes on."""
-    text = f"\nEnded by {stop.name}." if stop.status == STOPPED else "\nInterrupted."
-    if last_checkpoint(folder).is_file():
-        text += f" Resume with: python -m pcam.train {format_override('resume', folder)}"
-    return text
 
 
 def score(training: Training) -> tuple[dict[str, SplitResult], int]:
@@ -152,7 +136,7 @@ def score(training: Training) -> tuple[dict[str, SplitResult], int]:
     model.load_state_dict(state["state_dict"])
     # Another trainer: it scores the checkpoint's weights, not those of a moving average's callback
     trainer = build_trainer(
-        training.config.trainer, training.folder, training.group, [], model.plan
+        training.config.trainer, training.folder, training.group, [TrainedData(data)], model.plan
     )
     trainer.validate(model, datamodule=data, verbose=False)
     splits = ["valid"]

@@ -7,17 +7,12 @@ from pathlib import Path
 import torch
 from lightning import Trainer, seed_everything
 
-from pcam.config.classes import Classes, positive_by_name
 from pcam.config.schema import TrainConfig
 from pcam.data.datamodule import PatchDataModule
-from pcam.errors import RunError
-from pcam.evaluation.saved_run import earlier_classes
-from pcam.models.classifier import PatchClassifier, read_origin
+from pcam.models.classifier import PatchClassifier
 from pcam.models.patch_format import PatchFormat
-from pcam.models.tensor_files import describe_unreadable
-from pcam.models.weights import WeightsOrigin, describe_not_finite, load_initial_weights
-from pcam.runs.access import ensure_readable
-from pcam.runs.checkpoints import is_whole, resumable_checkpoint
+from pcam.models.weights import WeightsOrigin, load_initial_weights
+from pcam.runs.checkpoints import is_whole
 from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.predictions import write_splits
 from pcam.stats.formatting import format_facts, format_warning
@@ -25,8 +20,10 @@ from pcam.training.callbacks import build_callbacks
 from pcam.training.classes import check_both_classes, describe_one_class
 from pcam.training.description import describe_device, facts
 from pcam.training.processes import ProcessGroup
+from pcam.training.resuming import check_checkpoint, check_classes, name_earlier_positive
 from pcam.training.signals import StopRequest
-from pcam.training.step_checkpoints import StepCheckpoints, trained_epochs
+from pcam.training.step_checkpoints import StepCheckpoints
+from pcam.training.trained_data import TrainedData, check_data
 from pcam.training.trainer import build_trainer, choose_augmentation, silence_lightning
 
 log = logging.getLogger(__name__)
@@ -46,6 +43,7 @@ class Training:
         data: the patches.
         model: the network, initialised.
         trainer: Lightning's, with all callbacks.
+        accepted: a warning that a resumed run goes on with other data; None if it does not.
     """
 
     config: TrainConfig
@@ -54,6 +52,7 @@ class Training:
     data: PatchDataModule
     model: PatchClassifier
     trainer: Trainer
+    accepted: str | None = None
 
 
 def prepare(
@@ -70,34 +69,29 @@ def prepare(
     """
     silence_lightning()
     seed_everything(config.seed, verbose=False)
-    origin: WeightsOrigin | None = None
-    trained: PatchFormat | None = None
-    if resume:
-        origin, trained = check_checkpoint(folder, config.trainer.max_epochs)
-        config = config if trained is not None else name_earlier_positive(config)
+    accepted: str | None = None
+    resumed = check_checkpoint(folder, config.trainer.max_epochs) if resume else None
+    if resumed is not None and resumed.patches is None:
+        config = name_earlier_positive(config)
     aug = choose_augmentation(config.aug, config.trainer)
     data = PatchDataModule(config.data, config.splits, config.crop, aug, config.seed)
     check_both_classes(config, folder, data.sources)
     model = build_classifier(config)
     model.skips_not_finite = config.trainer.on_nan == "skip"
     model.patch_format = patch_format(data)
-    if resume:
-        check_classes(folder, trained, data.classes)
+    if resumed is not None:
+        check_classes(folder, resumed.patches, data.classes)
+        accepted = check_data(folder, resumed.fingerprint, data.fingerprint(), config.data.changed)
+        model.set_weights_origin(resumed.origin)
     else:
-        origin = load_initial_weights(
-            model.network.backbone,
-            config.model.name,
-            config.model.kwargs,
-            config.model.weights,
-            model.network.input_size,
-        )
-    model.set_weights_origin(origin)
+        model.set_weights_origin(load_weights(config, model))
     callbacks = build_callbacks(config, folder, model.plan)
+    callbacks.append(TrainedData(data))
     settings = config.trainer
     minutes, steps = settings.checkpoint_minutes, settings.checkpoint_steps
     callbacks.append(StepCheckpoints(folder, minutes, steps, stop))
     trainer = build_trainer(config.trainer, folder, group, callbacks, model.plan)
-    return Training(config, folder, group, data, model, trainer)
+    return Training(config, folder, group, data, model, trainer, accepted)
 
 
 def build_classifier(config: TrainConfig) -> PatchClassifier:
@@ -116,81 +110,23 @@ def build_classifier(config: TrainConfig) -> PatchClassifier:
     )
 
 
+def load_weights(config: TrainConfig, model: PatchClassifier) -> WeightsOrigin:
+    """Load the initial weights that a config asks for; return what they are."""
+    return load_initial_weights(
+        model.network.backbone,
+        config.model.name,
+        config.model.kwargs,
+        config.model.weights,
+        model.network.input_size,
+    )
+
+
 def patch_format(data: PatchDataModule) -> PatchFormat:
     """Return the patches that a network is trained and tested on, for its checkpoints."""
     assert data.opened.size is not None
     height, width = data.opened.size
     crop = data.crops["test"]
     return PatchFormat(data.classes, height, width, crop.mode, crop.size, crop.seed)
-
-
-def name_earlier_positive(config: TrainConfig) -> TrainConfig:
-    """Return the config of a run of an earlier version, with the class that it took as positive.
-
-    It took the second class in alphabetical order, also where the names say nothing or the other.
-    """
-    names = earlier_classes(config)
-    if names is None or positive_by_name(names) == names[1]:
-        return config
-    data = config.data.model_copy(update={"positive": names[1]})
-    return config.model_copy(update={"data": data})
-
-
-def check_classes(folder: Path, trained: PatchFormat | None, classes: Classes) -> None:
-    """Make sure that a resumed run goes on with the classes that it was trained on.
-
-    Args:
-        folder: the run's.
-        trained: what its checkpoint says; None if an earlier version wrote it.
-        classes: the names of the labels 0 and 1, as the data has them now.
-
-    Raises:
-        RunError: they differ.
-    """
-    if trained is not None and trained.classes != classes:
-        raise RunError(
-            f"{folder} was trained on {trained.classes[0]} and {trained.classes[1]} (positive);"
-            f" the data has {classes[0]} and {classes[1]} (positive) now"
-        )
-
-
-def check_checkpoint(folder: Path, epochs: int) -> tuple[WeightsOrigin, PatchFormat | None]:
-    """Make sure that a run can be resumed.
-
-    Args:
-        folder: the run's.
-        epochs: of the whole training.
-
-    Returns:
-        What its network was initialised with, and the patches that it was trained on; None if an
-        earlier version did not store them.
-
-    Raises:
-        AccessError: the last checkpoint cannot be read now.
-        RunError: it is damaged, or has more than ``epochs`` epochs.
-    """
-    path = resumable_checkpoint(folder) or last_checkpoint(folder)
-    ensure_readable(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        done = trained_epochs(state)
-        origin = read_origin(state)
-        if origin is None:
-            raise KeyError("initial_weights")
-    except Exception as error:  # torch.load raises a different error for each kind of damage
-        raise RunError(
-            f"{path} cannot be read safely as a checkpoint ({describe_unreadable(error)}); "
-            "start the run again"
-        ) from error
-    fault = describe_not_finite(state["state_dict"])
-    if fault is not None:
-        raise RunError(f"{path} holds weights that are not finite: {fault}; start the run again")
-    if done > epochs:
-        raise RunError(
-            f"{folder} has been trained for {done} epochs already; "
-            f"trainer.max_epochs={epochs} must not be less"
-        )
-    return origin, PatchFormat.read(state)
 
 
 def report_start(training: Training, resume: bool) -> None:
@@ -206,6 +142,8 @@ def report_start(training: Training, resume: bool) -> None:
     lines = facts(config, training.folder, training.data, training.model, resume)
     device = describe_device(device_name(trainer), trainer.world_size, str(trainer.precision))
     log.info(format_facts([*lines, device]))
+    if training.accepted is not None:
+        log.warning(training.accepted)
     for line in describe_one_class(training.data.sources):
         log.warning(line)
     origin = training.model.weights_origin
@@ -223,7 +161,13 @@ def write_start(training: Training, resume: bool) -> None:
     if training.data.opened.how != "official":
         write_splits(training.folder, training.data.sources)
     if resume:
-        write_config(training.folder, training.config)
+        write_config(training.folder, refuse_next_change(training.config))
+
+
+def refuse_next_change(config: TrainConfig) -> TrainConfig:
+    """Return the config that is kept: that other data was accepted is of one command."""
+    data = config.data.model_copy(update={"changed": "refuse"})
+    return config.model_copy(update={"data": data})
 
 
 def device_name(trainer: Trainer) -> str:

@@ -12,6 +12,7 @@ from pcam.config.plugins import import_plugins, imported_plugins
 from pcam.config.sections import TrainerConfig
 from pcam.errors import INTERRUPTED, STOPPED, ConfigError, PcamError
 from pcam.runs.screen import keep_going_without_screen
+from pcam.training.process_end import start_quiet_tracker, wait_for_all
 from pcam.training.signals import forwarded_signals
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def launch_processes(
     (hydra #2070, lightning #11300).
 
     Raises:
-        PcamError: raised by one of them.
+        PcamError: raised by one of them, or one was killed.
         SystemExit: they were stopped.
     """
     from torch.multiprocessing import get_context
@@ -159,14 +160,14 @@ def launch_processes(
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     level = logging.getLogger(ROOT_LOGGER).getEffectiveLevel()
     work = _Work(function, arguments, group, tuple(imported_plugins()), level)
+    start_quiet_tracker()
     messages = get_context("spawn").SimpleQueue()
     try:
         context = spawn(  # type: ignore[no-untyped-call]
             _worker, (work, messages), nprocs=group.local, join=False
         )
         with forwarded_signals(context.pids()):
-            while not context.join():
-                continue
+            wait_for_all(context)
     except ProcessExitedException as error:
         if error.exit_code == EXPECTED_FAILURE and not messages.empty():
             raise PcamError(messages.get()) from None

@@ -162,7 +162,7 @@ def test_unknown_callbacks_and_keys_of_lightning_are_faults_too(terminal: Termin
 @pytest.mark.parametrize(
     ("word", "end"),
     [
-        ("+data.foo=1", "; keys of data: batch_size, data_seed, "),
+        ("+data.foo=1", "; keys of data: batch_size, changed, data_seed, "),
         ("splits.foo=1", "; keys of splits: "),
         ("trainer.max_epoch=1", "; did you mean trainer.max_epochs"),
         ("trainer.lr=1", "; did you mean optimizer.lr?"),

@@ -1,7 +1,9 @@
 """Failures of loaders' workers: the same one line as without workers."""
 
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +39,29 @@ class Killed(SyntheticSource):
         return super().read(indices)
 
 
-def loader(source: SyntheticSource, workers: int) -> PatchLoader:
+class Hanging(SyntheticSource):
+    """A source whose seventh patch is never read."""
+
+    def read(self, indices: Indices) -> Pixels:
+        while 7 in indices:
+            time.sleep(60)
+        return super().read(indices)
+
+
+class Slow(SyntheticSource):
+    """A source that takes a moment for each batch."""
+
+    def read(self, indices: Indices) -> Pixels:
+        time.sleep(0.3)
+        return super().read(indices)
+
+
+def loader(
+    source: SyntheticSource, workers: int, worker_timeout: float | None = 600
+) -> PatchLoader:
     dataset = PatchDataset(source, Crop("none", None, 0), None)
-    return make_loader(dataset, PatchOrder(len(source), 4, 0, training=False), workers)
+    order = PatchOrder(len(source), 4, 0, training=False)
+    return make_loader(dataset, order, workers, worker_timeout)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -49,6 +71,7 @@ def test_an_expected_failure_keeps_its_class_and_its_line(workers: int) -> None:
     with pytest.raises(ConfigError) as caught:
         next(batches)
     assert str(caught.value) == "patch 7 is bad"
+    assert multiprocessing.active_children() == []
 
 
 def test_a_worker_that_the_system_kills_is_named_with_the_likely_cause() -> None:
@@ -58,6 +81,29 @@ def test_a_worker_that_the_system_kills_is_named_with_the_likely_cause() -> None
         "a process that reads patches was killed by the system, most likely for lack of memory; "
         "lower data.num_workers or data.batch_size, or set data.num_workers=0"
     )
+
+
+def test_a_worker_that_hangs_ends_after_the_limit_in_one_line() -> None:
+    patches = loader(Hanging("train", 12), 2, worker_timeout=2)
+    batches = iter(patches)
+    next(batches)
+    workers = patches._iterator._workers
+    start = time.monotonic()
+    with pytest.raises(DataError) as caught, dead_workers_reported():
+        list(batches)
+    assert time.monotonic() - start < 5
+    assert str(caught.value) == (
+        "the processes that read patches have not answered for 2 seconds: the disk or network of "
+        "the data may be stalled; a source that is slow needs a larger data.worker_timeout "
+        "(seconds; null: no limit)"
+    )
+    assert not any(worker.is_alive() for worker in workers)
+
+
+@pytest.mark.parametrize("limit", [2, None])
+def test_a_worker_that_is_slow_but_answers_is_waited_for(limit: float | None) -> None:
+    batches = loader(Slow("train", 12), 1, limit)  # each wait is longer than a tenth of the limit
+    assert [len(batch["index"]) for batch in batches] == [4, 4, 4]
 
 
 def test_shared_memory_that_is_used_up_is_named() -> None:

@@ -27,7 +27,7 @@ from pcam.runs.files import read_json, read_metrics, write_json
 from pcam.runs.folder import last_checkpoint, read_config, write_config
 from pcam.runs.resume import find_run_to_resume, finished_objective
 from pcam.sweeps.jobs import find_jobs
-from pcam.training.preparation import check_checkpoint
+from pcam.training.resuming import check_checkpoint
 from tests.run import composed
 
 Read = Callable[[Path], object]

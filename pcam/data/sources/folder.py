@@ -13,6 +13,7 @@ from pcam.config.classes import UNNAMED, Classes, ClassName, order_classes
 from pcam.config.registry import register_source
 from pcam.config.sections import DataConfig
 from pcam.data.base import Indices, PatchSource, Pixels
+from pcam.data.file_state import PUT_BACK, FileState
 from pcam.data.provider import SPLITS, SourceProvider
 from pcam.data.sources.folder_files import (
     Listing,
@@ -95,6 +96,7 @@ class FolderSource:
             self.labels = np.array([path.parent.name == name for path in self._paths], np.uint8)
         self.ids = [path.relative_to(root).as_posix() for path in self._paths]
         self._max_side = max_side
+        self._states = [FileState.of(path) for path in self._paths]
         self._size = check_headers(self._paths, max_side)
 
     def __len__(self) -> int:
@@ -104,7 +106,7 @@ class FolderSource:
         """Return the patches, uint8 (n, H, W, 3).
 
         Raises:
-            DataError: a file cannot be read, or has another size than when it was checked.
+            DataError: a file cannot be read, or has changed since it was checked.
         """
         patches = np.empty((len(indices), *self._size, 3), np.uint8)
         for i, index in enumerate(indices):
@@ -114,6 +116,9 @@ class FolderSource:
                     f"{self._paths[index]} is {format_size(image.shape[:2])} pixels, it was"
                     f" {format_size(self._size)} before; leave the files as they are meanwhile"
                 )
+            change = self._states[index].describe_change()
+            if change is not None:
+                raise DataError(f"{change}; {PUT_BACK}")
             patches[i] = image
         return patches
 

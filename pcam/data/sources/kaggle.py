@@ -50,6 +50,7 @@ class KaggleSource:
         digests: uint8 (N, 20), the SHA-1 that the pixels really have.
         converted: the HDF5 file. It is written once; tifs that change later are not read again. If
             it changes itself, its pixels are compared with their SHA-1 once more.
+        file_states: of the HDF5 file.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class KaggleSource:
             convert(files_to_convert(images, labels, table), self.converted)
         hint = f"the next command converts {images} again"
         self._patches = PatchArray(self.converted, "x", hint)
+        self.file_states = [self._patches.state]
         self.ids = read_texts(self.converted, "id", hint)
         sha1 = read_texts(self.converted, "sha1", hint)
         self.digests = parse_digests(self.converted, sha1, hint)

@@ -47,6 +47,7 @@ class PCamSource:
         groups: slide names from the meta csv; None where there is none.
         files: the files that were read: "x", "y" and, where slides are known, "meta". The last is
             the other split's csv if that is the one that agrees with the labels.
+        file_states: of the file of the pixels; the others are read once.
     """
 
     def __init__(self, split: str, root: str) -> None:
@@ -65,6 +66,7 @@ class PCamSource:
         x = Path(root) / f"{STEM}{split}_x.h5"
         y = Path(root) / f"{STEM}{split}_y.h5"
         self._patches = PatchArray(x, "x", _download_hint(x))
+        self.file_states = [self._patches.state]
         labels = read_column(y, "y", _download_hint(y))
         if len(labels) != len(self._patches):
             raise DataError(
