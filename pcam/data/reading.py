@@ -95,14 +95,14 @@ def make_loader(
             limit.
     """
     count = resolve_num_workers(num_workers)
-    limited = count > 0 and worker_timeout is not None
+    timeout = 0.0 if count == 0 or worker_timeout is None else worker_timeout / WAITS
     return PatchLoader(
         dataset,
         batch_sampler=order,
         collate_fn=_keep_batch,
         num_workers=count,
         persistent_workers=count > 0,
-        timeout=worker_timeout / WAITS if limited else 0,
+        timeout=timeout,
         worker_init_fn=leave_signals_to_parent,
         pin_memory=torch.cuda.is_available(),
     )

@@ -107,7 +107,7 @@ def _kill_workers(batches: Any) -> None:
         batches: torch's iterator, which is not told: it would raise that workers were killed.
     """
     if batches._worker_pids_set:
-        signal_handling._remove_worker_pids(id(batches))
+        signal_handling._remove_worker_pids(id(batches))  # type: ignore[attr-defined]
         batches._worker_pids_set = False
     for worker in batches._workers:
         worker.kill()

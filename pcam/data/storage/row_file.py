@@ -58,7 +58,7 @@ class RowFile:
         rows = np.empty((len(offsets), size), np.uint8)
         if not rows.size:
             return rows
-        content = memoryview(rows).cast("B")
+        content = rows.data.cast("B")
         breaks = np.flatnonzero(np.diff(offsets) != size) + 1  # rows that are not side by side
         firsts = np.concatenate(([0], breaks))
         bounds = [*(firsts * size).tolist(), len(content)]
