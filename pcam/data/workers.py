@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
+from weakref import WeakSet
 
 from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data._utils import signal_handling
@@ -20,6 +21,8 @@ DEAD_WORKER = re.compile(
 SHARED_MEMORY = "shared memory"
 TIMED_OUT = "DataLoader timed out"
 WAITS = 10  # that data.worker_timeout is divided into
+
+_loaders: "WeakSet[PatchLoader]" = WeakSet()  # of this process
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,24 @@ def is_worker() -> bool:
 
 
 class PatchLoader(DataLoader[Any]):
-    """A DataLoader that raises what its workers report, and ends workers that do not answer."""
+    """A DataLoader that raises what its workers report, and ends workers that do not answer.
+
+    Its arguments are torch's.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _loaders.add(self)
+
+    def end_workers(self) -> None:
+        """End the workers now.
+
+        If it is left to the garbage collector, torch waits 20 seconds for workers that it does not
+        reach any more.
+        """
+        if self._iterator is not None and self.num_workers > 0:
+            iterator: Any = self._iterator
+            iterator._shutdown_workers()
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Yield the batches.
@@ -76,8 +96,7 @@ class PatchLoader(DataLoader[Any]):
             except StopIteration:
                 return
             if isinstance(batch, WorkerFailure):
-                # torch's own end of them, at some later time, may take 20 seconds
-                batches._shutdown_workers()
+                self.end_workers()
                 raise batch.kind(batch.message)
             yield batch
 
@@ -116,13 +135,14 @@ def _kill_workers(batches: Any) -> None:
 
 @contextmanager
 def dead_workers_reported() -> Iterator[None]:
-    """Report a worker that the system has killed.
+    """Report a worker that the system has killed, and end those of loaders made meanwhile.
 
     torch raises wherever the program happens to be when the signal arrives.
 
     Raises:
         DataError: a worker has ended.
     """
+    earlier = set(_loaders)
     try:
         yield
     except RuntimeError as error:
@@ -130,6 +150,9 @@ def dead_workers_reported() -> Iterator[None]:
         if message is None:
             raise
         raise DataError(message) from error
+    finally:
+        for loader in set(_loaders) - earlier:
+            loader.end_workers()
 
 
 def describe_dead_worker(text: str) -> str | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch.multiprocessing.spawn import ProcessContext
 
 CHECK = 0.2  # seconds between looks at the processes
-GRACE = 5.0  # seconds that the others have to end by themselves when one was killed
+GRACE = 3.0  # seconds that the others have to end by themselves when one was killed
 STATUS = {signal.SIGTERM: STOPPED, signal.SIGUSR1: STOPPED, signal.SIGINT: INTERRUPTED}
 
 

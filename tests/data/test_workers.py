@@ -83,6 +83,18 @@ def test_a_worker_that_the_system_kills_is_named_with_the_likely_cause() -> None
     )
 
 
+def test_workers_end_with_the_work_that_they_were_made_for() -> None:
+    before = loader(SyntheticSource("train", 12), 1)
+    next(iter(before))
+    (kept,) = multiprocessing.active_children()
+    with dead_workers_reported():
+        inside = loader(SyntheticSource("train", 12), 1)
+        next(iter(inside))
+        assert len(multiprocessing.active_children()) == 2
+    assert multiprocessing.active_children() == [kept]
+    before.end_workers()
+
+
 def test_a_worker_that_hangs_ends_after_the_limit_in_one_line() -> None:
     patches = loader(Hanging("train", 12), 2, worker_timeout=2)
     batches = iter(patches)
