@@ -2,6 +2,7 @@
 
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
+from torch.multiprocessing import _prctl_pr_set_pdeathsig  # type: ignore[attr-defined]
 from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data._utils import signal_handling
 
@@ -58,6 +60,18 @@ def leave_signals_to_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def start_worker_of_main_thread(worker: int) -> None:
+    """Start a worker that ends at once where its process is killed, not at torch's next look.
+
+    The system takes the thread that has started a worker for its parent.
+
+    Args:
+        worker: its number.
+    """
+    _prctl_pr_set_pdeathsig(signal.SIGKILL)
+    leave_signals_to_parent(worker)
+
+
 def is_worker() -> bool:
     """Return whether this process is one of a loader's workers."""
     return get_worker_info() is not None
@@ -89,6 +103,8 @@ class PatchLoader(DataLoader[Any]):
         Raises:
             PcamError: a batch could not be read, or was not read in time.
         """
+        if threading.current_thread() is threading.main_thread():
+            self.worker_init_fn = start_worker_of_main_thread
         batches: Any = super().__iter__()
         while True:
             try:

@@ -104,7 +104,8 @@ def test_no_checkpoint_is_of_steps_on_changed_data(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     when_training(monkeypatch, 0, 1, lambda: change_pixels(patches(root, "train")))
-    words = [*WORDS, "data=pcam", f"data.root={root}", "trainer.checkpoint_steps=1"]
+    words = [*WORDS, "data=pcam", f"data.root={root}", "data.batch_size=8"]
+    words.append("trainer.checkpoint_steps=1")
     with pytest.raises(DataError, match="_x.h5 changed .*of batch 1 of epoch 1 is kept"):
         train(tmp_path / "run", *words)
 
