@@ -85,6 +85,19 @@ class RunError(PcamError):
     """A run folder that is missing, damaged, unfinished or in use."""
 
 
+class WriteError(PcamError):
+    """A file that cannot be written: the disk is full or broken, or there is no permission.
+
+    Attributes:
+        advice: end of the message: what is kept, and how to go on.
+    """
+
+    advice = "make room or choose another folder, then start the command again"
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; {self.advice}"
+
+
 class AccessError(PcamError):
     """A file that cannot be read now: no permission, or open in another program."""
 

@@ -22,7 +22,8 @@ from pcam.config.sections import AttributionConfig
 from pcam.data.base import Indices, PatchSource
 from pcam.data.randomness import AttributionStream
 from pcam.errors import ConfigError
-from pcam.runs.files import write_file
+from pcam.runs.figures import write_figure
+from pcam.training.guarded_logger import GuardedLogger
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +82,11 @@ class AttributionMaps(Callback):
             return
         with torch.inference_mode(False), torch.enable_grad():
             picture = self._draw(trainer, module, epoch)
-        write_file(self._path(epoch), picture)
+        write_figure(self._path(epoch), picture)
+        text = f"after epoch {epoch}"
         for logger in trainer.loggers:
-            log_picture(logger, picture, trainer.global_step, f"after epoch {epoch}")
+            assert isinstance(logger, GuardedLogger)
+            logger.call(log_picture, logger.wrapped, picture, trainer.global_step, text)
 
     def _path(self, epoch: int) -> Path:
         return self.folder / "figures" / KEY / f"epoch-{epoch:03}.png"

@@ -13,11 +13,17 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 
 from pcam import CONF
-from pcam.errors import AccessError, suggest
+from pcam.errors import AccessError, ConfigError, describe_error, suggest
 from pcam.runs.access import describe_os_error
 from pcam.runs.overrides import override_key
 
+# What torch says, on a CPU and on a GPU.
+MEMORY = ("can't allocate memory", "CUDA out of memory", "CUDA error: out of memory")
 ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+UNNAMED_ADVICE = (
+    "make room on the disks of hydra.run.dir or hydra.sweep.dir, of TMPDIR and of the libraries' "
+    "caches, then start the command again"
+)
 
 
 class Abort(BaseException):
@@ -34,20 +40,31 @@ class Abort(BaseException):
 
 @contextlib.contextmanager
 def system_errors_expected() -> Iterator[None]:
-    """Turn what the system refuses into expected failures: a file, a folder, room on a disk.
+    """Turn what the system refuses into expected failures: a file, a folder, room, memory.
 
     Raises:
         AccessError: in place of an OSError that names its path, or is about room.
+        ConfigError: no memory is left, on the machine or its GPU.
     """
     try:
         yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(part in str(error) for part in MEMORY):
+            raise
+        place = "the GPU" if "CUDA" in str(error) else "this machine"
+        raise ConfigError(
+            f"{place} has not enough memory ({describe_error(error)}); lower data.batch_size, or "
+            "data.limit or the number of patches"
+        ) from error
     except OSError as error:
         named = error.filename is not None and error.errno is not None
         if not named and error.errno not in ROOM:
             raise
         path = Path(os.fsdecode(error.filename or "."))
-        where = f"{path}: " if error.filename is not None else ""
-        raise AccessError(f"{where}{describe_os_error(error, path)}") from error
+        reason = describe_os_error(error, path)
+        if error.filename is not None:
+            raise AccessError(f"{path}: {reason}") from error
+        raise AccessError(f"{reason}; {UNNAMED_ADVICE}") from error
 
 
 def describe_hydra_error(error: BaseException, command: str, words: Sequence[str]) -> str:

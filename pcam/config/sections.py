@@ -340,6 +340,7 @@ class TrainerConfig(Section):
     limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None
     compile: Annotated[CompileMode, BeforeValidator(_off)] = "auto"
     progress: bool
+    out_of_memory: Literal["halve", "stop"] = "halve"
     checkpoint_minutes: PositiveFloat | None = 10.0
     checkpoint_steps: PositiveInt | None = None
 

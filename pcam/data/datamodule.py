@@ -39,8 +39,10 @@ class PatchDataModule(LightningDataModule):
         crop: the config's ``crop``: size, and the mode of each split.
         aug: the config's ``aug``, for training alone.
         seed: of order, crops and augmentation.
+        parts: into which each batch is split, one after the other.
 
     Attributes:
+        batch_size: patches of a part.
         opened: the splits, and how the patches were split.
         sources: name of each split to its source.
         file_states: of the files that patches are read from, as they were when they were opened.
@@ -53,9 +55,11 @@ class PatchDataModule(LightningDataModule):
         crop: CropConfig,
         aug: AugConfig,
         seed: int,
+        parts: int = 1,
     ) -> None:
         super().__init__()
-        self.batch_size = data.batch_size
+        self.parts = parts
+        self.batch_size = data.batch_size // parts
         self.num_workers = data.num_workers
         self.worker_timeout = data.worker_timeout
         self.seed = seed
@@ -91,6 +95,15 @@ class PatchDataModule(LightningDataModule):
     def first_batch(self) -> int:
         """Return the number of the next training batch of the current epoch, from 0."""
         return 0 if self.trainer is None else self.trainer.fit_loop.batch_idx + 1
+
+    def whole_batches(self, processes: int) -> int:
+        """Return how many whole batches an epoch of each of some processes has."""
+        share = len(self.sources["train"]) // processes
+        return max(1, share // (self.batch_size * self.parts))
+
+    def fills_a_batch(self) -> bool:
+        """Return whether this process has as many training patches as a batch."""
+        return self._order("train", training=True).share >= self.batch_size * self.parts
 
     def dataset(self, split: str) -> PatchDataset:
         """Return the patches of a split as batches are read: only train is augmented."""
@@ -135,6 +148,7 @@ class PatchDataModule(LightningDataModule):
             world=world,
             epoch=self.epoch,
             first=self.first_batch,
+            parts=self.parts,
         )
 
     def _train_is_resident(self) -> bool:

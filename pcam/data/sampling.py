@@ -32,6 +32,8 @@ class PatchOrder(Sampler[Any]):
             the epoch that Lightning passes to samplers (set_epoch) is one behind after resuming.
         first: returns the number of the first batch to read, called likewise: more than 0 if the
             training was stopped in the middle of the epoch.
+        parts: into how many such batches each batch of the config is split. For training, what is
+            left out is what whole batches leave out.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class PatchOrder(Sampler[Any]):
         world: int = 1,
         epoch: Callable[[], int] = int,
         first: Callable[[], int] = int,
+        parts: int = 1,
     ) -> None:
         self.size = size
         self.batch_size = batch_size
@@ -53,12 +56,13 @@ class PatchOrder(Sampler[Any]):
         self.world = world
         self.epoch = epoch
         self.first = first
+        self.parts = parts
         # patches of this process
         self.share = size // world if training else -(-size // world)
 
     def __len__(self) -> int:
         """Return the batches of an epoch and process; at least one if there are patches."""
-        full = self.share // self.batch_size
+        full = self.share // (self.batch_size * self.parts) * self.parts
         if self.training and full:
             return full
         return -(-self.share // self.batch_size)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pcam.runs.access import access_error, ensure_readable
-from pcam.runs.folder import last_checkpoint
+from pcam.runs.folder import best_checkpoint, last_checkpoint
 
 CheckpointState = dict[str, Any]  # what a checkpoint's file holds: tensors and plain values
 
@@ -19,6 +19,13 @@ def existing_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints that a run could be resumed from, whole or not, the last first."""
     paths = (last_checkpoint(folder), previous_checkpoint(folder))
     return [path for path in paths if path.is_file()]
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run, whole or not, each file once."""
+    paths = [best_checkpoint(folder), last_checkpoint(folder), previous_checkpoint(folder)]
+    files = {path.stat().st_ino: path for path in paths if path.is_file()}
+    return list(files.values())
 
 
 def resumable_checkpoint(folder: Path) -> Path | None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pcam.errors import WriteError
+from pcam.runs.files import write_file
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
 
 # Okabe and Ito's colours, which people with a colour vision deficiency can distinguish.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.55"
@@ -48,6 +54,14 @@ def _configure_text() -> None:
     fallback = [name for name in FALLBACK_FONTS if name in installed]
     matplotlib.rcParams["font.family"] = ["sans-serif", *fallback]
     matplotlib.rcParams["text.parse_math"] = False  # a name may hold dollar signs
+
+
+def write_figure(path: Path, picture: bytes) -> None:
+    """Write a figure beside results; a warning says so if it cannot be written."""
+    try:
+        write_file(path, picture)
+    except WriteError as error:
+        log.warning(f"{error.faults[0]}; going on without this figure")
 
 
 def clean_axes(axes: Axes) -> None:

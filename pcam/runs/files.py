@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pcam.errors import RunError, describe_error
+from pcam.errors import RunError, WriteError, describe_error
+from pcam.runs.access import describe_os_error
 from pcam.runs.metrics_file import check_metrics
 from pcam.runs.tables import is_there, read_table
 from pcam.runs.trees import read_json_file
@@ -24,6 +25,9 @@ def write_file(path: Path, content: str | bytes) -> None:
     Args:
         path: the file; its folder is created.
         content: text, written as UTF-8, or bytes.
+
+    Raises:
+        WriteError: it cannot be written.
     """
     with replaced_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -39,7 +43,43 @@ def replaced_file(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
     Args:
         path: the file; its folder is created.
         keep: where the file that was there before is kept; None to remove it.
+
+    Raises:
+        WriteError: it cannot be written; the file that was there before still is.
     """
+    with write_errors_named(path), _new_file(path, keep) as file:
+        yield file
+
+
+@contextmanager
+def write_errors_named(path: Path) -> Iterator[None]:
+    """Report that a file cannot be written.
+
+    Raises:
+        WriteError: in place of an error of the system, or of an error that followed from one.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch raises its own where a write has failed
+        cause = _system_error(error)
+        if cause is None:
+            raise
+        reason = describe_os_error(cause, path.parent)
+        raise WriteError(f"{path} cannot be written: {reason}") from error
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    """Return the error of the system that an error is, or that it followed from."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno:
+            return error
+        error = error.__context__
+    return None
+
+
+@contextmanager
+def _new_file(path: Path, keep: Path | None) -> Iterator[BinaryIO]:
+    """Open a file beside another, and rename it at the end; see ``replaced_file``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         leftover.unlink(missing_ok=True)

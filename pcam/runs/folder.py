@@ -18,7 +18,7 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pcam.errors import ConfigError, RunError, format_override
+from pcam.errors import ConfigError, RunError, WriteError, format_override
 from pcam.runs.access import ensure_inside
 from pcam.runs.files import write_file
 from pcam.runs.tables import is_there
@@ -52,7 +52,8 @@ def start_run(folder: Path, config: TrainConfig, *, restart: bool = False) -> No
         restart: whether the folder may hold a run that has no checkpoint.
 
     Raises:
-        RunError: the folder holds a run already, or cannot be written.
+        RunError: the folder holds a run already.
+        WriteError: it cannot be written.
     """
     if (folder / "config.yaml").exists() and not restart:
         if last_checkpoint(folder).exists():
@@ -68,15 +69,16 @@ def write_config(folder: Path, config: TrainConfig) -> None:
     """Write a run's config. The summary of a resumed run stays until there is a new one.
 
     Raises:
-        RunError: the folder cannot be written.
+        WriteError: the folder cannot be written.
     """
     import yaml
 
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     try:
         write_file(folder / "config.yaml", text)
-    except OSError as error:
-        raise RunError(f"cannot write to {folder} ({error}); set hydra.run.dir") from error
+    except WriteError as error:
+        error.advice = "make room, or set another hydra.run.dir"
+        raise
 
 
 def ensure_not_run_dir(folder: Path) -> None:

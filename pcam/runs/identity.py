@@ -70,7 +70,7 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
         "trainer.prune": "at_scale",
         # deterministic chooses among implementations of one operation, as the accelerator does.
         "trainer": "accelerator devices num_nodes deterministic compile progress "
-        "checkpoint_minutes checkpoint_steps",
+        "out_of_memory checkpoint_minutes checkpoint_steps",
     },
     KeyClass.OBSERVER: {
         "logger": "names project entity group tags table artifact",

@@ -110,6 +110,23 @@ class SplitRule(Part):
     left_out: dict[str, Count] = Field(default_factory=dict)
 
 
+class SplitChange(Part):
+    """From which epoch on the batches were split into how many parts."""
+
+    epoch: Count
+    parts: Size
+
+
+class BatchUse(Part):
+    """The batches per process, as asked and as used."""
+
+    size: Size
+    accumulated: Size
+    asked_size: Size
+    asked_accumulated: Size
+    changes: list[SplitChange] = Field(default_factory=list)
+
+
 class StepForm(Part):
     """How the steps were computed."""
 
@@ -146,6 +163,7 @@ class Summary(Part):
     batched: bool = False
     batchnorm: str = ""
     max_epochs: Size | None = None
+    batch: BatchUse | None = None
     step: StepForm | None = None
 
 

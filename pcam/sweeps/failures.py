@@ -3,11 +3,11 @@
 import math
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypedDict, cast
 
-from pcam.errors import AccessError, PcamError, RunError, describe_error
+from pcam.errors import AccessError, PcamError, RunError, WriteError, describe_error
 from pcam.runs.files import read_json, write_json
 from pcam.sweeps.state import (
     has_later_job,
@@ -57,7 +57,8 @@ def recorded_failure(folder: Path, words: Sequence[str], search: bool) -> Iterat
     try:
         yield
     except Exception as error:
-        record_failure(folder, error, words)
+        with suppress(WriteError):  # the same full disk, perhaps; the failure itself is shown
+            record_failure(folder, error, words)
         raise
 
 
@@ -142,7 +143,7 @@ def failure_summary(folder: Path) -> tuple[str, int] | None:
 def failure_message(error: BaseException) -> str:
     """Return why a job failed, in one line."""
     if isinstance(error, PcamError):
-        return "; ".join(error.faults)
+        return "; ".join(str(error).split("\n"))
     kind, text = type(error).__name__, describe_error(error)
     return text if text.startswith(kind) else f"{kind}: {text}"
 

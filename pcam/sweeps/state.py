@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict, cast
 
-from pcam.errors import RunError, format_override
+from pcam.errors import RunError, WriteError, format_override
 from pcam.runs.access import ensure_inside
 from pcam.runs.earlier_keys import with_current_keys
 from pcam.runs.files import read_json, write_json
@@ -94,7 +94,8 @@ def start_sweep(folder: Path, record: SweepRecord) -> None:
         record: what identifies it; ``started`` and ``commit`` are added.
 
     Raises:
-        RunError: the folder holds another sweep or a run, or it cannot be written.
+        RunError: the folder holds another sweep or a run.
+        WriteError: it cannot be written.
     """
     ensure_no_run(folder)
     if (folder / "sweep.json").exists():
@@ -109,8 +110,9 @@ def start_sweep(folder: Path, record: SweepRecord) -> None:
     content = {**record, "words": words, "started": utc_now(), "commit": code_commit()}
     try:
         write_json(folder / "sweep.json", content)
-    except OSError as error:
-        raise RunError(f"cannot write to {folder} ({error}); set hydra.sweep.dir") from error
+    except WriteError as error:
+        error.advice = "make room, or set another hydra.sweep.dir"
+        raise
 
 
 def ensure_no_run(folder: Path) -> None:

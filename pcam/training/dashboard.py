@@ -68,10 +68,16 @@ class Dashboard:
 
     Args:
         logger: Lightning's.
+
+    Attributes:
+        guarded: passes on to the logger until it fails; a training uses this one.
     """
 
     def __init__(self, logger: "Logger") -> None:
+        from pcam.training.guarded_logger import GuardedLogger  # Lightning takes seconds to import
+
         self.logger = logger
+        self.guarded = GuardedLogger(logger)
 
     def log_result(self, result: FinalResult) -> None:
         """Log the final metrics."""

@@ -33,9 +33,17 @@ def facts(
         ("trained", _describe_training(config, model)),
         ("loss", _describe_loss(config)),
         ("optimizer", _describe_optimizer(config)),
-        ("epochs", f"{config.trainer.max_epochs}, batches of {config.data.batch_size}"),
+        ("epochs", f"{config.trainer.max_epochs}, {_describe_batches(config, data)}"),
         ("seed", str(config.seed)),
     ]
+
+
+def _describe_batches(config: TrainConfig, data: PatchDataModule) -> str:
+    """Return the size of the batches, and how they are split."""
+    text = f"batches of {config.data.batch_size}"
+    if data.parts == 1:
+        return text
+    return f"{text}, as {data.parts} parts of {data.batch_size} (trainer.out_of_memory)"
 
 
 def describe_device(name: str, processes: int, precision: str) -> Fact:

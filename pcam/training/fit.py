@@ -5,36 +5,31 @@ import logging
 from pathlib import Path
 
 import torch
-from lightning import Trainer
 
 from pcam.config.schema import TrainConfig
 from pcam.data.workers import dead_workers_reported
-from pcam.errors import AccessError, DataError, NotFiniteError
+from pcam.errors import AccessError, DataError, NotFiniteError, WriteError
 from pcam.runs.checkpoints import resumable_checkpoint
 from pcam.runs.folder import best_checkpoint
 from pcam.training.dashboard import Dashboard
-from pcam.training.epochs import MedianRule
 from pcam.training.finite import hint
 from pcam.training.kept import describe_kept, describe_stop, kept_checkpoint_named
-from pcam.training.library_errors import library_errors_reported
+from pcam.training.library_errors import DeviceMemoryError, library_errors_reported
 from pcam.training.loggers import finish_loggers, log_results, start_loggers
-from pcam.training.preparation import Training, device_name, prepare, report_start, write_start
+from pcam.training.preparation import Training, prepare, report_start, write_start
 from pcam.training.process_end import ProcessKilledError
 from pcam.training.processes import ProcessGroup, launch_processes, process_group
 from pcam.training.results import (
     JsonObject,
     SplitResult,
-    Summary,
-    describe_data,
-    describe_intervals,
-    environment,
     format_result,
     measure,
     to_evaluation,
     write_results,
 )
+from pcam.training.run_summary import summarise
 from pcam.training.signals import StopRequest, stop_on_signals
-from pcam.training.step_network import describe_step
+from pcam.training.splitting import checkpoint_time, memory_errors_counted, release_memory
 from pcam.training.trained_data import TrainedData
 from pcam.training.trainer import build_trainer, choose_devices, count_processes
 
@@ -57,54 +52,104 @@ def train(config: TrainConfig, folder: Path, resume: bool, job: int | None = Non
     config = config.model_copy(
         update={"trainer": config.trainer.model_copy(update={"devices": devices})}
     )
+    parts, before = 1, checkpoint_time(folder)
+    while True:
+        try:
+            return train_once(config, folder, resume, parts)
+        except DeviceMemoryError as error:
+            is_alone = config.trainer.num_nodes == 1
+            if error.parts is None or not is_alone or config.trainer.out_of_memory == "stop":
+                raise
+            parts = error.parts
+        release_memory()  # the exception, whose traceback refers to it, is gone
+        resume = resume or checkpoint_time(folder) != before
+        log.warning(describe_split(config, parts, resume))
+
+
+def train_once(config: TrainConfig, folder: Path, resume: bool, parts: int) -> JsonObject:
+    """Train in as many processes as the config says; ``parts`` are those of ``fit``."""
     group = process_group(config.trainer, count_processes(config.trainer))
     if group.size == 1:
-        return fit(config, folder, resume, group)
+        return fit(config, folder, resume, group, parts)
     with kept_checkpoint_named(folder, ProcessKilledError):
-        launch_processes(group, fit, config, folder, resume, group)
+        launch_processes(group, fit, config, folder, resume, group, parts)
     if group.node:
         return {}
     summary: JsonObject = json.loads((folder / "summary.json").read_text("utf-8"))
     return summary
 
 
+def describe_split(config: TrainConfig, parts: int, resume: bool) -> str:
+    """Return how a training goes on whose device had no memory for a batch."""
+    size, accumulated = config.data.batch_size, config.trainer.accumulate_grad_batches
+    where = "the last checkpoint" if resume else "the start"
+    return (
+        f"the device has no memory for the batches; going on from {where} with "
+        f"{size // parts} patches at a time and {accumulated * parts} batches per step "
+        f"(data.batch_size={size}, trainer.accumulate_grad_batches={accumulated}; a step has "
+        "the same patches; trainer.out_of_memory=stop ends the training instead)"
+    )
+
+
 @library_errors_reported()
-def fit(config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup) -> JsonObject:
+def fit(
+    config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup, parts: int = 1
+) -> JsonObject:
     """Run one process of a training; the first process writes.
+
+    Args:
+        config: of the run.
+        folder: the run's.
+        resume: continue from the folder's last checkpoint.
+        group: the processes that train together.
+        parts: into which each batch is split, at least; more than 1 in another attempt of a
+            training, of which the start is reported and written already.
 
     Returns:
         What summary.json holds; empty in other processes.
 
     Raises:
+        DeviceMemoryError: a device's memory is full.
         SystemExit: a signal has ended it, with a checkpoint once it has trained.
     """
     with stop_on_signals() as stop:
         try:
-            training = prepare(config, folder, resume, group, stop)
-            with kept_checkpoint_named(folder, AccessError, DataError), dead_workers_reported():
-                return fit_until_stopped(training, resume, stop)
+            training = prepare(config, folder, resume, group, stop, parts)
+            with (
+                memory_errors_counted(training.data, training.model),
+                kept_checkpoint_named(folder, AccessError, DataError),
+                dead_workers_reported(),
+            ):
+                return fit_until_stopped(training, resume, stop, is_first=parts == 1)
+        except WriteError as error:
+            if error.advice == WriteError.advice:
+                error.advice = f"{describe_kept(folder)}, once it can be written"
+            raise
         except (SystemExit, KeyboardInterrupt):  # Lightning turns ctrl-C into a status of 1
             raise SystemExit(stop.status) from None
 
 
-def fit_until_stopped(training: Training, resume: bool, stop: StopRequest) -> JsonObject:
+def fit_until_stopped(
+    training: Training, resume: bool, stop: StopRequest, is_first: bool = True
+) -> JsonObject:
     """Train, score and write, in one process.
 
     Args:
         training: prepared.
         resume: continue from the last checkpoint.
         stop: set by signals.
+        is_first: whether it is the first attempt, whose start is reported and written.
 
     Returns:
         What summary.json holds; empty in other processes than the first.
     """
     config, folder = training.config, training.folder
     first = training.trainer.is_global_zero
-    if first:
+    if first and is_first:
         report_start(training, resume)
         write_start(training, resume)
     dashboards = start_loggers(config, folder) if first else []
-    training.trainer.loggers = [dashboard.logger for dashboard in dashboards]
+    training.trainer.loggers = [dashboard.guarded for dashboard in dashboards]
     status = 1
     try:
         checkpoint = resumable_checkpoint(folder) if resume else None
@@ -113,8 +158,8 @@ def fit_until_stopped(training: Training, resume: bool, stop: StopRequest) -> Js
         summary = finish(training, results, best_epoch, dashboards) if first else {}
         status = 0
     except NotFiniteError as error:
-        advice = f"{hint(training.trainer)}; {describe_kept(folder, 'trainer.gradient_clip_val=1')}"
-        raise NotFiniteError(f"{error}; {advice}") from error
+        kept = describe_kept(folder, "trainer.gradient_clip_val=1")
+        raise NotFiniteError(f"{error}; {hint(training.trainer)}; {kept}") from error
     except (SystemExit, KeyboardInterrupt):
         if first:
             log.warning(describe_stop(stop, folder))
@@ -161,60 +206,10 @@ def finish(
     summary = summarise(training, results, best_epoch).to_json(results)
     final = results[training.data.final_split]
     classes = training.data.classes
-    write_results(folder, config, summary, results, training.model.plan.unfreeze_epoch, classes)
+    unfreeze_epoch = training.model.plan.unfreeze_epoch
+    curves = write_results(folder, config, summary, results, unfreeze_epoch, classes)
     weights = training.model.describe_weights()
     evaluation = to_evaluation(config, folder, final, weights, classes)
-    log_results(dashboards, folder, summary, evaluation)
+    log_results(dashboards, curves, summary, evaluation)
     log.info("\n%s\n\n%s", format_result(config, final, best_epoch, classes), folder)
     return summary
-
-
-def summarise(training: Training, results: dict[str, SplitResult], best_epoch: int) -> Summary:
-    """Return what summary.json holds beside the metrics."""
-    config, data, model, trainer = (
-        training.config,
-        training.data,
-        training.model,
-        training.trainer,
-    )
-    assert model.weights_origin is not None
-    versions, commit = environment()
-    return Summary(
-        intervals=describe_intervals(results[data.final_split].unit),
-        epochs=trainer.current_epoch,
-        max_epochs=config.trainer.max_epochs,
-        best_epoch=best_epoch,
-        pruned=_verdict(trainer),
-        seed=config.seed,
-        scale=config.scale,
-        weights=model.weights_origin,
-        parameters=model.network.count_parameters(),
-        splits={"how": data.opened.how, "left_out": data.opened.left_out},
-        classes=list(data.classes),
-        patch_size=list(data.opened.size or ()),
-        data=describe_data(data.sources, data.fingerprint()),
-        device=device_name(trainer),
-        processes=training.group.size,
-        precision=str(trainer.precision),
-        batchnorm="kept" if model.plan.keep_statistics else "moving",
-        batched=data.batched is not None,
-        step=describe_step(trainer),
-        versions=versions,
-        commit=commit,
-    )
-
-
-def _verdict(trainer: Trainer) -> dict[str, float] | None:
-    """Return why the median rule ended the training.
-
-    Args:
-        trainer: at the end of the training.
-
-    Returns:
-        The verdict; None if the rule did not end it, or is not used.
-    """
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    for callback in callbacks:
-        if isinstance(callback, MedianRule):
-            return callback.verdict
-    return None

@@ -12,20 +12,21 @@ from pcam.training.signals import StopRequest
 from pcam.training.step_checkpoints import EpochPosition
 
 
-def describe_kept(folder: Path, advice: str = "") -> str:
-    """Return which checkpoint of a run is left, and the command that goes on from it.
+def describe_kept(folder: Path, *overrides: str) -> str:
+    """Return which checkpoint of a run is left after a failure, and how to go on from it.
 
     Args:
         folder: the run's.
-        advice: a key and its value, for the command.
+        *overrides: to set then.
     """
     path = last_checkpoint(folder)
     if not path.is_file():
-        return "no checkpoint was written"
+        start = format_override("hydra.run.dir", folder)
+        return f"no checkpoint was written; start it again with {start} resume=auto"
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     epoch, position = int(checkpoint["epoch"]) + 1, EpochPosition.read(checkpoint)
     where = f"epoch {epoch}" if position is None else f"batch {position.batch} of epoch {epoch}"
-    command = f"{resume_command(folder)} {advice}".rstrip()
+    command = " ".join([resume_command(folder), *overrides])
     return f"{path} of {where} is kept: {command}"
 
 

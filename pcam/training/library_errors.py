@@ -9,7 +9,36 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from pcam.errors import ConfigError, describe_error
 
 NO_MEMORY = "can't allocate memory"  # torch's allocator on a CPU
+NO_DEVICE_MEMORY = (
+    *("CUDA out of memory", "CUDA error: out of memory", "MPS backend out of memory"),
+    *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"),
+)
 SINGLE_VALUE = "Expected more than 1 value per channel when training"  # torch's BatchNorm
+
+
+class DeviceMemoryError(ConfigError):
+    """The memory of a device is full.
+
+    Args:
+        *faults: as of every ``PcamError``; none for the usual line.
+        parts: into how many parts a batch has to be split to go on; None if it cannot be.
+    """
+
+    def __init__(self, *faults: str, parts: int | None = None) -> None:
+        usual = (
+            "the GPU has no memory left: lower data.batch_size, and raise "
+            "trainer.accumulate_grad_batches as much to keep the size of a step"
+        )
+        super().__init__(*(faults or (usual,)))
+        self.parts = parts
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of torch's says that the memory of a device is full."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and any(part in text for part in NO_DEVICE_MEMORY)
 
 
 @contextmanager
@@ -21,14 +50,11 @@ def library_errors_reported() -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise ConfigError(
-            "the GPU has no memory left: lower data.batch_size, and raise "
-            "trainer.accumulate_grad_batches as much to keep the size of a step"
-        ) from error
     except MemoryError as error:
         raise ConfigError(_describe_memory(error)) from error
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise DeviceMemoryError from error
         if NO_MEMORY not in str(error):
             raise
         raise ConfigError(_describe_memory(error)) from error

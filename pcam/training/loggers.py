@@ -6,6 +6,7 @@ metrics of every epoch and the final ones. It is used if ``logger.names`` has it
 has those keys beside ``names`` that its config class has.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,10 @@ from pcam.config.settings import NoSettings, read_section, settings_of_logger
 
 if TYPE_CHECKING:
     from pcam.evaluation.evaluate import Evaluation
+from pcam.errors import WriteError, describe_error
 from pcam.training.dashboard import Dashboard, FinalResult, WandbConfig
+
+log = logging.getLogger(__name__)
 
 
 @register_logger("tensorboard", config=NoSettings)
@@ -39,6 +43,8 @@ def wandb(settings: WandbConfig, config: TrainConfig, folder: Path) -> Dashboard
 def start_loggers(config: TrainConfig, folder: Path) -> list[Dashboard]:
     """Start the dashboards that the config names; in one process of a training only.
 
+    One that cannot write is left out, with a warning.
+
     Raises:
         ConfigError: the package of one is not installed.
     """
@@ -47,17 +53,22 @@ def start_loggers(config: TrainConfig, folder: Path) -> list[Dashboard]:
         entry = registry.loggers.get(name)
         section = entry.config or NoSettings
         settings = read_section(section, "logger", settings_of_logger(section, config.logger))
-        dashboard = entry.target(settings, config, folder)
+        try:
+            dashboard = entry.target(settings, config, folder)
+        except (OSError, WriteError) as error:
+            reason = error if isinstance(error, WriteError) else describe_error(error)
+            log.warning(f"logger={name} has failed, and the training goes on without it: {reason}")
+            continue
         if not isinstance(dashboard, Dashboard):
             dashboard = Dashboard(dashboard)
-        dashboard.logger.log_hyperparams(config.model_dump(mode="json"))
+        dashboard.guarded.log_hyperparams(config.model_dump(mode="json"))
         dashboards.append(dashboard)
     return dashboards
 
 
 def log_results(
     dashboards: Sequence[Dashboard],
-    folder: Path,
+    curves: bytes,
     summary: Mapping[str, object],
     evaluation: "Evaluation",
 ) -> None:
@@ -65,24 +76,27 @@ def log_results(
 
     Args:
         dashboards: that ``start_loggers`` returned.
-        folder: the run's.
+        curves: the figure of the training, a PNG.
         summary: what summary.json holds.
         evaluation: of the best checkpoint on the final split.
     """
     if not dashboards:
         return
     from pcam.evaluation.plots import draw_overview
-    from pcam.training.results import curves_path
 
-    figures = {"curves": curves_path(folder).read_bytes()}
+    figures = {"curves": curves}
     if evaluation.has_both_classes:
         figures["evaluation"] = draw_overview(evaluation)
     result = FinalResult(summary, evaluation, figures)
     for dashboard in dashboards:
-        dashboard.log_result(result)
+        dashboard.guarded.call(dashboard.log_result, result)
 
 
 def finish_loggers(dashboards: Sequence[Dashboard], status: int) -> None:
     """Close dashboards; any status but 0 marks a run that failed."""
     for dashboard in dashboards:
-        dashboard.close(status)
+        try:
+            dashboard.close(status)
+        except Exception as error:  # each logger raises errors of its own
+            if not dashboard.guarded.has_failed:
+                dashboard.guarded.fail(describe_error(error))

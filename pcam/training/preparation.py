@@ -20,8 +20,15 @@ from pcam.training.callbacks import build_callbacks
 from pcam.training.classes import check_both_classes, describe_one_class
 from pcam.training.description import describe_device, facts
 from pcam.training.processes import ProcessGroup
-from pcam.training.resuming import check_checkpoint, check_classes, name_earlier_positive
+from pcam.training.resuming import (
+    SavedTraining,
+    check_checkpoint,
+    check_classes,
+    name_earlier_positive,
+)
+from pcam.training.room import require_room
 from pcam.training.signals import StopRequest
+from pcam.training.splitting import BatchSplit, SplitBatches, split_trainer
 from pcam.training.step_checkpoints import StepCheckpoints
 from pcam.training.trained_data import TrainedData, check_data
 from pcam.training.trainer import build_trainer, choose_augmentation, silence_lightning
@@ -43,6 +50,7 @@ class Training:
         data: the patches.
         model: the network, initialised.
         trainer: Lightning's, with all callbacks.
+        split: of each batch; more than one part if the device's memory did not hold a batch.
         accepted: a warning that a resumed run goes on with other data; None if it does not.
     """
 
@@ -52,11 +60,17 @@ class Training:
     data: PatchDataModule
     model: PatchClassifier
     trainer: Trainer
+    split: BatchSplit
     accepted: str | None = None
 
 
 def prepare(
-    config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup, stop: StopRequest
+    config: TrainConfig,
+    folder: Path,
+    resume: bool,
+    group: ProcessGroup,
+    stop: StopRequest,
+    parts: int = 1,
 ) -> Training:
     """Open the data, build and initialise the network, and build the trainer.
 
@@ -66,32 +80,39 @@ def prepare(
         resume: continue from the folder's last checkpoint.
         group: the processes that train together.
         stop: set by signals.
+        parts: into which each batch is split, at least; a resumed run keeps its own number.
     """
     silence_lightning()
     seed_everything(config.seed, verbose=False)
     accepted: str | None = None
-    resumed = check_checkpoint(folder, config.trainer.max_epochs) if resume else None
-    if resumed is not None and resumed.patches is None:
-        config = name_earlier_positive(config)
+    saved: SavedTraining | None = None
+    split = BatchSplit().at_least(parts, epoch=0)
+    if resume:
+        saved = check_checkpoint(folder, config.trainer.max_epochs, config.data.batch_size)
+        split = saved.split.at_least(parts, saved.epochs)
+        config = config if saved.patches is not None else name_earlier_positive(config)
     aug = choose_augmentation(config.aug, config.trainer)
-    data = PatchDataModule(config.data, config.splits, config.crop, aug, config.seed)
+    data = PatchDataModule(config.data, config.splits, config.crop, aug, config.seed, split.parts)
     check_both_classes(config, folder, data.sources)
     model = build_classifier(config)
+    if group.node == 0:
+        require_room(folder, config, model)
     model.skips_not_finite = config.trainer.on_nan == "skip"
     model.patch_format = patch_format(data)
-    if resumed is not None:
-        check_classes(folder, resumed.patches, data.classes)
-        accepted = check_data(folder, resumed.fingerprint, data.fingerprint(), config.data.changed)
-        model.set_weights_origin(resumed.origin)
+    if saved is not None:
+        check_classes(folder, saved.patches, data.classes)
+        accepted = check_data(folder, saved.fingerprint, data.fingerprint(), config.data.changed)
+        model.set_weights_origin(saved.origin)
     else:
         model.set_weights_origin(load_weights(config, model))
     callbacks = build_callbacks(config, folder, model.plan)
     callbacks.append(TrainedData(data))
     settings = config.trainer
     minutes, steps = settings.checkpoint_minutes, settings.checkpoint_steps
-    callbacks.append(StepCheckpoints(folder, minutes, steps, stop))
-    trainer = build_trainer(config.trainer, folder, group, callbacks, model.plan)
-    return Training(config, folder, group, data, model, trainer, accepted)
+    callbacks += [SplitBatches(split), StepCheckpoints(folder, minutes, steps, stop)]
+    settings = split_trainer(settings, split, data.whole_batches(group.size))
+    trainer = build_trainer(settings, folder, group, callbacks, model.plan)
+    return Training(config, folder, group, data, model, trainer, split, accepted)
 
 
 def build_classifier(config: TrainConfig) -> PatchClassifier:

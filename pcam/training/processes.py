@@ -170,19 +170,19 @@ def launch_processes(
             wait_for_all(context)
     except ProcessExitedException as error:
         if error.exit_code == EXPECTED_FAILURE and not messages.empty():
-            raise PcamError(messages.get()) from None
+            raise messages.get() from None
         if error.exit_code in (1, INTERRUPTED, STOPPED):
             raise SystemExit(error.exit_code) from None
         raise
 
 
-def _worker(rank: int, work: _Work, messages: "SimpleQueue[str]") -> None:
+def _worker(rank: int, work: _Work, messages: "SimpleQueue[PcamError]") -> None:
     """Run in one of a node's processes, which ends with the process that has started it.
 
     Args:
         rank: number of the process on this node.
         work: what to do.
-        messages: takes the message of a ``PcamError``, which ends the process.
+        messages: takes a ``PcamError``, which ends the process.
     """
     from torch.multiprocessing import _prctl_pr_set_pdeathsig  # type: ignore[attr-defined]
 
@@ -195,7 +195,7 @@ def _worker(rank: int, work: _Work, messages: "SimpleQueue[str]") -> None:
         import_plugins(work.plugins)
         work.function(*work.arguments)
     except PcamError as error:
-        messages.put(str(error))
+        messages.put(error)
         sys.exit(EXPECTED_FAILURE)
 
 

@@ -15,7 +15,8 @@ from pcam.evaluation.decision import DecisionRule
 from pcam.evaluation.evaluate import Evaluation
 from pcam.models.scores import Scores
 from pcam.models.weights import WeightsOrigin
-from pcam.runs.files import read_metrics, write_file, write_json
+from pcam.runs.figures import write_figure
+from pcam.runs.files import read_metrics, write_json
 from pcam.runs.folder import network_label
 from pcam.runs.predictions import write_predictions
 from pcam.runs.provenance import code_commit, library_versions
@@ -90,6 +91,8 @@ class Summary:
         precision: Lightning's name of it.
         batchnorm: statistics of the backbone's BatchNorm once it is trained: kept or moving.
         batched: whether whole batches were augmented on the device.
+        batch: patches and accumulated batches per process: as asked, and as used in the end where
+            a device's memory did not hold a batch, with the epochs (from 0) of the changes.
         step: how the network was computed in training steps, and what a trial measured.
         versions: of the libraries.
         commit: of the code.
@@ -113,6 +116,7 @@ class Summary:
     precision: str
     batchnorm: str
     batched: bool
+    batch: dict[str, int | list[dict[str, int]]]
     step: dict[str, str | float | dict[str, float]]
     versions: dict[str, str]
     commit: str | None
@@ -192,8 +196,12 @@ def write_results(
     results: Mapping[str, SplitResult],
     unfreeze_epoch: int | None,
     classes: Classes,
-) -> None:
-    """Write predictions, the figure of the training, and summary.json."""
+) -> bytes:
+    """Write predictions, the figure of the training, and summary.json.
+
+    Returns:
+        The figure, a PNG. The results do not depend on it, so it may fail to be written.
+    """
     for result in results.values():
         write_predictions(
             folder,
@@ -207,13 +215,9 @@ def write_results(
         )
     title = f"{network_label(config)} on {config.data.name}{title_suffix(classes)}"
     curves = plot_curves(read_metrics(folder / "metrics.csv"), title, unfreeze_epoch)
-    write_file(curves_path(folder), curves)
+    write_figure(folder / "figures" / "curves.png", curves)
     write_json(folder / "summary.json", summary)
-
-
-def curves_path(folder: Path) -> Path:
-    """Return where the figure of a training is."""
-    return folder / "figures" / "curves.png"
+    return curves
 
 
 def format_result(

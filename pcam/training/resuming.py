@@ -1,4 +1,4 @@
-"""Whether a run can be resumed: its checkpoint, and the names of its classes."""
+"""What a resumed training takes from its last checkpoint, and what must still be as it was."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,31 +16,41 @@ from pcam.models.weights import WeightsOrigin, describe_not_finite
 from pcam.runs.access import ensure_readable
 from pcam.runs.checkpoints import resumable_checkpoint
 from pcam.runs.folder import last_checkpoint
+from pcam.training.splitting import BatchSplit
 from pcam.training.step_checkpoints import trained_epochs
 from pcam.training.trained_data import read_fingerprint
 
 
 @dataclass(frozen=True)
-class ResumedRun:
-    """What a checkpoint says about the run that is resumed; None where an older one does not.
+class SavedTraining:
+    """What a checkpoint says about the training that goes on from it.
 
     Attributes:
+        epochs: that were completed.
         origin: what the network was initialised with.
-        patches: that it was trained on.
-        fingerprint: the SHA-256 of each split.
+        patches: that it was trained on; None if an earlier version did not store them.
+        split: of each batch.
+        fingerprint: the SHA-256 of each split of the data; None if an earlier version did not store
+            it.
     """
 
+    epochs: int
     origin: WeightsOrigin
     patches: PatchFormat | None
+    split: BatchSplit
     fingerprint: dict[str, str] | None
 
 
-def check_checkpoint(folder: Path, epochs: int) -> ResumedRun:
+def check_checkpoint(folder: Path, epochs: int, batch_size: int) -> SavedTraining:
     """Make sure that a run can be resumed.
 
     Args:
         folder: the run's.
         epochs: of the whole training.
+        batch_size: of the config.
+
+    Returns:
+        What its last checkpoint says.
 
     Raises:
         AccessError: the last checkpoint cannot be read now.
@@ -54,6 +64,9 @@ def check_checkpoint(folder: Path, epochs: int) -> ResumedRun:
         origin = read_origin(state)
         if origin is None:
             raise KeyError("initial_weights")
+        split = BatchSplit.read(state)
+        if batch_size % split.parts:
+            raise ValueError(f"batches of {batch_size} cannot be split into {split.parts} parts")
     except Exception as error:  # torch.load raises a different error for each kind of damage
         raise RunError(
             f"{path} cannot be read safely as a checkpoint ({describe_unreadable(error)}); "
@@ -67,7 +80,20 @@ def check_checkpoint(folder: Path, epochs: int) -> ResumedRun:
             f"{folder} has been trained for {done} epochs already; "
             f"trainer.max_epochs={epochs} must not be less"
         )
-    return ResumedRun(origin, PatchFormat.read(state), read_fingerprint(state))
+    patches, fingerprint = PatchFormat.read(state), read_fingerprint(state)
+    return SavedTraining(done, origin, patches, split, fingerprint)
+
+
+def name_earlier_positive(config: TrainConfig) -> TrainConfig:
+    """Return the config of a run of an earlier version, with the class that it took as positive.
+
+    It took the second class in alphabetical order, also where the names say nothing or the other.
+    """
+    names = earlier_classes(config)
+    if names is None or positive_by_name(names) == names[1]:
+        return config
+    data = config.data.model_copy(update={"positive": names[1]})
+    return config.model_copy(update={"data": data})
 
 
 def check_classes(folder: Path, trained: PatchFormat | None, classes: Classes) -> None:
@@ -86,15 +112,3 @@ def check_classes(folder: Path, trained: PatchFormat | None, classes: Classes) -
             f"{folder} was trained on {trained.classes[0]} and {trained.classes[1]} (positive);"
             f" the data has {classes[0]} and {classes[1]} (positive) now"
         )
-
-
-def name_earlier_positive(config: TrainConfig) -> TrainConfig:
-    """Return the config of a run of an earlier version, with the class that it took as positive.
-
-    It took the second class in alphabetical order, also where the names say nothing or the other.
-    """
-    names = earlier_classes(config)
-    if names is None or positive_by_name(names) == names[1]:
-        return config
-    data = config.data.model_copy(update={"positive": names[1]})
-    return config.model_copy(update={"data": data})

@@ -42,7 +42,7 @@ READERS: dict[str, tuple[str, Read]] = {
     "config": ("config.yaml", lambda path: read_config(path.parent)),
     "summary": ("summary.json", read_json),
     "metrics": ("metrics.csv", read_metrics),
-    "checkpoint": ("checkpoints/last.ckpt", lambda path: check_checkpoint(path.parents[1], 3)),
+    "checkpoint": ("checkpoints/last.ckpt", lambda path: check_checkpoint(path.parents[1], 3, 16)),
 }
 
 

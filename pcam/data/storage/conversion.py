@@ -1,5 +1,6 @@
 """Many small image files into one HDF5 file, once: 220,025 tifs open slower than they train."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pcam.data.base import Pixels
 from pcam.data.storage.images import read_image
 from pcam.data.storage.space import require_space
 from pcam.data.storage.verification import note_verified
-from pcam.errors import DataError
+from pcam.errors import DataError, describe_error
 from pcam.runs.access import refuse_link
 from pcam.runs.files import write_file
 from pcam.runs.lock import lock_folder
@@ -156,10 +157,33 @@ def _write_structure(partial: Path, ids: Sequence[str], shape: Sequence[int]) ->
     partial.parent.mkdir(parents=True, exist_ok=True)
     size = len(ids) * (int(np.prod(shape)) + 2 * DIGEST)
     require_space(partial.parent, size * 1.01, "(set data.converted)")
-    with h5py.File(partial, "w", locking=False) as file:
-        file["id"] = np.array(ids, dtype=bytes)
-        _reserve(file, "x", "u1", (len(ids), *shape))
-        _reserve(file, "sha1", f"S{DIGEST}", (len(ids),))
+    try:
+        with h5py.File(partial, "w", locking=False) as file:
+            file["id"] = np.array(ids, dtype=bytes)
+            _reserve(file, "x", "u1", (len(ids), *shape))
+            _reserve(file, "sha1", f"S{DIGEST}", (len(ids),))
+    except RuntimeError as error:  # HDF5's own where a file cannot be closed
+        partial.unlink(missing_ok=True)
+        raise OSError(describe_error(error)) from error
+    _allocate(partial)
+
+
+def _allocate(partial: Path) -> None:
+    """Allocate a file's room on the disk: a memory map of a full disk would kill the process.
+
+    Raises:
+        OSError: the disk is full; the file is removed.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        with partial.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return  # a file system that cannot allocate ahead
+        partial.unlink()
+        raise
 
 
 def _reserve(file: h5py.File, name: str, dtype: str, shape: tuple[int, ...]) -> None:

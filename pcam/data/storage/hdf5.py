@@ -215,7 +215,7 @@ def rewrite(path: Path, key: str) -> None:
                     if name != key:
                         old.copy(name, new)
                 _copy_uncompressed(dataset, new, key, f"rewriting {path.name}")
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # HDF5's own where a file cannot be closed
             partial.unlink(missing_ok=True)
             raise DataError(f"{path} cannot be rewritten ({error})") from error
     os.replace(partial, path)

@@ -1,3 +1,5 @@
+import errno
+import os
 import threading
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from PIL import Image
 
 from pcam.data.sources.pcam_files import get_pcam
 from pcam.data.storage.conversion import convert
+from pcam.errors import DataError
 from pcam.runs.lock import LOCK_NAME, FolderInUse
 from tests.runs.locks import locked_elsewhere
 
@@ -44,3 +47,22 @@ def test_a_download_that_is_running_is_not_started_again(tmp_path: Path) -> None
         pytest.raises(FolderInUse, match="set another data.root"),
     ):
         get_pcam(tmp_path, "http://127.0.0.1:9")
+
+
+def test_trap_a_disk_that_is_full_later_would_kill_a_conversion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pixels are written through a memory map, so their room is allocated before."""
+    file = tmp_path / "0.png"
+    Image.fromarray(np.full((8, 8, 3), 1, np.uint8)).save(file)
+    sizes: list[int] = []
+
+    def full(descriptor: int, start: int, size: int) -> None:
+        sizes.append(size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(DataError, match=r"cannot be written \(.*No space left on device"):
+        convert([file], tmp_path / "converted" / "train.h5")
+    assert sizes[0] >= 8 * 8 * 3 + 40
+    assert list((tmp_path / "converted").iterdir()) == []

@@ -1,6 +1,7 @@
 import gc
 import os
 import pickle
+import resource
 from pathlib import Path
 
 import h5py
@@ -150,3 +151,18 @@ def test_a_soft_link_to_nothing_is_one_line(tmp_path: Path) -> None:
         file["x"] = h5py.SoftLink("/nothing")
     with pytest.raises(DataError, match=r"x.h5 (has no array|is damaged)"):
         PatchArray(tmp_path / "x.h5", "x", "get it again")
+
+
+def test_trap_hdf5_cannot_close_a_file_that_a_full_disk_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        pixels = np.zeros((200, 96, 96, 3), np.uint8)
+        file.create_dataset("x", data=pixels, chunks=(10, 96, 96, 3), compression="gzip")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))
+    try:
+        with pytest.raises(DataError, match="cannot be rewritten"):
+            rewrite(path, "x")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.h5"]
