@@ -35,6 +35,7 @@ CropMode = Literal["none", "center", "random", "ring"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
 CompileMode = Literal["auto", "off", "graph", "default", "reduce-overhead"]
 BatchNormMode = Literal["auto", "moving", "kept"]
+InputSize = PositiveInt | Literal["auto"] | None
 WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
 MAPS_PER_SHEET = 24
 WORKER_TIMEOUT = 600.0  # seconds
@@ -207,7 +208,7 @@ class ModelConfig(Section):
         weights: imagenet, none, auto, or a file.
         mean: of the input, one number or three; None for that of the ImageNet weights.
         std: likewise.
-        input_size: pixels; None to leave patches as they are.
+        input_size: pixels; None to leave patches as they are; auto: chosen for the weights.
     """
 
     name: str
@@ -216,7 +217,7 @@ class ModelConfig(Section):
     weights: Annotated[str, AfterValidator(_weights)] = "auto"
     mean: Channel | ThreeChannels | None = None
     std: ChannelScale | ThreeScales | None = None
-    input_size: PositiveInt | None = 96
+    input_size: InputSize = "auto"
     head: HeadConfig = HeadConfig()
 
 

@@ -124,6 +124,15 @@ class PatchClassifier(LightningModule):
         finetune = read_finetune(self.hparams["finetune"])
         self.plan = build_plan(finetune, self.hparams["epochs"], pretrained)
 
+    def set_input_size(self, size: int | None) -> None:
+        """Resize patches to another size; the network must take it. Checkpoints keep it.
+
+        Args:
+            size: pixels; None to leave patches as they are.
+        """
+        self.network.input_size = size
+        self.hparams["network"]["input_size"] = size
+
     def describe_weights(self) -> str:
         """Return what the backbone was initialised with, as text."""
         return "unknown" if self.weights_origin is None else str(self.weights_origin)

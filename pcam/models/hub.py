@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
-from pcam.config.sections import ModelConfig
+from pcam.config.sections import InputSize, ModelConfig
 from pcam.errors import ConfigError, WeightsError
 from pcam.models.base import RESERVED
 from pcam.runs.access import ensure_readable
@@ -22,7 +22,6 @@ FOLDER = "local-dir:"
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 MOST_BYTES = 1 << 20  # of a config.json
-DEFAULT_SIZE = 96  # pixels; model.input_size as conf/model/timm.yaml has it
 GIVEN_HERE = frozenset({"num_classes", "in_chans", "img_size"})  # arguments that pcam decides
 
 log = logging.getLogger(__name__)
@@ -98,9 +97,8 @@ def expand_model(model: ModelConfig) -> ModelConfig:
     weights = model.weights
     if weights in ("auto", "imagenet"):
         weights = str(files.find(*WEIGHTS))
-    size = _input_size(model, published)
     trained = published.pretrained_cfg
-    log.info(f"model: {model.name} is timm's {published.architecture}, input {size} px")
+    log.info(f"model: {model.name} is timm's {published.architecture}")
     update = {
         "name": published.architecture,
         "at_scale": {},
@@ -108,7 +106,7 @@ def expand_model(model: ModelConfig) -> ModelConfig:
         "weights": weights,
         "mean": trained.mean if model.mean is None else model.mean,
         "std": trained.std if model.std is None else model.std,
-        "input_size": size,
+        "input_size": _input_size(model, published),
     }
     return ModelConfig.model_validate({**model.model_dump(), **update})
 
@@ -150,11 +148,11 @@ def _arguments(published: PublishedConfig, pool: str) -> dict[str, object]:
     return arguments
 
 
-def _input_size(model: ModelConfig, published: PublishedConfig) -> int | None:
+def _input_size(model: ModelConfig, published: PublishedConfig) -> InputSize:
     """Return the input size, pixels: that of the weights where the network takes no other.
 
     Args:
-        model: the config's ``model``; a size that is not the default is kept.
+        model: the config's ``model``; a size other than auto is kept.
         published: what the config.json says.
     """
     built_for = published.model_args.get("img_size")
@@ -162,7 +160,7 @@ def _input_size(model: ModelConfig, published: PublishedConfig) -> int | None:
         built_for = built_for[-1]
     if built_for is None and published.pretrained_cfg.fixed_input_size:
         built_for = published.pretrained_cfg.input_size[-1]
-    if model.input_size == DEFAULT_SIZE and isinstance(built_for, int):
+    if model.input_size == "auto" and isinstance(built_for, int):
         return built_for
     return model.input_size
 

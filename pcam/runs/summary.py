@@ -162,6 +162,7 @@ class Summary(Part):
     processes: Size = 1
     batched: bool = False
     batchnorm: str = ""
+    input_size: Size | None = None
     max_epochs: Size | None = None
     batch: BatchUse | None = None
     step: StepForm | None = None

@@ -9,6 +9,7 @@ from pcam.data.datamodule import PatchDataModule
 from pcam.data.loading import describe_splits
 from pcam.models.classifier import PatchClassifier
 from pcam.models.freezing import FreezePlan
+from pcam.models.input_size import initial_input_size
 from pcam.runs.folder import network_label
 from pcam.stats.formatting import format_parameters
 
@@ -76,10 +77,21 @@ def _describe_network(config: TrainConfig, model: PatchClassifier) -> str:
         config: the run's.
         model: the network, initialised or not.
     """
-    size = model.network.input_size
-    shown = "not resized" if size is None else f"{size} px ({config.crop.interpolation})"
     counts = format_parameters(model.network.count_parameters())
-    return f"{network_label(config)}, input {shown}, {counts}"
+    return f"{network_label(config)}, input {_describe_input(config, model)}, {counts}"
+
+
+def _describe_input(config: TrainConfig, model: PatchClassifier) -> str:
+    """Return the size that patches are resized to, and what an enlarged one costs."""
+    size = model.network.input_size
+    if size is None:
+        return "not resized"
+    shown = f"{size} px ({config.crop.interpolation})"
+    smaller = initial_input_size(config.model)
+    if smaller is None or size <= smaller:
+        return shown
+    times = (size / smaller) ** 2
+    return f"{shown}, for trained weights (model.input_size={smaller} is {times:.1f} times as fast)"
 
 
 def _describe_training(config: TrainConfig, model: PatchClassifier) -> str:

@@ -10,6 +10,7 @@ from lightning import Trainer, seed_everything
 from pcam.config.schema import TrainConfig
 from pcam.data.datamodule import PatchDataModule
 from pcam.models.classifier import PatchClassifier
+from pcam.models.input_size import choose_input_size, initial_input_size
 from pcam.models.patch_format import PatchFormat
 from pcam.models.weights import WeightsOrigin, load_initial_weights
 from pcam.runs.checkpoints import is_whole
@@ -105,6 +106,7 @@ def prepare(
         model.set_weights_origin(saved.origin)
     else:
         model.set_weights_origin(load_weights(config, model))
+    resize_for_weights(config, model, data)
     callbacks = build_callbacks(config, folder, model.plan)
     callbacks.append(TrainedData(data))
     settings = config.trainer
@@ -118,6 +120,7 @@ def prepare(
 def build_classifier(config: TrainConfig) -> PatchClassifier:
     """Return the classifier that a config describes, with random weights."""
     network = config.model.model_dump(mode="json", exclude=NETWORK_EXCLUDED)
+    network["input_size"] = initial_input_size(config.model)
     network["interpolation"] = config.crop.interpolation
     sections = config.model_dump(mode="json", include=SECTIONS)
     return PatchClassifier(
@@ -140,6 +143,15 @@ def load_weights(config: TrainConfig, model: PatchClassifier) -> WeightsOrigin:
         config.model.weights,
         model.network.input_size,
     )
+
+
+def resize_for_weights(config: TrainConfig, model: PatchClassifier, data: PatchDataModule) -> None:
+    """Set the network's input size by its initial weights and patches, if the config leaves it."""
+    origin, crop = model.weights_origin, data.crops["train"]
+    assert data.opened.size is not None
+    side = crop.size if crop.cuts and crop.size else max(data.opened.size)
+    pretrained = origin is not None and origin.pretrained
+    model.set_input_size(choose_input_size(config.model, pretrained, side))
 
 
 def patch_format(data: PatchDataModule) -> PatchFormat:

@@ -90,6 +90,7 @@ class Summary:
         processes: how many trained together.
         precision: Lightning's name of it.
         batchnorm: statistics of the backbone's BatchNorm once it is trained: kept or moving.
+        input_size: what the network resizes patches to, pixels; None if it does not.
         batched: whether whole batches were augmented on the device.
         batch: patches and accumulated batches per process: as asked, and as used in the end where
             a device's memory did not hold a batch, with the epochs (from 0) of the changes.
@@ -115,6 +116,7 @@ class Summary:
     processes: int
     precision: str
     batchnorm: str
+    input_size: int | None
     batched: bool
     batch: dict[str, int | list[dict[str, int]]]
     step: dict[str, str | float | dict[str, float]]

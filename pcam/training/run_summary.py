@@ -42,6 +42,7 @@ def summarise(training: Training, results: dict[str, SplitResult], best_epoch: i
         processes=training.group.size,
         precision=str(trainer.precision),
         batchnorm="kept" if model.plan.keep_statistics else "moving",
+        input_size=model.network.input_size,
         batched=data.batched is not None,
         batch=describe_batch(training),
         step=describe_step(trainer),

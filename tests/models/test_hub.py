@@ -45,11 +45,11 @@ def test_features_are_those_of_the_published_network(
 ) -> None:
     published = publish(tmp_path, name, **options)
     model = expanded(f"local-dir:{tmp_path}")
-    assert model.input_size == size
     config = composed().model_copy(update={"model": model})
     network = build_classifier(config).network
+    assert network.input_size == size
     load_initial_weights(
-        network.backbone, model.name, model.kwargs, model.weights, model.input_size
+        network.backbone, model.name, model.kwargs, model.weights, network.input_size
     )
     pool = {key: value for key, value in options.items() if key == "global_pool"}
     published.reset_classifier(0, **pool)
