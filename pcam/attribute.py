@@ -21,7 +21,8 @@ def main(invocation: "Invocation[AttributeConfig]") -> None:
 
     attribution = explain_run(invocation.config)
     write_attribution(invocation.folder, attribution)
-    show(format_attribution(attribution), "", invocation.folder)
+    all_tables = invocation.config.faithfulness.tables == "all"
+    show(format_attribution(attribution, all_tables), "", invocation.folder)
 
 
 if __name__ == "__main__":

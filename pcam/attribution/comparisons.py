@@ -58,7 +58,9 @@ def compare_with_gaussian(rows: Sequence[Row]) -> list[str]:
         sides: dict[int, list[str]] = {BETTER: [], NOT_DIFFERENT: [], WORSE: []}
         for row in trained:
             if row.measure == measure:
-                side = _side(row.less_gaussian_low, row.less_gaussian_high, definition.better)
+                side = side_of_zero(
+                    row.less_gaussian_low, row.less_gaussian_high, definition.better
+                )
                 sides[side].append(method_title(row.method))
         groups = {
             "better": sides[BETTER],
@@ -87,13 +89,13 @@ def _methods_on_side(rows: Sequence[Row], network: NetworkKind, side: int) -> li
     titles = []
     for row in rows:
         better = MEASURES[row.measure].better
-        row_side = _side(row.less_chance_low, row.less_chance_high, better)
+        row_side = side_of_zero(row.less_chance_low, row.less_chance_high, better)
         if row.network == network and row_side == side:
             titles.append(method_title(row.method))
     return titles
 
 
-def _side(low: float | None, high: float | None, better: int) -> int:
+def side_of_zero(low: float | None, high: float | None, better: int) -> int:
     """Return on which side of zero an interval lies: better, not different or worse.
 
     Args:

@@ -138,12 +138,14 @@ def _evaluate_method(
 
     maps = explainer.maps(method, cases.x, cases.index, progress)
     trained = on_network(explainer.scorer.network)
-    rows = evaluator.evaluate(Candidate(method, TRAINED, maps.values, trained, factor, on_network))
-    if maps.complete:
-        rows.append(evaluator.row("completeness_gap", method, TRAINED, maps.gap.double().numpy()))
     random = on_network(evaluator.untrained)
     random_maps = random(cases.x, cases.index)
-    rows += evaluator.evaluate(Candidate(method, RANDOM, random_maps, random, factor))
+    rows = evaluator.evaluate(
+        Candidate(method, TRAINED, maps.values, trained, factor, on_network),
+        untrained=Candidate(method, RANDOM, random_maps, random, factor),
+    )
+    if maps.complete:
+        rows.append(evaluator.row("completeness_gap", method, TRAINED, maps.gap.double().numpy()))
     return rows
 
 

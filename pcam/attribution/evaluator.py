@@ -11,10 +11,10 @@ from pcam.attribution.cases import Candidate, Cases
 from pcam.attribution.explainer import Explainer
 from pcam.attribution.faithfulness import Removals
 from pcam.attribution.localisation import Floats
-from pcam.attribution.measures import CASCADE, MEASURES, NO_NETWORK, NetworkKind, Row
+from pcam.attribution.measures import CASCADE, DIFFERENCE, MEASURES, NO_NETWORK, NetworkKind, Row
 from pcam.attribution.network_free import centre_gaussian, random_ranks
 from pcam.attribution.randomisation import cascade
-from pcam.attribution.rows import build_row
+from pcam.attribution.rows import References, build_row
 from pcam.models.network import Network
 
 STEPS = 16  # of deletion and insertion, from the patch to the baseline
@@ -48,15 +48,43 @@ class MapEvaluator:
         self.random_order = random_ranks(cases.x.shape[-2:], seed, patches)
         self.chance_areas = self._deletion_and_insertion(self.random_order)
 
-    def evaluate(self, candidate: Candidate) -> list[Row]:
-        """Return the rows of one candidate."""
+    def evaluate(self, candidate: Candidate, untrained: Candidate | None = None) -> list[Row]:
+        """Return the rows of one candidate.
+
+        Args:
+            candidate: to measure.
+            untrained: the same method on random weights; its rows follow, and the candidate is
+                compared with it. None to compare with none.
+        """
+        others = [] if untrained is None else self._measure(untrained)
+        rows = self._rows(candidate, self._measure(candidate), others)
+        if untrained is not None:
+            rows += self._rows(untrained, others, [])
+        return rows
+
+    def _measure(self, candidate: Candidate) -> list[Measured]:
         values = self._measure_localisation(candidate)
         values += self._measure_removal(candidate)
         if len(self.few):
             values += self._measure_repeated(candidate)
+        return values
+
+    def _rows(
+        self, candidate: Candidate, values: list[Measured], others: list[Measured]
+    ) -> list[Row]:
+        """Return a row per measure.
+
+        Args:
+            candidate: that was measured.
+            values: of it.
+            others: of the same method on random weights; none if not compared.
+        """
+        random = {measure: measured for measure, measured, _ in others}
+        method, network = candidate.method, candidate.network
         rows = []
         for measure, measured, chance in values:
-            rows.append(self.row(measure, candidate.method, candidate.network, measured, chance))
+            row = self.row(measure, method, network, measured, chance, random.get(measure))
+            rows.append(row)
         return rows
 
     def row(
@@ -66,6 +94,7 @@ class MapEvaluator:
         network: NetworkKind,
         values: Floats,
         chance: Floats | None = None,
+        random: Floats | None = None,
     ) -> Row:
         """Return the row of what was measured on each patch, (N,).
 
@@ -75,18 +104,24 @@ class MapEvaluator:
             network: whose maps they are.
             values: one per patch.
             chance: what a map without knowledge gives on each patch; None if not defined.
+            random: what the method reaches on random weights; None if not compared.
         """
         groups = None if self.cases.groups is None else self.cases.groups[: len(values)]
         compared = MEASURES[measure].vs_gaussian and network != NO_NETWORK
         gaussian = self.gaussian_values[measure] if compared else None
-        return build_row(measure, method, network, values, chance, gaussian, groups, self.resamples)
+        references = References(chance, gaussian, random)
+        return build_row(measure, method, network, values, references, groups, self.resamples)
 
     @cached_property
     def gaussian_values(self) -> dict[str, Floats]:
         """What the Gaussian baseline reaches in the measures that it is compared in."""
         maps = centre_gaussian(self.cases.x, self.cases.index).cpu()
         deletion, insertion = self._deletion_and_insertion(maps)
-        values = {"deletion": deletion, "insertion": insertion}
+        values = {
+            "deletion": deletion,
+            "insertion": insertion,
+            DIFFERENCE: insertion - deletion,
+        }
         if len(self.few):
             values["infidelity"] = faithfulness.infidelity(maps[: len(self.few)], self.removals)
         return values
@@ -126,6 +161,7 @@ class MapEvaluator:
         return [
             ("deletion", deletion, chance_deletion),
             ("insertion", insertion, chance_insertion),
+            (DIFFERENCE, insertion - deletion, chance_insertion - chance_deletion),
         ]
 
     def _measure_repeated(self, candidate: Candidate) -> list[Measured]:

@@ -78,7 +78,7 @@ def _draw_measure(place: Axes, name: str, rows: Sequence[Row], methods: list[str
     measure = MEASURES[name]
     count = max(row.patches for row in rows)
     place.set_title(f"{measure.title} ({pluralize(count, 'patch')})", fontsize=9)
-    if measure.is_correlation:
+    if measure.correlation:
         place.set_xlim(-1.05, 1.05)
     titles = [method_title(method) for method in methods]
     place.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))

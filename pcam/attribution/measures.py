@@ -22,6 +22,7 @@ class Measure:
         most: the largest.
         better: 1 if more than chance is better, -1 if less is, 0 if neither is.
         vs_gaussian: it is also compared with the Gaussian baseline.
+        correlation: it is a correlation, of which 0 is no agreement.
     """
 
     title: str
@@ -29,17 +30,15 @@ class Measure:
     most: float
     better: int = 0
     vs_gaussian: bool = False
+    correlation: bool = False
 
     @property
     def is_share(self) -> bool:
         """Whether it is from 0 to 1."""
         return (self.least, self.most) == (0, 1)
 
-    @property
-    def is_correlation(self) -> bool:
-        """Whether it is from -1 to 1."""
-        return self.least < 0
 
+DIFFERENCE = "insertion_minus_deletion"  # the measure that verdicts are about
 
 MEASURES: Mapping[str, Measure] = {
     "centre_share": Measure("share in the centre", 0, 1, better=1),
@@ -50,12 +49,13 @@ MEASURES: Mapping[str, Measure] = {
     "deciding_pointing": Measure("largest value on tumour in the centre", 0, 1, better=1),
     "deletion": Measure("deletion, area", 0, 1, better=-1, vs_gaussian=True),
     "insertion": Measure("insertion, area", 0, 1, better=1, vs_gaussian=True),
+    DIFFERENCE: Measure("insertion - deletion", -1, 1, better=1, vs_gaussian=True),
     "infidelity": Measure("infidelity", 0, np.inf, better=-1, vs_gaussian=True),
     "completeness_gap": Measure("completeness gap", 0, np.inf),
-    "symmetry": Measure("agreement under symmetries", -1, 1),
-    "random_head": Measure("similarity, head randomised", -1, 1),
-    "random_half": Measure("similarity, upper half randomised", -1, 1),
-    "random_all": Measure("similarity, all randomised", -1, 1),
+    "symmetry": Measure("agreement under symmetries", -1, 1, correlation=True),
+    "random_head": Measure("similarity, head randomised", -1, 1, correlation=True),
+    "random_half": Measure("similarity, upper half randomised", -1, 1, correlation=True),
+    "random_all": Measure("similarity, all randomised", -1, 1, correlation=True),
     "sensitivity": Measure("sensitivity to noise", 0, np.inf),
 }
 CASCADE = ("random_head", "random_half", "random_all")
@@ -76,6 +76,7 @@ class Row:
         chance: what a map without knowledge gives; None if that is not defined.
         less_chance: mean difference from chance, with its interval.
         less_gaussian: mean difference from the Gaussian baseline, with its interval.
+        less_random: mean difference from the same method on random weights, with its interval.
     """
 
     measure: str
@@ -92,6 +93,9 @@ class Row:
     less_gaussian: float | None = None
     less_gaussian_low: float | None = None
     less_gaussian_high: float | None = None
+    less_random: float | None = None
+    less_random_low: float | None = None
+    less_random_high: float | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

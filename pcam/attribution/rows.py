@@ -1,7 +1,7 @@
 """A row of the table of measures: means over patches with their intervals."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,25 +10,38 @@ from pcam.attribution.measures import MEASURES, NetworkKind, Row
 from pcam.stats.intervals import bootstrap_mean
 
 
+@dataclass(frozen=True)
+class References:
+    """What a measure is compared with, one value per patch, (N,); None if it is not compared.
+
+    Attributes:
+        chance: what a map without knowledge gives.
+        gaussian: the Gaussian baseline.
+        random: the same method on random weights.
+    """
+
+    chance: Floats | None = None
+    gaussian: Floats | None = None
+    random: Floats | None = None
+
+
 def build_row(
     measure: str,
     method: str,
     network: NetworkKind,
     values: Floats,
-    chance: Floats | None,
-    gaussian: Floats | None,
+    references: References,
     groups: Sequence[str] | None,
     resamples: int,
 ) -> Row:
-    """Return the mean of what was measured, and its differences from chance and the Gaussian.
+    """Return the mean of what was measured, and its differences from what it is compared with.
 
     Args:
         measure: one of ``MEASURES``.
         method: that made the maps.
         network: whose maps they are.
         values: (N,), one per patch; NaN of patches without a value.
-        chance: (N,), what a map without knowledge gives; None if not defined.
-        gaussian: (N,), of the Gaussian baseline; None if not compared.
+        references: what it is compared with.
         groups: N slide names, or None.
         resamples: of the bootstrap.
     """
@@ -43,10 +56,12 @@ def build_row(
         high=clip(found["high"], limits.least, limits.most),
         patches=int(found["patches"]),
     )
-    if chance is not None:
-        row = _with_chance(row, values, chance, groups, resamples)
-    if gaussian is not None:
-        row = _with_gaussian(row, values, gaussian, groups, resamples)
+    if references.chance is not None:
+        row = _with_chance(row, values, references.chance, groups, resamples)
+    if references.gaussian is not None:
+        row = _with_gaussian(row, values, references.gaussian, groups, resamples)
+    if references.random is not None:
+        row = _with_random(row, values, references.random, groups, resamples)
     return row
 
 
@@ -86,6 +101,19 @@ def _with_gaussian(
         less_gaussian=found["value"],
         less_gaussian_low=found["low"],
         less_gaussian_high=found["high"],
+    )
+
+
+def _with_random(
+    row: Row, values: Floats, random: Floats, groups: Sequence[str] | None, resamples: int
+) -> Row:
+    """Return a row with its difference from the same method on random weights."""
+    found = bootstrap_mean(values - random, groups, resamples=resamples)
+    return replace(
+        row,
+        less_random=found["value"],
+        less_random_low=found["low"],
+        less_random_high=found["high"],
     )
 
 

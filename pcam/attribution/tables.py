@@ -4,25 +4,27 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pcam.attribution.comparisons import compare_with_chance, compare_with_gaussian
-from pcam.attribution.measures import MEASURES, RANDOM, NetworkKind, Row
+from pcam.attribution.measures import DIFFERENCE, MEASURES, RANDOM, NetworkKind, Row
 from pcam.attribution.results import Attribution, Completeness, Faithfulness
 from pcam.attribution.titles import method_title
+from pcam.attribution.verdicts import format_verdicts
 from pcam.stats.formatting import format_interval, format_table, pluralize
 
 TABLES = (
     ("centre_share", "centre_pointing"),
     ("tumour_share", "tumour_pointing", "deciding_share", "deciding_pointing"),
-    ("deletion", "insertion", "infidelity"),
+    ("deletion", "insertion", DIFFERENCE, "infidelity"),
     ("symmetry", "random_head", "random_half", "random_all"),
     ("sensitivity", "completeness_gap"),
 )
 
 
-def format_attribution(attribution: Attribution) -> str:
-    """Return what is known of the maps: incomplete maps, and the tables of measures.
+def format_attribution(attribution: Attribution, all_tables: bool = False) -> str:
+    """Return what is known of the maps: incomplete maps, the verdicts and the tables of measures.
 
     Args:
         attribution: of a run's patches.
+        all_tables: whether there are tables of all measures beside that of the verdicts.
 
     Returns:
         Paragraphs of text; "" if all maps are complete and none is measured.
@@ -33,7 +35,10 @@ def format_attribution(attribution: Attribution) -> str:
         if completeness.short:
             parts.append(_describe_incomplete(name, completeness, precision))
     if attribution.faithfulness is not None:
-        parts.append(format_faithfulness(attribution.faithfulness))
+        verdicts = format_verdicts(attribution.faithfulness.rows)
+        parts.append(f"{attribution.faithfulness.title}\n\n{verdicts}")
+        if all_tables:
+            parts.append(format_faithfulness(attribution.faithfulness))
     return "\n\n".join(parts)
 
 
@@ -61,7 +66,7 @@ def format_faithfulness(faithfulness: Faithfulness) -> str:
     rows = faithfulness.rows
     notes = [*compare_with_chance(rows), *compare_with_gaussian(rows)]
     notes += _describe_empty_maps(faithfulness)
-    return "\n\n".join([faithfulness.title, *_format_tables(rows), "\n".join(notes)])
+    return "\n\n".join([*_format_tables(rows), "\n".join(notes)])
 
 
 def _describe_empty_maps(faithfulness: Faithfulness) -> list[str]:

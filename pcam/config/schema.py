@@ -214,12 +214,13 @@ class PatchChoice(Section):
 
 
 class FaithfulnessConfig(Section):
-    """How maps are measured."""
+    """How maps are measured. ``conf/faithfulness`` explains each key."""
 
     patches: NonNegativeInt
     repeated: NonNegativeInt
     cell: PositiveInt
     resamples: PositiveInt
+    tables: Literal["verdicts", "all"]
 
 
 class AttributeConfig(RunCommandConfig):
