@@ -65,8 +65,9 @@ def rank_mean(members: Floats) -> Floats:
     scale. The result is not a probability, and the value of a patch depends on the other patches.
     """
     members = _validate_members(members)
-    scaled = (rankdata(members, axis=1) - 0.5) / members.shape[1]
-    return logodds.log_odds(scaled.mean(0))
+    count, patches = members.shape
+    total = rankdata(members, axis=1).sum(0)  # exact: patches of equal total stay tied
+    return logodds.log_odds((total - count / 2) / (count * patches))
 
 
 def fit_weights(members: Floats, label: Labels) -> Floats:

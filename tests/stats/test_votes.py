@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.special import expit
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from pcam.stats.logodds import log_odds
@@ -76,6 +77,15 @@ def test_means_equal_their_definition() -> None:
     assert expit(rank_mean(members)) == pytest.approx(np.array([0.5 + 0.5, 1.5 + 2, 2.5 + 2]) / 6)
     weights = np.array([0.25, 0.75])
     assert expit(weighted_mean(members, weights)) == pytest.approx(weights @ probability)
+
+
+def test_patches_of_equal_rank_sums_are_tied() -> None:
+    rng = np.random.default_rng(0)
+    members = np.stack([rng.permutation(400).astype(float) for _ in range(3)])
+    totals = members.sum(0)
+    found = rank_mean(members)
+    assert len(np.unique(found)) == len(np.unique(totals)) < 400
+    assert np.array_equal(rankdata(found), rankdata(totals))
 
 
 def test_rank_mean_depends_only_on_the_order() -> None:
