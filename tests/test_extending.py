@@ -68,7 +68,7 @@ def test_an_example_runs(title: str, user_folder: Path, monkeypatch: pytest.Monk
         assert (user_folder / "callback" / "steps.txt").read_text() == "8\n"
     if title == "A data source":
         with (user_folder / "source" / "predictions" / "test.csv").open() as file:
-            assert next(csv.DictReader(file))["id"] == "patches/test.h5-0"
+            assert next(csv.DictReader(file))["id"] == "test-0"
 
 
 def test_every_example_has_its_commands() -> None:
