@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from pcam import CONF
-from pcam.config.schema import TrainConfig
+from pcam.config.schema import AttributeConfig, TrainConfig
+from pcam.config.validation import validate
 from tests.conftest import SMALL
-from tests.run import composed
+from tests.run import composed, composed_values
 
-CHOICES = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
+ALL = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
+OF_ATTRIBUTE = [choice for choice in ALL if choice.startswith("faithfulness=")]
+CHOICES = [choice for choice in ALL if choice not in OF_ATTRIBUTE]
 LARGE = ("model=efficientnet_b7", "model=densenet201")  # built in tests/models/test_network.py
 
 
@@ -40,6 +43,12 @@ def test_every_group_has_choices() -> None:
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_is_valid(choice: str, tmp_path: Path) -> None:
     assert choose(choice, tmp_path, {}).seed == 0
+
+
+@pytest.mark.parametrize("choice", OF_ATTRIBUTE)
+def test_every_choice_of_attribute_is_valid(choice: str) -> None:
+    values = composed_values("run=folder", choice, command="attribute")
+    assert validate(AttributeConfig, values).faithfulness.patches > 0
 
 
 @pytest.mark.parametrize("choice", choices_of("data", "splits", "crop", "aug"))

@@ -75,7 +75,7 @@ def _compare(row: Row) -> list[Comparison]:
     return [
         Comparison(
             "chance",
-            "not told apart from chance",
+            "no better than chance",
             _known(row.less_chance),
             _known(row.less_chance_low),
             _known(row.less_chance_high),

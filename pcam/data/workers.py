@@ -13,6 +13,8 @@ from weakref import WeakSet
 from torch.multiprocessing import _prctl_pr_set_pdeathsig  # type: ignore[attr-defined]
 from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data._utils import signal_handling
+from torch.utils.data.dataloader import _BaseDataLoaderIter as BatchIterator
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter as WorkerBatches
 
 from pcam.errors import DataError, PcamError
 
@@ -83,19 +85,14 @@ class PatchLoader(DataLoader[Any]):
     Its arguments are torch's.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _loaders.add(self)
-
     def end_workers(self) -> None:
         """End the workers now.
 
         If it is left to the garbage collector, torch waits 20 seconds for workers that it does not
         reach any more.
         """
-        if self._iterator is not None and self.num_workers > 0:
-            iterator: Any = self._iterator
-            iterator._shutdown_workers()
+        if isinstance(self._iterator, WorkerBatches):
+            self._iterator._shutdown_workers()
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Yield the batches.
@@ -103,9 +100,10 @@ class PatchLoader(DataLoader[Any]):
         Raises:
             PcamError: a batch could not be read, or was not read in time.
         """
+        _loaders.add(self)
         if threading.current_thread() is threading.main_thread():
             self.worker_init_fn = start_worker_of_main_thread
-        batches: Any = super().__iter__()
+        batches = super().__iter__()
         while True:
             try:
                 batch = self._next(batches)
@@ -116,7 +114,7 @@ class PatchLoader(DataLoader[Any]):
                 raise batch.kind(batch.message)
             yield batch
 
-    def _next(self, batches: Any) -> Any:
+    def _next(self, batches: BatchIterator) -> Any:
         """Return the next batch; each wait is a part of the limit.
 
         So a process that is continued after a stop (ctrl-Z, a suspended job) has time left.
@@ -127,7 +125,8 @@ class PatchLoader(DataLoader[Any]):
             except RuntimeError as error:
                 if TIMED_OUT not in str(error):
                     raise
-        _kill_workers(batches)
+        if isinstance(batches, WorkerBatches):
+            _kill_workers(batches)
         raise DataError(
             f"the processes that read patches have not answered for {WAITS * self.timeout:g}"
             " seconds: the disk or network of the data may be stalled; a source that is slow needs"
@@ -135,11 +134,11 @@ class PatchLoader(DataLoader[Any]):
         )
 
 
-def _kill_workers(batches: Any) -> None:
+def _kill_workers(batches: WorkerBatches) -> None:
     """Kill the workers of a loader's iterator: they may ignore gentler signals.
 
     Args:
-        batches: torch's iterator, which is not told: it would raise that workers were killed.
+        batches: torch's iterator. It does not learn of it, and so does not raise.
     """
     if batches._worker_pids_set:
         signal_handling._remove_worker_pids(id(batches))  # type: ignore[attr-defined]

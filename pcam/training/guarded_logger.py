@@ -3,7 +3,6 @@
 import logging
 from argparse import Namespace
 from collections.abc import Callable
-from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
@@ -66,7 +65,7 @@ class GuardedLogger(Logger):
         self.call(self.wrapped.log_metrics, metrics, step)
 
     def log_hyperparams(
-        self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
+        self, params: dict[str, object] | Namespace, *args: object, **kwargs: object
     ) -> None:
         """Log the config."""
         self.call(self.wrapped.log_hyperparams, params, *args, **kwargs)

@@ -6,7 +6,7 @@ from pcam.attribution import faithfulness
 from pcam.attribution.cases import Cases
 from pcam.attribution.evaluate import evaluate_methods
 from pcam.attribution.explainer import Explainer
-from pcam.attribution.measures import MEASURES, NO_NETWORK, RANDOM, TRAINED, Row
+from pcam.attribution.measures import DIFFERENCE, MEASURES, NO_NETWORK, RANDOM, TRAINED, Row
 from pcam.data.crop import centre_square
 from pcam.models.network import Network
 from tests.attribution.networks import centre_network, make_explainer, random_patches
@@ -127,4 +127,15 @@ def test_a_right_map_beats_the_gaussian_and_an_even_map() -> None:
 def test_without_repeated_patches_only_cheap_measures_are_there() -> None:
     cases = Cases(random_patches(3, 96), torch.arange(3), {}, None, repeated=0)
     found = evaluate(make_explainer(centre_network(), "conv"), cases, ["saliency"], resamples=50)
-    assert {measure for measure, _, _ in found} == {"deletion", "insertion"}
+    assert {measure for measure, _, _ in found} == {"deletion", "insertion", DIFFERENCE}
+
+
+def test_a_method_is_compared_with_itself_on_random_weights() -> None:
+    cases = Cases(random_patches(3, 96), torch.arange(3), {}, None, repeated=0)
+    found = evaluate(make_explainer(centre_network(), "conv"), cases, ["saliency"], resamples=50)
+    trained, random = (found[DIFFERENCE, "saliency", network] for network in (TRAINED, RANDOM))
+    assert trained.less_random == pytest.approx(trained.value - random.value)
+    assert random.less_random is None
+    insertion = found["insertion", "saliency", TRAINED]
+    deletion = found["deletion", "saliency", TRAINED]
+    assert trained.value == pytest.approx(insertion.value - deletion.value)

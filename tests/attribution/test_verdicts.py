@@ -40,7 +40,7 @@ def row_with(chance: Interval, random: Interval, gaussian: Interval) -> Row:
         (BETTER, BETTER, WORSE, "no better than a centre prior", "a centre prior"),
         (BETTER, EQUAL, BETTER, "no better than random weights", "random weights"),
         (BETTER, WORSE, WORSE, "no better than random weights", "random weights"),
-        (EQUAL, BETTER, BETTER, "not told apart from chance", "chance"),
+        (EQUAL, BETTER, BETTER, "no better than chance", "chance"),
         (WORSE, BETTER, BETTER, "worse than chance", "chance"),
         (
             (0.2, math.nan, math.nan),

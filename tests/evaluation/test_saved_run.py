@@ -54,6 +54,8 @@ def test_another_source_has_its_own_keys_and_default_loader_settings(run: Path) 
     assert data.model_dump() == {
         "name": "folder",
         "root": "/x",
+        "changed": "refuse",
+        "worker_timeout": 600.0,
         "positive": None,
         "batch_size": 64,
         "num_workers": "auto",

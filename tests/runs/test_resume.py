@@ -131,7 +131,7 @@ def test_data_that_moved_is_named_by_its_choice_and_its_new_place(tmp_path: Path
     ("words", "message"),
     [
         (["data=pcam"], "was started with data=folder, not pcam; a resumed run keeps this value"),
-        (["data=folder", "aug=paper"], "was started with aug=dihedral, not paper"),
+        (["data=folder", "aug=paper"], "was started with aug=dihedral_color, not paper"),
         (["data=folder", "optimizer.lr=0.25"], r"was started with optimizer.lr=0.0005, not 0.25"),
         (["data=folder", "scheduler=cosine"], "was started with scheduler=onecycle, not cosine"),
         (["data=folder", "crop=center"], "was started with crop.size=None, not 64"),

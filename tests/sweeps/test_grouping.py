@@ -18,8 +18,8 @@ def test_groups_are_labelled_by_what_distinguishes_them() -> None:
     jobs = [finished_run(str(i), *some) for i, some in enumerate(words)]
     groups = group_by_config(jobs, ("seed", "splits.seed"))
     assert [(label, len(members)) for label, members in groups] == [
-        ("aug=dihedral, optimizer.lr=0.0005", 2),
-        ("aug=dihedral, optimizer.lr=0.25", 1),
+        ("aug=dihedral_color, optimizer.lr=0.0005", 2),
+        ("aug=dihedral_color, optimizer.lr=0.25", 1),
         ("aug=paper, aug.hue=0.1, optimizer.lr=0.0005", 1),
         ("aug=paper, aug.hue=0, optimizer.lr=0.0005", 1),
     ]

@@ -31,7 +31,7 @@ def test_single_runs_are_labelled_by_the_keys_that_differ() -> None:
     first = finished_run("first", "data.num_workers=2")
     second = finished_run("second", "aug=paper", "optimizer.lr=0.25")
     assert labels([first, second]) == [
-        "aug.name=dihedral optimizer.lr=0.0005",
+        "aug.name=dihedral_color optimizer.lr=0.0005",
         "aug.name=paper optimizer.lr=0.25",
     ]
     assert labels([first, finished_run("again")]) == ["runs/first", "runs/again"]

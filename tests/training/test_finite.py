@@ -97,7 +97,8 @@ def test_a_network_of_nan_is_noticed_at_the_first_scoring(
     (line,) = answer.faults
     assert line.startswith("epoch 1, valid: the network's output is not finite for 8 patches (")
     assert "; lower optimizer.lr, optimizer.head_lr or optimizer.weight_decay, or set " in line
-    assert line.endswith("no checkpoint was written")
+    again = f"hydra.run.dir={tmp_path / 'run'} resume=auto"
+    assert line.endswith(f"no checkpoint was written; start it again with {again}")
     assert not (tmp_path / "run").exists()
 
 
