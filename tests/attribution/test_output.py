@@ -133,7 +133,11 @@ def test_table_of_measures(written: Written) -> None:
 
 
 def test_text(written: Written) -> None:
-    text = format_attribution(written.attribution)
+    verdicts = format_attribution(written.attribution)
+    text = format_attribution(written.attribution, all_tables=True)
+    assert text.startswith(verdicts)
+    assert "| verdict " in verdicts
+    assert "compared with chance" not in verdicts
     assert "Gaussian baseline" in text
     assert "compared with chance, by the interval of the difference:" in text
     assert "compared with a Gaussian over the centre, which needs no network:" in text
