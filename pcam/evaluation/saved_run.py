@@ -20,7 +20,14 @@ from pcam.data.crop import Crop
 from pcam.data.limit import limit_source
 from pcam.data.loading import open_source, open_splits
 from pcam.data.provider import SourceProvider, source_provider
-from pcam.errors import ConfigError, DataError, NotFiniteError, RunError, suggest
+from pcam.errors import (
+    ConfigError,
+    DataError,
+    NotFiniteError,
+    RunError,
+    shorten_value,
+    suggest,
+)
 from pcam.models.classifier import PatchClassifier
 from pcam.models.tensor_files import describe_unreadable
 from pcam.runs.access import ensure_inside, ensure_readable
@@ -96,8 +103,23 @@ def open_run(folder: Path) -> SavedRun:
         raise RunError(
             f"{path} cannot be read safely as a checkpoint ({describe_unreadable(error)})"
         ) from error
+    refuse_other_network(folder, config, model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return SavedRun(folder, config, model.to(device))
+
+
+def refuse_other_network(folder: Path, config: TrainConfig, model: PatchClassifier) -> None:
+    """Make sure that a run's config names the network that its checkpoint holds.
+
+    Raises:
+        RunError: it names another.
+    """
+    named, trained = config.model.name, str(model.hparams["network"]["name"])
+    if named != trained:
+        raise RunError(
+            f"{folder / 'config.yaml'} has model.name={shorten_value(named)}, and the checkpoint is"
+            f" of {trained}; one of them is of another run, or was edited"
+        )
 
 
 def resolve_data(run: TrainConfig, asked: AskedData) -> tuple[DataConfig, SplitsConfig]:

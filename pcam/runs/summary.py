@@ -126,6 +126,13 @@ class BatchUse(Part):
     asked_accumulated: Size
     changes: list[SplitChange] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _check_patches_of_a_step(self) -> BatchUse:
+        used, asked = self.size * self.accumulated, self.asked_size * self.asked_accumulated
+        if used != asked:
+            raise ValueError(f"a step has {used} patches, and {asked} were asked for")
+        return self
+
 
 class StepForm(Part):
     """How the steps were computed."""

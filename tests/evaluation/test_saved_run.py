@@ -89,6 +89,16 @@ def test_a_split_that_does_not_exist_is_an_error(run: Path) -> None:
         open_split(config.data, config.splits, 0, "tests")
 
 
+def test_a_config_that_names_another_network_is_an_error(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    text = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(text.replace("name: test_resnet", "name: test_vit"))
+    with pytest.raises(
+        RunError, match=r"model\.name=test_vit, and the checkpoint is of test_resnet"
+    ):
+        open_run(copy)
+
+
 def test_a_run_without_a_readable_checkpoint_is_an_error(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(run, folder)

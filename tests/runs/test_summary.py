@@ -23,6 +23,14 @@ def test_a_damaged_summary_says_where(changes: dict[str, object], fault: str) ->
     assert "\n" not in message
 
 
+def test_batches_that_make_other_steps_than_were_asked_for_are_a_fault() -> None:
+    batch = {"size": 8, "accumulated": 4, "asked_size": 16, "asked_accumulated": 2, "changes": []}
+    assert not validate_summary(summary_with(0.9, batch=batch))
+    wrong = {**batch, "accumulated": 2}
+    fault = validate_summary(summary_with(0.9, batch=wrong))
+    assert fault == "summary.json has a wrong value of batch"
+
+
 def test_every_metric_is_an_interval() -> None:
     summary = summary_with(0.9)
     summary["valid"] = {**summary["valid"], "loss": "high"}
