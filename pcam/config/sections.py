@@ -211,7 +211,7 @@ class ModelConfig(Section):
         input_size: pixels; None to leave patches as they are; auto: chosen for the weights.
     """
 
-    name: str
+    name: PlainText
     at_scale: dict[str, PlainText] = Field(default_factory=dict)
     kwargs: FreeTable = Field(default_factory=dict)
     weights: Annotated[str, AfterValidator(_weights)] = "auto"
@@ -238,7 +238,7 @@ class OptimizerConfig(Section):
         kwargs: anything else that the optimizer takes.
     """
 
-    name: str
+    name: PlainText
     lr: Rate
     head_lr: Rate
     weight_decay: Rate

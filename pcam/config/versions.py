@@ -14,6 +14,7 @@ def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     result = dict(values)
     data = result.get("data")
-    if isinstance(data, dict) and data.get("place") in PLACES:
-        result["data"] = {**data, "place": PLACES[data["place"]]}
+    place = data.get("place") if isinstance(data, dict) else None
+    if isinstance(data, dict) and isinstance(place, str) and place in PLACES:
+        result["data"] = {**data, "place": PLACES[place]}
     return result

@@ -151,11 +151,13 @@ def read_split(path: Path, ids: Sequence[str]) -> NDArray[np.str_]:
         (N,), "train", "valid" or "test"; "" where the file does not list the patch.
 
     Raises:
-        DataError: the file is missing, lacks a column, names an unknown patch or split, or a patch
-            twice.
+        DataError: the file is missing or empty, lacks a column, names an unknown patch or split, or
+            a patch twice.
     """
     hint = "splits.file is a csv with the split of each patch"
     rows = read_rows(path, ("id", "split"), hint)
+    if not rows:
+        raise DataError(f"{path} lists no patches; {hint}")
     place = {name: i for i, name in enumerate(ids)}
     result = np.full(len(ids), "", "<U5")
     for line, row in enumerate(rows, 2):

@@ -68,7 +68,11 @@ CELLS = {
 
 
 def csv_mutations(
-    name: str, columns: Sequence[str], accept: Accept | None = None, optional: Sequence[str] = ()
+    name: str,
+    columns: Sequence[str],
+    accept: Accept | None = None,
+    optional: Sequence[str] = (),
+    further: Accept | None = None,
 ) -> list[Mutation]:
     """Return the mutations of a csv with a header.
 
@@ -77,6 +81,7 @@ def csv_mutations(
         columns: that are read.
         accept: for other cells.
         optional: columns that a file may do without.
+        further: for a further column, where it is read too.
     """
     found = [
         Mutation(f"{name}: a row removed", _rows(name, _remove_row), accept),
@@ -87,7 +92,7 @@ def csv_mutations(
         Mutation(f"{name}: header only", _rows(name, lambda rows, draw: rows[:1]), refused=True),
         Mutation(f"{name}: no header", _rows(name, lambda rows, draw: rows[1:]), refused=True),
         Mutation(f"{name}: header twice", _rows(name, _repeat_header)),
-        Mutation(f"{name}: a further column", _rows(name, _add_column)),
+        Mutation(f"{name}: a further column", _rows(name, _add_column), further),
         Mutation(f"{name}: columns in another order", _rows(name, _reverse_columns)),
         Mutation(f"{name}: blank lines", _text(name, lambda text: text.replace("\n", "\n\n"))),
         Mutation(f"{name}: CRLF", _text(name, lambda text: text.replace("\n", "\r\n"))),
@@ -191,7 +196,7 @@ def _twice(column: str, different: bool) -> Callable[[Rows, random.Random], Rows
         place = rows[0].index(column)
         copies = [row[place] for row in rows]
         if different:
-            copies[1:] = copies[2:] + copies[1:2]
+            copies[-1] += "1"
         return [[*row, cell] for row, cell in zip(rows, copies, strict=True)]
 
     return change
