@@ -4,17 +4,20 @@ A registered loss is a function ``(logit, label, config) -> Tensor``: log-odds (
 (B,) and its section of the config to each patch's loss (B,). ``outputs`` of its config class says
 how many outputs the network has: 1, the log-odds, or 2, whose difference is the log-odds::
 
-    class FocalConfig(LossConfig):
-        gamma: float = 2.0
+    class MarginConfig(LossConfig):
+        margin: float = 1.0
 
-    @register_loss("focal", config=FocalConfig)
-    def focal(logit, label, config): ...
+    @register_loss("margin", config=MarginConfig)
+    def margin(logit, label, config): ...
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from pcam.config.base import NonNegativeFloat, PositiveFloat
 from pcam.config.registry import register_loss
 from pcam.config.sections import LossConfig
 
@@ -29,11 +32,14 @@ class BinaryCrossEntropyConfig(LossConfig):
 
     Attributes:
         label_smoothing: share of the target that is spread over both classes.
+        positive_weight: how many patches a positive one counts as; auto: as many as make both
+            classes of the training patches count alike; None for one.
     """
 
     outputs: ClassVar[int] = 1
 
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    positive_weight: PositiveFloat | Literal["auto"] | None = None
 
 
 class CrossEntropyConfig(BinaryCrossEntropyConfig):
@@ -42,13 +48,70 @@ class CrossEntropyConfig(BinaryCrossEntropyConfig):
     outputs: ClassVar[int] = 2
 
 
+class FocalConfig(BinaryCrossEntropyConfig):
+    """Focal loss over one output.
+
+    Attributes:
+        gamma: how much less a patch counts that is classified well; 0 for cross entropy.
+    """
+
+    gamma: NonNegativeFloat
+
+
 @register_loss("ce", config=CrossEntropyConfig)
 @register_loss("bce", config=BinaryCrossEntropyConfig)
 def smoothed_cross_entropy(
     logit: "Tensor", label: "Tensor", config: BinaryCrossEntropyConfig
 ) -> "Tensor":
     """Return each patch's cross entropy (B,)."""
-    return cross_entropy(logit, label, config.label_smoothing)
+    loss = cross_entropy(logit, label, config.label_smoothing)
+    return weigh_positives(loss, label, config.positive_weight)
+
+
+@register_loss("focal", config=FocalConfig)
+def focal(logit: "Tensor", label: "Tensor", config: FocalConfig) -> "Tensor":
+    """Return each patch's focal loss (B,): its cross entropy times (1 - p)^gamma.
+
+    p is the probability of the patch's own class (Lin et al. 2017).
+    """
+    loss = cross_entropy(logit, label, config.label_smoothing)
+    sign = 2 * label.to(logit.dtype) - 1
+    doubt = (-sign * logit).sigmoid()  # 1 - p
+    return weigh_positives(doubt**config.gamma * loss, label, config.positive_weight)
+
+
+def weigh_positives(
+    loss: "Tensor", label: "Tensor", weight: float | Literal["auto"] | None
+) -> "Tensor":
+    """Return losses (B,) of which those of positive patches are multiplied by a weight.
+
+    Args:
+        loss: of each patch, (B,).
+        label: 0 or 1, (B,).
+        weight: a number, or None for 1.
+
+    Raises:
+        ValueError: the weight is auto, which ``balancing_weight`` has to make a number.
+    """
+    if weight is None:
+        return loss
+    if weight == "auto":
+        raise ValueError("positive_weight is auto, and has to be a number here")
+    return loss * (1 + (weight - 1) * label.to(loss.dtype))
+
+
+def balancing_weight(labels: NDArray[np.uint8]) -> float:
+    """Return the weight of positive patches with which both classes count alike.
+
+    Args:
+        labels: 0 or 1, (N,), of the training patches.
+
+    Returns:
+        Negative patches per positive one; 1 with one class only.
+    """
+    positives = int(np.count_nonzero(labels))
+    negatives = len(labels) - positives
+    return negatives / positives if positives and negatives else 1.0
 
 
 def cross_entropy(logit: "Tensor", label: "Tensor", label_smoothing: float) -> "Tensor":

@@ -52,7 +52,7 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
         "crop": "size interpolation train valid test",
         "aug": "name batched brightness contrast saturation hue jitter_share "
         "rotation width_shift height_shift shear zoom horizontal_flip",
-        "loss": "name label_smoothing",
+        "loss": "name label_smoothing positive_weight gamma",
         "optimizer": "name lr head_lr weight_decay kwargs",
         "scheduler": "name warmup start end factor patience",
         "finetune": "name unfreeze_epoch batchnorm",

@@ -32,7 +32,7 @@ def facts(
         ("network", _describe_network(config, model)),
         ("weights", model.describe_weights()),
         ("trained", _describe_training(config, model)),
-        ("loss", _describe_loss(config)),
+        ("loss", _describe_loss(model)),
         ("optimizer", _describe_optimizer(config)),
         ("epochs", f"{config.trainer.max_epochs}, {_describe_batches(config, data)}"),
         ("seed", str(config.seed)),
@@ -140,8 +140,9 @@ def _describe_layers(plan: FreezePlan) -> str:
     return f"head only up to epoch {epoch}, all layers from epoch {epoch + 1}"
 
 
-def _describe_loss(config: TrainConfig) -> str:
-    return _with_settings(config.loss.name, config.loss.model_dump(exclude={"name"}))
+def _describe_loss(model: PatchClassifier) -> str:
+    loss = model.loss_config
+    return _with_settings(loss.name, loss.model_dump(exclude={"name"}, exclude_none=True))
 
 
 def _describe_optimizer(config: TrainConfig) -> str:

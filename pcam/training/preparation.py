@@ -4,13 +4,16 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning import Trainer, seed_everything
+from numpy.typing import NDArray
 
 from pcam.config.schema import TrainConfig
 from pcam.data.datamodule import PatchDataModule
 from pcam.models.classifier import PatchClassifier
 from pcam.models.input_size import choose_input_size, initial_input_size
+from pcam.models.losses import balancing_weight
 from pcam.models.patch_format import PatchFormat
 from pcam.models.weights import WeightsOrigin, load_initial_weights
 from pcam.runs.checkpoints import is_whole
@@ -95,7 +98,7 @@ def prepare(
     aug = choose_augmentation(config.aug, config.trainer)
     data = PatchDataModule(config.data, config.splits, config.crop, aug, config.seed, split.parts)
     check_both_classes(config, folder, data.sources)
-    model = build_classifier(config)
+    model = build_classifier(config, data.sources["train"].labels)
     if group.node == 0:
         require_room(folder, config, model)
     model.skips_not_finite = config.trainer.on_nan == "skip"
@@ -117,12 +120,21 @@ def prepare(
     return Training(config, folder, group, data, model, trainer, split, accepted)
 
 
-def build_classifier(config: TrainConfig) -> PatchClassifier:
-    """Return the classifier that a config describes, with random weights."""
+def build_classifier(
+    config: TrainConfig, labels: NDArray[np.uint8] | None = None
+) -> PatchClassifier:
+    """Return the classifier that a config describes, with random weights.
+
+    Args:
+        config: the run's.
+        labels: of the training patches, (N,), for ``loss.positive_weight=auto``.
+    """
     network = config.model.model_dump(mode="json", exclude=NETWORK_EXCLUDED)
     network["input_size"] = initial_input_size(config.model)
     network["interpolation"] = config.crop.interpolation
     sections = config.model_dump(mode="json", include=SECTIONS)
+    if labels is not None and sections["loss"].get("positive_weight") == "auto":
+        sections["loss"]["positive_weight"] = balancing_weight(labels)
     return PatchClassifier(
         network=network,
         loss=sections["loss"],

@@ -21,7 +21,7 @@ TRAININGS = (
     ("splits=folds", "finetune=frozen_then_unfrozen", "crop=center32", "scheduler=none"),
     ("splits=slide", "finetune=frozen", "logger=wandb", "model=timm"),
     ("splits=file", "splits.file=/data/splits.csv", "logger=tensorboard", "aug=none"),
-    ("splits=official", "model=googlenet"),
+    ("splits=official", "model=googlenet", "loss=focal"),
 )
 OTHER = ("data=pcam", "data.root=/data")
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
