@@ -32,6 +32,7 @@ def test_patches_are_enlarged_for_trained_weights(
     assert open_run(tmp_path).model.network.input_size == 192
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_input(random_run: Path, tmp_path: Path) -> None:
     weights = f"model.weights={random_run / 'checkpoints' / 'best.ckpt'}"
     words = [*OPEN, weights, "scheduler=none"]
