@@ -119,6 +119,7 @@ def test_trap_a_checkpoint_inside_of_an_epoch_counts_whole_batches(
         assert read_checkpoint(tmp_path / folder)["global_step"] == 4
 
 
+@pytest.mark.slow
 def test_a_resumed_run_starts_with_the_parts_of_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_training_can_be_stopped_instead(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("limit", "batches"), [("4", 8), ("0.5", 6)])
+@pytest.mark.slow
 def test_a_limit_of_the_epoch_counts_whole_batches(
     limit: str, batches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
