@@ -103,7 +103,7 @@ class PatchLoader(DataLoader[Any]):
         _loaders.add(self)
         if threading.current_thread() is threading.main_thread():
             self.worker_init_fn = start_worker_of_main_thread
-        batches = super().__iter__()
+        batches = self._start()
         while True:
             try:
                 batch = self._next(batches)
@@ -113,6 +113,25 @@ class PatchLoader(DataLoader[Any]):
                 self.end_workers()
                 raise batch.kind(batch.message)
             yield batch
+
+    def _start(self) -> BatchIterator:
+        """Return torch's iterator. Workers that stay from epoch to epoch answer first.
+
+        They are asked once, so this is one wait of the whole limit.
+        """
+        earlier = self._iterator
+        if not isinstance(earlier, WorkerBatches):
+            return super().__iter__()
+        earlier._timeout = WAITS * self.timeout
+        try:
+            return super().__iter__()
+        except RuntimeError as error:
+            if TIMED_OUT not in str(error):
+                raise
+            _kill_workers(earlier)
+            raise self._timed_out() from error
+        finally:
+            earlier._timeout = self.timeout
 
     def _next(self, batches: BatchIterator) -> Any:
         """Return the next batch; each wait is a part of the limit.
@@ -127,7 +146,10 @@ class PatchLoader(DataLoader[Any]):
                     raise
         if isinstance(batches, WorkerBatches):
             _kill_workers(batches)
-        raise DataError(
+        raise self._timed_out()
+
+    def _timed_out(self) -> DataError:
+        return DataError(
             f"the processes that read patches have not answered for {WAITS * self.timeout:g}"
             " seconds: the disk or network of the data may be stalled; a source that is slow needs"
             " a larger data.worker_timeout (seconds; null: no limit)"

@@ -112,6 +112,18 @@ def test_a_worker_that_hangs_ends_after_the_limit_in_one_line() -> None:
     assert not any(worker.is_alive() for worker in workers)
 
 
+def test_a_worker_that_is_stopped_between_two_epochs_is_one_line() -> None:
+    patches = loader(SyntheticSource("train", 12), 2, worker_timeout=2)
+    assert len(list(patches)) == 3
+    stopped, _ = patches._iterator._workers
+    os.kill(stopped.pid, signal.SIGSTOP)
+    start = time.monotonic()
+    with pytest.raises(DataError, match="have not answered for 2 seconds"), dead_workers_reported():
+        list(patches)
+    assert time.monotonic() - start < 5
+    assert not stopped.is_alive()
+
+
 @pytest.mark.parametrize("limit", [2, None])
 def test_a_worker_that_is_slow_but_answers_is_waited_for(limit: float | None) -> None:
     batches = loader(Slow("train", 12), 1, limit)  # each wait is longer than a tenth of the limit
