@@ -29,7 +29,7 @@ os.environ.update(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", NO_ALBUMENTATION
 import torch
 
 from pcam.config.schema import TrainConfig
-from pcam.runs.checkpoints import resumable_checkpoint
+from pcam.runs.checkpoints import existing_checkpoints, is_whole, resumable_checkpoint
 from pcam.runs.files import read_metrics
 from pcam.runs.folder import start_run
 from pcam.training import fit
@@ -214,8 +214,10 @@ def run_trial(trial: Trial, whole: Path, folder: Path, tmpdir: Path, broken: str
         config = changed(config, data={"num_workers": trial.workers})
     if broken is not None and trial.combination == "two processes":
         environment |= {"PCAM_PLUGINS": "tests.kill_aim"}
+    torn = [path.name for path in existing_checkpoints(folder) if not is_whole(path)]
     status = train(config, folder, environment)
     trial.faults = [f"exit status {status}"] if status else differences(folder, whole)
+    trial.faults += [f"{name} was torn by the kill" for name in torn]
 
 
 def read(path: Path) -> dict[str, object]:
