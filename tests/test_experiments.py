@@ -94,7 +94,7 @@ def test_a_search_is_pruned_at_every_scale() -> None:
 def test_a_recipe_has_no_label_smoothing(recipe: str) -> None:
     assert composed(f"recipe={recipe}").loss.label_smoothing == 0
     loss = composed(f"recipe={recipe}", "loss=bce").loss
-    assert loss.model_dump() == {"name": "bce", "label_smoothing": 0}
+    assert loss.model_dump() == {"name": "bce", "label_smoothing": 0, "positive_weight": None}
 
 
 def test_table_2_has_six_jobs_that_differ() -> None:

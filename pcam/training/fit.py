@@ -11,6 +11,7 @@ from pcam.data.workers import dead_workers_reported
 from pcam.errors import AccessError, DataError, NotFiniteError, WriteError
 from pcam.runs.checkpoints import resumable_checkpoint
 from pcam.runs.folder import best_checkpoint
+from pcam.stats.formatting import pluralize
 from pcam.training.dashboard import Dashboard
 from pcam.training.finite import hint
 from pcam.training.kept import describe_kept, describe_stop, kept_checkpoint_named
@@ -85,7 +86,7 @@ def describe_split(config: TrainConfig, parts: int, resume: bool) -> str:
     where = "the last checkpoint" if resume else "the start"
     return (
         f"the device has no memory for the batches; going on from {where} with "
-        f"{size // parts} patches at a time and {accumulated * parts} batches per step "
+        f"{pluralize(size // parts, 'patch')} at a time and {accumulated * parts} batches per step "
         f"(data.batch_size={size}, trainer.accumulate_grad_batches={accumulated}; a step has "
         "the same patches; trainer.out_of_memory=stop ends the training instead)"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from pcam.config.plugins import imported_plugins
 from pcam.errors import STOPPED, PcamError, format_override
 from pcam.runs.folder import last_checkpoint
 from pcam.training.signals import StopRequest
@@ -32,7 +33,11 @@ def describe_kept(folder: Path, *overrides: str) -> str:
 
 def resume_command(folder: Path) -> str:
     """Return the command that resumes a run."""
-    return f"python -m pcam.train {format_override('resume', folder)}"
+    words = ["python -m pcam.train", format_override("resume", folder)]
+    plugins = imported_plugins()
+    if plugins:
+        words.append(format_override("plugins", plugins))
+    return " ".join(words)
 
 
 @contextmanager

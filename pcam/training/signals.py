@@ -26,24 +26,31 @@ class StopRequest:
 
     Attributes:
         signal: that was received first; None while there was none.
+        status_of_group: the exit status on which processes that train together have agreed; None
+            while they have not.
         deferred: whether the training ends by itself, at the end of a step. Otherwise a signal ends
             it at once.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.status_of_group: int | None = None
         self.deferred = False
         self._time = 0.0
 
     @property
     def status(self) -> int:
         """The exit status of the training."""
+        if self.status_of_group is not None:
+            return self.status_of_group
         return INTERRUPTED if self.signal in (None, signal.SIGINT) else STOPPED
 
     @property
     def name(self) -> str:
         """The signal's name."""
-        return "" if self.signal is None else signal.Signals(self.signal).name
+        if self.signal is None:
+            return "a signal to another process"
+        return signal.Signals(self.signal).name
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal; a queue may send it again, and a second ctrl-C ends at once.

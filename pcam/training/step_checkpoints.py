@@ -14,7 +14,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
-from pcam.errors import RunError
+from pcam.errors import INTERRUPTED, STOPPED, RunError
 from pcam.runs.checkpoints import CheckpointState
 from pcam.runs.folder import last_checkpoint
 from pcam.training.finite import FiniteSteps, ensure_finite_weights
@@ -74,7 +74,8 @@ class Action(IntEnum):
 
     GO_ON = 0
     SAVE = 1
-    STOP = 2  # after saving
+    STOP = 2  # after saving, by SIGTERM or SIGUSR1
+    INTERRUPT = 3  # after saving, by ctrl-C
 
 
 class StepCheckpoints(Checkpoint):
@@ -151,8 +152,7 @@ class StepCheckpoints(Checkpoint):
         trainer.save_checkpoint(last_checkpoint(self.folder))
         self._position = None
         self._saved = time.monotonic()
-        if action is Action.STOP:
-            raise SystemExit(self.stop.status)
+        self._end_if_asked(action)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the training after a signal; the epoch's checkpoint has just been written.
@@ -161,9 +161,8 @@ class StepCheckpoints(Checkpoint):
             SystemExit: after a signal.
         """
         self._saved = time.monotonic()
-        wanted = Action.GO_ON if self.stop.signal is None else Action.STOP
-        if self._agree(trainer, wanted) is Action.STOP:
-            raise SystemExit(self.stop.status)
+        wanted = Action.GO_ON if self.stop.signal is None else self._asked_end()
+        self._end_if_asked(self._agree(trainer, wanted))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From now on a signal ends the process at once: a resumed run scores again."""
@@ -190,11 +189,26 @@ class StepCheckpoints(Checkpoint):
     def _choose(self, trainer: Trainer) -> Action:
         """Return what this process wants to happen after a step."""
         if self.stop.signal is not None:
-            return Action.STOP
+            return self._asked_end()
         by_steps = self._is_saved_by_steps(trainer)
         seconds = time.monotonic() - self._saved
         by_time = self.minutes is not None and seconds >= 60 * self.minutes
         return Action.SAVE if by_steps or by_time else Action.GO_ON
+
+    def _asked_end(self) -> Action:
+        """Return how the signal that this process has received ends the training."""
+        return Action.STOP if self.stop.status == STOPPED else Action.INTERRUPT
+
+    def _end_if_asked(self, action: Action) -> None:
+        """End the training if a process was asked to; all processes have the same status.
+
+        Raises:
+            SystemExit: one was asked to.
+        """
+        if action < Action.STOP:
+            return
+        self.stop.status_of_group = STOPPED if action is Action.STOP else INTERRUPTED
+        raise SystemExit(self.stop.status)
 
     def _agree(self, trainer: Trainer, wanted: Action) -> Action:
         """Return what happens in all processes: the most that any of them wants."""

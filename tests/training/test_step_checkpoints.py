@@ -12,7 +12,7 @@ from pcam.models.classifier import PatchClassifier
 from pcam.runs.files import read_metrics
 from pcam.runs.folder import read_config
 from pcam.training.fit import train as fit
-from pcam.training.step_checkpoints import EpochPosition
+from pcam.training.step_checkpoints import Action, EpochPosition, StepCheckpoints
 from tests.run import Killed, killed_after, train
 from tests.training.runs import STUDY, Tensors, equal_tensors, read_checkpoint, read_state
 
@@ -222,6 +222,22 @@ def test_a_signal_saves_a_checkpoint_after_the_step_and_has_a_status(
     assert EpochPosition.read(read_checkpoint(tmp_path)) == EpochPosition(4, 6, 1, 1)
     train(tmp_path, *SHORT, resume=True)
     assert_equal_runs(tmp_path, whole)
+
+
+@pytest.mark.parametrize(("agreed", "status"), [(Action.STOP, 75), (Action.INTERRUPT, 130)])
+def test_all_processes_end_with_the_status_of_the_one_that_got_the_signal(
+    agreed: Action,
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(StepCheckpoints, "_agree", lambda self, trainer, wanted: agreed)
+    with pytest.raises(SystemExit) as ended:
+        train(tmp_path, *SHORT)
+    assert ended.value.code == status
+    assert f"python -m pcam.train resume={tmp_path}" in caplog.text
+    assert ("Ended by a signal to another process." in caplog.text) == (status == 75)
 
 
 @pytest.fixture(scope="module")
