@@ -52,11 +52,10 @@ def measure_faithfulness(
         log.info("  the split has no true positives, so faithfulness is not measured")
         return None
     cases = build_cases(run, run.split.read(chosen), chosen, asked.repeated)
-    log.info(
-        "  measuring faithfulness on %s; measures that need many maps on %d of them",
-        pluralize(len(chosen), "true positive"),
-        cases.repeated,
-    )
+    line = f"  measuring faithfulness on {pluralize(len(chosen), 'true positive')}"
+    if cases.repeated:
+        line += f"; measures that need many maps on {cases.repeated} of them"
+    log.info(line)
     untrained = untrained_network(run.saved.model, config.seed, explainer.references)
     rows = evaluate_methods(
         explainer, untrained, layer, methods, cases, asked.cell, asked.resamples
