@@ -184,6 +184,7 @@ def test_equal_data_in_another_folder_is_the_same_data(
 
 
 def test_a_checkpoint_of_an_earlier_version_says_nothing_and_resumes(run: Path, root: Path) -> None:
+    earlier = read_checkpoint(run)["data"]
     for name in ("last", "best", "previous"):
         path = run / "checkpoints" / f"{name}.ckpt"
         if path.exists():
@@ -192,4 +193,6 @@ def test_a_checkpoint_of_an_earlier_version_says_nothing_and_resumes(run: Path, 
     config = read_config(run)
     data = config.data.model_copy(update={"root": str(root)})
     trainer = config.trainer.model_copy(update={"max_epochs": 2})
-    fit(config.model_copy(update={"data": data, "trainer": trainer}), run, resume=True)
+    summary = fit(config.model_copy(update={"data": data, "trainer": trainer}), run, resume=True)
+    assert summary["epochs"] == 2
+    assert read_checkpoint(run)["data"]["train"] != earlier["train"]  # from now on it is compared
