@@ -1,16 +1,23 @@
 """An attribution as text: which methods beat chance, and which the Gaussian baseline."""
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from pcam.attribution.measures import MEASURES, NO_NETWORK, RANDOM, TRAINED, NetworkKind, Row
+from pcam.attribution.measures import (
+    BETTER,
+    MEASURES,
+    NO_NETWORK,
+    NOT_DIFFERENT,
+    RANDOM,
+    TRAINED,
+    UNKNOWN_DIFFERENCE,
+    WORSE,
+    NetworkKind,
+    Row,
+)
 from pcam.attribution.titles import method_title
 
 WIDTH = 118  # characters of a line
-
-# How a method compares with chance or with the Gaussian, by its interval.
-BETTER, NOT_DIFFERENT, WORSE = 1, 0, -1
 
 
 def compare_with_chance(rows: Sequence[Row]) -> list[str]:
@@ -51,17 +58,14 @@ def compare_with_gaussian(rows: Sequence[Row]) -> list[str]:
     Returns:
         A heading and the lines; nothing if no measure is compared.
     """
-    known = [row for row in rows if _is_known(row.less_gaussian_low)]
-    trained = [row for row in known if row.network == TRAINED]
+    trained = [row for row in rows if row.network == TRAINED]
     lines = []
     for measure, definition in MEASURES.items():
         sides: dict[int, list[str]] = {BETTER: [], NOT_DIFFERENT: [], WORSE: []}
         for row in trained:
-            if row.measure == measure:
-                side = side_of_zero(
-                    row.less_gaussian_low, row.less_gaussian_high, definition.better
-                )
-                sides[side].append(method_title(row.method))
+            difference = row.less_gaussian
+            if row.measure == measure and difference is not None and difference.is_known:
+                sides[difference.side(definition.better)].append(method_title(row.method))
         groups = {
             "better": sides[BETTER],
             "not different": sides[NOT_DIFFERENT],
@@ -88,35 +92,17 @@ def _methods_on_side(rows: Sequence[Row], network: NetworkKind, side: int) -> li
     """
     titles = []
     for row in rows:
-        better = MEASURES[row.measure].better
-        row_side = side_of_zero(row.less_chance_low, row.less_chance_high, better)
+        difference = row.less_chance or UNKNOWN_DIFFERENCE
+        row_side = difference.side(MEASURES[row.measure].better)
         if row.network == network and row_side == side:
             titles.append(method_title(row.method))
     return titles
 
 
-def side_of_zero(low: float | None, high: float | None, better: int) -> int:
-    """Return on which side of zero an interval lies: better, not different or worse.
-
-    Args:
-        low: start of the interval; None if unknown.
-        high: its end.
-        better: the sign of what is better.
-    """
-    if low is not None and low > 0:
-        return better
-    if high is not None and high < 0:
-        return -better
-    return NOT_DIFFERENT
-
-
 def _is_compared(row: Row) -> bool:
     """Whether a row of a network has an interval of its difference from chance."""
-    return row.network != NO_NETWORK and _is_known(row.less_chance_low)
-
-
-def _is_known(value: float | None) -> bool:
-    return value is not None and not math.isnan(value)
+    difference = row.less_chance or UNKNOWN_DIFFERENCE
+    return row.network != NO_NETWORK and difference.is_known
 
 
 def _join(groups: Mapping[str, list[str]]) -> str:

@@ -1,7 +1,8 @@
 """The measures of maps: their names, ranges and directions, and a measured row."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -61,6 +62,45 @@ MEASURES: Mapping[str, Measure] = {
 CASCADE = ("random_head", "random_half", "random_all")
 
 
+# How a method compares with a reference, by the interval of the difference.
+BETTER, NOT_DIFFERENT, WORSE = 1, 0, -1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean difference of a measure from a reference, with its 95 % interval.
+
+    Attributes:
+        value: mean over the patches; NaN if it is not known.
+        low: lower limit; NaN if it is not known.
+        high: upper limit.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an interval."""
+        return not math.isnan(self.low)
+
+    def side(self, better: int) -> int:
+        """Return on which side of zero the interval lies: BETTER, NOT_DIFFERENT or WORSE.
+
+        Args:
+            better: the sign of what is better.
+        """
+        if self.low > 0:
+            return better
+        if self.high < 0:
+            return -better
+        return NOT_DIFFERENT
+
+
+UNKNOWN_DIFFERENCE = Difference(math.nan, math.nan, math.nan)
+
+
 @dataclass(frozen=True)
 class Row:
     """One measure of one method on one network: the mean over patches, with its 95 % interval.
@@ -74,9 +114,9 @@ class Row:
         high: upper limit.
         patches: number of patches with a value.
         chance: what a map without knowledge gives; None if that is not defined.
-        less_chance: mean difference from chance, with its interval.
-        less_gaussian: mean difference from the Gaussian baseline, with its interval.
-        less_random: mean difference from the same method on random weights, with its interval.
+        less_chance: difference from chance; None if it is not compared.
+        less_gaussian: difference from the Gaussian baseline.
+        less_random: difference from the same method on random weights.
     """
 
     measure: str
@@ -87,15 +127,29 @@ class Row:
     high: float
     patches: int
     chance: float | None = None
-    less_chance: float | None = None
-    less_chance_low: float | None = None
-    less_chance_high: float | None = None
-    less_gaussian: float | None = None
-    less_gaussian_low: float | None = None
-    less_gaussian_high: float | None = None
-    less_random: float | None = None
-    less_random_low: float | None = None
-    less_random_high: float | None = None
+    less_chance: Difference | None = None
+    less_gaussian: Difference | None = None
+    less_random: Difference | None = None
 
-
-COLUMNS = tuple(field.name for field in fields(Row))
+    def as_record(self) -> dict[str, str | float | None]:
+        """Return the row as written: a difference is three columns, None if not compared."""
+        record: dict[str, str | float | None] = {
+            "measure": self.measure,
+            "method": self.method,
+            "network": self.network,
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "patches": self.patches,
+            "chance": self.chance,
+        }
+        differences = {
+            "less_chance": self.less_chance,
+            "less_gaussian": self.less_gaussian,
+            "less_random": self.less_random,
+        }
+        for name, difference in differences.items():
+            record[name] = None if difference is None else difference.value
+            record[f"{name}_low"] = None if difference is None else difference.low
+            record[f"{name}_high"] = None if difference is None else difference.high
+        return record

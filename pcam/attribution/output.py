@@ -15,7 +15,7 @@ from pcam.attribution import plots
 from pcam.attribution.faithfulness_plot import plot_faithfulness
 from pcam.attribution.feature_maps_plot import plot_feature_maps
 from pcam.attribution.maps import Maps
-from pcam.attribution.measures import COLUMNS, Row
+from pcam.attribution.measures import Row
 from pcam.attribution.method import Method, find_method
 from pcam.attribution.results import Attribution
 from pcam.config.sections import MAPS_PER_SHEET
@@ -153,13 +153,13 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
     Args:
         path: of the csv file.
-        rows: of all measures, methods and networks.
+        rows: of all measures, methods and networks; at least one.
     """
+    records = [row.as_record() for row in rows]
     table = []
-    for row in rows:
-        values = asdict(row).values()
-        table.append(["" if _is_unknown(value) else value for value in values])
-    write_csv(path, COLUMNS, table)
+    for record in records:
+        table.append(["" if _is_unknown(value) else value for value in record.values()])
+    write_csv(path, list(records[0]), table)
 
 
 def _is_unknown(value: object) -> bool:
@@ -190,7 +190,7 @@ def summarise(attribution: Attribution) -> dict[str, object]:
         "not_applicable": dict(attribution.not_applicable),
         "patches": list(attribution.explained.ids),
         "completeness": completeness,
-        "faithfulness": [asdict(row) for row in rows],
+        "faithfulness": [row.as_record() for row in rows],
         "over": attribution.unit,
         "seed": attribution.options.seed,
         "versions": library_versions(),

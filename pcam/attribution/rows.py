@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pcam.attribution.localisation import Floats
-from pcam.attribution.measures import MEASURES, NetworkKind, Row
+from pcam.attribution.measures import MEASURES, Difference, NetworkKind, Row
 from pcam.stats.intervals import bootstrap_mean
 
 
@@ -47,6 +47,7 @@ def build_row(
     """
     limits = MEASURES[measure]
     found = bootstrap_mean(values, groups, bounded=limits.is_share, resamples=resamples)
+    chance = _mean_chance(values, references.chance)
     row = Row(
         measure,
         method,
@@ -55,66 +56,53 @@ def build_row(
         low=clip(found["low"], limits.least, limits.most),
         high=clip(found["high"], limits.least, limits.most),
         patches=int(found["patches"]),
+        chance=chance,
     )
-    if references.chance is not None:
-        row = _with_chance(row, values, references.chance, groups, resamples)
-    if references.gaussian is not None:
-        row = _with_gaussian(row, values, references.gaussian, groups, resamples)
-    if references.random is not None:
-        row = _with_random(row, values, references.random, groups, resamples)
-    return row
+    differences = [
+        _compare(values, reference, groups, resamples)
+        for reference in (references.chance, references.gaussian, references.random)
+    ]
+    less_chance, less_gaussian, less_random = differences
+    if less_chance is not None and chance is not None:
+        less_chance = _within_limits(row, chance, less_chance)
+    return replace(
+        row, less_chance=less_chance, less_gaussian=less_gaussian, less_random=less_random
+    )
 
 
-def _with_chance(
-    row: Row, values: Floats, chance: Floats, groups: Sequence[str] | None, resamples: int
-) -> Row:
-    """Return a row with its difference from chance."""
+def _mean_chance(values: Floats, chance: Floats | None) -> float | None:
+    """Return the mean chance of the patches with a value; None without chance."""
+    if chance is None:
+        return None
     known = ~np.isnan(values)
-    mean = float(chance[known].mean()) if known.any() else float("nan")
+    return float(chance[known].mean()) if known.any() else float("nan")
+
+
+def _compare(
+    values: Floats, reference: Floats | None, groups: Sequence[str] | None, resamples: int
+) -> Difference | None:
+    """Return the mean difference from a reference; None without one."""
+    if reference is None:
+        return None
+    found = bootstrap_mean(values - reference, groups, resamples=resamples)
+    return Difference(found["value"], found["low"], found["high"])
+
+
+def _within_limits(row: Row, chance: float, difference: Difference) -> Difference:
+    """Return a difference from chance whose interval holds possible values only.
+
+    Args:
+        row: the measure.
+        chance: the mean chance.
+        difference: by the bootstrap.
+    """
     if row.measure.endswith("_pointing"):
         # Hits and misses: resampling says nothing if all of them are hits, or all misses.
-        return replace(
-            row,
-            chance=mean,
-            less_chance=row.value - mean,
-            less_chance_low=row.low - mean,
-            less_chance_high=row.high - mean,
-        )
+        return Difference(row.value - chance, row.low - chance, row.high - chance)
     limits = MEASURES[row.measure]
-    found = bootstrap_mean(values - chance, groups, resamples=resamples)
-    return replace(
-        row,
-        chance=mean,
-        less_chance=found["value"],
-        less_chance_low=clip(found["low"], limits.least - mean, limits.most - mean),
-        less_chance_high=clip(found["high"], limits.least - mean, limits.most - mean),
-    )
-
-
-def _with_gaussian(
-    row: Row, values: Floats, gaussian: Floats, groups: Sequence[str] | None, resamples: int
-) -> Row:
-    """Return a row with its difference from the Gaussian baseline."""
-    found = bootstrap_mean(values - gaussian, groups, resamples=resamples)
-    return replace(
-        row,
-        less_gaussian=found["value"],
-        less_gaussian_low=found["low"],
-        less_gaussian_high=found["high"],
-    )
-
-
-def _with_random(
-    row: Row, values: Floats, random: Floats, groups: Sequence[str] | None, resamples: int
-) -> Row:
-    """Return a row with its difference from the same method on random weights."""
-    found = bootstrap_mean(values - random, groups, resamples=resamples)
-    return replace(
-        row,
-        less_random=found["value"],
-        less_random_low=found["low"],
-        less_random_high=found["high"],
-    )
+    low = clip(difference.low, limits.least - chance, limits.most - chance)
+    high = clip(difference.high, limits.least - chance, limits.most - chance)
+    return Difference(difference.value, low, high)
 
 
 def clip(value: float, least: float, most: float) -> float:

@@ -8,10 +8,19 @@ which knows where the label is decided and nothing of the network.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from pcam.attribution.comparisons import BETTER, WORSE, side_of_zero
-from pcam.attribution.measures import DIFFERENCE, MEASURES, NO_NETWORK, TRAINED, Row
+from pcam.attribution.measures import (
+    BETTER,
+    DIFFERENCE,
+    MEASURES,
+    NO_NETWORK,
+    TRAINED,
+    UNKNOWN_DIFFERENCE,
+    WORSE,
+    Difference,
+    Row,
+)
 from pcam.attribution.titles import method_title
 from pcam.stats.formatting import format_interval, format_table
 
@@ -27,27 +36,22 @@ class Comparison:
     Attributes:
         reference: what that is, for tables.
         not_better: the verdict on a method that is not better.
-        value: mean difference; NaN if not known.
-        low: lower limit of its interval.
-        high: upper limit.
+        difference: from the reference.
     """
 
     reference: str
     not_better: str
-    value: float
-    low: float
-    high: float
+    difference: Difference
 
     @property
     def side(self) -> int:
         """BETTER, NOT_DIFFERENT or WORSE."""
-        return side_of_zero(self.low, self.high, MEASURES[DIFFERENCE].better)
+        return self.difference.side(MEASURES[DIFFERENCE].better)
 
     @property
     def shown(self) -> str:
         """The difference and its interval as text."""
-        interval = {"value": self.value, "low": self.low, "high": self.high}
-        return format_interval(interval, form="+.3f")
+        return format_interval(asdict(self.difference), form="+.3f")
 
 
 def judge(row: Row) -> tuple[str, Comparison]:
@@ -61,44 +65,26 @@ def judge(row: Row) -> tuple[str, Comparison]:
     """
     comparisons = _compare(row)
     for comparison in comparisons:
-        if math.isnan(comparison.low):
+        if not comparison.difference.is_known:
             return UNKNOWN, comparison
         if comparison.side == WORSE and comparison is comparisons[0]:
             return WORSE_THAN_CHANCE, comparison
         if comparison.side != BETTER:
             return comparison.not_better, comparison
-    return FAITHFUL, min(comparisons, key=lambda comparison: comparison.value)
+    return FAITHFUL, min(comparisons, key=lambda comparison: comparison.difference.value)
 
 
 def _compare(row: Row) -> list[Comparison]:
     """Return a method's differences from chance, random weights and the Gaussian."""
+    differences = {
+        "chance": row.less_chance,
+        "random weights": row.less_random,
+        "a centre prior": row.less_gaussian,
+    }
     return [
-        Comparison(
-            "chance",
-            "no better than chance",
-            _known(row.less_chance),
-            _known(row.less_chance_low),
-            _known(row.less_chance_high),
-        ),
-        Comparison(
-            "random weights",
-            "no better than random weights",
-            _known(row.less_random),
-            _known(row.less_random_low),
-            _known(row.less_random_high),
-        ),
-        Comparison(
-            "a centre prior",
-            "no better than a centre prior",
-            _known(row.less_gaussian),
-            _known(row.less_gaussian_low),
-            _known(row.less_gaussian_high),
-        ),
+        Comparison(reference, f"no better than {reference}", difference or UNKNOWN_DIFFERENCE)
+        for reference, difference in differences.items()
     ]
-
-
-def _known(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def format_verdicts(rows: Sequence[Row]) -> str:
@@ -112,7 +98,7 @@ def format_verdicts(rows: Sequence[Row]) -> str:
     for row in rows:
         if row.measure == DIFFERENCE and row.network in (TRAINED, NO_NETWORK):
             lines.append(_format_row(row))
-            chance = _known(row.chance)
+            chance = math.nan if row.chance is None else row.chance
     lines.append(["cells in random order (chance)", f"{chance:.3f}", "", "", ""])
     return format_table(["", MEASURES[DIFFERENCE].title, "verdict", "difference", "from"], lines)
 

@@ -23,6 +23,17 @@ METRIC_NAMES = {
 WARNING_WIDTH = 92  # characters of text inside the box of a warning
 
 
+def join_words(words: Sequence[str]) -> str:
+    """Return "train", "train and valid" or "train, valid and test".
+
+    Args:
+        words: At least one.
+    """
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def pluralize(count: int, noun: str, plural: str | None = None) -> str:
     """Return a count with its noun.
 

@@ -10,6 +10,7 @@ from pcam.data.datamodule import PatchDataModule
 from pcam.data.watching import refuse_changed
 from pcam.errors import RunError
 from pcam.runs.checkpoints import CheckpointState
+from pcam.stats.formatting import join_words
 
 KEY = "data"  # of a checkpoint: the SHA-256 of each split
 
@@ -81,7 +82,7 @@ def check_data(
     if not splits:
         return None
     differs = "differs" if len(splits) == 1 else "differ"
-    fact = f"{folder} was trained on other data: {' and '.join(splits)} {differs} in ids, labels or"
+    fact = f"{folder} was trained on other data: {join_words(splits)} {differs} in ids, labels or"
     if changed == "accept":
         return f"{fact} pixels; it goes on with what is there (data.changed=accept)"
     raise RunError(

@@ -4,30 +4,26 @@ import math
 
 import pytest
 
-from pcam.attribution.measures import DIFFERENCE, NO_NETWORK, RANDOM, TRAINED, Row
+from pcam.attribution.measures import DIFFERENCE, NO_NETWORK, RANDOM, TRAINED, Difference, Row
 from pcam.attribution.verdicts import format_verdicts, judge
 from tests.attribution.rows import row
 
-BETTER, EQUAL, WORSE = (0.2, 0.1, 0.3), (0.0, -0.1, 0.1), (-0.2, -0.3, -0.1)
-UNKNOWN = (0.2, math.nan, math.nan)
-Interval = tuple[float, float, float]
+BETTER = Difference(0.2, 0.1, 0.3)
+LARGE = Difference(0.4, 0.3, 0.5)
+EQUAL = Difference(0.0, -0.1, 0.1)
+WORSE = Difference(-0.2, -0.3, -0.1)
+UNKNOWN = Difference(0.2, math.nan, math.nan)
 
 
-def row_with(chance: Interval, random: Interval, gaussian: Interval) -> Row:
+def row_with(chance: Difference, random: Difference, gaussian: Difference) -> Row:
     return row(
         DIFFERENCE,
         "saliency",
         TRAINED,
         chance=0.01,
-        less_chance=chance[0],
-        less_chance_low=chance[1],
-        less_chance_high=chance[2],
-        less_random=random[0],
-        less_random_low=random[1],
-        less_random_high=random[2],
-        less_gaussian=gaussian[0],
-        less_gaussian_low=gaussian[1],
-        less_gaussian_high=gaussian[2],
+        less_chance=chance,
+        less_random=random,
+        less_gaussian=gaussian,
     )
 
 
@@ -35,24 +31,24 @@ def row_with(chance: Interval, random: Interval, gaussian: Interval) -> Row:
     ("chance", "random", "gaussian", "verdict", "reference"),
     [
         (BETTER, BETTER, BETTER, "faithful", "chance"),
-        ((0.5, 0.4, 0.6), (0.4, 0.3, 0.5), BETTER, "faithful", "a centre prior"),
+        (
+            LARGE,
+            LARGE,
+            BETTER,
+            "faithful",
+            "a centre prior",
+        ),
         (BETTER, BETTER, EQUAL, "no better than a centre prior", "a centre prior"),
         (BETTER, BETTER, WORSE, "no better than a centre prior", "a centre prior"),
         (BETTER, EQUAL, BETTER, "no better than random weights", "random weights"),
         (BETTER, WORSE, WORSE, "no better than random weights", "random weights"),
         (EQUAL, BETTER, BETTER, "no better than chance", "chance"),
         (WORSE, BETTER, BETTER, "worse than chance", "chance"),
-        (
-            (0.2, math.nan, math.nan),
-            BETTER,
-            BETTER,
-            "not known: too few patches or slides",
-            "chance",
-        ),
+        (UNKNOWN, BETTER, BETTER, "not known: too few patches or slides", "chance"),
     ],
 )
 def test_a_method_is_judged_by_the_first_comparison_in_which_it_is_not_better(
-    chance: Interval, random: Interval, gaussian: Interval, verdict: str, reference: str
+    chance: Difference, random: Difference, gaussian: Difference, verdict: str, reference: str
 ) -> None:
     found, comparison = judge(row_with(chance, random, gaussian))
     assert (found, comparison.reference) == (verdict, reference)

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from pcam.models.classifier import PatchClassifier
 from tests.conftest import SMALL, TINY
 
 STUDY = [*TINY, *SMALL, "data.valid=32", "data.test=32"]
@@ -26,3 +28,18 @@ def read_state(folder: Path, prefix: str = "network.", name: str = "last") -> Te
 def equal_tensors(a: Tensors, b: Tensors) -> list[bool]:
     assert a.keys() == b.keys()
     return [torch.equal(a[key], b[key]) for key in a]
+
+
+def seen_patches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """Return a list that takes the patches of each batch that is trained."""
+    seen: list[list[int]] = []
+    step = PatchClassifier.training_step
+
+    def recorded(
+        self: PatchClassifier, batch: dict[str, torch.Tensor], batch_idx: int
+    ) -> torch.Tensor:
+        seen.append(batch["index"].tolist())
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(PatchClassifier, "training_step", recorded)
+    return seen

@@ -16,7 +16,7 @@ from pcam.training.resuming import check_checkpoint
 from pcam.training.splitting import BatchSplit
 from pcam.training.step_checkpoints import EpochPosition
 from tests.run import killed_after, train
-from tests.training.runs import STUDY, equal_tensors, read_checkpoint, read_state
+from tests.training.runs import STUDY, equal_tensors, read_checkpoint, read_state, seen_patches
 
 # 96 patches: 6 whole batches of 16, of which 4 and 2 are accumulated
 WORDS = [*STUDY, "data.train=96", "data.batch_size=16", "trainer.max_epochs=2"]
@@ -96,16 +96,7 @@ def test_a_later_epoch_without_memory_goes_on_from_its_checkpoint(
 def test_trap_a_checkpoint_inside_of_an_epoch_counts_whole_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[list[int]] = []
-    step = PatchClassifier.training_step
-
-    def recorded(
-        self: PatchClassifier, batch: dict[str, torch.Tensor], batch_idx: int
-    ) -> torch.Tensor:
-        seen.append(batch["index"].tolist())
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(PatchClassifier, "training_step", recorded)
+    seen = seen_patches(monkeypatch)
     train(tmp_path / "whole", *WORDS)
     expected = flat(seen[6:])
     seen.clear()

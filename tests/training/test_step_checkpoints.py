@@ -14,7 +14,14 @@ from pcam.runs.folder import read_config
 from pcam.training.fit import train as fit
 from pcam.training.step_checkpoints import Action, EpochPosition, StepCheckpoints
 from tests.run import Killed, killed_after, train
-from tests.training.runs import STUDY, Tensors, equal_tensors, read_checkpoint, read_state
+from tests.training.runs import (
+    STUDY,
+    Tensors,
+    equal_tensors,
+    read_checkpoint,
+    read_state,
+    seen_patches,
+)
 
 WORDS = [*STUDY, "trainer.max_epochs=3", "model.head.dropout=0.5", "scheduler.warmup=0.2"]
 SHORT = [*STUDY, "trainer.max_epochs=2", "trainer.ema=0.9"]
@@ -121,21 +128,6 @@ def test_trap_workers_read_the_epoch_that_is_resumed(
     train(tmp_path / "killed", *words, resume=True)
     assert seen == expected[6 * epoch :]
     assert_equal_runs(tmp_path / "killed", tmp_path / "whole")
-
-
-def seen_patches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """Return a list that takes the patches of each batch that is trained."""
-    seen: list[list[int]] = []
-    step = PatchClassifier.training_step
-
-    def recorded(
-        self: PatchClassifier, batch: dict[str, torch.Tensor], batch_idx: int
-    ) -> torch.Tensor:
-        seen.append(batch["index"].tolist())
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(PatchClassifier, "training_step", recorded)
-    return seen
 
 
 ENDED = [*STUDY, "trainer.max_epochs=6", "trainer.early_stopping=1", "attribution.every=1"]

@@ -68,14 +68,3 @@ def count_by_split(patches: Sequence[Patch]) -> str:
 def sort_by_verdict(checks: Sequence[Check]) -> list[Check]:
     """Return checks with the worst first."""
     return sorted(checks, key=lambda check: VERDICTS.index(check.verdict))
-
-
-def join_words(words: Sequence[str]) -> str:
-    """Return "train", "train and valid" or "train, valid and test".
-
-    Args:
-        words: At least one.
-    """
-    if len(words) == 1:
-        return words[0]
-    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.data.audit.check import INFLATED, Check, Group, Patch, Sources, join_words, patch_at
+from pcam.data.audit.check import INFLATED, Check, Group, Patch, Sources, patch_at
 from pcam.data.base import PatchSource
-from pcam.stats.formatting import pluralize
+from pcam.stats.formatting import join_words, pluralize
 
 Slides = NDArray[np.str_]
 

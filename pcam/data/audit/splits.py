@@ -3,8 +3,9 @@
 import numpy as np
 
 from pcam.config.classes import UNNAMED, Classes, describe_positive
-from pcam.data.audit.check import Check, Sources, join_words
+from pcam.data.audit.check import Check, Sources
 from pcam.data.audit.quality import StainDistances, largest_stain_distance
+from pcam.stats.formatting import join_words
 
 IMBALANCE = 0.1  # difference between splits' shares of the positive class
 STAIN_SHIFT = 1.0  # standardised distance between splits' stains

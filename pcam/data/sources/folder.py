@@ -32,6 +32,7 @@ from pcam.data.sources.folder_root import (
 )
 from pcam.data.storage.images import MAX_SIDE, read_image
 from pcam.errors import DataError
+from pcam.stats.formatting import pluralize
 
 log = logging.getLogger(__name__)
 
@@ -171,8 +172,9 @@ def _known_classes(root: str, listing: Listing) -> list[str]:
 
 
 def _describe_count(root: Path, folder: Path, known: list[str]) -> str:
+    count = pluralize(len(known), "class folder")
     line = (
-        f"{folder} has {len(known)} class folders ({', '.join(known) or 'none'}); two are needed:"
+        f"{folder} has {count} ({', '.join(known) or 'none'}); two are needed:"
         f" {describe_layout(root, folder.name)}"
     )
     skipped = list_split(folder).describe_skipped()

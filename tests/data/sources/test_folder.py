@@ -37,7 +37,7 @@ def test_images_without_class_folders_have_no_labels(folder_root: Path, tmp_path
     [
         ("no split", r" is empty; the layout is .*train/CLASS/\*\.png.*; set data\.root"),
         ("three classes", r"train has 3 class folders \(normal, other, tumour\); two are needed"),
-        ("one class", r"train has 1 class folders \(normal\); .*skipped 1 .*tumour \(a folder wi"),
+        ("one class", r"train has 1 class folder \(normal\); .*skipped 1 .*tumour \(a folder wi"),
         ("no image", "train has no images"),
         (
             "other positive",
