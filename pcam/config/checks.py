@@ -61,6 +61,18 @@ def batched_augmentations() -> list[str]:
     return [entry.name for entry in entries if entry.details.get("batched")]
 
 
+def classes_are_balanced_once(sections: Sections) -> Iterator[str]:
+    """Check that not both the sampler and the loss make the classes count alike."""
+    if not _has(sections, "data", "loss") or sections["data"].sampler != "balanced":
+        return
+    weight = getattr(sections["loss"], "positive_weight", None)
+    if weight is not None:
+        yield (
+            f"loss.positive_weight={weight} must be null with data.sampler=balanced, which has as "
+            "many patches of each class already"
+        )
+
+
 def unfreeze_epoch_is_trained(sections: Sections) -> Iterator[str]:
     """Check that the epoch in which the backbone is unfrozen is one of the training's."""
     if not _has(sections, "finetune", "trainer"):
@@ -164,6 +176,7 @@ def _has(sections: Sections, *names: str) -> bool:
 TRAINING_CHECKS: tuple[Check, ...] = (
     crop_fits_patch,
     augmentation_can_be_batched,
+    classes_are_balanced_once,
     unfreeze_epoch_is_trained,
     logger_keys_are_known,
     logger_settings_are_valid,

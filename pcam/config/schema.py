@@ -44,6 +44,7 @@ from pcam.config.sections import (
     ModelConfig,
     OptimizerConfig,
     SchedulerConfig,
+    Symmetries,
     TrainerConfig,
     Workers,
 )
@@ -51,7 +52,6 @@ from pcam.config.settings import CallbackTables
 from pcam.errors import suggest
 
 Split = Literal["train", "valid", "test"]
-Symmetries = Literal["none", "flips", "d4"]
 MOST_RESAMPLES = 1_000_000
 Resamples = Annotated[int, Field(ge=100, le=MOST_RESAMPLES)]  # fewer give no interval
 Folders = PlainText | list[PlainText]

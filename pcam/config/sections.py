@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from pcam.config.base import (
     LARGEST_INT,
     FreeTable,
+    NonNegativeFloat,
     NonNegativeInt,
     OpenShare,
     PathText,
@@ -34,6 +35,7 @@ Duplicates = Literal["keep", "group", "drop"]
 CropMode = Literal["none", "center", "random", "ring"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
 CompileMode = Literal["auto", "off", "graph", "default", "reduce-overhead"]
+Symmetries = Literal["none", "flips", "d4"]
 BatchNormMode = Literal["auto", "moving", "kept"]
 InputSize = PositiveInt | Literal["auto"] | None
 WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
@@ -49,6 +51,8 @@ class DataConfig(Section):
         batch_size: patches per step and process.
         num_workers: processes that read and augment; auto depends on the device.
         worker_timeout: seconds to wait for a batch of these processes; None for no limit.
+        sampler: which patches an epoch trains on: shuffled, each patch once; balanced, as many of
+            each class.
         limit: patches per split at most; None for all.
         duplicates: what happens to equal patches: keep, group (on one side of a split), drop.
         positive: name of the class that has label 1; None for what the data or the run says.
@@ -60,6 +64,7 @@ class DataConfig(Section):
     batch_size: PositiveInt = 64
     num_workers: Workers = "auto"
     worker_timeout: PositiveFloat | None = WORKER_TIMEOUT
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
     limit: PositiveInt | None = None
     duplicates: Duplicates = "group"
     positive: PlainText | int | float | bool | None = None
@@ -166,10 +171,13 @@ class AugConfig(Section):
         name: of the registered augmentation.
         batched: augment whole batches on the training's device; auto: on a GPU, if the recipe has
             a form for it.
+        mixup: both parameters of the beta distribution by which the patches of a training batch
+            are blended with each other; 0 for no blending.
     """
 
     name: str
     batched: bool | Literal["auto"] = False
+    mixup: NonNegativeFloat = 0.0
 
 
 class HeadConfig(Section):
@@ -337,6 +345,7 @@ class TrainerConfig(Section):
     early_stopping: PositiveInt | None
     prune: PruneConfig
     ema: OpenShare | None
+    tta: Symmetries = "none"
     deterministic: bool | Literal["warn"]
     limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None
     compile: Annotated[CompileMode, BeforeValidator(_off)] = "auto"

@@ -34,12 +34,12 @@ class Crop:
         """Whether it makes patches smaller."""
         return self.mode in ("center", "random")
 
-    def __call__(self, patches: Pixels, indices: Indices, epoch: int) -> Pixels:
+    def __call__(self, patches: Pixels, draws: Indices, epoch: int) -> Pixels:
         """Crop a batch.
 
         Args:
             patches: uint8 (n, H, W, 3).
-            indices: (n,), of the patches in their source.
+            draws: (n,), the number of each patch's draws; see ``BatchRequest``.
             epoch: of the draws.
 
         Returns:
@@ -58,32 +58,32 @@ class Crop:
         if self.mode == "ring":
             return hide_centre(patches, self.size)
         if self.mode == "random":
-            return self._cut_at_random(patches, indices, epoch, self.size)
+            return self._cut_at_random(patches, draws, epoch, self.size)
         top, left = (height - self.size) // 2, (width - self.size) // 2
         return patches[:, top : top + self.size, left : left + self.size]
 
-    def _cut_at_random(self, patches: Pixels, indices: Indices, epoch: int, size: int) -> Pixels:
+    def _cut_at_random(self, patches: Pixels, draws: Indices, epoch: int, size: int) -> Pixels:
         room = np.array(patches.shape[1:3]) - size
-        corners = self.draw_corners(room, indices, epoch)
+        corners = self.draw_corners(room, draws, epoch)
         cut = np.empty((len(patches), size, size, 3), np.uint8)
         for i, (top, left) in enumerate(corners):
             cut[i] = patches[i, top : top + size, left : left + size]
         return cut
 
     def draw_corners(
-        self, room: NDArray[np.int64], indices: Indices, epoch: int
+        self, room: NDArray[np.int64], draws: Indices, epoch: int
     ) -> NDArray[np.int64]:
         """Return the places of random crops, (n, 2): top and left.
 
         Args:
             room: (2,), the largest top and left.
-            indices: (n,), of the patches in their source.
+            draws: (n,), the number of each patch's draws; see ``BatchRequest``.
             epoch: of the draws.
         """
         stream = Stream(self.seed, Purpose.CROP)
-        corners = np.empty((len(indices), 2), np.int64)
-        for i, index in enumerate(indices):
-            corners[i] = stream.at(epoch, int(index)).integers(room + 1)
+        corners = np.empty((len(draws), 2), np.int64)
+        for i, number in enumerate(draws):
+            corners[i] = stream.at(epoch, int(number)).integers(room + 1)
         return corners
 
 

@@ -1,6 +1,6 @@
 """From a config to batches.
 
-A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,)}.
+``reading`` says what a batch is.
 """
 
 import hashlib
@@ -60,6 +60,7 @@ class PatchDataModule(LightningDataModule):
         super().__init__()
         self.parts = parts
         self.batch_size = data.batch_size // parts
+        self.sampler = data.sampler
         self.num_workers = data.num_workers
         self.worker_timeout = data.worker_timeout
         self.seed = seed
@@ -136,11 +137,12 @@ class PatchDataModule(LightningDataModule):
         rank, world = 0, 1
         if self.trainer is not None:
             rank, world = self.trainer.global_rank, self.trainer.world_size
-        size, batch_size = len(self.sources[split]), self.batch_size
+        source, batch_size = self.sources[split], self.batch_size
         if not training and self._is_on_gpu(split):
             batch_size *= EVALUATED_AT_ONCE
+        is_balanced = training and self.sampler == "balanced"
         return PatchOrder(
-            size,
+            len(source),
             batch_size,
             self.seed,
             training,
@@ -149,6 +151,7 @@ class PatchDataModule(LightningDataModule):
             epoch=self.epoch,
             first=self.first_batch,
             parts=self.parts,
+            balanced=source.labels if is_balanced else None,
         )
 
     def _train_is_resident(self) -> bool:
@@ -175,19 +178,23 @@ class PatchDataModule(LightningDataModule):
         Args:
             batch: its number, from 0.
         """
-        _, indices = next(self._order("train", training=True).batches(batch))
-        return indices
+        request = next(self._order("train", training=True).batches(batch))
+        return request.indices
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
-        """Move a batch to the device, and augment a training batch there if ``aug.batched``."""
+        """Move a batch to the device, and augment a training batch there if ``aug.batched``.
+
+        The numbers of its draws stay behind.
+        """
         if self.trainer is not None and self.trainer.training and self._train_is_resident():
             return batch  # on the device, and augmented
-        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        sent = {name: column for name, column in batch.items() if name != "draw"}
+        moved: Batch = super().transfer_batch_to_device(sent, device, dataloader_idx)
         if self.batched is None or self.trainer is None or not self.trainer.training:
             return moved
-        draws = self.batched.draws(batch["index"].numpy(), self.epoch())
+        draws = self.batched.draws(batch["draw"].numpy(), self.epoch())
         return {**moved, "image": self.batched(moved["image"], draws)}
 
     def train_dataloader(self) -> DataLoader[Batch] | ResidentBatches:

@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     ATTRIBUTION = 7  # see AttributionStream
     POSITION = 8  # see PositionStream
     DASHBOARD = 9  # patches that a logger's dashboard shows
+    MIXUP = 10  # how the patches of a training batch are blended; by epoch and step
 
 
 class AttributionStream(IntEnum):

@@ -1,6 +1,7 @@
 """From a source to batches, read by worker processes or by this one.
 
-A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,)}.
+A batch is {"image": uint8 (B, 3, H, W), "label": int64 (B,), "index": int64 (B,), "draw": int64
+(B,)}; ``BatchRequest`` says what a draw is.
 """
 
 import os
@@ -24,8 +25,8 @@ Batch = dict[str, torch.Tensor]
 class PatchDataset(Dataset[Batch]):
     """Patches of a source, read, cropped and augmented a batch at a time.
 
-    A batch is requested as (epoch, indices): what a patch's randomness depends on travels with the
-    request, so workers need not know the epoch.
+    What a patch's randomness depends on travels with the request of a batch, so workers need not
+    know the epoch.
 
     Args:
         source: of the patches.
@@ -54,13 +55,17 @@ class PatchDataset(Dataset[Batch]):
             return WorkerFailure(type(error), str(error))
 
     def _read(self, request: BatchRequest) -> Batch:
-        epoch, index = request
-        patches = self.crop(self.source.read(index), index, epoch)
+        index = request.indices
+        patches = self.crop(self.source.read(index), request.draws, request.epoch)
         if self.augment is not None:
-            patches = self.augment(patches, index, epoch)
+            patches = self.augment(patches, request.draws, request.epoch)
         # (B, H, W, 3) in memory, viewed as (B, 3, H, W): channels last, without a copy
         image = torch.from_numpy(np.ascontiguousarray(patches)).permute(0, 3, 1, 2)
-        batch = {"image": image, "index": torch.from_numpy(index)}
+        batch = {
+            "image": image,
+            "index": torch.from_numpy(index),
+            "draw": torch.from_numpy(request.draws),
+        }
         if self.source.labels is not None:
             batch["label"] = torch.from_numpy(self.source.labels[index].astype(np.int64))
         return batch

@@ -107,33 +107,34 @@ class ResidentBatches:
 
     def _batches(self, requests: list[BatchRequest]) -> Iterator[Batch]:
         """Yield batches of one epoch; their patches are prepared together."""
-        epoch = requests[0][0]
-        sizes = [len(indices) for _, indices in requests]
-        indices = np.concatenate([indices for _, indices in requests])
+        epoch = requests[0].epoch
+        sizes = [len(request.indices) for request in requests]
+        indices = np.concatenate([request.indices for request in requests])
+        draws = np.concatenate([request.draws for request in requests])
         index = send(indices, self.patches.images.device)
-        columns = {"image": self._images(index, indices, epoch), "index": index}
+        columns = {"image": self._images(index, draws, epoch), "index": index}
         if self.patches.labels is not None:
             columns["label"] = self.patches.labels[index]
         split = {name: torch.split(column, sizes) for name, column in columns.items()}
         for number in range(len(sizes)):
             yield {name: parts[number] for name, parts in split.items()}
 
-    def _images(self, index: Tensor, indices: Indices, epoch: int) -> Tensor:
+    def _images(self, index: Tensor, draws: Indices, epoch: int) -> Tensor:
         """Return patches (n, 3, H, W), channels last in memory, cropped and augmented.
 
         Args:
             index: of the patches, on the device.
-            indices: the same, on the CPU, for the draws.
+            draws: (n,), the number of each patch's draws; see ``BatchRequest``.
             epoch: of the draws.
         """
         images = self.patches.images[index]
         if self.crop is not None and self.crop.size is not None:
             room = np.array(images.shape[1:3]) - self.crop.size
-            corners = self.crop.draw_corners(room, indices, epoch)
+            corners = self.crop.draw_corners(room, draws, epoch)
             images = cut_squares(images, corners, self.crop.size)
         images = images.permute(0, 3, 1, 2)
         if self.augment is not None:
-            images = self.augment(images, self.augment.draws(indices, epoch))
+            images = self.augment(images, self.augment.draws(draws, epoch))
         return images
 
 

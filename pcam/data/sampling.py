@@ -1,19 +1,36 @@
 """The order in which a process reads its patches."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from pcam.data.base import Indices
 from pcam.data.randomness import Purpose, draw
 
-BatchRequest = tuple[int, Indices]  # epoch, and the indices of a batch's patches
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """The patches of a batch, and what their randomness depends on.
+
+    Attributes:
+        epoch: of the draws.
+        indices: (n,), of the patches in their source.
+        draws: (n,), the number of each patch's draws: its index, plus the number of patches for
+            each time that the epoch has had it before. So a patch that comes twice is augmented
+            in two ways.
+    """
+
+    epoch: int
+    indices: Indices
+    draws: Indices
 
 
 class PatchOrder(Sampler[Any]):
-    """The batches of one process, each as (epoch, indices).
+    """The batches of one process, each as a request.
 
     For training: a permutation by (seed, epoch), shared out to the processes in turn. The few
     patches that would give one process more than another, and a last incomplete batch, are left out
@@ -34,6 +51,8 @@ class PatchOrder(Sampler[Any]):
             training was stopped in the middle of the epoch.
         parts: into how many such batches each batch of the config is split. For training, what is
             left out is what whole batches leave out.
+        balanced: the labels of the patches, (size,), if an epoch has as many of each class; None
+            for each patch once.
     """
 
     def __init__(
@@ -47,6 +66,7 @@ class PatchOrder(Sampler[Any]):
         epoch: Callable[[], int] = int,
         first: Callable[[], int] = int,
         parts: int = 1,
+        balanced: NDArray[np.uint8] | None = None,
     ) -> None:
         self.size = size
         self.batch_size = batch_size
@@ -57,6 +77,7 @@ class PatchOrder(Sampler[Any]):
         self.epoch = epoch
         self.first = first
         self.parts = parts
+        self.balanced = balanced
         # patches of this process
         self.share = size // world if training else -(-size // world)
 
@@ -76,12 +97,42 @@ class PatchOrder(Sampler[Any]):
         Args:
             first: number of the first one; those before it are not read.
         """
-        epoch = 0
-        order = np.arange(self.size)
-        if self.training:
-            epoch = self.epoch()
-            order = draw(self.seed, Purpose.ORDER, epoch).permutation(self.size)
-        share = np.resize(order, self.share * self.world)[self.rank :: self.world]
+        epoch = self.epoch() if self.training else 0
+        draws = np.resize(self._order(epoch), self.share * self.world)[self.rank :: self.world]
         for number in range(first, len(self)):
             start = number * self.batch_size
-            yield epoch, share[start : start + self.batch_size]
+            part = draws[start : start + self.batch_size]
+            yield BatchRequest(epoch, part % self.size, part)
+
+    def _order(self, epoch: int) -> Indices:
+        """Return the numbers of the draws of an epoch's patches, in their order."""
+        if not self.training:
+            return np.arange(self.size)
+        generator = draw(self.seed, Purpose.ORDER, epoch)
+        if self.balanced is None:
+            return generator.permutation(self.size)
+        return balance_classes(self.balanced, generator)
+
+
+def balance_classes(labels: NDArray[np.uint8], generator: np.random.Generator) -> Indices:
+    """Return an epoch with as many patches of each class, to one, in random order.
+
+    Of the larger class a part is drawn, without repetition. The patches of the smaller class come
+    as often as needed: no patch comes twice more often than another.
+
+    Args:
+        labels: 0 or 1, (N,), both of which occur.
+        generator: of the draws.
+
+    Returns:
+        (N,): the index of each patch, plus N for each time that it came before.
+    """
+    size = len(labels)
+    positives = size // 2
+    parts = []
+    for label, count in ((0, size - positives), (1, positives)):
+        members = np.flatnonzero(labels == label)
+        rounds = -(-count // len(members))
+        drawn = [generator.permutation(members) + size * number for number in range(rounds)]
+        parts.append(np.concatenate(drawn)[:count])
+    return generator.permutation(np.concatenate(parts))

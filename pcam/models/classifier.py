@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import torch
 from lightning import LightningModule
 from torch import Tensor
@@ -20,6 +21,7 @@ from pcam.models.checkpoint_content import read_checkpoint
 from pcam.models.epoch_means import EpochMeans
 from pcam.models.freezing import FreezePlan, build_plan, read_finetune
 from pcam.models.losses import count_outputs
+from pcam.models.mixing import draw_mix
 from pcam.models.network import Network
 from pcam.models.optimizers import build_optimizer
 from pcam.models.patch_format import KEY as PATCHES_KEY
@@ -64,6 +66,8 @@ class PatchClassifier(LightningModule):
         scores: per stage ("valid", "test"), those of the last evaluation.
         weights_origin: what the backbone was initialised with; None if unknown.
         skips_not_finite: whether batches whose loss is not finite are left out.
+        mixup: parameters of the beta distribution by which training patches are blended; 0: they
+            are not.
         patch_format: the patches that it is trained on; None if unknown.
         step_network: computes the log-odds of training batches in place of ``network``: the same
             function, compiled or captured; None for ``network`` itself.
@@ -92,11 +96,13 @@ class PatchClassifier(LightningModule):
         self.scores: dict[str, Scores] = {}
         self.weights_origin: WeightsOrigin | None = None
         self.skips_not_finite = False
+        self.mixup = 0.0
         self.patch_format: PatchFormat | None = None
         self.step_network: StepNetwork | None = None
         self.step_loss: Tensor | None = None
         self._means = EpochMeans()
         self._dropout = Stream(seed, Purpose.TORCH)
+        self._mixing = Stream(seed, Purpose.MIXUP)
         self._plateau_watcher: ReduceLROnPlateau | None = None
         self._plateau_state: CheckpointState | None = None
 
@@ -165,9 +171,15 @@ class PatchClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch's mean loss."""
         self._seed_step(batch_idx)
-        logit = self._score_for_training(batch["image"])
-        loss = self.compute_loss(logit, batch["label"]).mean()
-        correct = ((logit > 0) == (batch["label"] > 0)).float().mean()
+        image, label = batch["image"], batch["label"]
+        if self.mixup:
+            mix = draw_mix(self.mixup, len(image), self._mixup_draws(batch_idx), self.device)
+            logit = self._score_for_training(mix.blend(image))
+            loss = mix.blend_losses(self.compute_loss, logit, label).mean()
+        else:
+            logit = self._score_for_training(image)
+            loss = self.compute_loss(logit, label).mean()
+        correct = ((logit > 0) == (label > 0)).float().mean()
         self.step_loss = loss.detach()
         self._add_to_means(loss, correct, len(logit))
         if self.trainer.is_last_batch:
@@ -207,9 +219,16 @@ class PatchClassifier(LightningModule):
 
     def _seed_step(self, batch_idx: int) -> None:
         """Make dropout's draws a function of (seed, epoch, step), as all other draws are."""
-        step = batch_idx * self.trainer.world_size + self.global_rank
-        generator = self._dropout.at(self.current_epoch, step)
+        generator = self._dropout.at(self.current_epoch, self._global_batch(batch_idx))
         torch.manual_seed(int(generator.integers(1 << 62)))
+
+    def _mixup_draws(self, batch_idx: int) -> np.random.Generator:
+        """Return the generator of a batch's blend, a function of (seed, epoch, step)."""
+        return self._mixing.at(self.current_epoch, self._global_batch(batch_idx))
+
+    def _global_batch(self, batch_idx: int) -> int:
+        """Return the number of a batch of this process among those of all processes."""
+        return int(batch_idx * self.trainer.world_size + self.global_rank)
 
     def configure_optimizers(self) -> "OptimizerLRSchedulerConfig":
         """Return the optimizer of two groups and the scheduler of every step."""

@@ -46,12 +46,12 @@ class Relation(Enum):
 _CLASSES: dict[KeyClass, dict[str, str]] = {
     KeyClass.RESULT: {
         "": "seed scale",
-        "data": "name batch_size limit duplicates positive mismatch "
+        "data": "name batch_size sampler limit duplicates positive mismatch "
         "train valid test slides stain prevalence place data_seed",
         "splits": "name share seed file folds fold",
         "crop": "size interpolation train valid test",
-        "aug": "name batched brightness contrast saturation hue jitter_share "
-        "rotation width_shift height_shift shear zoom horizontal_flip",
+        "aug": "name batched mixup brightness contrast saturation hue jitter_share "
+        "stain_scale stain_shift rotation width_shift height_shift shear zoom horizontal_flip",
         "loss": "name label_smoothing positive_weight gamma",
         "optimizer": "name lr head_lr weight_decay kwargs",
         "scheduler": "name warmup start end factor patience",
@@ -75,6 +75,7 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
     KeyClass.OBSERVER: {
         "logger": "names project entity group tags table artifact",
         "attribution": "every patches methods",
+        "trainer": "tta",  # further figures, of the same training
     },
 }
 

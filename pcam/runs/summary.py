@@ -142,6 +142,14 @@ class StepForm(Part):
     seconds: NonNegative | None = None
 
 
+class SymmetryScores(Part):
+    """Scores of probabilities that were averaged over symmetries of each patch."""
+
+    symmetries: str
+    split: str
+    metrics: SplitMetrics
+
+
 class Summary(Part):
     """The content of summary.json.
 
@@ -173,6 +181,7 @@ class Summary(Part):
     max_epochs: Size | None = None
     batch: BatchUse | None = None
     step: StepForm | None = None
+    tta: SymmetryScores | None = None
 
 
 SUMMARY_METRICS = tuple(SplitMetrics.model_fields)

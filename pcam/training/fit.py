@@ -31,6 +31,7 @@ from pcam.training.results import (
 from pcam.training.run_summary import summarise
 from pcam.training.signals import StopRequest, stop_on_signals
 from pcam.training.splitting import checkpoint_time, memory_errors_counted, release_memory
+from pcam.training.symmetries import score_symmetries
 from pcam.training.trained_data import TrainedData
 from pcam.training.trainer import build_trainer, choose_devices, count_processes
 
@@ -205,6 +206,8 @@ def finish(
     """Write and log the results; return what summary.json holds."""
     config, folder = training.config, training.folder
     summary = summarise(training, results, best_epoch).to_json(results)
+    averaged = score_symmetries(training)
+    summary["tta"] = None if averaged is None else averaged.to_json()
     final = results[training.data.final_split]
     classes = training.data.classes
     unfreeze_epoch = training.model.plan.unfreeze_epoch
@@ -212,5 +215,8 @@ def finish(
     weights = training.model.describe_weights()
     evaluation = to_evaluation(config, folder, final, weights, classes)
     log_results(dashboards, curves, summary, evaluation)
-    log.info("\n%s\n\n%s", format_result(config, final, best_epoch, classes), folder)
+    table = format_result(config, final, best_epoch, classes)
+    if averaged is not None:
+        table += f"\n\n{averaged.describe()}"
+    log.info("\n%s\n\n%s", table, folder)
     return summary

@@ -101,6 +101,7 @@ def prepare(
     model = build_classifier(config, data.sources["train"].labels)
     if group.node == 0:
         require_room(folder, config, model)
+    model.mixup = config.aug.mixup
     model.skips_not_finite = config.trainer.on_nan == "skip"
     model.patch_format = patch_format(data)
     if saved is not None:

@@ -46,6 +46,21 @@ FAULTY = [
     ("train", ["aug=keras", "aug.batched=true", "aug.zoom=wide"], ["aug.zoom=wide"]),
     ("train", ["aug=keras", "aug.batched=true", "trainer.ema=1.5"],
      ["aug.batched", "trainer.ema=1.5"]),
+    (
+        "train",
+        ["data.sampler=balanced", "loss.positive_weight=auto", "aug.mixup=-1"],
+        ["aug.mixup=-1 must be at least 0"],
+    ),
+    (
+        "train",
+        ["data.sampler=balanced", "loss.positive_weight=auto", "data.batch_size=0"],
+        ["data.batch_size=0"],
+    ),
+    (
+        "train",
+        ["data.sampler=balanced", "loss.positive_weight=auto", "aug=keras", "aug.batched=true"],
+        ["loss.positive_weight=auto must be null with data.sampler=balanced", "aug.batched"],
+    ),
     ("train", ["aug.name=diheral", "loss.name=mse"], ["dihedral", "loss.name=mse", "bce"]),
     ("train", ["loss.label_smoothing=1", "optimizer.head_lr=nan"], ["label_smoothing", "head_lr"]),
     ("train", ["optimizer.weight_decay=inf", "optimizer.kwargs=3"], ["weight_decay", "kwargs"]),

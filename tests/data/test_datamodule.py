@@ -29,7 +29,8 @@ def epoch_of(
 
 def test_a_batch_is_what_the_contract_says() -> None:
     batch = next(iter(data().train_dataloader()))
-    assert set(batch) == {"image", "label", "index"}
+    assert set(batch) == {"image", "label", "index", "draw"}
+    assert batch["draw"].tolist() == batch["index"].tolist()
     assert (batch["image"].dtype, tuple(batch["image"].shape)) == (torch.uint8, (16, 3, 96, 96))
     assert batch["image"].is_contiguous(memory_format=torch.channels_last)
     assert batch["label"].dtype == batch["index"].dtype == torch.int64

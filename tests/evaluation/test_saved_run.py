@@ -56,6 +56,7 @@ def test_another_source_has_its_own_keys_and_default_loader_settings(run: Path) 
         "root": "/x",
         "changed": "refuse",
         "worker_timeout": 600.0,
+        "sampler": "shuffled",
         "positive": None,
         "batch_size": 64,
         "num_workers": "auto",

@@ -156,6 +156,8 @@ def fits_summary(keys: Keys, before: object, odd: object) -> bool:
         return _fits_split(path, odd)
     if path[0] == "data":
         return _fits_data(path, odd)
+    if path == ["tta"]:
+        return odd is None
     if path == ["pruned"] or path == ["commit"]:
         return odd is None or (path == ["commit"] and isinstance(odd, str))
     if path == ["parameters"]:

@@ -74,6 +74,7 @@ def test_a_run_that_is_killed_in_mid_epoch_goes_on_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [*WORDS, "finetune=frozen_then_unfrozen", "finetune.unfreeze_epoch=1"]
+    words += ["data.sampler=balanced", "aug.mixup=0.4"]
     train(tmp_path / "whole", *words)
     killed_after(monkeypatch, 1, tmp_path / "killed", *words, EVERY_STEP)
     assert EpochPosition.read(read_checkpoint(tmp_path / "killed")) == EpochPosition(2, 6, 1, 1)

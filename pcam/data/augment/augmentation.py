@@ -40,12 +40,12 @@ class Augmentation:
         if self._compose is not None:
             self._compose.set_random_state(self._stream.generator, self._python)
 
-    def __call__(self, patches: Pixels, indices: Indices, epoch: int) -> Pixels:
+    def __call__(self, patches: Pixels, draws: Indices, epoch: int) -> Pixels:
         """Augment a batch.
 
         Args:
             patches: uint8 (n, H, W, 3); not changed.
-            indices: (n,), of the patches in their source.
+            draws: (n,), the number of each patch's draws; see ``BatchRequest``.
             epoch: of the draws.
 
         Returns:
@@ -57,8 +57,8 @@ class Augmentation:
         if self._compose is None:
             return patches
         out = np.empty_like(patches, order="C")
-        for i, index in enumerate(indices):
-            self._python.seed(int(self._stream.at(epoch, int(index)).integers(1 << 62)))
+        for i, number in enumerate(draws):
+            self._python.seed(int(self._stream.at(epoch, int(number)).integers(1 << 62)))
             image = self._compose(image=np.ascontiguousarray(patches[i]))["image"]
             if image.shape != patches.shape[1:]:
                 raise DataError(SQUARE_NEEDED)

@@ -16,6 +16,7 @@ from pcam.config import registry
 from pcam.config.sections import AugConfig
 from pcam.data.augment.augmentation import SQUARE_NEEDED
 from pcam.data.augment.draws import COLUMNS, DrawRecipe, Draws
+from pcam.data.augment.stains import change_stains
 from pcam.data.base import Indices
 from pcam.data.randomness import Purpose, draw
 from pcam.errors import DataError
@@ -36,20 +37,43 @@ class BatchedAugmentation:
     def __init__(self, config: AugConfig, seed: int, size: int) -> None:
         entry = registry.augmentations.get(config.name)
         self._recipe: DrawRecipe[AugConfig] = entry.details["batched"]
+        self._columns: int = entry.details.get("columns", COLUMNS)
         self._config = config
         self.seed = seed
         self.size = size
         self._epoch = -1
-        self._table = np.empty((0, COLUMNS))
+        self._tables: list[NDArray[np.float64]] = []
 
-    def draws(self, indices: Indices, epoch: int) -> Draws:
-        """Return what happens to the patches at ``indices`` in an epoch."""
+    def draws(self, numbers: Indices, epoch: int) -> Draws:
+        """Return what happens to patches in an epoch.
+
+        Args:
+            numbers: (n,), of each patch's draws; see ``BatchRequest``.
+            epoch: of the draws.
+        """
         if epoch != self._epoch:
-            # a row per patch of one stream: a row depends on (seed, epoch, index) alone
-            stream = draw(self.seed, Purpose.BATCHED, epoch)
-            self._table = stream.random((self.size, COLUMNS))
+            self._tables = []
             self._epoch = epoch
-        return self._recipe(self._table[indices], self._config)
+        repeats, rows = np.divmod(numbers, self.size)
+        uniform = np.empty((len(numbers), self._columns))
+        for repeat in range(int(repeats.max(initial=0)) + 1):
+            chosen = repeats == repeat
+            uniform[chosen] = self._table(repeat)[rows[chosen]]
+        return self._recipe(uniform, self._config)
+
+    def _table(self, repeat: int) -> NDArray[np.float64]:
+        """Return the uniform numbers of all patches in the current epoch.
+
+        Args:
+            repeat: how often an epoch has had the patch before.
+
+        Returns:
+            (size, columns); a row depends on (seed, epoch, index) alone.
+        """
+        while len(self._tables) <= repeat:
+            stream = draw(self.seed, Purpose.BATCHED, self._epoch, len(self._tables))
+            self._tables.append(stream.random((self.size, self._columns)))
+        return self._tables[repeat]
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Augment images, uint8 (B, 3, H, W), channels last in memory; ``images`` is not changed.
@@ -57,6 +81,9 @@ class BatchedAugmentation:
         Raises:
             DataError: quarter turns are drawn and the images are not square.
         """
+        if draws.stains is not None:
+            factors, shifts = draws.stains[:, 0], draws.stains[:, 1]
+            images = change_stains(images, factors, shifts)
         if draws.jitter.any():
             images = jitter_colours(images, draws)
         return rotate_batch(images, draws)

@@ -29,6 +29,8 @@ class Draws:
         factors: float (B, 4): brightness, contrast, saturation (1: unchanged) and hue (share of the
             colour circle; 0: unchanged).
         order: int (B, 4), the order in which these four are applied.
+        stains: float (B, 2, 3): factors and shifts of the amounts of haematoxylin, eosin and DAB,
+            which change before all else; None if they do not.
     """
 
     turns: NDArray[np.int64]
@@ -36,6 +38,7 @@ class Draws:
     jitter: NDArray[np.bool_]
     factors: Uniform
     order: NDArray[np.int64]
+    stains: Uniform | None = None
 
 
 DrawRecipe = Callable[[Uniform, ConfigT], Draws]

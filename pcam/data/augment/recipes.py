@@ -11,6 +11,7 @@ it has one, is a function from uniform numbers to draws::
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ from pydantic import Field
 from pcam.config.base import ClosedShare, NonNegativeFloat
 from pcam.config.registry import register_augmentation
 from pcam.config.sections import AugConfig
-from pcam.data.augment.draws import Draws, Jitter, Uniform, combine_draws
+from pcam.data.augment.draws import COLUMNS, Draws, Jitter, Uniform, combine_draws
 
 if TYPE_CHECKING:
     from albumentations import BaseCompose, BasicTransform
@@ -100,6 +101,46 @@ def dihedral_color(config: DihedralColorConfig) -> list[Transform]:
     import albumentations as A
 
     return [_colour_jitter(config.jitter(1.0)), A.D4(p=1.0)]
+
+
+class StainConfig(ColourConfig):
+    """Jitter of the stains, then of the colours, then one of the eight symmetries of the square.
+
+    Attributes:
+        stain_scale: the amounts of haematoxylin, eosin and DAB change by a factor 1 ± this.
+        stain_shift: ± this is added to them; in natural units of density, 0.1 of which takes a
+            tenth of the light.
+    """
+
+    name: Literal["stain"] = "stain"
+    stain_scale: NonNegativeFloat
+    stain_shift: NonNegativeFloat
+
+
+def draw_stain(u: Uniform, config: StainConfig) -> Draws:
+    """Return the draws of `stain`, whose columns from COLUMNS on are for the stains."""
+    low, high = max(0.0, 1 - config.stain_scale), 1 + config.stain_scale
+    factors = low + u[:, COLUMNS : COLUMNS + 3] * (high - low)
+    shifts = config.stain_shift * (2 * u[:, COLUMNS + 3 : COLUMNS + 6] - 1)
+    draws = combine_draws(u, *_draw_symmetry(u), config.jitter(1.0))
+    return replace(draws, stains=np.stack([factors, shifts], axis=1))
+
+
+@register_augmentation(
+    "stain",
+    config=StainConfig,
+    batched=draw_stain,
+    columns=COLUMNS + 6,
+    quarter_turns=True,
+)
+def stain(config: StainConfig) -> list[Transform]:
+    """Jitter of the stains and of the colours, then one of the eight symmetries of the square."""
+    import albumentations as A
+
+    from pcam.data.augment.stain_jitter import StainJitter
+
+    stains = StainJitter(config.stain_scale, config.stain_shift)
+    return [stains, _colour_jitter(config.jitter(1.0)), A.D4(p=1.0)]
 
 
 class PaperConfig(ColourConfig):

@@ -13,7 +13,7 @@ from pcam.data.augment.batched import (
     jitter_colours,
     rotate_batch,
 )
-from pcam.data.augment.recipes import DihedralColorConfig, DihedralConfig, PaperConfig
+from pcam.data.augment.recipes import DihedralColorConfig, DihedralConfig, PaperConfig, StainConfig
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.data.symmetries import rotate
 from pcam.errors import ConfigError
@@ -53,8 +53,9 @@ ALL = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1}
         ),
         pytest.param(colour(**ALL), marks=pytest.mark.slow),
         PaperConfig(jitter_share=0.5, **ALL),
+        StainConfig(stain_scale=0.3, stain_shift=0.1, **ALL),
     ],
-    ids=[*ALL, "together", "paper"],
+    ids=[*ALL, "together", "paper", "stain"],
 )
 def test_colours_have_the_same_distribution(settings: AugConfig) -> None:
     known, ours = both(settings)
@@ -120,7 +121,7 @@ def test_draws_belong_to_the_patch() -> None:
 def test_a_recipe_without_a_batched_form_says_so() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"aug\.batched=true is not available for aug=keras .*dihedral, dihedral_color, paper",
+        match=r"aug\.batched=true is not available for aug=keras .*_color, stain, paper",
     ):
         data_config("aug=keras", "aug.batched=true")
 

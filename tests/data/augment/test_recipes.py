@@ -11,7 +11,7 @@ from tests.data.configs import data_config
 
 SOURCE = SyntheticSource("train", 64)
 PATCHES, INDICES = SOURCE.read(np.arange(64)), np.arange(64)
-RECIPES = ("none", "dihedral", "dihedral_color", "paper", "keras")
+RECIPES = ("none", "dihedral", "dihedral_color", "stain", "paper", "keras")
 
 
 @functools.cache
