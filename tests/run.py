@@ -1,7 +1,5 @@
 """One training in this process, from a composed config, without Hydra's command line."""
 
-import copy
-import functools
 import importlib
 import sys
 from pathlib import Path
@@ -22,12 +20,6 @@ from pcam.runs.summary import SUMMARY_METRICS
 
 def composed_values(*overrides: str, command: str = "train") -> dict[str, Any]:
     """Return what Hydra composes for a command line, as plain values, without checking them."""
-    return copy.deepcopy(_compose(overrides, command))
-
-
-@functools.cache
-def _compose(overrides: tuple[str, ...], command: str) -> dict[str, Any]:
-    """Compose once: a quarter of a second, and many tests repeat a command line."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return plain(compose(command, list(overrides)))
 
