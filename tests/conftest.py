@@ -1,6 +1,7 @@
 """What the tests share: small data on disk in each layout, and a one-convolution network."""
 
 import csv
+import gc
 import hashlib
 import importlib
 import os
@@ -15,10 +16,12 @@ import h5py
 import numpy as np
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.hydra import Hydra
 from PIL import Image
 
 from pcam.data.sources.synthetic.source import SyntheticSource
-from tests.once import composed_once, rendered_once
+from tests.once import composed_once, loaded_once, mode_read, rendered_once
 
 os.environ.update(WANDB_MODE="offline", HF_HUB_OFFLINE="1", NO_ALBUMENTATIONS_UPDATE="1")
 
@@ -35,11 +38,15 @@ def pytest_xdist_setupnodes() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_done_twice() -> Iterator[None]:
     """Keep rendered patches and composed configs, which saves half of the time of a training."""
+    gc.freeze()  # what is imported stays, and need not be visited again and again
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SyntheticSource, "_render", rendered_once(RENDER))
         compose = composed_once(ConfigLoaderImpl.load_configuration)
         patch.setattr(ConfigLoaderImpl, "load_configuration", compose)
+        patch.setattr(ConfigRepository, "load_config", loaded_once(ConfigRepository.load_config))
+        patch.setattr(Hydra, "get_mode", mode_read(Hydra.get_mode))
         yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,17 @@
 """What is done once in a test process: most tests use the same few patches and command lines."""
 
-import copy
 import os
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.hydra import Hydra
 from hydra.core.utils import JobRuntime
+from hydra.plugins.config_source import ConfigResult
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pcam.data.sources.synthetic.source import SyntheticSource
@@ -15,6 +19,9 @@ from pcam.data.sources.synthetic.source import SyntheticSource
 Rendered = tuple[np.ndarray, np.ndarray]
 Render = Callable[[SyntheticSource, int], Rendered]
 Compose = Callable[..., DictConfig]
+Load = Callable[[ConfigRepository, str], ConfigResult | None]
+GetMode = Callable[[Hydra, str, list[str]], RunMode | None]
+PROVIDERS = ("main", "hydra", "schema")  # of configs that no test writes
 
 
 def rendered_once(render: Render) -> Render:
@@ -39,10 +46,10 @@ def rendered_once(render: Render) -> Render:
 def composed_once(load: Compose) -> Compose:
     """Return Hydra's ``load_configuration`` with a memory of what decides a config.
 
-    Hydra composes each command line twice, a quarter of a second each. Files of a user's own are
-    read anew each time: a test may change them.
+    Hydra composes each command line twice, a quarter of a second each. A command line that names
+    files of a user's own is composed anew each time: a test may change them.
     """
-    known: dict[tuple[Any, ...], DictConfig] = {}
+    known: dict[tuple[Any, ...], bytes] = {}  # not objects, which the garbage collector visits
 
     def remembered(
         loader: ConfigLoaderImpl, config_name: str, overrides: list[str], *rest: Any, **more: Any
@@ -53,9 +60,37 @@ def composed_once(load: Compose) -> Compose:
         job = str(JobRuntime.instance().conf)
         key = (config_name, *overrides, places, job, rest, *more.items())
         if key not in known:
-            known[key] = load(loader, config_name, overrides, *rest, **more)
-        config = copy.deepcopy(known[key])
+            known[key] = pickle.dumps(load(loader, config_name, overrides, *rest, **more))
+        config: DictConfig = pickle.loads(known[key])
         config.hydra.runtime.cwd = os.getcwd()
         return config
 
     return remembered
+
+
+def loaded_once(load: Load) -> Load:
+    """Return the ``load_config`` of Hydra's repository with a memory of the package's own files."""
+    known: dict[tuple[Any, ...], bytes] = {}
+
+    def remembered(repository: ConfigRepository, config_path: str) -> ConfigResult | None:
+        places = tuple(f"{source.provider} {source.path}" for source in repository.get_sources())
+        if any(place.split()[0] not in PROVIDERS for place in places):
+            return load(repository, config_path)
+        key = (config_path, places)
+        if key not in known:
+            known[key] = pickle.dumps(load(repository, config_path))
+        result: ConfigResult | None = pickle.loads(known[key])
+        return result
+
+    return remembered
+
+
+def mode_read(get_mode: GetMode) -> GetMode:
+    """Return Hydra's ``get_mode``, which composes a config for a key that is seldom set."""
+
+    def read(hydra: Hydra, config_name: str, overrides: list[str]) -> RunMode | None:
+        if any("hydra.mode" in override for override in overrides):
+            return get_mode(hydra, config_name, overrides)
+        return None
+
+    return read

@@ -29,13 +29,26 @@ def composed(*overrides: str) -> TrainConfig:
     return validate(TrainConfig, composed_values(*overrides))
 
 
-def train(folder: Path, *overrides: str, resume: bool = False) -> dict[str, Any]:
+def train(
+    folder: Path, *overrides: str, resume: bool = False, curves: bool = False
+) -> dict[str, Any]:
+    """Train, and return what summary.json holds.
+
+    Args:
+        folder: the run's.
+        overrides: a command line.
+        resume: go on from the folder's last checkpoint.
+        curves: draw the figure of the training; else it is an empty file, which takes no time.
+    """
     from pcam.training.fit import train as run
 
     config = composed(*overrides)
     if not resume:
         start_run(folder, config)
-    return run(config, folder, resume)
+    with pytest.MonkeyPatch.context() as patch:
+        if not curves:
+            patch.setattr("pcam.training.results.plot_curves", lambda *_: b"")
+        return run(config, folder, resume)
 
 
 def summary_with(valid: float, test: float | None = None, **rest: Any) -> dict[str, Any]:

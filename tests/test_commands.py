@@ -451,7 +451,7 @@ def test_attribute(run: Path, terminal: Terminal, tmp_path: Path) -> None:
     assert list((tmp_path / "out" / "figures").iterdir())
 
 
-@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("several", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_bias(several: bool, run: Path, terminal: Terminal, tmp_path: Path) -> None:
     chosen = f"runs=[{run}]" if several else f"run={run}"
     words = ["resamples=100", "patches=16", "map.patches=0", "hydra.run.dir=out"]

@@ -57,7 +57,13 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     discard_plugins()
 
 
-@pytest.mark.parametrize("title", EXAMPLES)
+@pytest.mark.parametrize(
+    "title",
+    [
+        pytest.param(title, marks=[pytest.mark.slow] * (title in ("A network", "A data source")))
+        for title in EXAMPLES
+    ],
+)
 @pytest.mark.usefixtures("own_registries")
 def test_an_example_runs(title: str, user_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(user_folder)

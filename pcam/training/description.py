@@ -28,7 +28,7 @@ def facts(
         *lines,
         ("splits", describe_splits(data.opened)),
         ("crop", _describe_crop(config, list(data.sources))),
-        ("augmentation", config.aug.name),
+        ("augmentation", _describe_augmentation(config)),
         ("network", _describe_network(config, model)),
         ("weights", model.describe_weights()),
         ("trained", _describe_training(config, model)),
@@ -39,9 +39,17 @@ def facts(
     ]
 
 
+def _describe_augmentation(config: TrainConfig) -> str:
+    """Return the augmentation, and how patches are blended."""
+    name = config.aug.name
+    return f"{name}, mixup {config.aug.mixup:g}" if config.aug.mixup else name
+
+
 def _describe_batches(config: TrainConfig, data: PatchDataModule) -> str:
     """Return the size of the batches, and how they are split."""
     text = f"batches of {config.data.batch_size}"
+    if config.data.sampler == "balanced":
+        text += ", as many patches of each class"
     if data.parts == 1:
         return text
     return f"{text}, as {data.parts} parts of {data.batch_size} (trainer.out_of_memory)"

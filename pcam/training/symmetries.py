@@ -1,12 +1,12 @@
 """Test-time augmentation at the end of a training: the final split, averaged over symmetries."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from pcam.evaluation.inference import TTA, predict_source
 from pcam.stats.formatting import METRIC_NAMES, format_interval
 from pcam.stats.intervals import Interval, bootstrap_metrics
 from pcam.training.preparation import Training
+from pcam.training.results import JsonObject
 
 SHOWN = ("auroc", "accuracy")
 
@@ -25,7 +25,7 @@ class SymmetryScores:
     split: str
     metrics: dict[str, Interval]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return what summary.json holds."""
         return asdict(self)
 

@@ -107,6 +107,7 @@ def test_few_hits_and_misses_are_not_different_from_chance() -> None:
             assert -1 <= difference.low <= difference.value <= difference.high <= 1
 
 
+@pytest.mark.slow
 def test_a_right_map_beats_the_gaussian_and_an_even_map() -> None:
     x = random_patches(8, 96)
     cases = Cases(x, torch.arange(8), {}, None, repeated=8)

@@ -47,7 +47,7 @@ class Written:
 def written(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """The maps of two patches, measured on a few."""
     few = [
-        "methods=[saliency,integrated_gradients,gradcam,guided_gradcam,occlusion,deeplift]",
+        "methods=[saliency,integrated_gradients,gradcam,deeplift]",
         "faithfulness.patches=3",
         "faithfulness.repeated=1",
         "faithfulness.resamples=100",

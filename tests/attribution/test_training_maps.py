@@ -46,6 +46,7 @@ def run_with_maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_training_with_and_without_maps_gives_equal_weights_to_the_bit(
     run_with_maps: Path, tmp_path: Path
 ) -> None:
@@ -57,6 +58,7 @@ def test_training_with_and_without_maps_gives_equal_weights_to_the_bit(
     assert not (tmp_path / "without" / "figures" / "attribution").exists()
 
 
+@pytest.mark.slow
 def test_maps_before_the_first_after_every_second_and_after_the_last_epoch(
     run_with_maps: Path,
 ) -> None:

@@ -144,7 +144,7 @@ def sure_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Network, "forward", forward)
 
 
-@pytest.mark.parametrize("tta", ["none", "d4"])
+@pytest.mark.parametrize("tta", ["none", pytest.param("d4", marks=pytest.mark.slow)])
 def test_a_network_whose_probabilities_are_all_1_is_ranked(
     tta: str, run: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

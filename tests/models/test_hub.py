@@ -60,6 +60,7 @@ def test_features_are_those_of_the_published_network(
         torch.testing.assert_close(network.backbone.eval()(images), published(images))
 
 
+@pytest.mark.slow
 def test_a_run_of_a_published_network_needs_no_folder_afterwards(
     tmp_path: Path, terminal: Terminal
 ) -> None:

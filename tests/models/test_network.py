@@ -193,7 +193,8 @@ def test_a_size_that_the_head_is_not_built_for_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("gcvit_xxtiny", 1), ("resmlp_12_224", 7), ("vgg11", 7)]
+    ("name", "size"),
+    [("gcvit_xxtiny", 1), ("resmlp_12_224", 7), pytest.param("vgg11", 7, marks=pytest.mark.slow)],
 )
 def test_whatever_a_network_raises_about_its_size_is_one_line(name: str, size: int) -> None:
     with pytest.raises(ConfigError, match=r"model.input_size") as caught:

@@ -209,6 +209,7 @@ def test_what_does_not_fit_is_named_under_its_prefix(
         load_initial_weights(build(), NAME, {}, str(tmp_path / "w.pth"), 32)
 
 
+@pytest.mark.slow
 def test_trap_torchvision_s_vgg_has_a_classifier_of_another_name(tmp_path: Path) -> None:
     from torchvision.models import vgg11
 

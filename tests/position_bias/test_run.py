@@ -144,6 +144,7 @@ def write_oblong_patches(root: Path) -> None:
                 Image.fromarray(pixels).save(folder / f"{split}{label}{number}.png")
 
 
+@pytest.mark.slow
 def test_a_square_as_high_as_an_oblong_patch_is_still_shifted(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

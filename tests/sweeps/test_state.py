@@ -70,6 +70,7 @@ def summaries(sweep: Path) -> list[bool]:
     return [(sweep / str(number) / "summary.json").is_file() for number in range(4)]
 
 
+@pytest.mark.slow
 def test_trap_one_of_four_jobs_fails_and_a_second_start_runs_that_one(
     tmp_path: Path, pcam_root: Path, terminal: Terminal, trained: list[str]
 ) -> None:
@@ -283,7 +284,8 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return tried
 
 
-@pytest.mark.parametrize("sampler", [pytest.param("random", marks=pytest.mark.slow), "tpe"])
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_a_search_chooses_by_valid_and_is_resumed(
     sampler: str, tmp_path: Path, terminal: Terminal, rates: list[float]
 ) -> None:
@@ -366,6 +368,7 @@ def test_a_trial_without_an_auroc_fails_and_the_others_go_on(
     assert len(tried) == 3
 
 
+@pytest.mark.slow
 def test_a_key_that_a_search_varies_can_be_fixed(
     tmp_path: Path, terminal: Terminal, rates: list[float]
 ) -> None:

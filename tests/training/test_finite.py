@@ -129,6 +129,7 @@ def test_the_step_its_patches_and_the_checkpoint_before_are_named(
     assert len(rows) == 1
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_nan_is_refused_when_it_is_read(tmp_path: Path, terminal: Terminal) -> None:
     folder = tmp_path / "run"
     train(folder, *STUDY, "trainer.max_epochs=1")

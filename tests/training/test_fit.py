@@ -52,7 +52,7 @@ def messages() -> Iterator[list[str]]:
 @pytest.fixture(scope="module")
 def plain_run(tmp_path_factory: pytest.TempPathFactory, messages: list[str]) -> Run:
     folder = tmp_path_factory.mktemp("plain")
-    return folder, train(folder, *STUDY, "trainer.max_epochs=2", "aug=paper")
+    return folder, train(folder, *STUDY, "trainer.max_epochs=2", "aug=paper", curves=True)
 
 
 def read_predictions(folder: Path) -> list[dict[str, str]]:
@@ -159,7 +159,7 @@ def test_the_figure_of_the_curves_names_network_and_scale(
 
     monkeypatch.setattr(results, "plot_curves", record_title)
     words = ["recipe=resnet50", "scale=smoke", *SMALL, "data.limit=32", "trainer.max_epochs=1"]
-    train(tmp_path, *words, "finetune=full")
+    train(tmp_path, *words, "finetune=full", curves=True)
     assert titles == [
         "test_resnet in place of resnet50 (smoke) on synthetic, positive class tumour"
     ]

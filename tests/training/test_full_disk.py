@@ -94,6 +94,7 @@ def test_a_full_disk_is_one_line_and_the_run_can_be_resumed(
     assert_equal_runs(tmp_path, whole_run)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_inside_of_an_epoch(whole_run: Path, tmp_path: Path) -> None:
     words = [*WORDS, "trainer.checkpoint_steps=1"]
     line = failure(tmp_path, words, "last.ckpt", after=3)
@@ -128,6 +129,7 @@ def test_the_reason_is_the_systems(code: int, reason: str, tmp_path: Path) -> No
     assert reason in failure(tmp_path, words, "last.ckpt", code=code)
 
 
+@pytest.mark.slow
 def test_a_figure_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,6 +20,7 @@ def random_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_patches_are_enlarged_for_trained_weights(
     random_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

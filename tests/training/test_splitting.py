@@ -85,6 +85,7 @@ def test_a_first_step_without_memory_is_taken_in_halves(
     assert read_checkpoint(tmp_path / "run")["global_step"] == 4  # two in each epoch
 
 
+@pytest.mark.slow
 def test_a_later_epoch_without_memory_goes_on_from_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -108,13 +108,10 @@ def test_no_checkpoint_is_written_of_weights_that_are_not_finite(
         train(tmp_path, *STUDY, "trainer.max_epochs=1", EVERY_STEP)
 
 
-WORKERS = [
-    pytest.param(count, epoch, marks=[pytest.mark.slow] * ((count, epoch) != (1, 1)))
-    for count in (0, 1, 2)
-    for epoch in (1, 2)
-]
+WORKERS = [(count, epoch) for count in (0, 1, 2) for epoch in (1, 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "epoch"), WORKERS)
 def test_trap_workers_read_the_epoch_that_is_resumed(
     workers: int, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -143,6 +140,7 @@ def ended_run(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_that_was_ended_early_does_not_train_on_and_keeps_its_summary(
     ended_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from tests.run import train
 
 def test_tensorboard_gets_metrics_figures_and_a_curve(tmp_path: Path) -> None:
     words = [*TINY, *SMALL, "trainer.max_epochs=1", "logger=tensorboard"]
-    summary = train(tmp_path, *words)
+    summary = train(tmp_path, *words, curves=True)
     sizes = {"images": 0, "tensors": 0}
     events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance=sizes)
     events.Reload()

@@ -153,9 +153,8 @@ def test_a_checkpoint_keeps_what_data_it_is_of(run: Path) -> None:
     assert read_checkpoint(run, "best")["data"] == expected
 
 
-@pytest.mark.parametrize(
-    "splits", [["train"], pytest.param(["valid", "test"], marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("splits", [["train"], ["valid", "test"]])
 def test_other_data_is_refused_on_resuming_unless_accepted(
     splits: list[str], run: Path, root: Path, terminal: Terminal
 ) -> None:

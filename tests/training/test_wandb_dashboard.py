@@ -17,9 +17,10 @@ LONG = [*TINY, *SMALL, "trainer.max_epochs=2", "logger=wandb", "logger.table=5"]
 SHORT = [*LONG, "trainer.max_epochs=1"]
 
 
+@pytest.mark.slow
 def test_a_run_s_metrics_figures_and_patches(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    train(folder, *SHORT, "logger.artifact=true", "logger.tags=[first]")
+    train(folder, *SHORT, "logger.artifact=true", "logger.tags=[first]", curves=True)
     (run,) = read_offline(folder)
     config = read_config(folder)
     assert run.exit == 0

@@ -1,7 +1,5 @@
 """Jitter of the stains of patches, as a transform of albumentations."""
 
-from typing import Any
-
 import albumentations as A
 import torch
 
@@ -22,14 +20,14 @@ class StainJitter(A.ImageOnlyTransform):  # type: ignore[misc]  # untyped
         self.scale = scale
         self.shift = shift
 
-    def get_params(self) -> dict[str, Any]:
+    def get_params(self) -> dict[str, Floats]:
         """Return the factors and shifts of a patch."""
         low, high = max(0.0, 1 - self.scale), 1 + self.scale
         factors = self.random_generator.uniform(low, high, 3)
         shifts = self.random_generator.uniform(-self.shift, self.shift, 3)
         return {"factors": factors, "shifts": shifts}
 
-    def apply(self, img: Pixels, factors: Floats, shifts: Floats, **params: Any) -> Pixels:
+    def apply(self, img: Pixels, factors: Floats, shifts: Floats, **params: object) -> Pixels:
         """Return a changed uint8 (H, W, 3)."""
         image = torch.from_numpy(img)[None].permute(0, 3, 1, 2)
         changed = change_stains(image, factors[None], shifts[None])
