@@ -24,6 +24,8 @@ SECTIONS = {
 }
 EXAMPLES = [title for title, scripts in SECTIONS.items() if scripts]
 
+LONG = ("A network", "A data source", "An attribution method")  # these train and evaluate
+
 
 def command_lines(title: str) -> list[list[str]]:
     """Return the words of each command of a section."""
@@ -59,10 +61,7 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     "title",
-    [
-        pytest.param(title, marks=[pytest.mark.slow] * (title in ("A network", "A data source")))
-        for title in EXAMPLES
-    ],
+    [pytest.param(title, marks=[pytest.mark.slow] * (title in LONG)) for title in EXAMPLES],
 )
 @pytest.mark.usefixtures("own_registries")
 def test_an_example_runs(title: str, user_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,7 @@ def test_a_network_that_sees_the_centre_only_is_explained_there(method: str) -> 
     assert float(in_centre.min()) > 0.999
 
 
+@pytest.mark.slow
 def test_methods_change_neither_the_network_nor_other_random_numbers() -> None:
     network, x = make_network(), random_patches(3, 32)
     before = copy.deepcopy(network.state_dict())

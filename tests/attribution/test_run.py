@@ -14,6 +14,7 @@ from tests.run import train
 MAPS_ONLY = ["faithfulness.patches=0", "feature_maps=null"]
 
 
+@pytest.mark.slow
 def test_maps_do_not_depend_on_the_batch_size(trained_run: Path) -> None:
     words = [*MAPS_ONLY, "patches.pick=certain"]
     one = explain(trained_run, *words, "data.batch_size=32")

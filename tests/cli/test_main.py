@@ -47,6 +47,7 @@ def test_an_unknown_command_is_one_line(
     assert capsys.readouterr().err == "error: unknown command trian; did you mean train?\n"
 
 
+@pytest.mark.slow
 def test_a_command_runs_with_its_own_options(tmp_path: Path) -> None:
     answer = command("pcam", "train", "model=vgg16", "--cfg", "job", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr

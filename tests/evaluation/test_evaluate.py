@@ -173,6 +173,7 @@ def test_the_temperature_of_a_sure_network_is_fitted_to_its_log_odds(run: Path) 
     assert len(np.unique(scaled.probability)) == len(scaled.label)
 
 
+@pytest.mark.slow
 def test_the_figure_names_network_data_and_split(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,7 @@ def test_one_damaged_folder_does_not_prevent_the_report(sweep: Path, tmp_path: P
         assert "&lt;script" in page
 
 
+@pytest.mark.slow
 def test_the_printed_command_makes_the_same_report(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_later_epoch_without_memory_goes_on_from_its_checkpoint(
     assert [summary["epochs"], read_checkpoint(tmp_path)["global_step"]] == [2, 4]
 
 
+@pytest.mark.slow
 def test_trap_a_checkpoint_inside_of_an_epoch_counts_whole_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.metrics import roc_auc_score
 
 from tests.reporting.fakes import change_config, copy_sweep, make_report, read_rows, read_summary
@@ -84,6 +85,7 @@ def test_runs_with_other_settings_have_their_own_rows(sweep: Path, tmp_path: Pat
     assert rows[0]["difference"] == ""  # no predictions to compare
 
 
+@pytest.mark.slow
 def test_unequal_groups_are_compared_over_their_shared_seeds(sweep: Path, tmp_path: Path) -> None:
     """Without augmentation ResNet-50 has seeds 0 and 1 here, with it only 0."""
     jobs = [sweep / str(number) for number in (0, *range(2, 8))]
