@@ -17,7 +17,7 @@ TRAININGS = (
     (),
     ("data=pcam", "data.root=/data", "aug=paper", "optimizer=sgd", "scheduler=cosine"),
     ("data=kaggle", "data.root=/data", "aug=keras", "scheduler=plateau", "loss=bce"),
-    ("data=folder", "data.root=/data", "aug=dihedral_color", "optimizer=adamw", "splits=random"),
+    ("data=folder", "data.root=/data", "aug=stain", "optimizer=adamw", "splits=random"),
     ("splits=folds", "finetune=frozen_then_unfrozen", "crop=center32", "scheduler=none"),
     ("splits=slide", "finetune=frozen", "logger=wandb", "model=timm"),
     ("splits=file", "splits.file=/data/splits.csv", "logger=tensorboard", "aug=none"),
