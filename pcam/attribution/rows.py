@@ -58,15 +58,18 @@ def build_row(
         patches=int(found["patches"]),
         chance=chance,
     )
-    differences = [
-        _compare(values, reference, groups, resamples)
-        for reference in (references.chance, references.gaussian, references.random)
-    ]
-    less_chance, less_gaussian, less_random = differences
-    if less_chance is not None and chance is not None:
-        less_chance = _within_limits(row, chance, less_chance)
+    less_chance: Difference | None = None
+    if chance is not None and measure.endswith("_pointing"):
+        # Hits and misses: resampling says nothing if all of them are hits, or all misses.
+        less_chance = Difference(row.value - chance, row.low - chance, row.high - chance)
+    elif chance is not None:
+        difference = _compare(values, references.chance, groups, resamples)
+        less_chance = _within_limits(measure, chance, difference)
     return replace(
-        row, less_chance=less_chance, less_gaussian=less_gaussian, less_random=less_random
+        row,
+        less_chance=less_chance,
+        less_gaussian=_compare(values, references.gaussian, groups, resamples),
+        less_random=_compare(values, references.random, groups, resamples),
     )
 
 
@@ -88,18 +91,17 @@ def _compare(
     return Difference(found["value"], found["low"], found["high"])
 
 
-def _within_limits(row: Row, chance: float, difference: Difference) -> Difference:
+def _within_limits(measure: str, chance: float, difference: Difference | None) -> Difference | None:
     """Return a difference from chance whose interval holds possible values only.
 
     Args:
-        row: the measure.
+        measure: one of ``MEASURES``.
         chance: the mean chance.
-        difference: by the bootstrap.
+        difference: by the bootstrap; None if there is none.
     """
-    if row.measure.endswith("_pointing"):
-        # Hits and misses: resampling says nothing if all of them are hits, or all misses.
-        return Difference(row.value - chance, row.low - chance, row.high - chance)
-    limits = MEASURES[row.measure]
+    if difference is None:
+        return None
+    limits = MEASURES[measure]
     low = clip(difference.low, limits.least - chance, limits.most - chance)
     high = clip(difference.high, limits.least - chance, limits.most - chance)
     return Difference(difference.value, low, high)

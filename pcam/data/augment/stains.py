@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 # Density of each stain (rows: haematoxylin, eosin, DAB) in red, green and blue.
 STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 STAINS /= np.linalg.norm(STAINS, axis=1, keepdims=True)
-# Density of each value of a channel; the darkest two are equal, as black has no density.
+# Density of each value of a channel; black has that of 1, as its own would be infinite.
 DENSITIES = -np.log(np.maximum(np.arange(256), 1) / 255)
 
 
