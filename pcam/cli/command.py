@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pcam import CONF
 from pcam.cli.arguments import force_add, multirun_first, refuse_malformed
 from pcam.cli.callbacks import CommandCallback
-from pcam.cli.config import typed_config
+from pcam.cli.config import share_config_store, typed_config
 from pcam.cli.console import job_output, print_error, show_log
 from pcam.cli.errors import Abort, describe_hydra_error, system_errors_expected
 from pcam.cli.groups import refuse_unnamed_choices
@@ -184,6 +184,7 @@ def _run_hydra(name: str, task: Callable[[DictConfig], float | None], show_trace
     words = prepare_multirun(name, multirun_first(sys.argv[1:]))
     sys.argv[1:] = force_add(words)
     show_log()
+    share_config_store()
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(task)()
     except Exception:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from pcam.config.schema import CommandConfig
 
 INTERPOLATED = re.compile(r"^Interpolation key '([^']+)' not found")  # how OmegaConf names a key
+
+
+def share_config_store() -> None:
+    """Stop Hydra from copying its store of structured configs at each look-up.
+
+    --help looks each config group up, about 140 times in all, and spends most of its time on these
+    copies. Hydra copies a config once more when it loads it, so that one store is enough.
+    """
+    store = ConfigStore.instance()
+    vars(store)["__deepcopy__"] = lambda memo: store
 
 
 def typed_config(composed: DictConfig, command: str) -> CommandConfig:
