@@ -53,6 +53,8 @@ class DataConfig(Section):
         worker_timeout: seconds to wait for a batch of these processes; None for no limit.
         sampler: which patches an epoch trains on: shuffled, each patch once; balanced, as many of
             each class.
+        patches_per_epoch: of the training, of all processes; auto: each patch once, those of a
+            small split several times; None for each patch once.
         limit: patches per split at most; None for all.
         duplicates: what happens to equal patches: keep, group (on one side of a split), drop.
         positive: name of the class that has label 1; None for what the data or the run says.
@@ -65,6 +67,7 @@ class DataConfig(Section):
     num_workers: Workers = "auto"
     worker_timeout: PositiveFloat | None = WORKER_TIMEOUT
     sampler: Literal["shuffled", "balanced"] = "shuffled"
+    patches_per_epoch: PositiveInt | Literal["auto"] | None = None
     limit: PositiveInt | None = None
     duplicates: Duplicates = "group"
     positive: PlainText | int | float | bool | None = None

@@ -23,9 +23,10 @@ from pcam.data.provider import SPLITS
 from pcam.data.reading import Batch, PatchDataset, make_loader
 from pcam.data.residency import Residency
 from pcam.data.resident import ResidentBatches, ResidentPatches
-from pcam.data.sampling import PatchOrder
+from pcam.data.sampling import PatchOrder, patches_per_epoch
 from pcam.data.watching import file_states
 from pcam.errors import DataError
+from pcam.stats.formatting import pluralize
 
 EVALUATED_AT_ONCE = 4  # training batches: without gradients they take less memory than one does
 
@@ -45,6 +46,7 @@ class PatchDataModule(LightningDataModule):
         batch_size: patches of a part.
         opened: the splits, and how the patches were split.
         sources: name of each split to its source.
+        per_epoch: patches that an epoch trains on, of all processes.
         file_states: of the files that patches are read from, as they were when they were opened.
     """
 
@@ -67,6 +69,7 @@ class PatchDataModule(LightningDataModule):
         self.crops = {split: Crop(getattr(crop, split), crop.size, seed) for split in SPLITS}
         self.opened = open_splits(data, splits, seed)
         self.sources = self.opened.splits
+        self.per_epoch = patches_per_epoch(data.patches_per_epoch, len(self.sources["train"]))
         self.file_states = _distinct_states(self.sources.values())
         self._fingerprint: dict[str, str] | None = None
         if self.opened.size is not None and not self.crops["train"].cuts:
@@ -99,7 +102,7 @@ class PatchDataModule(LightningDataModule):
 
     def whole_batches(self, processes: int) -> int:
         """Return how many whole batches an epoch of each of some processes has."""
-        share = len(self.sources["train"]) // processes
+        share = self.per_epoch // processes
         return max(1, share // (self.batch_size * self.parts))
 
     def fills_a_batch(self) -> bool:
@@ -124,7 +127,8 @@ class PatchDataModule(LightningDataModule):
         order = self._order(split, training)
         if training and len(order) == 0:
             raise DataError(
-                f"{split} has {order.size} patches, fewer than processes ({order.world})"
+                f"an epoch has {pluralize(order.per_epoch, 'patch')}, fewer than processes"
+                f" ({order.world})"
             )
         patches = self.resident_patches(split)
         if patches is None:
@@ -152,6 +156,7 @@ class PatchDataModule(LightningDataModule):
             first=self.first_batch,
             parts=self.parts,
             balanced=source.labels if is_balanced else None,
+            per_epoch=self.per_epoch,
         )
 
     def _train_is_resident(self) -> bool:

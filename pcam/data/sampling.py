@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from torch.utils.data import Sampler
 
 from pcam.data.base import Indices
 from pcam.data.randomness import Purpose, draw
+
+SMALL = 1000  # patches that an epoch has at least, with data.patches_per_epoch=auto
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,9 @@ class BatchRequest:
     Attributes:
         epoch: of the draws.
         indices: (n,), of the patches in their source.
-        draws: (n,), the number of each patch's draws: its index, plus the number of patches for
-            each time that the epoch has had it before. So a patch that comes twice is augmented
-            in two ways.
+        draws: (n,), the number of each patch's draws: its index, plus a multiple of the number of
+            patches if the epoch has had it before. So a patch that comes twice is augmented in
+            two ways.
     """
 
     epoch: int
@@ -32,9 +34,10 @@ class BatchRequest:
 class PatchOrder(Sampler[Any]):
     """The batches of one process, each as a request.
 
-    For training: a permutation by (seed, epoch), shared out to the processes in turn. The few
-    patches that would give one process more than another, and a last incomplete batch, are left out
-    of this epoch. For evaluation: every patch, in order. Where the count does not divide by the
+    For training: permutations of all patches follow each other, each by (seed, its number), and an
+    epoch is the next ``per_epoch`` of them, shared out to the processes in turn. The few patches
+    that would give one process more than another, and a last incomplete batch, are left out of this
+    epoch. For evaluation: every patch, in order. Where the count does not divide by the
     processes, the first patches are repeated at the end, so that all processes take as many steps;
     whoever gathers predictions counts each index once.
 
@@ -52,7 +55,8 @@ class PatchOrder(Sampler[Any]):
         parts: into how many such batches each batch of the config is split. For training, what is
             left out is what whole batches leave out.
         balanced: the labels of the patches, (size,), if an epoch has as many of each class; None
-            for each patch once.
+            for permutations of all patches.
+        per_epoch: patches of a training epoch, of all processes; None for as many as there are.
     """
 
     def __init__(
@@ -67,8 +71,10 @@ class PatchOrder(Sampler[Any]):
         first: Callable[[], int] = int,
         parts: int = 1,
         balanced: NDArray[np.uint8] | None = None,
+        per_epoch: int | None = None,
     ) -> None:
         self.size = size
+        self.per_epoch = per_epoch if training and per_epoch is not None else size
         self.batch_size = batch_size
         self.seed = seed
         self.training = training
@@ -79,7 +85,7 @@ class PatchOrder(Sampler[Any]):
         self.parts = parts
         self.balanced = balanced
         # patches of this process
-        self.share = size // world if training else -(-size // world)
+        self.share = self.per_epoch // world if training else -(-size // world)
 
     def __len__(self) -> int:
         """Return the batches of an epoch and process; at least one if there are patches."""
@@ -108,13 +114,46 @@ class PatchOrder(Sampler[Any]):
         """Return the numbers of the draws of an epoch's patches, in their order."""
         if not self.training:
             return np.arange(self.size)
-        generator = draw(self.seed, Purpose.ORDER, epoch)
         if self.balanced is None:
-            return generator.permutation(self.size)
-        return balance_classes(self.balanced, generator)
+            return self._shuffled(epoch)
+        generator = draw(self.seed, Purpose.ORDER, epoch)
+        return balance_classes(self.balanced, self.per_epoch, generator)
+
+    def _shuffled(self, epoch: int) -> Indices:
+        """Return the part of the permutations, one after the other, that an epoch trains on."""
+        start = epoch * self.per_epoch
+        end = start + self.per_epoch
+        first = start // self.size
+        last = (end - 1) // self.size
+        parts = []
+        for number in range(first, last + 1):
+            order = draw(self.seed, Purpose.ORDER, number).permutation(self.size)
+            parts.append(order + (number - first) * self.size)
+        begun = first * self.size
+        return np.concatenate(parts)[start - begun : end - begun]
 
 
-def balance_classes(labels: NDArray[np.uint8], generator: np.random.Generator) -> Indices:
+def patches_per_epoch(asked: int | Literal["auto"] | None, size: int) -> int:
+    """Return how many patches an epoch trains on.
+
+    Args:
+        asked: the config's ``data.patches_per_epoch``; None for each patch once.
+        size: number of training patches.
+
+    Returns:
+        Of all processes. With auto: each patch once, or, of a small training split, each as often
+        as makes ``SMALL`` patches.
+    """
+    if asked is None:
+        return size
+    if asked == "auto":
+        return size * max(1, -(-SMALL // size))
+    return asked
+
+
+def balance_classes(
+    labels: NDArray[np.uint8], count: int, generator: np.random.Generator
+) -> Indices:
     """Return an epoch with as many patches of each class, to one, in random order.
 
     Of the larger class a part is drawn, without repetition. The patches of the smaller class come
@@ -122,17 +161,18 @@ def balance_classes(labels: NDArray[np.uint8], generator: np.random.Generator) -
 
     Args:
         labels: 0 or 1, (N,), both of which occur.
+        count: of the epoch's patches.
         generator: of the draws.
 
     Returns:
-        (N,): the index of each patch, plus N for each time that it came before.
+        (count,): the index of each patch, plus N for each time that it came before.
     """
     size = len(labels)
-    positives = size // 2
+    positives = count // 2
     parts = []
-    for label, count in ((0, size - positives), (1, positives)):
+    for label, needed in ((0, count - positives), (1, positives)):
         members = np.flatnonzero(labels == label)
-        rounds = -(-count // len(members))
+        rounds = -(-needed // len(members))
         drawn = [generator.permutation(members) + size * number for number in range(rounds)]
-        parts.append(np.concatenate(drawn)[:count])
+        parts.append(np.concatenate(drawn)[:needed])
     return generator.permutation(np.concatenate(parts))

@@ -46,7 +46,7 @@ class Relation(Enum):
 _CLASSES: dict[KeyClass, dict[str, str]] = {
     KeyClass.RESULT: {
         "": "seed scale",
-        "data": "name batch_size sampler limit duplicates positive mismatch "
+        "data": "name batch_size sampler patches_per_epoch limit duplicates positive mismatch "
         "train valid test slides stain prevalence place data_seed",
         "splits": "name share seed file folds fold",
         "crop": "size interpolation train valid test",

@@ -11,7 +11,7 @@ from pcam.models.classifier import PatchClassifier
 from pcam.models.freezing import FreezePlan
 from pcam.models.input_size import initial_input_size
 from pcam.runs.folder import network_label
-from pcam.stats.formatting import format_parameters
+from pcam.stats.formatting import format_parameters, pluralize
 
 Fact = tuple[str, str]
 
@@ -46,8 +46,12 @@ def _describe_augmentation(config: TrainConfig) -> str:
 
 
 def _describe_batches(config: TrainConfig, data: PatchDataModule) -> str:
-    """Return the size of the batches, and how they are split."""
+    """Return the patches of an epoch if they are not all once, and the size of the batches."""
     text = f"batches of {config.data.batch_size}"
+    size = len(data.sources["train"])
+    if data.per_epoch != size:
+        times = f"{data.per_epoch / size:.3g} times the training split"
+        text = f"each of {pluralize(data.per_epoch, 'patch')} ({times}), {text}"
     if config.data.sampler == "balanced":
         text += ", as many patches of each class"
     if data.parts == 1:
