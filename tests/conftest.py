@@ -139,6 +139,7 @@ SMALL = [
     "data.valid=48",
     "data.test=40",
     "data.batch_size=16",
+    "data.patches_per_epoch=null",
     "trainer.progress=false",
 ]
 

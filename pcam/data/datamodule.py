@@ -69,7 +69,7 @@ class PatchDataModule(LightningDataModule):
         self.crops = {split: Crop(getattr(crop, split), crop.size, seed) for split in SPLITS}
         self.opened = open_splits(data, splits, seed)
         self.sources = self.opened.splits
-        self.per_epoch = patches_per_epoch(data.patches_per_epoch, len(self.sources["train"]))
+        self.per_epoch = patches_per_epoch(data, len(self.sources["train"]))
         self.file_states = _distinct_states(self.sources.values())
         self._fingerprint: dict[str, str] | None = None
         if self.opened.size is not None and not self.crops["train"].cuts:

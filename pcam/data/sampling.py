@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from pcam.config.sections import DataConfig
 from pcam.data.base import Indices
 from pcam.data.randomness import Purpose, draw
 
@@ -133,22 +134,22 @@ class PatchOrder(Sampler[Any]):
         return np.concatenate(parts)[start - begun : end - begun]
 
 
-def patches_per_epoch(asked: int | Literal["auto"] | None, size: int) -> int:
-    """Return how many patches an epoch trains on.
+def patches_per_epoch(data: DataConfig, size: int) -> int:
+    """Return how many patches an epoch trains on, in all processes.
 
     Args:
-        asked: the config's ``data.patches_per_epoch``; None for each patch once.
+        data: the config's ``data``.
         size: number of training patches.
 
     Returns:
-        Of all processes. With auto: each patch once, or, of a small training split, each as often
-        as makes ``SMALL`` patches.
+        With auto: each patch once, or, of a small training split, each as often as makes ``SMALL``
+        patches. ``data.limit`` is for a quick try, so with it each patch comes once.
     """
-    if asked is None:
-        return size
+    asked = data.patches_per_epoch
     if asked == "auto":
-        return size * max(1, -(-SMALL // size))
-    return asked
+        is_small = size < SMALL and data.limit is None
+        return size * -(-SMALL // size) if is_small else size
+    return size if asked is None else asked
 
 
 def balance_classes(

@@ -15,6 +15,7 @@ from tests.data.configs import data_module
 
 def data(*overrides: str) -> PatchDataModule:
     sizes = [] if "data=folder" in overrides else ["data.train=50", "data.valid=20", "data.test=20"]
+    sizes.append("data.patches_per_epoch=null")
     return data_module(*sizes, "data.batch_size=16", *overrides)
 
 

@@ -10,7 +10,13 @@ from pcam.data.datamodule import PatchDataModule
 from pcam.data.resident import ResidentBatches
 from tests.data.configs import data_module
 
-SMALL = ("data.train=70", "data.valid=20", "data.test=20", "data.batch_size=16")
+SMALL = (
+    "data.train=70",
+    "data.valid=20",
+    "data.test=20",
+    "data.batch_size=16",
+    "data.patches_per_epoch=null",
+)
 
 
 def trained(data: PatchDataModule, epoch: int = 0) -> PatchDataModule:

@@ -3,6 +3,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from pcam.config.sections import DataConfig
 from pcam.data.sampling import PatchOrder, patches_per_epoch
 
 
@@ -82,7 +83,13 @@ def test_an_epoch_of_all_patches_has_the_order_of_one_without_a_number() -> None
 def test_few_patches_come_several_times_by_default(
     asked: int | Literal["auto"] | None, size: int, expected: int
 ) -> None:
-    assert patches_per_epoch(asked, size) == expected
+    data = DataConfig(name="folder", patches_per_epoch=asked)
+    assert patches_per_epoch(data, size) == expected
+
+
+def test_a_quick_try_has_each_patch_once() -> None:
+    data = DataConfig(name="folder", patches_per_epoch="auto", limit=300)
+    assert patches_per_epoch(data, 300) == 300
 
 
 LABELS = np.repeat(np.array([0, 1], np.uint8), [95, 5])

@@ -9,7 +9,13 @@ from functools import cache
 from pathlib import Path
 
 TINY = ("model=timm", "model.name=test_resnet", "model.weights=none", "model.input_size=32")
-SMALL = ("data.train=48", "data.valid=16", "data.test=24", "data.batch_size=16")
+SMALL = (
+    "data.train=48",
+    "data.valid=16",
+    "data.test=24",
+    "data.batch_size=16",
+    "data.patches_per_epoch=null",
+)
 QUICK = ("trainer.max_epochs=1", "trainer.accelerator=cpu", "trainer.progress=false")
 
 

@@ -84,6 +84,22 @@ def test_a_run_that_is_killed_in_mid_epoch_goes_on_from_there(
     assert_equal_runs(tmp_path / "killed", tmp_path / "whole")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("patches", [48, 150])
+def test_an_epoch_of_fewer_or_more_patches_goes_on_in_its_middle(
+    patches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*WORDS, f"data.patches_per_epoch={patches}"]
+    train(tmp_path / "whole", *words)
+    killed_after(monkeypatch, 1, tmp_path / "killed", *words, EVERY_STEP)
+    batches = patches // 16
+    assert EpochPosition.read(read_checkpoint(tmp_path / "killed")) == EpochPosition(
+        2, batches, 1, 1
+    )
+    train(tmp_path / "killed", *words, resume=True)
+    assert_equal_runs(tmp_path / "killed", tmp_path / "whole")
+
+
 def test_a_checkpoint_may_follow_a_look_at_the_losses_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def test_loggers_get_some_steps_losses_and_the_bar_shows_one(
         callbacks=[ProgressBar(), losses],
     )
     words = ["data.train=80", "data.valid=16", "data.test=16", "data.batch_size=16"]
+    words.append("data.patches_per_epoch=null")
     trainer.fit(build_classifier(composed(*TINY, *words)), data_module(*words))
     assert [step for step, _ in logger.rows] == [2, 4]
     assert all(row.keys() == {"train/loss_step", "epoch"} for _, row in logger.rows)
