@@ -15,13 +15,22 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.hydra import Hydra
 from PIL import Image
 
+from pcam.cli.config import share_config_store
 from pcam.data.sources.synthetic.source import SyntheticSource
-from tests.once import composed_once, loaded_once, mode_read, rendered_once
+from tests.once import (
+    chosen_once,
+    composed_once,
+    loaded_once,
+    merged_once,
+    mode_read,
+    rendered_once,
+)
 
 os.environ.update(WANDB_MODE="offline", HF_HUB_OFFLINE="1", NO_ALBUMENTATIONS_UPDATE="1")
 
@@ -44,7 +53,12 @@ def nothing_is_done_twice() -> Iterator[None]:
         compose = composed_once(ConfigLoaderImpl.load_configuration)
         patch.setattr(ConfigLoaderImpl, "load_configuration", compose)
         patch.setattr(ConfigRepository, "load_config", loaded_once(ConfigRepository.load_config))
+        merge = merged_once(ConfigLoaderImpl._compose_config_from_defaults_list)
+        patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", merge)
+        choose = chosen_once(config_loader_impl.create_defaults_list)
+        patch.setattr(config_loader_impl, "create_defaults_list", choose)
         patch.setattr(Hydra, "get_mode", mode_read(Hydra.get_mode))
+        share_config_store()
         yield
     gc.unfreeze()
 

@@ -57,6 +57,7 @@ def test_another_source_has_its_own_keys_and_default_loader_settings(run: Path) 
         "changed": "refuse",
         "worker_timeout": 600.0,
         "sampler": "shuffled",
+        "patches_per_epoch": None,
         "positive": None,
         "batch_size": 64,
         "num_workers": "auto",

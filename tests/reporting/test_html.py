@@ -4,6 +4,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from pcam.reporting.html import render_html
 from pcam.reporting.page import Code, Fold, Picture, Section, Table, Text
 from pcam.runs.figures import canvas, png
@@ -27,6 +29,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_the_page_needs_no_other_file(sweep: Path, tmp_path: Path) -> None:
     markdown = make_report(tmp_path / "out", sweep)
     text = (tmp_path / "out" / "report.html").read_text()

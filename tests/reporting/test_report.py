@@ -22,6 +22,7 @@ from tests.run import run_command
 from tests.runs.pairs import COMMON, PAIRS
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_the_command_prints_the_tables_and_the_page(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ def check_best(folder: Path, text: str, rates: list[float]) -> int:
     return best
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_the_best_trial_is_chosen_by_valid(sweep: Path, tmp_path: Path) -> None:
     rates = [0.001, 0.0001, 0.01]
     search = write_search(tmp_path / "multirun" / "search", rates)
@@ -46,6 +47,7 @@ def test_of_equal_aurocs_the_trial_of_the_lowest_loss_is_the_best(tmp_path: Path
     assert f"python -m pcam.evaluate run={search / '1'}" in text
 
 
+@pytest.mark.usefixtures("real_figures")
 @pytest.mark.slow
 def test_a_real_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [
