@@ -146,14 +146,17 @@ def folder_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("folder"))
 
 
-# A network of timm's that is made for tests: 0.4 M parameters, BatchNorm, milliseconds a step.
-TINY = ["model=timm", "model.name=test_resnet", "model.weights=none", "model.input_size=32"]
+# A network of timm's that is made for tests: 0.4 M parameters, BatchNorm, milliseconds a step; and
+# epochs that have each patch once, also of few patches.
+TINY = [
+    *("model=timm", "model.name=test_resnet", "model.weights=none", "model.input_size=32"),
+    "data.patches_per_epoch=null",
+]
 SMALL = [
     "data.train=96",
     "data.valid=48",
     "data.test=40",
     "data.batch_size=16",
-    "data.patches_per_epoch=null",
     "trainer.progress=false",
 ]
 

@@ -346,7 +346,6 @@ def test_trap_distributed_metrics_are_those_of_one_process(
 ) -> None:
     still = ["optimizer.lr=0", "optimizer.head_lr=0", "finetune.batchnorm=kept", "seed=3"]
     sizes = ["data.train=64", "data.valid=1001", "data.test=1001", "data.batch_size=64"]
-    sizes.append("data.patches_per_epoch=null")
     words = [*TINY, *sizes, *still, "trainer.max_epochs=1", "trainer.progress=false"]
     assert terminal("train", *words, "trainer=cpu", "hydra.run.dir=cpu").status == 0
     answer = command("pcam.train", *words, "trainer=ddp", "hydra.run.dir=ddp", cwd=tmp_path)

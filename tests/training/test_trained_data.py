@@ -21,7 +21,7 @@ from tests.training.runs import read_checkpoint
 
 SIZES = {"train": 32, "valid": 16, "test": 16}
 WORDS = [*TINY, "data.batch_size=16", "trainer.max_epochs=2", "trainer=cpu", "aug=none"]
-WORDS += ["data.duplicates=keep", "data.patches_per_epoch=null", "trainer.progress=false"]
+WORDS += ["data.duplicates=keep", "trainer.progress=false"]
 
 
 @pytest.fixture(scope="module")
