@@ -50,7 +50,7 @@ def _describe_batches(config: TrainConfig, data: PatchDataModule) -> str:
     text = f"batches of {config.data.batch_size}"
     size = len(data.sources["train"])
     if data.per_epoch != size:
-        times = f"{data.per_epoch / size:.3g} times the training split"
+        times = f"{round(data.per_epoch / size, 3):,g} times the training split"
         text = f"each of {pluralize(data.per_epoch, 'patch')} ({times}), {text}"
     if config.data.sampler == "balanced":
         text += ", as many patches of each class"
