@@ -16,6 +16,7 @@ import pytest
 
 from pcam.runs.files import read_metrics
 from tests.conftest import SMALL, TINY, Terminal, command, write_kaggle
+from tests.forked import forked
 from tests.run import run_command
 from tests.spoiled import KAGGLE_FAULTS, PCAM_FAULTS, spoil_kaggle, spoil_pcam
 
@@ -348,7 +349,7 @@ def test_trap_distributed_metrics_are_those_of_one_process(
     sizes = ["data.train=64", "data.valid=1001", "data.test=1001", "data.batch_size=64"]
     words = [*TINY, *sizes, *still, "trainer.max_epochs=1", "trainer.progress=false"]
     assert terminal("train", *words, "trainer=cpu", "hydra.run.dir=cpu").status == 0
-    answer = command("pcam.train", *words, "trainer=ddp", "hydra.run.dir=ddp", cwd=tmp_path)
+    answer = forked("pcam.train", *words, "trainer=ddp", "hydra.run.dir=ddp", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.count("test: 1,001 patches") == 1
     found = {
@@ -373,7 +374,7 @@ def test_trap_distributed_training_learns_through_the_unfreeze_also_on_two_nodes
     maps = ["attribution.every=1", "attribution.patches=2", "attribution.methods=[saliency]"]
     study = [*TINY, *SMALL, "finetune=frozen_then_unfrozen", "trainer.max_epochs=2", *maps]
     study.append("trainer=ddp")
-    answer = command("pcam.train", *study, "hydra.run.dir=one", cwd=tmp_path)
+    answer = forked("pcam.train", *study, "hydra.run.dir=one", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     pictures = list((tmp_path / "one" / "figures" / "attribution").iterdir())
     assert len(pictures) == 3  # before the training and after each epoch
@@ -387,7 +388,7 @@ def test_trap_distributed_training_learns_through_the_unfreeze_also_on_two_nodes
 
     def node(rank: int) -> subprocess.CompletedProcess[str]:
         env = {"NODE_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        return command("pcam.train", *words, cwd=tmp_path, **env)
+        return forked("pcam.train", *words, cwd=tmp_path, **env)
 
     with ThreadPoolExecutor() as both:
         second, first = both.map(node, (1, 0))
@@ -407,7 +408,7 @@ def test_trap_distributed_training_learns_through_the_unfreeze_also_on_two_nodes
 @pytest.mark.slow
 def test_faulty_data_of_several_processes_is_one_line(tmp_path: Path) -> None:
     words = [*TINY, "data=pcam", "data.root=nowhere", "trainer=ddp"]
-    answer = command("pcam.train", *words, cwd=tmp_path)
+    answer = forked("pcam.train", *words, cwd=tmp_path)
     assert answer.returncode == 2
     (line,) = answer.stderr.strip().splitlines()
     assert line.startswith("error: ")

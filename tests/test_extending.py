@@ -13,7 +13,7 @@ import pytest
 from pcam.config import registry
 from pcam.config.plugins import discard_plugins
 from pcam.data.sources.synthetic.source import SyntheticSource
-from tests.conftest import command
+from tests.forked import forked
 from tests.run import run_command
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
@@ -89,10 +89,10 @@ def test_every_example_has_its_commands() -> None:
 @pytest.mark.slow
 def test_a_run_s_plugin_is_imported_only_if_the_user_names_it(user_folder: Path) -> None:
     train, evaluate = command_lines("A network")
-    assert command(*train[2:], cwd=user_folder).returncode == 0
+    assert forked(*train[2:], cwd=user_folder).returncode == 0
     unnamed = [word for word in evaluate[2:] if not word.startswith("plugins=")]
-    refused = command(*unnamed, cwd=user_folder)
+    refused = forked(*unnamed, cwd=user_folder)
     assert refused.returncode == 2
     assert "add plugins=[my_network]" in refused.stderr
-    by_environment = command(*unnamed, cwd=user_folder, PCAM_PLUGINS="my_network")
+    by_environment = forked(*unnamed, cwd=user_folder, PCAM_PLUGINS="my_network")
     assert by_environment.returncode == 0, by_environment.stderr

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pcam.runs.folder import last_checkpoint, write_config
 from pcam.runs.lock import LOCK_NAME
 from pcam.sweeps.failures import record_failure
 from tests.conftest import SMALL, TINY, Terminal
+from tests.forked import forked
 from tests.run import composed
 from tests.runs.locks import locked_elsewhere
 
@@ -186,11 +188,6 @@ def waiting(settings, config, folder):
 """
 
 
-def start(words: list[str], cwd: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pcam.train", *words]
-    return subprocess.Popen(command, cwd=cwd, stderr=subprocess.PIPE, text=True)
-
-
 def wait_for(path: Path) -> None:
     end = time.monotonic() + 900
     while not path.exists():
@@ -212,16 +209,16 @@ def test_a_command_that_is_typed_twice_loses_nothing(
     """Seconds apart, before the first has a checkpoint."""
     (tmp_path / "waiting_plugin.py").write_text(WAITING)
     typed = [*QUICK, "plugins=[waiting_plugin]", "callbacks.waiting={}", *words]
-    first = start(typed, tmp_path)
-    wait_for(tmp_path / "waiting")
-    second = start(typed, tmp_path)
-    _, error = second.communicate(timeout=900)
-    (tmp_path / "go").touch()
-    assert second.returncode == 2, error
-    assert error.startswith("error: another process is writing into ")
-    assert len(error.splitlines()) == 1
-    _, error = first.communicate(timeout=900)
-    assert first.returncode == 0, error
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(forked, "pcam.train", *typed, cwd=tmp_path, timeout=900)
+        wait_for(tmp_path / "waiting")
+        second = forked("pcam.train", *typed, cwd=tmp_path, timeout=900)
+        (tmp_path / "go").touch()
+        first = running.result()
+    assert second.returncode == 2, second.stderr
+    assert second.stderr.startswith("error: another process is writing into ")
+    assert len(second.stderr.splitlines()) == 1
+    assert first.returncode == 0, first.stderr
     assert (tmp_path / run / "config.yaml").is_file()
     assert json.loads((tmp_path / run / "summary.json").read_text())["epochs"] == 1
     assert not list(tmp_path.rglob("failure.json"))

@@ -19,7 +19,7 @@ from pcam.errors import WriteError
 from pcam.runs.files import read_json
 from pcam.training.room import FILES, checkpoint_size
 from pcam.training.splitting import BatchSplit
-from tests.conftest import command
+from tests.forked import forked
 from tests.registries import restored
 from tests.run import composed, train
 from tests.training.runs import STUDY, read_checkpoint
@@ -269,7 +269,7 @@ def test_a_disk_that_fills_up(leave: int, name: str, tmp_path: Path, small_disk:
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     run = small_disk / "run"
     words = [*WORDS, "plugins=[filling]", f"+callbacks.fill.leave={leave}", f"hydra.run.dir={run}"]
-    ended = command("pcam.train", *words, cwd=tmp_path, PYTHONPATH=path, FULL_DISK=str(small_disk))
+    ended = forked("pcam.train", *words, cwd=tmp_path, PYTHONPATH=path, FULL_DISK=str(small_disk))
     (line,) = ended.stderr.splitlines()
     assert ended.returncode == 2
     assert line.startswith(f"error: {run}/")
@@ -277,7 +277,7 @@ def test_a_disk_that_fills_up(leave: int, name: str, tmp_path: Path, small_disk:
     assert "last.ckpt of epoch 1 is kept" in line
     assert not leftovers(run)
     (small_disk / "filler").unlink()
-    resumed = command(
+    resumed = forked(
         "pcam.train", f"resume={run}", "plugins=[filling]", cwd=tmp_path, PYTHONPATH=path
     )
     assert resumed.returncode == 0, resumed.stderr
@@ -291,7 +291,7 @@ def test_a_command_whose_disk_is_full(whole_run: Path, tmp_path: Path, small_dis
     with (small_disk / "filler").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, state.f_bavail * state.f_frsize)
     out = small_disk / "out"
-    ended = command("pcam.evaluate", f"run={whole_run}", f"hydra.run.dir={out}", cwd=tmp_path)
+    ended = forked("pcam.evaluate", f"run={whole_run}", f"hydra.run.dir={out}", cwd=tmp_path)
     (line,) = ended.stderr.splitlines()
     assert ended.returncode == 2
     assert "test.csv cannot be written: no space left on device; make room" in line

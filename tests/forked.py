@@ -1,0 +1,64 @@
+"""Commands in processes that are forked from one that has imported all, which saves seconds each.
+
+The process that is forked has trained nothing and has no threads. Tests of how a command starts,
+or of what it imports, use ``tests.conftest.command`` instead.
+"""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+PRELOADED = "tests.preloaded"  # imports what most commands import
+
+
+@cache
+def _server() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOADED])
+    return context
+
+
+def forked(
+    *words: object, cwd: Path, timeout: float = 300, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a process of its own; see ``command``, which also starts Python.
+
+    Args:
+        words: the module and its command line.
+        cwd: the folder to run in.
+        timeout: seconds.
+        env: variables beside this process's own.
+    """
+    typed = [str(word) for word in words]
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        everything = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **env}
+        process = _server().Process(target=_run, args=(typed, cwd, everything, out, err))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(typed, timeout)
+        return subprocess.CompletedProcess(
+            typed, process.exitcode, out.read_text(), err.read_text()
+        )
+
+
+def _run(words: list[str], cwd: Path, env: dict[str, str], out: Path, err: Path) -> None:
+    """Be ``python -m WORDS``: in a folder, with an environment, writing to two files."""
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    for stream, path in ((sys.stdout, out), (sys.stderr, err)):
+        stream.flush()
+        file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(file, stream.fileno())
+    sys.argv = words
+    sys.path[:0] = [str(cwd), *env.get("PYTHONPATH", "").split(os.pathsep)]
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
