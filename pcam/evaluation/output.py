@@ -49,7 +49,7 @@ def summarize_evaluation(evaluation: Evaluation) -> Content:
         "classes": list(evaluation.classes),
         "threshold": {
             "value": rule.threshold,
-            "logit": rule.logit,
+            "logit": rule.logit if np.isfinite(rule.logit) else None,  # of 0 and 1 it is not
             "chosen": rule.description,
         },
         "temperature": rule.temperature,

@@ -118,6 +118,17 @@ def test_the_temperature_divides_the_log_odds_and_keeps_their_order(run: Path) -
     assert f"logits divided by {scaled.rule.temperature:.3f}" in format_evaluation(scaled)
 
 
+@pytest.mark.parametrize(("threshold", "sensitivity"), [(0, 1.0), (1, 0.0)])
+def test_a_threshold_at_the_end_of_the_range_calls_all_patches_alike(
+    threshold: int, sensitivity: float, run: Path, tmp_path: Path
+) -> None:
+    evaluation = evaluate_with(run, f"threshold={threshold}")
+    assert evaluation.metrics["sensitivity"]["value"] == sensitivity
+    write_evaluation(evaluation, tmp_path)
+    written = json.loads((tmp_path / "summary.json").read_text())["threshold"]
+    assert (written["value"], written["logit"]) == (threshold, None)
+
+
 @pytest.mark.parametrize(
     ("word", "hint"),
     [("calibration=temperature", "calibration=none"), ("threshold=youden", "threshold=0.5")],
