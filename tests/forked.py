@@ -1,7 +1,7 @@
 """Commands in processes that are forked from one that has imported all, which saves seconds each.
 
-The process that is forked has trained nothing and has no threads. Tests of how a command starts,
-or of what it imports, use ``tests.conftest.command`` instead.
+The process that is forked has trained nothing and has no threads. Tests of how a command starts, of
+what it imports, or of joblib's processes use ``tests.conftest.command`` instead.
 """
 
 import multiprocessing

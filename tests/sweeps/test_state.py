@@ -22,8 +22,7 @@ from pcam.sweeps.state import (
     read_sweep,
     resume_command,
 )
-from tests.conftest import SMALL, TINY, Terminal
-from tests.forked import forked
+from tests.conftest import SMALL, TINY, Terminal, command
 from tests.run import composed, summary_with
 
 QUICK = [*TINY, *SMALL, "trainer.max_epochs=1", "trainer.accelerator=cpu"]
@@ -386,7 +385,7 @@ def test_a_key_that_a_search_varies_can_be_fixed(
 @pytest.mark.parametrize("launcher", ["processes", "local"])
 def test_jobs_run_in_processes_of_their_own(launcher: str, tmp_path: Path) -> None:
     words = [*QUICK, "trainer.num_nodes=2,1", f"hydra/launcher={launcher}", "hydra.sweep.dir=s"]
-    answer = forked("pcam.train", "-m", *words, cwd=tmp_path)
+    answer = command("pcam.train", "-m", *words, cwd=tmp_path)
     assert answer.returncode == 2, answer.stderr
     assert "error: 1 of 2 jobs failed: 0 (" in answer.stderr.strip().splitlines()[-1]
     assert "a sweep cannot use several nodes" in read_failure(tmp_path / "s" / "0")["error"]
