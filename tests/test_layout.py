@@ -17,6 +17,7 @@ LAYERS = (  # from the lowest
     "training",
     "attribution",
     "position_bias",
+    "slides",
     "reporting",
     "api",
     "cli",
