@@ -20,6 +20,7 @@ from pcam.config.checks import (
     Check,
     model_name_is_known,
     optimizer_name_is_known,
+    stride_divides_centre,
 )
 from pcam.config.choices import chosen_from, fault, names_from
 from pcam.config.registry import (
@@ -291,6 +292,8 @@ class SlideData(Section):
 class SlideConfig(CommandConfig):
     """The config of ``pcam.slide``. ``conf/slide.yaml`` explains each key."""
 
+    cross_checks = (stride_divides_centre,)
+
     run: PathText
     slide: Folders
     mpp: PositiveFloat
@@ -307,13 +310,6 @@ class SlideConfig(CommandConfig):
     data: SlideData
     resamples: Resamples
     seed: Seed
-
-    @model_validator(mode="after")
-    def _check_stride(self) -> "SlideConfig":
-        centre, stride = self.centre, self.stride
-        if centre is None or stride is None or stride >= centre or centre % stride == 0:
-            return self
-        raise fault(f"stride={stride} must divide centre={centre}, or be larger")
 
 
 def _check_address(value: str) -> str:
