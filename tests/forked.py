@@ -2,17 +2,24 @@
 
 The process that is forked has trained nothing and has no threads. Tests of how a command starts, of
 what it imports, or of joblib's processes use ``tests.conftest.command`` instead.
+
+Processes that train together are forked too: from such a command, and where a test uses the fixture
+``forked_group``. ``tests/training/test_process_end.py`` spawns them, as users do.
 """
 
+import logging
 import multiprocessing
 import os
 import runpy
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+
+from torch.multiprocessing import ProcessContext, start_processes
 
 PRELOADED = "tests.preloaded"  # imports what most commands import
 
@@ -22,6 +29,15 @@ def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOADED])
     return context
+
+
+def fork_group(*arguments: object, **options: object) -> ProcessContext | None:
+    """Be ``torch.multiprocessing.spawn``, whose processes would each import everything.
+
+    These too get their arguments pickled, and nothing that a test has patched.
+    """
+    _server()
+    return start_processes(*arguments, **options, start_method="forkserver")
 
 
 def forked(
@@ -59,6 +75,23 @@ def _run(words: list[str], cwd: Path, env: dict[str, str], out: Path, err: Path)
         stream.flush()
         file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(file, stream.fileno())
+    sys.modules["torch.multiprocessing.spawn"].spawn = _fork_again  # type: ignore[attr-defined]
     sys.argv = words
     sys.path[:0] = [str(cwd), *env.get("PYTHONPATH", "").split(os.pathsep)]
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def _fork_again(
+    function: Callable[..., object], arguments: tuple[object, ...], **options: object
+) -> ProcessContext | None:
+    """Be ``torch.multiprocessing.spawn`` in a process that is forked itself."""
+    return start_processes(
+        _without_handlers, (function, *arguments), **options, start_method="fork"
+    )
+
+
+def _without_handlers(rank: int, function: Callable[..., object], *arguments: object) -> None:
+    """Call a function in a process that prints no messages twice."""
+    for name in ("", "pcam"):
+        logging.getLogger(name).handlers.clear()
+    function(rank, *arguments)

@@ -346,12 +346,12 @@ def test_trap_distributed_metrics_are_those_of_one_process(
     tmp_path: Path, terminal: Terminal
 ) -> None:
     still = ["optimizer.lr=0", "optimizer.head_lr=0", "finetune.batchnorm=kept", "seed=3"]
-    sizes = ["data.train=64", "data.valid=1001", "data.test=1001", "data.batch_size=64"]
+    sizes = ["data.train=64", "data.valid=251", "data.test=251", "data.batch_size=64"]
     words = [*TINY, *sizes, *still, "trainer.max_epochs=1", "trainer.progress=false"]
     assert terminal("train", *words, "trainer=cpu", "hydra.run.dir=cpu").status == 0
     answer = forked("pcam.train", *words, "trainer=ddp", "hydra.run.dir=ddp", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.count("test: 1,001 patches") == 1
+    assert answer.stdout.count("test: 251 patches") == 1
     found = {
         name: json.loads((tmp_path / name / "summary.json").read_text()) for name in ("cpu", "ddp")
     }
@@ -361,7 +361,7 @@ def test_trap_distributed_metrics_are_those_of_one_process(
             value = found["ddp"][split][name]["value"]
             assert value == pytest.approx(metric["value"], abs=1e-6), name
         rows = (tmp_path / "ddp" / "predictions" / f"{split}.csv").read_text().splitlines()
-        assert len(rows) == 1002
+        assert len(rows) == 252
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cpu", "ddp"]
 
 

@@ -72,6 +72,7 @@ def test_limited_batches_are_the_epoch_s(head_gradients: HeadGradients) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_group")
 def test_two_processes_accumulate_the_same_means_as_one(tmp_path: Path) -> None:
     from pcam.runs.folder import start_run
     from pcam.training.fit import train as fit

@@ -10,6 +10,7 @@ from tests.run import train
 from tests.training.runs import equal_tensors, read_state
 
 OPEN = ["model=timm", "model.name=test_resnet", *SMALL, "data.valid=32", "data.test=32"]
+OPEN.append("data.patches_per_epoch=null")
 ONE = "trainer.max_epochs=1"
 
 

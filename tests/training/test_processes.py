@@ -71,6 +71,7 @@ def fail(message: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_group")
 def test_each_process_knows_its_rank_and_only_the_first_logs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_each_process_knows_its_rank_and_only_the_first_logs(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_group")
 def test_a_failure_in_one_process_is_raised_here() -> None:
     with pytest.raises(PcamError, match="the message of a process"):
         launch_processes(PAIR, fail, "the message of a process")
@@ -96,6 +98,7 @@ def stop_on_signal(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_group")
 def test_a_signal_is_handed_on_and_its_status_returned(tmp_path: Path) -> None:
     def send() -> None:
         while len(list(tmp_path.iterdir())) < 2:
@@ -109,6 +112,7 @@ def test_a_signal_is_handed_on_and_its_status_returned(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_group")
 def test_trap_two_processes_score_each_patch_once(tmp_path: Path) -> None:
     from pcam.runs.files import read_metrics
     from pcam.training.fit import train as fit

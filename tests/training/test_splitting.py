@@ -223,6 +223,7 @@ PatchClassifier.training_step = limited
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_group")
 def test_all_processes_start_again_if_the_memory_of_one_device_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
