@@ -17,6 +17,7 @@ COMMANDS = (
     "compare",
     "attribute",
     "bias",
+    "probe",
     "report",
 )
 

@@ -20,8 +20,9 @@ from pcam.config.checks import (
     Check,
     model_name_is_known,
     optimizer_name_is_known,
+    probed_names_are_known,
 )
-from pcam.config.choices import chosen_from, fault, names_from
+from pcam.config.choices import chosen_from, each_once, fault, names_from
 from pcam.config.registry import (
     augmentations,
     backbones,
@@ -39,6 +40,8 @@ from pcam.config.sections import (
     CropConfig,
     DataConfig,
     Duplicates,
+    FeaturesConfig,
+    FeatureType,
     LoggerConfig,
     LossConfig,
     ModelConfig,
@@ -55,6 +58,9 @@ Split = Literal["train", "valid", "test"]
 MOST_RESAMPLES = 1_000_000
 Resamples = Annotated[int, Field(ge=100, le=MOST_RESAMPLES)]  # fewer give no interval
 Folders = PlainText | list[PlainText]
+AnyModel = Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
+Probe = Literal["linear", "knn", "mean", "few_shot"]
+MOST_DRAWS = 1000  # of patches of a few-shot probe
 
 
 class CommandConfig(Section):
@@ -84,10 +90,11 @@ class TrainConfig(CommandConfig):
     optimizer: Annotated[SerializeAsAny[OptimizerConfig], chosen_from(optimizers)]
     scheduler: Annotated[SerializeAsAny[SchedulerConfig], chosen_from(schedulers)]
     finetune: AnyFinetune
+    features: FeaturesConfig = FeaturesConfig()
     trainer: TrainerConfig
     logger: LoggerConfig
     callbacks: CallbackTables = Field(default_factory=dict)
-    model: Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
+    model: AnyModel
     scale: PlainText = "full"
     seed: Seed
     attribution: AttributionConfig
@@ -195,6 +202,41 @@ class CompareConfig(CommandConfig):
     against: PositiveInt | None
     resamples: Resamples
     seed: Seed
+
+
+class ProbeFeatures(Section):
+    """Where the features of probed backbones are kept, as for ``pcam.train``."""
+
+    cache: PathText
+    dtype: FeatureType
+
+
+class ProbeConfig(CommandConfig):
+    """The config of ``pcam.probe``."""
+
+    slow_checks = (probed_names_are_known,)
+
+    runs: Folders
+    model: AnyModel | None
+    backbones: dict[PlainText, AnyModel]
+    scale: PlainText
+    data: DataOverrides
+    splits: AnySplits
+    probes: Annotated[list[Probe], Field(min_length=1), each_once]
+    neighbours: PositiveInt
+    shots: Annotated[list[PositiveInt], Field(min_length=1), each_once]
+    draws: Annotated[int, Field(ge=1, le=MOST_DRAWS)]
+    features: ProbeFeatures
+    resamples: Resamples
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _check_what_is_probed(self) -> "ProbeConfig":
+        if self.data.name is None and not self.runs:
+            raise fault("give data=NAME, or runs=[FOLDER, ...], whose data is used")
+        if not self.runs and self.model is None and not self.backbones:
+            raise fault("give runs=[FOLDER, ...], model=NAME, or backbones={NAME: {...}, ...}")
+        return self
 
 
 class PatchChoice(Section):

@@ -37,9 +37,11 @@ Interpolation = Literal["nearest", "bilinear", "bicubic"]
 CompileMode = Literal["auto", "off", "graph", "default", "reduce-overhead"]
 Symmetries = Literal["none", "flips", "d4"]
 BatchNormMode = Literal["auto", "moving", "kept"]
+FeatureType = Literal["float32", "float16"]
 InputSize = PositiveInt | Literal["auto"] | None
 WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
 MAPS_PER_SHEET = 24
+MOST_COPIES = 1000  # of a patch, augmented
 WORKER_TIMEOUT = 600.0  # seconds
 
 
@@ -301,6 +303,22 @@ class FrozenThenUnfrozenFinetune(FinetuneConfig):
     name: Literal["frozen_then_unfrozen"]
     unfreeze_epoch: NonNegativeInt | None
     batchnorm: BatchNormMode
+
+
+class FeaturesConfig(Section):
+    """Features of a frozen backbone that are computed once, and kept in files.
+
+    Attributes:
+        use: whether the head is trained on them.
+        cache: folder of the files, which runs of the same patches and backbone share.
+        dtype: of the numbers in the files.
+        augment: augmented copies of each training patch; 0 for the patch itself.
+    """
+
+    use: bool = False
+    cache: PathText = "features"
+    dtype: FeatureType = "float32"
+    augment: Annotated[int, Field(ge=0, le=MOST_COPIES)] = 0
 
 
 AnyFinetune = Annotated[

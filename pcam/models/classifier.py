@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from pcam.config import registry
 from pcam.config.registry import Registry
 from pcam.config.sections import HeadConfig, LossConfig, OptimizerConfig, SchedulerConfig
+from pcam.data.features import FEATURES
 from pcam.data.randomness import Purpose, Stream
 from pcam.errors import NotFiniteError
 from pcam.models.accumulation import ensure_epoch_holds_a_step, loss_factor
@@ -171,13 +172,14 @@ class PatchClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch's mean loss."""
         self._seed_step(batch_idx)
-        image, label = batch["image"], batch["label"]
+        label = batch["label"]
         if self.mixup:
+            image = batch["image"]
             mix = draw_mix(self.mixup, len(image), self._mixup_draws(batch_idx), self.device)
             logit = self._score_for_training(mix.blend(image))
             loss = mix.blend_losses(self.compute_loss, logit, label).mean()
         else:
-            logit = self._score_for_training(image)
+            logit = self._score_batch(batch, self._score_for_training)
             loss = self.compute_loss(logit, label).mean()
         correct = ((logit > 0) == (label > 0)).float().mean()
         self.step_loss = loss.detach()
@@ -210,6 +212,12 @@ class PatchClassifier(LightningModule):
         for name, total in totals.items():
             self.log(f"train/{name}", total / size, on_step=False, on_epoch=True, batch_size=1)
         self._means.reset()
+
+    def _score_batch(self, batch: Batch, network: StepNetwork) -> Tensor:
+        """Return log-odds (B,) of a batch of images, or of features of a frozen backbone."""
+        if FEATURES in batch:
+            return self.network.classify(batch[FEATURES])
+        return network(batch["image"])
 
     def _score_for_training(self, image: Tensor) -> Tensor:
         """Return log-odds (B,) of a training batch."""
@@ -299,7 +307,7 @@ class PatchClassifier(LightningModule):
 
     def _score(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return index, label, logit and loss of a batch, (B,) each."""
-        logit = self.network(batch["image"]).double()
+        logit = self._score_batch(batch, self.network).double()
         loss = self.compute_loss(logit, batch["label"])
         return batch["index"], batch["label"], logit, loss
 

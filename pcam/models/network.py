@@ -100,6 +100,10 @@ class Network(nn.Module):
         Returns:
             float32 (B,).
         """
+        return self.classify(self.extract(x))
+
+    def extract(self, x: Tensor) -> Tensor:
+        """Return the features (B, F) of normalised patches (B, 3, H, W), the head's input."""
         x = self._resize(x)
         height, width = x.shape[-2:]
         x = x.contiguous(memory_format=torch.channels_last)
@@ -107,7 +111,11 @@ class Network(nn.Module):
         with torch.set_grad_enabled(with_gradient):
             x = self.backbone(x)
         self._ensure_features_fit(x, height, width)
-        out = self._apply_head(x)
+        return x
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return the log-odds (B,), float32, of features (B, F) of ``extract``."""
+        out = self._apply_head(features)
         if out.shape[1] == 2:
             return out[:, 1] - out[:, 0]
         return out[:, 0]

@@ -32,6 +32,7 @@ def facts(
         ("network", _describe_network(config, model)),
         ("weights", model.describe_weights()),
         ("trained", _describe_training(config, model)),
+        *_describe_features(config),
         ("loss", _describe_loss(model)),
         ("optimizer", _describe_optimizer(config)),
         ("epochs", f"{config.trainer.max_epochs}, {_describe_batches(config, data)}"),
@@ -43,6 +44,17 @@ def _describe_augmentation(config: TrainConfig) -> str:
     """Return the augmentation, and how patches are blended."""
     name = config.aug.name
     return f"{name}, mixup {config.aug.mixup:g}" if config.aug.mixup else name
+
+
+def _describe_features(config: TrainConfig) -> list[Fact]:
+    """Return the line of the features, if they are computed once."""
+    features = config.features
+    if not features.use:
+        return []
+    text = f"computed once, {features.dtype}, in {features.cache}"
+    if features.augment:
+        text += f"; {pluralize(features.augment, 'augmented copy', 'augmented copies')} of train"
+    return [("features", text)]
 
 
 def _describe_batches(config: TrainConfig, data: PatchDataModule) -> str:

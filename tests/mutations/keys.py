@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "compare": (("runs=[/run]",),),
     "attribute": (("run=/run",), ("run=/run", *OTHER)),
     "bias": (("run=/run",), ("run=/run", *OTHER)),
+    "probe": (("model=timm", *OTHER),),
     "prepare": ((), OTHER, ("data=kaggle", "data.root=/data", "splits=slide")),
     "report": (("runs=[/run]",),),
 }
