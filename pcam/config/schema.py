@@ -217,7 +217,7 @@ class ProbeConfig(CommandConfig):
     slow_checks = (probed_names_are_known,)
 
     runs: Folders
-    model: AnyModel | None
+    model: AnyModel | None = None
     backbones: dict[PlainText, AnyModel]
     scale: PlainText
     data: DataOverrides

@@ -189,13 +189,15 @@ class HeadConfig(Section):
     """The layers after the backbone.
 
     Attributes:
-        pool: how the last feature map becomes a vector: avg (the network's own pooling) or flatten.
+        pool: how the last feature map becomes a vector: avg (the network's own pooling), flatten,
+            or for networks of tokens cls (the class token), patch_avg (the mean of the patches'
+            tokens) or cls_avg (both).
         hidden: width of a layer between backbone and output; None for none.
         dropout: share of units.
         batch_norm: whether the hidden layer has BatchNorm.
     """
 
-    pool: Literal["avg", "flatten"] = "avg"
+    pool: Literal["avg", "flatten", "cls", "patch_avg", "cls_avg"] = "avg"
     hidden: PositiveInt | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch_norm: bool = False
@@ -305,6 +307,31 @@ class FrozenThenUnfrozenFinetune(FinetuneConfig):
     batchnorm: BatchNormMode
 
 
+class LastBlocksFinetune(FinetuneConfig):
+    """The head and the last blocks of the backbone, from the first step.
+
+    Attributes:
+        blocks: how many.
+    """
+
+    name: Literal["last_blocks"]
+    blocks: PositiveInt
+    batchnorm: BatchNormMode
+
+
+class LoraFinetune(FinetuneConfig):
+    """The head, and changes of low rank of the weights of the backbone's attention (LoRA).
+
+    Attributes:
+        rank: of the changes.
+        alpha: their scale, times the rank.
+    """
+
+    name: Literal["lora"]
+    rank: PositiveInt
+    alpha: PositiveFloat
+
+
 class FeaturesConfig(Section):
     """Features of a frozen backbone that are computed once, and kept in files.
 
@@ -322,7 +349,8 @@ class FeaturesConfig(Section):
 
 
 AnyFinetune = Annotated[
-    FullFinetune | FrozenFinetune | FrozenThenUnfrozenFinetune, Field(discriminator="name")
+    FullFinetune | FrozenFinetune | FrozenThenUnfrozenFinetune | LastBlocksFinetune | LoraFinetune,
+    Field(discriminator="name"),
 ]
 
 

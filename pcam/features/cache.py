@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 from tqdm import tqdm
 
-from pcam.data.features import FeatureFile
+from pcam.data.features import HINT, FeatureFile
 from pcam.data.reading import make_loader
 from pcam.data.sampling import BatchRequest
+from pcam.data.storage.hdf5 import replace_hint
 from pcam.data.storage.space import require_space
 from pcam.data.workers import dead_workers_reported
-from pcam.errors import NotFiniteError
+from pcam.errors import DataError, NotFiniteError
 from pcam.features.extractor import Extractor
 from pcam.features.partial_file import PartialFile, open_partial
 from pcam.features.view import PatchView
@@ -85,7 +86,11 @@ class FeatureCache:
         else:
             self._compute(extractor, view, folder, about)
         ensure_inside(path, self.folder)
-        return FeatureFile(path)
+        file = FeatureFile(path)
+        expected = len(view.source), extractor.width
+        if file.shape != expected:
+            raise DataError(f"{path} has shape {file.shape}, not {expected}; {replace_hint(HINT)}")
+        return file
 
     def _compute(
         self, extractor: Extractor, view: PatchView, folder: Path, about: dict[str, object]

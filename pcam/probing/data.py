@@ -1,5 +1,7 @@
 """The patches that probes are made of."""
 
+from collections.abc import Iterator
+
 from pcam.config.schema import ProbeConfig
 from pcam.config.sections import DataConfig, SplitsConfig
 from pcam.data.loading import Splits
@@ -37,12 +39,16 @@ def check_splits(config: ProbeConfig, data: DataConfig, opened: Splits) -> dict[
         if not 0 < int(label.sum()) < len(label):
             raise DataError(f"data={data.name}: {split} has patches of one class only")
         labels[split] = label
-    train = labels["train"]
+    faults = list(_too_few(config, labels["train"]))
+    if faults:
+        raise DataError(*faults)
+    return labels
+
+
+def _too_few(config: ProbeConfig, train: Labels) -> Iterator[str]:
+    """Yield what asks for more training patches than there are."""
     fewest = int(min(train.sum(), len(train) - train.sum()))
     if "few_shot" in config.probes and max(config.shots) > fewest:
-        raise DataError(
-            f"shots={max(config.shots)}: train has {fewest} patches of its rarer class; lower shots"
-        )
+        yield f"shots={max(config.shots)} must be at most {fewest}, train's patches of a class"
     if "knn" in config.probes and config.neighbours > len(train):
-        raise DataError(f"neighbours={config.neighbours}: train has {len(train)} patches")
-    return labels
+        yield f"neighbours={config.neighbours} must be at most {len(train)}, the patches of train"

@@ -112,6 +112,7 @@ def prepare(
         model.set_weights_origin(saved.origin)
     else:
         model.set_weights_origin(load_weights(config, model))
+    model.adapt()
     resize_for_weights(config, model, data)
     callbacks = build_callbacks(config, folder, model.plan)
     callbacks.append(TrainedData(data))

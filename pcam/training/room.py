@@ -10,6 +10,7 @@ from pcam.config.schema import TrainConfig
 from pcam.config.sections import OptimizerConfig
 from pcam.errors import WriteError
 from pcam.models.classifier import PatchClassifier
+from pcam.models.partial import trained_parameters
 from pcam.runs.checkpoints import checkpoint_files
 from pcam.stats.formatting import format_size
 
@@ -48,7 +49,7 @@ def checkpoint_size(config: TrainConfig, model: PatchClassifier) -> int:
     moments = _count_moments(config.optimizer)
     weights = _bytes(network.state_dict().values())
     averaged = weights if config.trainer.ema is not None else 0
-    return weights + averaged + moments * _bytes(trained.parameters())
+    return weights + averaged + moments * _bytes(trained_parameters(trained))
 
 
 def _count_moments(config: OptimizerConfig) -> int:

@@ -85,11 +85,13 @@ def test_a_run_is_probed_on_its_own_data(terminal: Terminal, tmp_path: Path) -> 
         (["data=synthetic"], ["give runs=[FOLDER, ...], model=NAME, or backbones="]),
         (
             [*DATA, "probes=[lineal,knn]", "shots=[5,5]", "backbones={a:{name:test_resnet,x:1}}"],
-            ["probes.0=lineal must be", "shots=[5, 5]", "unknown key backbones.a.x"],
+            ["probes.0=lineal must be", "shots: 5 is named more than once", "unknown key backbones.a.x"],
         ),
         ([*DATA, "backbones={a:{name:test_resnett}}"], ["model.name=test_resnett is not a"]),
-        ([*DATA, f"backbones={{{RESNET}}}", "shots=[100]"], ["shots=100: train has"]),
-        ([*DATA, f"backbones={{{RESNET}}}", "neighbours=65"], ["neighbours=65: train has 64"]),
+        (
+            [*DATA, f"backbones={{{RESNET}}}", "shots=[100]", "neighbours=65"],
+            ["shots=100 must be at most", "neighbours=65 must be at most 64"],
+        ),
         (["runs=[nowhere]"], ["runs: no file or folder matches nowhere"]),
     ],
 )
