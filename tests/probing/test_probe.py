@@ -85,7 +85,11 @@ def test_a_run_is_probed_on_its_own_data(terminal: Terminal, tmp_path: Path) -> 
         (["data=synthetic"], ["give runs=[FOLDER, ...], model=NAME, or backbones="]),
         (
             [*DATA, "probes=[lineal,knn]", "shots=[5,5]", "backbones={a:{name:test_resnet,x:1}}"],
-            ["probes.0=lineal must be", "shots: 5 is named more than once", "unknown key backbones.a.x"],
+            [
+                "probes.0=lineal must be",
+                "shots: 5 is named more than once",
+                "unknown key backbones.a.x",
+            ],
         ),
         ([*DATA, "backbones={a:{name:test_resnett}}"], ["model.name=test_resnett is not a"]),
         (
