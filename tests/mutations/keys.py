@@ -17,6 +17,8 @@ TRAININGS = (
     (),
     ("data=pcam", "data.root=/data", "aug=paper", "optimizer=sgd", "scheduler=cosine"),
     ("data=kaggle", "data.root=/data", "aug=keras", "scheduler=plateau", "loss=bce"),
+    ("finetune=last_blocks",),
+    ("finetune=lora",),
     ("data=folder", "data.root=/data", "aug=stain", "optimizer=adamw", "splits=random"),
     ("splits=folds", "finetune=frozen_then_unfrozen", "crop=center32", "scheduler=none"),
     ("splits=slide", "finetune=frozen", "logger=wandb", "model=timm"),
