@@ -121,6 +121,8 @@ def compare_backbones(
 ) -> list[ProbePair]:
     """Test each pair of backbones by each probe; p is corrected for the pairs of a probe.
 
+    Probes of several draws are left out: each pair would resample all of their classifiers anew.
+
     Args:
         config: of ``pcam.probe``.
         rows: of all backbones.
@@ -129,7 +131,7 @@ def compare_backbones(
     """
     pairs: list[ProbePair] = []
     for name in dict.fromkeys(row.probe for row in rows):
-        of_probe = [row for row in rows if row.probe == name]
+        of_probe = [row for row in rows if row.probe == name and len(row.score) == 1]
         found = []
         for first, second in combinations(of_probe, 2):
             tests = paired_difference(

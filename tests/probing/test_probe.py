@@ -36,7 +36,7 @@ def test_two_backbones_side_by_side(terminal: Terminal, tmp_path: Path) -> None:
         assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
         assert (row["sd"] != "nan") == ("per class" in row["probe"])
     pairs = read(tmp_path / "out" / "differences.csv")
-    assert [pair["probe"] for pair in pairs] == probes
+    assert [pair["probe"] for pair in pairs] == probes[:3]
     assert "| resnet       | linear" in answer.out
     assert "bootstrap over slides of test" in answer.out
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
