@@ -19,6 +19,7 @@ LAYERS = (  # from the lowest
     "training",
     "attribution",
     "position_bias",
+    "slides",
     "reporting",
     "api",
     "cli",

@@ -13,6 +13,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "predict",
+    "slide",
     "ensemble",
     "compare",
     "attribute",

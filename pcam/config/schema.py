@@ -323,6 +323,37 @@ class BiasConfig(CommandConfig):
         return self
 
 
+class SlideData(Section):
+    """How the patches of a slide are read and scored; null keys are as the run has them."""
+
+    batch_size: PositiveInt | None
+    num_workers: Workers | None
+
+
+class SlideConfig(CommandConfig):
+    """The config of ``pcam.slide``. ``conf/slide.yaml`` explains each key."""
+
+    run: PathText
+    slide: Folders
+    mpp: PositiveFloat
+    slide_mpp: PositiveFloat | None
+    tissue: Literal["otsu", "all"]
+    centre: PositiveInt | None
+    stride: PositiveInt | None
+    tta: Symmetries
+    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["youden", "sensitivity"]
+    sensitivity: Annotated[float, Field(gt=0, le=1)]
+    calibration: Literal["none", "temperature"]
+    data: SlideData
+
+    @model_validator(mode="after")
+    def _check_stride(self) -> "SlideConfig":
+        centre, stride = self.centre, self.stride
+        if centre is None or stride is None or stride >= centre or centre % stride == 0:
+            return self
+        raise fault(f"stride={stride} must divide centre={centre}, or be larger")
+
+
 def _check_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise fault(f"address={value} must start with http:// or https://")
