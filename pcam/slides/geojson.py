@@ -23,7 +23,7 @@ def format_regions(regions: Sequence[Region], slide: str, positive: str) -> str:
     for number, region in enumerate(regions, start=1):
         features.append(_feature(region, number, slide, positive))
     collection = {"type": "FeatureCollection", "features": features}
-    return json.dumps(collection, indent=1, allow_nan=False) + "\n"
+    return json.dumps(collection, allow_nan=False) + "\n"
 
 
 def _feature(region: Region, number: int, slide: str, positive: str) -> Mapping[str, object]:

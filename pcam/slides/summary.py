@@ -30,7 +30,7 @@ class SlideSummary(TypedDict):
         largest_region: area of the largest; 0 without any.
         highest_probability: of any cell.
         tta: test-time augmentation.
-        threshold: its value, its log-odds, and how it was chosen.
+        threshold: its value, and how it was chosen.
         temperature: the number that divided the log-odds.
         versions: of the libraries.
         commit: of the code.
@@ -90,7 +90,7 @@ def summarize_slide(prediction: SlidePrediction, regions: list[Region]) -> Slide
         "largest_region": regions[0].area if regions else 0.0,
         "highest_probability": float(np.nanmax(prediction.map)),
         "tta": prediction.tta,
-        "threshold": {"value": rule.threshold, "logit": rule.logit, "chosen": rule.description},
+        "threshold": {"value": rule.threshold, "chosen": rule.description},
         "temperature": rule.temperature,
         "versions": library_versions(),
         "commit": code_commit(),

@@ -35,7 +35,7 @@ def format_slide(prediction: SlidePrediction, summary: SlideSummary) -> str:
         ),
         ("tissue", f"{summary['tissue_area']:.4g} mm²"),
         (summary["positive"], called),
-        ("threshold", prediction.rule.description),
+        ("called from", prediction.rule.description),
     ]
     if prediction.rule.temperature != 1:
         facts.append(("calibration", f"logits divided by {prediction.rule.temperature:.3f}"))

@@ -11,7 +11,7 @@ from pcam.errors import DataError
 from pcam.slides.slide import Slide
 from pcam.slides.view import SlideView
 
-LOW_POWER = 8.0  # micrometres per pixel of the picture that tissue is found in, at least
+LOW_POWER = 4.0  # micrometres per pixel of the picture that tissue is found in, at least
 MOST_SIDE = 4096  # pixels of its longer side
 # Otsu's threshold splits any picture; saturations (0 to 255) that background and stain can have.
 LEAST_SATURATION, MOST_SATURATION = 8, 40

@@ -90,6 +90,8 @@ class SlideView:
         first_y, first_x = max(top, block_top), max(left, block_left)
         end_y = min(top + region.shape[0], block_top + block.shape[0])
         end_x = min(left + region.shape[1], block_left + block.shape[1])
+        if first_y >= end_y or first_x >= end_x:
+            return
         target = (slice(first_y - top, end_y - top), slice(first_x - left, end_x - left))
         rows = slice(first_y - block_top, end_y - block_top)
         columns = slice(first_x - block_left, end_x - block_left)
