@@ -344,7 +344,11 @@ class SlideConfig(CommandConfig):
     threshold: Annotated[float, Field(ge=0, le=1)] | Literal["youden", "sensitivity"]
     sensitivity: Annotated[float, Field(gt=0, le=1)]
     calibration: Literal["none", "temperature"]
+    annotations: PathText | None
+    unannotated: Literal["unknown", "normal"]
     data: SlideData
+    resamples: Resamples
+    seed: Seed
 
     @model_validator(mode="after")
     def _check_stride(self) -> "SlideConfig":

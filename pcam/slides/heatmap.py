@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pcam.data.base import Masks
-from pcam.runs.figures import BLUE, canvas, png
+from pcam.runs.figures import BLUE, ORANGE, canvas, png
 from pcam.slides.predict import SlidePrediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from shapely import Geometry
 
 COLOURS = "inferno"
 OPACITY = 0.65  # of the map over the slide
@@ -20,11 +21,12 @@ BARS = (1, 2, 5)  # leading digits of the scale bar's length
 BAR_SHARE = 0.25  # of the slide's width that the scale bar has at most
 
 
-def draw_heatmap(prediction: SlidePrediction) -> bytes:
+def draw_heatmap(prediction: SlidePrediction, tumour: "Geometry | None" = None) -> bytes:
     """Draw a slide twice, with the outline of its tissue and with the map over it.
 
     Args:
         prediction: of one slide.
+        tumour: its annotation, drawn over the tissue; pixels of level 0.
 
     Returns:
         A PNG.
@@ -41,6 +43,8 @@ def draw_heatmap(prediction: SlidePrediction) -> bytes:
         axes.imshow(tissue.picture, extent=extent)
         axes.set_axis_off()
     _outline(left, tissue.mask, extent, BLUE)
+    if tumour is not None:
+        _draw_annotation(left, tumour, prediction.prepared.slide_mpp)
     left.set_title(f"{prediction.name}: tissue, {tissue.area:.3g} mm²", fontsize=9)
     _draw_scale_bar(left, extent)
     _draw_map(right, prediction, extent)
@@ -65,9 +69,8 @@ def _draw_map(
     )
     axes.set_xlim(extent[:2])
     axes.set_ylim(extent[2:])
-    positive = (prediction.run.classes or ("", "positive"))[1]
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
-    bar.set_label(f"probability of {positive}", fontsize=8)
+    bar.set_label(f"probability of {prediction.positive}", fontsize=8)
     bar.ax.axhline(prediction.rule.threshold, color="white", linewidth=1.2)
     bar.ax.tick_params(labelsize=7)
     title = f"{prediction.run.label}, {prediction.rule.description}"
@@ -87,6 +90,21 @@ def _outline(
     axes.contour(x, y, padded, levels=[0.5], colors=colour, linewidths=0.8)
     axes.set_xlim(extent[:2])
     axes.set_ylim(extent[2:])
+
+
+def _draw_annotation(axes: "Axes", tumour: "Geometry", slide_mpp: float) -> None:
+    """Draw the outlines of annotated areas.
+
+    Args:
+        axes: whose units are micrometres.
+        tumour: pixels of level 0.
+        slide_mpp: micrometres per pixel of level 0.
+    """
+    import shapely
+
+    for part in shapely.get_parts(shapely.boundary(tumour)):
+        points = shapely.get_coordinates(part) * slide_mpp
+        axes.plot(points[:, 0], points[:, 1], color=ORANGE, linewidth=1.2)
 
 
 def _draw_scale_bar(axes: "Axes", extent: tuple[float, float, float, float]) -> None:

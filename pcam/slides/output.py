@@ -4,18 +4,22 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pcam.config.classes import UNNAMED
 from pcam.runs.figures import write_figure
 from pcam.runs.files import replaced_file, write_csv, write_file, write_json
+from pcam.slides.agreement import Agreement
 from pcam.slides.geojson import format_regions
 from pcam.slides.heatmap import draw_heatmap
 from pcam.slides.predict import SlidePrediction
 from pcam.slides.probability_tiff import probability_tiff
 from pcam.slides.regions import find_regions
 from pcam.slides.summary import SlideSummary, summarize_slide
+
+if TYPE_CHECKING:
+    from shapely import Geometry
 
 COLUMNS = ("x", "y", "probability", "logit")
 TABLE_COLUMNS = (
@@ -25,12 +29,19 @@ TABLE_COLUMNS = (
 ROWS_AT_ONCE = 100_000
 
 
-def write_slide(prediction: SlidePrediction, folder: Path) -> SlideSummary:
+def write_slide(
+    prediction: SlidePrediction,
+    folder: Path,
+    tumour: "Geometry | None" = None,
+    agreement: Agreement | None = None,
+) -> SlideSummary:
     """Write patches.csv, probability.tif, regions.geojson, heatmap.png and summary.json.
 
     Args:
         prediction: of one slide.
         folder: of its results.
+        tumour: its annotation, pixels of level 0; None without one.
+        agreement: of map and annotation.
 
     Returns:
         The content of summary.json.
@@ -40,14 +51,14 @@ def write_slide(prediction: SlidePrediction, folder: Path) -> SlideSummary:
     """
     prepared = prediction.prepared
     grid, slide_mpp = prepared.grid, prepared.slide_mpp
-    positive = (prediction.run.classes or UNNAMED)[1]
+    positive = prediction.positive
     regions = find_regions(prediction.called, prediction.map, grid, slide_mpp)
-    summary = summarize_slide(prediction, regions)
+    summary = summarize_slide(prediction, regions, agreement)
     write_patches(prediction, folder / "patches.csv")
     tiff = probability_tiff(prediction.map, grid.stride * prepared.view.mpp)
     write_file(folder / "probability.tif", tiff)
     write_file(folder / "regions.geojson", format_regions(regions, prediction.name, positive))
-    write_figure(folder / "heatmap.png", draw_heatmap(prediction))
+    write_figure(folder / "heatmap.png", draw_heatmap(prediction, tumour))
     write_json(folder / "summary.json", {**summary})
     return summary
 
@@ -85,15 +96,20 @@ def _csv_parts(prediction: SlidePrediction) -> Iterator[str]:
         yield buffer.getvalue()
 
 
-def write_table(summaries: Mapping[str, SlideSummary], folder: Path) -> None:
-    """Write slides.csv, a row per slide.
+def write_slides(
+    summaries: Mapping[str, SlideSummary], agreement: Agreement | None, folder: Path
+) -> None:
+    """Write slides.csv, a row per slide, and summary.json of all of them.
 
     Args:
         summaries: of the slides, by name.
+        agreement: of the maps with their annotations; None without any.
         folder: of the command's results.
     """
     rows = [slide_row(name, summary) for name, summary in summaries.items()]
     write_csv(folder / "slides.csv", TABLE_COLUMNS, rows)
+    annotation = None if agreement is None else agreement.as_dict()
+    write_json(folder / "summary.json", {"slides": list(summaries), "annotation": annotation})
 
 
 def slide_row(name: str, summary: SlideSummary) -> list[object]:

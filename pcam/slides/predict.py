@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
+from pcam.config.classes import UNNAMED
 from pcam.config.schema import SlideConfig
 from pcam.data.base import Masks
 from pcam.evaluation.decision import DecisionRule
@@ -53,6 +54,11 @@ class SlidePrediction:
     def name(self) -> str:
         """The slide's name: its file's, without the ending."""
         return self.prepared.slide.path.stem
+
+    @property
+    def positive(self) -> str:
+        """Name of the class that probabilities are of."""
+        return (self.run.classes or UNNAMED)[1]
 
     @cached_property
     def probability(self) -> Floats:

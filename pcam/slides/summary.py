@@ -4,8 +4,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from pcam.config.classes import UNNAMED
 from pcam.runs.provenance import code_commit, library_versions
+from pcam.slides.agreement import Agreement
 from pcam.slides.predict import SlidePrediction
 from pcam.slides.regions import Region
 
@@ -32,6 +32,7 @@ class SlideSummary(TypedDict):
         tta: test-time augmentation.
         threshold: its value, and how it was chosen.
         temperature: the number that divided the log-odds.
+        annotation: how the map agrees with it; None without one.
         versions: of the libraries.
         commit: of the code.
     """
@@ -54,16 +55,20 @@ class SlideSummary(TypedDict):
     tta: str
     threshold: dict[str, float | str]
     temperature: float
+    annotation: dict[str, object] | None
     versions: dict[str, str]
     commit: str | None
 
 
-def summarize_slide(prediction: SlidePrediction, regions: list[Region]) -> SlideSummary:
+def summarize_slide(
+    prediction: SlidePrediction, regions: list[Region], agreement: Agreement | None
+) -> SlideSummary:
     """Return the content of a slide's summary.json.
 
     Args:
         prediction: of the slide.
         regions: that are called positive, the largest first.
+        agreement: with the slide's annotation; None without one.
     """
     prepared, tissue, rule = prediction.prepared, prediction.tissue, prediction.rule
     slide, view, grid = prepared.slide, prepared.view, prepared.grid
@@ -72,7 +77,7 @@ def summarize_slide(prediction: SlidePrediction, regions: list[Region]) -> Slide
         "slide": slide.path.name,
         "run": str(prediction.run.folder),
         "scale": prediction.run.config.scale,
-        "positive": (prediction.run.classes or UNNAMED)[1],
+        "positive": prediction.positive,
         "size": {"width": slide.width, "height": slide.height},
         "mpp": {"slide": prepared.slide_mpp, "patches": view.mpp},
         "level": view.level,
@@ -92,6 +97,7 @@ def summarize_slide(prediction: SlidePrediction, regions: list[Region]) -> Slide
         "tta": prediction.tta,
         "threshold": {"value": rule.threshold, "chosen": rule.description},
         "temperature": rule.temperature,
+        "annotation": None if agreement is None else agreement.as_dict(),
         "versions": library_versions(),
         "commit": code_commit(),
     }

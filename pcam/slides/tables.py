@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from pcam.slides.agreement import NAMES, Agreement
 from pcam.slides.predict import SlidePrediction
 from pcam.slides.summary import SlideSummary
-from pcam.stats.formatting import format_facts, format_table, pluralize
+from pcam.stats.formatting import format_facts, format_interval, format_table, pluralize
 
 HEAD = ("slide", "patches", "tissue, mm²", "called, %", "regions", "largest, mm²", "highest")
 
@@ -40,6 +41,24 @@ def format_slide(prediction: SlidePrediction, summary: SlideSummary) -> str:
     if prediction.rule.temperature != 1:
         facts.append(("calibration", f"logits divided by {prediction.rule.temperature:.3f}"))
     return format_facts(facts)
+
+
+def format_agreement(agreement: Agreement | None) -> str:
+    """Return how maps agree with annotations, a figure per line.
+
+    Args:
+        agreement: None without annotations.
+    """
+    if agreement is None:
+        return ""
+    slides, lesions = pluralize(agreement.slides, "slide"), pluralize(agreement.lesions, "lesion")
+    lines = ["\n", f"annotations: {slides}, {lesions}"]
+    for key, name in NAMES.items():
+        lines.append(f"  {name:<12} {format_interval(agreement.metrics[key], gap=3)}")
+    rates = [f"{value:.3f} at {rate}" for rate, value in agreement.sensitivities.items()]
+    lines.append(f"  sensitivity to lesions by false positives per slide: {', '.join(rates)}")
+    lines.append("  95 % intervals: bootstrap over slides")
+    return "\n".join(lines)
 
 
 def format_slides(summaries: Mapping[str, SlideSummary]) -> str:

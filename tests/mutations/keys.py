@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "train": TRAININGS,
     "evaluate": (("run=/run",), ("run=/run", *OTHER)),
     "predict": (("run=/run",), ("run=/run", *OTHER)),
+    "slide": (("run=/run", "slide=/slide.svs"),),
     "ensemble": (("runs=[/run]",),),
     "compare": (("runs=[/run]",),),
     "attribute": (("run=/run",), ("run=/run", *OTHER)),
