@@ -192,6 +192,8 @@ def test_all_faults_of_a_command_line_are_reported(
         ("bias", "", ["give either run=FOLDER or runs=[FOLDER, GLOB, ...], not both"]),
         ("compare", "runs=a resamples=3", ["resamples=3 must be at least 100"]),
         ("compare", "runs=a model=vgg16", ["unknown key model"]),
+        ("slide", "run=nowhere slide=a.svs", ["nowhere is not a run folder"]),
+        ("slide", "mpp=x tta=d3", ["missing key run", "missing key slide", "mpp=x", "tta=d3"]),
         ("ensemble", "runs=a rule=vote", ["rule=vote must be one of"]),
         ("report", "runs=nowhere", ["no file or folder matches nowhere"]),
         ("prepare", "audit=maybe", ["audit=maybe must be true or false"]),

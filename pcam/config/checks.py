@@ -194,6 +194,15 @@ def optimizer_name_is_known(sections: Sections) -> Iterator[str]:
         yield from name_is_known(optimizers, sections["optimizer"].name)
 
 
+def stride_divides_centre(sections: Sections) -> Iterator[str]:
+    """Check that the squares that patches answer for cover a slide's cells evenly."""
+    if not _has(sections, "centre", "stride"):
+        return
+    centre, stride = sections["centre"], sections["stride"]
+    if stride < centre and centre % stride:
+        yield f"stride={stride} must divide centre={centre}, or be larger"
+
+
 def name_is_known(registry: Registry, name: str) -> Iterator[str]:
     """Yield a message if nothing handles a name."""
     try:

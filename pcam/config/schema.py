@@ -21,6 +21,7 @@ from pcam.config.checks import (
     model_name_is_known,
     optimizer_name_is_known,
     probed_names_are_known,
+    stride_divides_centre,
 )
 from pcam.config.choices import chosen_from, each_once, fault, names_from
 from pcam.config.registry import (
@@ -333,6 +334,8 @@ class SlideData(Section):
 class SlideConfig(CommandConfig):
     """The config of ``pcam.slide``. ``conf/slide.yaml`` explains each key."""
 
+    cross_checks = (stride_divides_centre,)
+
     run: PathText
     slide: Folders
     mpp: PositiveFloat
@@ -349,13 +352,6 @@ class SlideConfig(CommandConfig):
     data: SlideData
     resamples: Resamples
     seed: Seed
-
-    @model_validator(mode="after")
-    def _check_stride(self) -> "SlideConfig":
-        centre, stride = self.centre, self.stride
-        if centre is None or stride is None or stride >= centre or centre % stride == 0:
-            return self
-        raise fault(f"stride={stride} must divide centre={centre}, or be larger")
 
 
 def _check_address(value: str) -> str:

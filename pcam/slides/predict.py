@@ -106,7 +106,7 @@ def predict_slide(
     part = at_once * -(-PART // at_once)
     plan = _plan(run, source, config.tta, at_once)
     store = ScoreStore(folder, plan, len(source), part)
-    log.info(_describe_start(prepared, store, folder))
+    log.info(_describe_start(prepared, store))
     if store.done < store.size:
         store.fill(_score(run, source.after(store.done), config, batch_size, store.done))
     logit = store.scores() / rule.temperature
@@ -168,8 +168,8 @@ def _describe_enlarged(prepared: PreparedSlide, mpp: float) -> str:
     )
 
 
-def _describe_start(prepared: PreparedSlide, store: ScoreStore, folder: Path) -> str:
-    """Return how many patches there are, and how to go on if the command is stopped."""
+def _describe_start(prepared: PreparedSlide, store: ScoreStore) -> str:
+    """Return how many patches there are, and how many are scored already."""
     path = prepared.slide.path
     if store.done:
         return f"{path}: {store.done:,} of {pluralize(store.size, 'patch')} are scored already"

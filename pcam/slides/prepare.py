@@ -130,24 +130,20 @@ def prepare_slide(path: Path, geometry: PatchGeometry, slide_mpp: float | None) 
     return PreparedSlide(slide, resolution, view, grid)
 
 
-def prepare_slides(
-    paths: Sequence[Path], geometry: PatchGeometry, slide_mpp: float | None
-) -> list[PreparedSlide]:
-    """Open several slides, see ``prepare_slide``.
+def ensure_usable(paths: Sequence[Path], geometry: PatchGeometry, slide_mpp: float | None) -> None:
+    """Make sure that slides can be prepared, see ``prepare_slide``; none is kept open.
 
     Raises:
         DataError: some cannot be used; one line for each.
     """
-    slides: list[PreparedSlide] = []
     faults: list[str] = []
     for path in paths:
         try:
-            slides.append(prepare_slide(path, geometry, slide_mpp))
+            prepare_slide(path, geometry, slide_mpp)
         except PcamError as error:
             faults += error.faults
     if faults:
         raise DataError(*faults)
-    return slides
 
 
 def locate_tissue(prepared: PreparedSlide, method: str) -> Tissue:

@@ -112,9 +112,9 @@ FAULTY = [
     ),
     (
         "slide",
-        ["slide=a.svs", "mpp=0", "tissue=some", "centre=32", "stride=20", "+data.limit=3"],
+        [RUN, "slide=a.svs", "mpp=0", "tissue=some", "centre=32", "stride=20", "+data.limit=3"],
         ["mpp=0 must be greater than 0", "tissue=some must be one of otsu, all",
-         "unknown key data.limit"],
+         "stride=20 must divide centre=32, or be larger", "unknown key data.limit"],
     ),
     ("bias", ["patches=1", "reach=0", "map.step=0"], ["patches=1", "reach=0", "map.step=0"]),
     ("compare", ["runs=3", "against=0"], ["runs=3", "against=0"]),

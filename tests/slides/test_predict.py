@@ -246,4 +246,4 @@ def test_settings_that_do_not_fit_are_refused(run: Path, slide: Path, terminal: 
     (fault,) = terminal("slide", *words, "centre=97").faults
     assert fault == "centre=97 must be at most 96, the side of a patch"
     faults = terminal("slide", *words, "mpp=-1", "tissue=some", "stride=20", "centre=32").faults
-    assert len(faults) == 2
+    assert len(faults) == 3
