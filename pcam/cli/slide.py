@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pcam.evaluation.saved_run import SavedRun
     from pcam.slides.agreement import AnnotatedSlide
     from pcam.slides.prepare import PatchGeometry
+    from pcam.slides.stain import Description
     from pcam.slides.summary import SlideSummary
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def run_slides(config: SlideConfig, folder: Path) -> str:
     from pcam.slides.annotations import ensure_readable_annotations
     from pcam.slides.files import find_slides
     from pcam.slides.prepare import ensure_usable, patch_geometry
+    from pcam.slides.stain import describe_training
 
     files = find_slides(config.slide)
     ensure_readable_annotations(config, files.paths)
@@ -45,7 +47,8 @@ def run_slides(config: SlideConfig, folder: Path) -> str:
     ensure_usable(files.paths, geometry, config.slide_mpp)
     rule = choose_rule(config, run)
     log.info(f"if it is stopped, start it again with {format_override('hydra.run.dir', folder)}")
-    task = _Task(config, run, geometry, rule)
+    training = describe_training(run) if config.stain == "compare" else None
+    task = _Task(config, run, geometry, rule, training)
     if files.is_single:
         return task.predict(files.paths[0], folder)[0]
     return task.predict_several(dict(zip(files.names, files.paths, strict=True)), folder)
@@ -60,12 +63,14 @@ class _Task:
         run: the trained network.
         geometry: how patches lie on a slide.
         rule: threshold and temperature.
+        training: colour and features of the training slides; None not to compare.
     """
 
     config: SlideConfig
     run: SavedRun
     geometry: PatchGeometry
     rule: DecisionRule
+    training: Description | None
 
     def predict(self, path: Path, folder: Path) -> tuple[str, SlideSummary, AnnotatedSlide | None]:
         """Predict a slide and write its results.
@@ -77,8 +82,10 @@ class _Task:
         Returns:
             The text about it, its summary, and what is kept of it if it is annotated.
         """
+        from pcam.runs.figures import write_figure
         from pcam.slides.agreement import AnnotatedSlide, measure_agreement
         from pcam.slides.annotations import slide_tumour
+        from pcam.slides.explained_patches import draw_explained, explain_highest
         from pcam.slides.measures import measure_slide
         from pcam.slides.output import write_slide
         from pcam.slides.predict import predict_slide
@@ -87,7 +94,7 @@ class _Task:
 
         config = self.config
         prepared = prepare_slide(path, self.geometry, config.slide_mpp)
-        prediction = predict_slide(self.run, prepared, config, self.rule, folder)
+        prediction = predict_slide(self.run, prepared, config, self.rule, folder, self.training)
         tumour = slide_tumour(config, path, prediction.positive)
         annotated, agreement = None, None
         if tumour is not None:
@@ -95,6 +102,10 @@ class _Task:
             slides = {prediction.name: annotated}
             agreement = measure_agreement(slides, config.resamples, config.seed)
         summary = write_slide(prediction, folder, tumour, agreement)
+        if config.attribute:
+            explained = explain_highest(prediction, config.attribute)
+            picture = draw_explained(explained, prepared.view.scale)
+            write_figure(folder / "attribution.png", picture)
         text = format_slide(prediction, summary) + format_agreement(agreement)
         return text, summary, annotated
 

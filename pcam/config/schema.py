@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, model_va
 
 from pcam.config.base import (
     LARGEST_INT,
+    NonNegativeFloat,
     NonNegativeInt,
     PathText,
     PlainText,
@@ -34,6 +35,7 @@ from pcam.config.registry import (
     sources,
 )
 from pcam.config.sections import (
+    MAPS_PER_SHEET,
     AnyFinetune,
     AnySplits,
     AttributionConfig,
@@ -341,14 +343,17 @@ class SlideConfig(CommandConfig):
     mpp: PositiveFloat
     slide_mpp: PositiveFloat | None
     tissue: Literal["otsu", "all"]
+    stain: Literal["compare", "off"]
     centre: PositiveInt | None
     stride: PositiveInt | None
     tta: Symmetries
+    smoothing: NonNegativeFloat
     threshold: Annotated[float, Field(ge=0, le=1)] | Literal["youden", "sensitivity"]
     sensitivity: Annotated[float, Field(gt=0, le=1)]
     calibration: Literal["none", "temperature"]
     annotations: PathText | None
     unannotated: Literal["unknown", "normal"]
+    attribute: Annotated[int, Field(ge=0, le=MAPS_PER_SHEET)]
     data: SlideData
     resamples: Resamples
     seed: Seed

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,15 +201,24 @@ def _read_geojson(path: Path) -> list[Area]:
     return areas
 
 
-def _polygons(geometry: dict[str, list[list[list[list[float]]]]]) -> Iterable[list[list[object]]]:
-    """Return the polygons of a GeoJSON geometry, each a list of rings; none of points and lines."""
-    kind = geometry["type"]
-    coordinates: list[object] = list(geometry["coordinates"])
-    if kind == "Polygon":
-        return [coordinates]  # type: ignore[list-item]
-    if kind == "MultiPolygon":
-        return coordinates  # type: ignore[return-value]
-    return []
+def _polygons(geometry: Mapping[str, object]) -> list[list[object]]:
+    """Return the polygons of a GeoJSON geometry, each a list of rings; none of points and lines.
+
+    Raises:
+        ValueError: its coordinates are no lists.
+    """
+    kind, coordinates = geometry["type"], geometry["coordinates"]
+    if kind not in ("Polygon", "MultiPolygon"):
+        return []
+    polygons = [coordinates] if kind == "Polygon" else coordinates
+    if not isinstance(polygons, list):
+        raise ValueError(f"the coordinates of a {kind} are no list")
+    found: list[list[object]] = []
+    for polygon in polygons:
+        if not isinstance(polygon, list) or not polygon:
+            raise ValueError("an area has no outline")
+        found.append(polygon)
+    return found
 
 
 def _ring(positions: object) -> Ring:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pcam.data.base import Masks
 
@@ -142,3 +143,20 @@ class Grid:
         first = np.minimum(np.floor(edges[:-1]), pixels - 1)
         end = np.clip(np.ceil(edges[1:]), first + 1, pixels)
         return first.astype(np.int64), end.astype(np.int64)
+
+
+def smooth_map(values: Floats, deviation: float) -> Floats:
+    """Return a map smoothed by a Gaussian over the cells that have an answer.
+
+    Metastases are larger than a cell, and errors of single patches are not.
+
+    Args:
+        values: (rows, columns); NaN where there is no answer, also in the result.
+        deviation: standard deviation, cells; 0 leaves the map as it is.
+    """
+    if deviation == 0:
+        return values
+    known = ~np.isnan(values)
+    sums = ndimage.gaussian_filter(np.where(known, values, 0.0), deviation, mode="constant")
+    weights = ndimage.gaussian_filter(known.astype(np.float64), deviation, mode="constant")
+    return np.where(known, sums / np.maximum(weights, 1e-12), np.nan)

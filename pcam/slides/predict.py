@@ -19,10 +19,11 @@ from pcam.evaluation.saved_run import SavedRun, crop_for_split
 from pcam.evaluation.scoring_network import choose_batch_size
 from pcam.models.scores import ensure_finite_scores
 from pcam.runs.folder import best_checkpoint
-from pcam.slides.grid import Floats
+from pcam.slides.grid import Floats, smooth_map
 from pcam.slides.prepare import PreparedSlide, Tissue, locate_tissue
 from pcam.slides.score_store import Plan, ScoreStore
 from pcam.slides.source import SlideSource
+from pcam.slides.stain import Description, Distance, compare_stain
 from pcam.stats.formatting import format_warning, pluralize
 
 PART = 4096  # patches of a stored file of scores, at least
@@ -41,6 +42,9 @@ class SlidePrediction:
         logit: float64 (N,), log-odds of each patch, after calibration.
         rule: threshold and temperature.
         tta: the test-time augmentation.
+        smoothing: standard deviation of the Gaussian over the map, micrometres.
+        stain: how far the slide is from the training slides, "colour" and "features"; None if it
+            is not compared.
     """
 
     run: SavedRun
@@ -49,6 +53,8 @@ class SlidePrediction:
     logit: Floats
     rule: DecisionRule
     tta: str
+    smoothing: float
+    stain: dict[str, Distance] | None
 
     @property
     def name(self) -> str:
@@ -67,8 +73,10 @@ class SlidePrediction:
 
     @cached_property
     def map(self) -> Floats:
-        """The mean probability of each cell, float64 (rows, columns); NaN without an answer."""
-        return self.prepared.grid.cell_means(self.tissue.places, self.probability)
+        """The smoothed probability of each cell, float64 (rows, columns); NaN without an answer."""
+        grid, mpp = self.prepared.grid, self.prepared.view.mpp
+        means = grid.cell_means(self.tissue.places, self.probability)
+        return smooth_map(means, self.smoothing / (grid.stride * mpp))
 
     @cached_property
     def called(self) -> Masks:
@@ -82,6 +90,7 @@ def predict_slide(
     config: SlideConfig,
     rule: DecisionRule,
     folder: Path,
+    training: Description | None,
 ) -> SlidePrediction:
     """Predict a slide; scores are stored as they come, and those that are stored are not repeated.
 
@@ -91,6 +100,7 @@ def predict_slide(
         config: the config of ``pcam.slide``.
         rule: threshold and temperature.
         folder: of the slide's results.
+        training: colour and features of the training slides; None not to compare.
 
     Raises:
         DataError: the slide is damaged, or has no tissue.
@@ -101,6 +111,7 @@ def predict_slide(
         log.warning(format_warning(_describe_enlarged(prepared, config.mpp)))
     tissue = locate_tissue(prepared, config.tissue)
     source = SlideSource(prepared.view, prepared.grid, tissue.places)
+    stain = None if training is None else compare_stain(run, source, training)
     batch_size = config.data.batch_size or run.config.data.batch_size
     at_once = choose_batch_size(run.model, batch_size)
     part = at_once * -(-PART // at_once)
@@ -110,7 +121,7 @@ def predict_slide(
     if store.done < store.size:
         store.fill(_score(run, source.after(store.done), config, batch_size, store.done))
     logit = store.scores() / rule.temperature
-    return SlidePrediction(run, prepared, tissue, logit, rule, config.tta)
+    return SlidePrediction(run, prepared, tissue, logit, rule, config.tta, config.smoothing, stain)
 
 
 def _score(

@@ -30,8 +30,11 @@ class SlideSummary(TypedDict):
         largest_region: area of the largest; 0 without any.
         highest_probability: of any cell.
         tta: test-time augmentation.
+        smoothing: of the map, micrometres.
         threshold: its value, and how it was chosen.
         temperature: the number that divided the log-odds.
+        stain: distance from the training slides in colour and features, in standard deviations,
+            with its percentile among them; None if it is not compared.
         annotation: how the map agrees with it; None without one.
         versions: of the libraries.
         commit: of the code.
@@ -53,8 +56,10 @@ class SlideSummary(TypedDict):
     largest_region: float
     highest_probability: float
     tta: str
+    smoothing: float
     threshold: dict[str, float | str]
     temperature: float
+    stain: dict[str, dict[str, float]] | None
     annotation: dict[str, object] | None
     versions: dict[str, str]
     commit: str | None
@@ -95,9 +100,20 @@ def summarize_slide(
         "largest_region": regions[0].area if regions else 0.0,
         "highest_probability": float(np.nanmax(prediction.map)),
         "tta": prediction.tta,
+        "smoothing": prediction.smoothing,
         "threshold": {"value": rule.threshold, "chosen": rule.description},
         "temperature": rule.temperature,
+        "stain": _summarize_stain(prediction),
         "annotation": None if agreement is None else agreement.as_dict(),
         "versions": library_versions(),
         "commit": code_commit(),
+    }
+
+
+def _summarize_stain(prediction: SlidePrediction) -> dict[str, dict[str, float]] | None:
+    if prediction.stain is None:
+        return None
+    return {
+        name: {"value": distance.value, "percentile": distance.percentile}
+        for name, distance in prediction.stain.items()
     }

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pcam.slides.grid import Grid
+from pcam.slides.grid import Grid, smooth_map
 
 
 def grid(stride: int, width: int = 320, height: int = 200, scale: float = 2.0) -> Grid:
@@ -64,3 +64,14 @@ def test_a_cell_with_any_pixel_of_a_mask_counts() -> None:
     assert np.argwhere(found).tolist() == [[1, 1]]
     coarse = one.cells_with(np.array([[True, False]]))
     np.testing.assert_array_equal(coarse, np.repeat([[True, False]], 5, 1).repeat(6, 0))
+
+
+def test_smoothing_takes_nothing_from_cells_without_an_answer() -> None:
+    values = np.full((9, 9), 0.8)
+    values[:, 5:] = np.nan
+    np.testing.assert_allclose(smooth_map(values, 1.5), values)
+    values[4, 2] = 0.0
+    smooth = smooth_map(values, 1.5)
+    assert 0 < smooth[4, 2] < 0.8
+    assert smooth[4, 2] < smooth[4, 3] < smooth[4, 4]
+    np.testing.assert_array_equal(smooth_map(values, 0), values)

@@ -44,7 +44,7 @@ def slide(tmp_path: Path, pixels: np.ndarray) -> Path:
 def test_answers_are_those_of_predict_on_the_same_patches(
     run: Path, slide: Path, pixels: np.ndarray, terminal: Terminal, tmp_path: Path
 ) -> None:
-    words = [f"run={run}", f"slide={slide}"]
+    words = [f"run={run}", f"slide={slide}", "stain=off"]
     answer = terminal("slide", *words, "hydra.run.dir=out")
     assert answer.status == 0, answer.err
     assert answer.out.endswith(f"\n{tmp_path / 'out'}\n")
@@ -77,7 +77,7 @@ def test_answers_are_those_of_predict_on_the_same_patches(
 def test_how_patches_are_read_does_not_change_their_answers(
     words: list[str], run: Path, slide: Path, terminal: Terminal, tmp_path: Path
 ) -> None:
-    shared = [f"run={run}", f"slide={slide}"]
+    shared = [f"run={run}", f"slide={slide}", "stain=off"]
     assert terminal("slide", *shared, "hydra.run.dir=one").status == 0
     answer = terminal("slide", *shared, *words, "hydra.run.dir=other")
     assert answer.status == 0, answer.err
@@ -89,7 +89,9 @@ def test_how_patches_are_read_does_not_change_their_answers(
 
 
 def test_what_is_written(run: Path, slide: Path, terminal: Terminal, tmp_path: Path) -> None:
-    answer = terminal("slide", f"run={run}", f"slide={slide}", "threshold=0", "hydra.run.dir=out")
+    answer = terminal(
+        "slide", f"run={run}", f"slide={slide}", "stain=off", "threshold=0", "hydra.run.dir=out"
+    )
     folder = tmp_path / "out"
     assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "scores"])
     summary = json.loads((folder / "summary.json").read_text())
@@ -102,7 +104,7 @@ def test_what_is_written(run: Path, slide: Path, terminal: Terminal, tmp_path: P
     with Image.open(folder / "heatmap.png") as figure:
         assert min(figure.size) > 300
     # Started again with another threshold, it reads the scores.
-    words = [f"run={run}", f"slide={slide}", "threshold=1", "hydra.run.dir=out"]
+    words = [f"run={run}", f"slide={slide}", "stain=off", "threshold=1", "hydra.run.dir=out"]
     answer = terminal("slide", *words)
     assert "patches are scored already" in answer.out
     assert json.loads((folder / "regions.geojson").read_text())["features"] == []
@@ -135,7 +137,8 @@ def test_level_0_coordinates_are_right_to_one_square(
         large[y - 1 - int(scale) : y + 1 + int(scale), x - reach : x + reach] = 0
     path = write_slide(tmp_path / "crosses.tif", large, mpp)
     monkeypatch.setattr("pcam.slides.predict.iterate_source", scored_by_black)
-    answer = terminal("slide", f"run={run}", f"slide={path}", "tissue=all", "hydra.run.dir=out")
+    words = [f"run={run}", f"slide={path}", "tissue=all", "smoothing=0", "stain=off"]
+    answer = terminal("slide", *words, "hydra.run.dir=out")
     assert answer.status == 0, answer.err
     features = json.loads((tmp_path / "out" / "regions.geojson").read_text())["features"]
     regions = [shape(feature["geometry"]) for feature in features]
@@ -211,7 +214,7 @@ def test_several_slides_have_a_table(
     for name in ("a", "b"):
         write_slide(folder / f"{name}.tif", pixels)
     write_slide(folder / "glass.tif", np.full((300, 300, 3), 240, np.uint8))
-    answer = terminal("slide", f"run={run}", f"slide={folder}", "hydra.run.dir=out")
+    answer = terminal("slide", f"run={run}", f"slide={folder}", "stain=off", "hydra.run.dir=out")
     (fault,) = answer.faults
     assert "glass.tif has one colour only" in fault
     with (tmp_path / "out" / "slides.csv").open(newline="") as file:
@@ -220,7 +223,9 @@ def test_several_slides_have_a_table(
     for name in ("a", "b"):
         assert (tmp_path / "out" / name / "summary.json").is_file()
     (folder / "glass.tif").unlink()
-    answer = terminal("slide", f"run={run}", f"slide={folder}/*.tif", "hydra.run.dir=two")
+    answer = terminal(
+        "slide", f"run={run}", f"slide={folder}/*.tif", "stain=off", "hydra.run.dir=two"
+    )
     assert answer.status == 0
     assert "| a " in answer.out
 
@@ -240,7 +245,7 @@ def test_all_faults_of_slides_are_in_one_answer(
 
 
 def test_settings_that_do_not_fit_are_refused(run: Path, slide: Path, terminal: Terminal) -> None:
-    words = [f"run={run}", f"slide={slide}"]
+    words = [f"run={run}", f"slide={slide}", "stain=off"]
     (fault,) = terminal("slide", *words, "stride=20").faults
     assert fault == "stride=20 must divide centre=32, or be larger"
     (fault,) = terminal("slide", *words, "centre=97").faults
