@@ -73,6 +73,8 @@ def tumour_share(tumour: "Geometry", grid: Grid) -> Floats:
 
     share = np.zeros((grid.rows, grid.columns))
     for part in shapely.get_parts(tumour):
+        if part.is_empty:  # of a slide without tumour
+            continue
         left, top, right, bottom = part.bounds
         rows = _span(top, bottom, grid.rows, grid.cell)
         columns = _span(left, right, grid.columns, grid.cell)
@@ -135,7 +137,7 @@ def find_detections(prediction: SlidePrediction, tumour: "Geometry") -> SlideDet
     points = shapely.points(x, y)
     is_false = np.ones(len(points), np.bool_)
     lesions: list[float] = []
-    for lesion in enlarged:
+    for lesion in enlarged[~shapely.is_empty(enlarged)]:
         inside = shapely.intersects(lesion, points)
         is_false &= ~inside
         if _diameter(lesion) * mpp >= ISOLATED:
