@@ -143,7 +143,7 @@ def ensure_usable(paths: Sequence[Path], geometry: PatchGeometry, slide_mpp: flo
         except PcamError as error:
             faults += error.faults
     if faults:
-        raise DataError(*faults)
+        raise DataError(*dict.fromkeys(faults))
 
 
 def locate_tissue(prepared: PreparedSlide, method: str) -> Tissue:
