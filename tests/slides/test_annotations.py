@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pcam.errors import DataError
-from pcam.slides.annotations import find_annotation, read_tumour
+from pcam.slides.annotation_files import find_annotation
+from pcam.slides.annotations import read_tumour
 
 SQUARE = [[0, 0], [100, 0], [100, 100], [0, 100]]
 HOLE = [[20, 20], [60, 20], [60, 60], [20, 60]]
