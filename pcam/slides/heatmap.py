@@ -1,5 +1,6 @@
 """The figure of a slide: its tissue, and the map over it, with a scale bar and a colour bar."""
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ OPACITY = 0.65  # of the map over the slide
 PANEL = 6.0  # inches of the longer side of each picture
 SHORTEST = 2.5  # inches of the shorter side
 DPI = 130
+LETTERS = 13  # of a title per inch
 BARS = (1, 2, 5)  # leading digits of the scale bar's length
 BAR_SHARE = 0.25  # of the slide's width that the scale bar has at most
 
@@ -45,10 +47,11 @@ def draw_heatmap(prediction: SlidePrediction, tumour: "Geometry | None" = None) 
     _outline(left, tissue.mask, extent, BLUE)
     if tumour is not None:
         _draw_annotation(left, tumour, prediction.prepared.slide_mpp)
-    left.set_title(f"{prediction.name}: tissue, {tissue.area:.3g} mm²", fontsize=9)
     _draw_scale_bar(left, extent)
     _draw_map(right, prediction, extent)
     _draw_scale_bar(right, extent)
+    for axes, title in zip((left, right), _titles(prediction), strict=True):
+        axes.set_title(wrap_title(title, panel_width), fontsize=9)
     return png(figure)
 
 
@@ -73,8 +76,22 @@ def _draw_map(
     bar.set_label(f"probability of {prediction.positive}", fontsize=8)
     bar.ax.axhline(prediction.rule.threshold, color="white", linewidth=1.2)
     bar.ax.tick_params(labelsize=7)
-    title = f"{prediction.run.label}, {prediction.rule.description}"
-    axes.set_title(title, fontsize=9)
+
+
+def _titles(prediction: SlidePrediction) -> tuple[str, str]:
+    """Return the titles of both pictures."""
+    tissue = f"{prediction.name}: tissue, {prediction.tissue.area:.3g} mm²"
+    return tissue, f"{prediction.run.label}, {prediction.rule.description}"
+
+
+def wrap_title(title: str, width: float) -> str:
+    """Return a title in lines that are no longer than a picture is wide, also of long names.
+
+    Args:
+        title: one line.
+        width: of the picture, inches.
+    """
+    return textwrap.fill(title, int(width * LETTERS))
 
 
 def _outline(
