@@ -12,7 +12,7 @@ from pcam.evaluation.saved_run import open_run
 from pcam.features.extractor import Extractor
 from pcam.runs.files import read_metrics
 from tests.run import composed, killed_after, train
-from tests.training.runs import STUDY, equal_tensors, read_state
+from tests.training.runs import STUDY, equal_tensors, read_state, seen_patches
 
 FROZEN = [
     *(*STUDY, "finetune=frozen", "trainer.max_epochs=3"),
@@ -52,6 +52,19 @@ def test_the_head_learns_the_same_from_features(tmp_path: Path) -> None:
     run = open_run(tmp_path / "fast")
     images = torch.zeros(2, 3, 96, 96, dtype=torch.uint8)
     assert run.model(images).shape == (2,)
+
+
+def test_patches_come_again_in_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*PLAIN, "data.train=96", "data.patches_per_epoch=150"]
+    seen = seen_patches(monkeypatch)
+    train(tmp_path / "slow", *words)
+    slow = list(seen)
+    train(tmp_path / "fast", *kept(tmp_path, *words))
+    assert sum(map(len, slow)) == 3 * 144  # whole batches of 16
+    assert seen[len(slow) :] == slow
+    assert_close(tmp_path / "fast", tmp_path / "slow")
 
 
 def test_as_many_copies_as_epochs_are_the_augmentation_of_each_epoch(tmp_path: Path) -> None:
