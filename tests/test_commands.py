@@ -194,6 +194,7 @@ def test_all_faults_of_a_command_line_are_reported(
         ("compare", "runs=a model=vgg16", ["unknown key model"]),
         ("slide", "run=nowhere slide=a.svs", ["nowhere is not a run folder"]),
         ("slide", "mpp=x tta=d3", ["missing key run", "missing key slide", "mpp=x", "tta=d3"]),
+        ("export", "run=nowhere", ["nowhere is not a run folder"]),
         ("ensemble", "runs=a rule=vote", ["rule=vote must be one of"]),
         ("report", "runs=nowhere", ["no file or folder matches nowhere"]),
         ("prepare", "audit=maybe", ["audit=maybe must be true or false"]),

@@ -21,6 +21,7 @@ LAYERS = (  # from the lowest
     "position_bias",
     "slides",
     "reporting",
+    "exporting",
     "api",
     "cli",
 )

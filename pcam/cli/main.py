@@ -20,6 +20,7 @@ COMMANDS = (
     "bias",
     "probe",
     "report",
+    "export",
 )
 
 

@@ -1,7 +1,8 @@
 """The config of each command: one class, validated once when the command starts."""
 
+import re
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
@@ -64,6 +65,7 @@ Folders = PlainText | list[PlainText]
 AnyModel = Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
 Probe = Literal["linear", "knn", "mean", "few_shot"]
 MOST_DRAWS = 1000  # of patches of a few-shot probe
+MOST_COMPARED = 10_000  # patches of an exported network
 
 
 class CommandConfig(Section):
@@ -357,6 +359,58 @@ class SlideConfig(CommandConfig):
     data: SlideData
     resamples: Resamples
     seed: Seed
+
+
+HUB_NAME = "hub:"
+ExportFormat = Literal["onnx", "safetensors", "torchscript", "torch"]
+
+
+def _check_target(value: str) -> str:
+    """Check that ``to`` is a format, or a name on the Hugging Face hub."""
+    formats = get_args(ExportFormat)
+    if value in formats or re.fullmatch(r"hub:[\w.-]+/[\w.-]+", value):
+        return value
+    raise fault(f"to={value} must be {', '.join(formats)} or hub:ORG/NAME")
+
+
+class ExportConfig(CommandConfig):
+    """The config of ``pcam.export``. ``conf/export.yaml`` explains each key."""
+
+    run: PathText
+    to: Annotated[PlainText, AfterValidator(_check_target)]
+    quantize: Literal["none", "int8"]
+    calibration: Literal["none", "temperature"]
+    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["youden", "sensitivity"]
+    sensitivity: Annotated[float, Field(gt=0, le=1)]
+    patches: Annotated[int, Field(ge=1, le=MOST_COMPARED)]
+    license: PlainText | None
+    dry_run: bool
+
+    @property
+    def repository(self) -> str | None:
+        """ORG/NAME on the Hugging Face hub; None if nothing is uploaded."""
+        return self.to.removeprefix(HUB_NAME) if self.to.startswith(HUB_NAME) else None
+
+    @property
+    def format(self) -> str:
+        """The format of the files."""
+        return "safetensors" if self.repository is not None else self.to
+
+    @property
+    def data(self) -> SlideData:
+        """How valid is scored: as in the run."""
+        return SlideData(batch_size=None, num_workers=None)
+
+    @property
+    def tta(self) -> Symmetries:
+        """None: an exported network sees each patch once."""
+        return "none"
+
+    @model_validator(mode="after")
+    def _check_quantization(self) -> "ExportConfig":
+        if self.quantize != "none" and self.format != "onnx":
+            raise fault(f"quantize={self.quantize} needs to=onnx, not {self.to}")
+        return self
 
 
 def _check_address(value: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit
 
-from pcam.config.schema import EvaluateConfig, SlideConfig
+from pcam.config.schema import EvaluateConfig, ExportConfig, SlideConfig
 from pcam.errors import ConfigError, DataError
 from pcam.evaluation.asked_split import match_run
 from pcam.evaluation.inference import predict_source
@@ -15,7 +15,8 @@ from pcam.stats.logodds import log_odds
 from pcam.stats.metrics import Floats, Labels
 from pcam.stats.thresholds import at_sensitivity, youden
 
-RuleConfig = EvaluateConfig | SlideConfig  # each has the keys of threshold and calibration
+# Each has the keys of threshold and calibration
+RuleConfig = EvaluateConfig | SlideConfig | ExportConfig
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "evaluate": (("run=/run",), ("run=/run", *OTHER)),
     "predict": (("run=/run",), ("run=/run", *OTHER)),
     "slide": (("run=/run", "slide=/slide.svs"),),
+    "export": (("run=/run",),),
     "ensemble": (("runs=[/run]",),),
     "compare": (("runs=[/run]",),),
     "attribute": (("run=/run",), ("run=/run", *OTHER)),
