@@ -184,6 +184,7 @@ class PredictConfig(CommandConfig):
     splits: AnySplits
     tta: Symmetries
     submit: Literal["probability", "class"]
+    engine: Literal["torch", "onnxruntime", "openvino"]
     labels: PathText | None
     seed: Seed
 

@@ -100,6 +100,7 @@ def predict_source(
     num_workers: int | str = "auto",
     tta: str = "none",
     worker_timeout: float | None = WORKER_TIMEOUT,
+    network: Network | None = None,
 ) -> Logits:
     """Return the log-odds of the positive class for each patch of a source, in its order.
 
@@ -115,6 +116,7 @@ def predict_source(
         tta: none, flips (4) or d4 (8): the symmetries over which probabilities are averaged; the
             result is the log-odds of the mean.
         worker_timeout: seconds to wait for a batch of these processes; None for no limit.
+        network: scores batches in place of the model; None for the model itself.
 
     Returns:
         float64 (N,).
@@ -123,7 +125,18 @@ def predict_source(
         DataError: patches cannot be read.
         NotFiniteError: the network's output is not finite.
     """
-    parts = list(iterate_source(model, source, crop, batch_size, num_workers, tta, worker_timeout))
+    parts = list(
+        iterate_source(
+            model,
+            source,
+            crop,
+            batch_size,
+            num_workers,
+            tta,
+            worker_timeout,
+            network=network,
+        )
+    )
     views_of_all: Logits = np.concatenate(parts, axis=1)
     worst = views_of_all.sum(axis=0)  # not finite if one view is not
     ensure_finite_scores("scoring", np.arange(len(source)), worst, source.ids)
@@ -139,6 +152,7 @@ def iterate_source(
     tta: str = "none",
     worker_timeout: float | None = WORKER_TIMEOUT,
     done: int = 0,
+    network: Network | None = None,
 ) -> Iterator[Logits]:
     """Yield the log-odds of a source's patches batch by batch, in its order, with a progress bar.
 
@@ -153,6 +167,7 @@ def iterate_source(
         tta: none, flips (4) or d4 (8): the V symmetries of each patch.
         worker_timeout: seconds to wait for a batch of these processes; None for no limit.
         done: patches that were scored before, for the progress bar.
+        network: scores batches in place of the model; None for the model itself.
 
     Yields:
         float64 (V, B); whether they are finite is not checked.
@@ -167,7 +182,7 @@ def iterate_source(
     size = done + len(source)
     bar = tqdm(total=size, initial=done, unit="patch", desc="scoring", disable=None, leave=False)
     with bar, dead_workers_reported():
-        for views in iterate_logits(ScoringNetwork(model), batches, TTA[tta]):
+        for views in iterate_logits(network or ScoringNetwork(model), batches, TTA[tta]):
             bar.update(views.shape[1])
             yield views.cpu().numpy()
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from pcam.exporting.export import Export
-from pcam.exporting.formats import INPUT, OUTPUT
+from pcam.exporting.formats import INPUT
 from pcam.exporting.timm_folder import CONFIG, HEAD
 from pcam.reporting.markdown import render_markdown
 from pcam.reporting.page import Code, Part, Section, Table, Text
@@ -133,7 +133,7 @@ def _onnx_lines(patches: str) -> tuple[str, ...]:
         "import onnxruntime",
         patches,
         "session = onnxruntime.InferenceSession('model.onnx')",
-        f"probability = session.run(['{OUTPUT}'], {{'{INPUT}': patches}})[0]",
+        f"probability = session.run(['probability'], {{'{INPUT}': patches}})[0]",
     )
 
 

@@ -18,7 +18,7 @@ Patches = NDArray[np.uint8]  # (N, 3, H, W)
 Probabilities = NDArray[np.float32]  # (N,)
 Scorer = Callable[[Patches], Probabilities]
 
-INPUT, OUTPUT = "patches", "probability"  # names in ONNX files
+INPUT = "patches"  # in ONNX files; the output is called as what it is
 EXAMPLES = 2  # patches with which a network is traced: one would be taken for a fixed number
 
 
@@ -65,7 +65,7 @@ def export_onnx(module: ExportedClassifier, example: Tensor) -> ExportedFile:
             dynamo=True,
             dynamic_shapes=shapes,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[module.returns],
             verbose=False,
         )
     except Exception as error:  # torch raises many kinds for what it cannot trace
@@ -83,7 +83,7 @@ def onnx_scorer(content: bytes) -> Scorer:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def score(patches: Patches) -> Probabilities:
-        found: Probabilities = session.run([OUTPUT], {INPUT: patches})[0]
+        found: Probabilities = session.run(None, {INPUT: patches})[0]
         return found
 
     return score
@@ -101,7 +101,7 @@ def require_onnx() -> None:
         import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"to=onnx needs the package {error.name}; install it with: pip install 'pcam[export]'"
+            f"ONNX needs the package {error.name}; install it with: pip install 'pcam[export]'"
         ) from error
 
 

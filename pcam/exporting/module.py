@@ -11,7 +11,7 @@ from pcam.errors import ConfigError
 from pcam.models.network import Network
 
 Size = tuple[int, int]  # height and width, pixels
-Axis = Literal["rows", "columns"]
+Output = Literal["probability", "log_odds"]
 
 
 class ExportedClassifier(nn.Module):
@@ -22,22 +22,31 @@ class ExportedClassifier(nn.Module):
         size: of the whole patches.
         crop: the part of each patch that the network sees.
         temperature: the number that divides the log-odds; 1 leaves them unchanged.
+        returns: probability, or the log-odds.
 
     Raises:
         ConfigError: the crop is drawn at random, so it is not the same each time.
     """
 
-    def __init__(self, network: Network, size: Size, crop: Crop, temperature: float) -> None:
+    def __init__(
+        self,
+        network: Network,
+        size: Size,
+        crop: Crop,
+        temperature: float,
+        returns: Output = "probability",
+    ) -> None:
         super().__init__()
         if crop.mode == "random":
             raise ConfigError("crop.test=random: a network with random crops cannot be exported")
         self.crop = _build_crop(crop, size)
         self.network = network
-        self.resize = _build_resize(network, _cropped_size(crop, size))
+        self.resize = _build_resize(network, crop.size_after(size))
         self.temperature = temperature
+        self.returns = returns
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Return the probability of the positive class.
+        """Return the probability of the positive class, or its log-odds.
 
         Args:
             patches: uint8 (N, 3, H, W).
@@ -48,8 +57,8 @@ class ExportedClassifier(nn.Module):
         images = self.crop(patches.float())
         inputs = self.resize(self.network.normalised(images))
         features = self.network.backbone(inputs)
-        log_odds = self.network.classify(features)
-        return torch.sigmoid(log_odds / self.temperature)
+        log_odds = self.network.classify(features) / self.temperature
+        return log_odds if self.returns == "log_odds" else torch.sigmoid(log_odds)
 
 
 class CentreCrop(nn.Module):
@@ -125,13 +134,6 @@ def _resize_matrix(length: int, target: int, interpolation: str) -> Tensor:
     smooth = interpolation != "nearest"
     resized = F.interpolate(identity, (length, target), mode=interpolation, antialias=smooth)
     return resized[0, 0]
-
-
-def _cropped_size(crop: Crop, size: Size) -> Size:
-    """Return the size of patches after a crop."""
-    if crop.cuts and crop.size is not None:
-        return crop.size, crop.size
-    return size
 
 
 def _build_crop(crop: Crop, size: Size) -> nn.Module:

@@ -122,3 +122,21 @@ def test_what_cannot_be_is_one_line(
     (line,) = answer.faults
     assert fault in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_another_library_predicts_the_same(
+    engine: str, exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    pytest.importorskip(engine)
+    for name in ("torch", engine):
+        words = [f"engine={name}", "tta=flips", f"hydra.run.dir={name}"]
+        answer = terminal("predict", f"run={exported_run}", *words)
+        assert answer.status == 0, answer.err
+    tables = [
+        np.genfromtxt(tmp_path / name / "predictions" / "test.csv", delimiter=",", names=True)
+        for name in ("torch", engine)
+    ]
+    np.testing.assert_allclose(tables[0]["probability"], tables[1]["probability"], atol=1e-5)
+    assert not np.array_equal(tables[0]["probability"], tables[1]["probability"])
