@@ -374,6 +374,13 @@ def _check_target(value: str) -> str:
     raise fault(f"to={value} must be {', '.join(formats)} or hub:ORG/NAME")
 
 
+def _check_license(value: str) -> str:
+    """Check that a licence is an identifier, as the hub has them."""
+    if re.fullmatch(r"[A-Za-z0-9][\w.+-]*", value):
+        return value
+    raise fault(f"license={value} must be a name as cc0-1.0 or mit")
+
+
 class ExportConfig(CommandConfig):
     """The config of ``pcam.export``. ``conf/export.yaml`` explains each key."""
 
@@ -384,7 +391,7 @@ class ExportConfig(CommandConfig):
     threshold: Annotated[float, Field(ge=0, le=1)] | Literal["youden", "sensitivity"]
     sensitivity: Annotated[float, Field(gt=0, le=1)]
     patches: Annotated[int, Field(ge=1, le=MOST_COMPARED)]
-    license: PlainText | None
+    license: Annotated[PlainText, AfterValidator(_check_license)] | None
     dry_run: bool
 
     @property

@@ -87,7 +87,7 @@ def test_timm_loads_the_folder(exported_run: Path, terminal: Terminal, tmp_path:
     with torch.inference_mode():
         torch.testing.assert_close(backbone(inputs), trained.backbone(inputs))
     settings = timm.data.resolve_model_data_config(backbone)
-    assert settings["input_size"] == (3, 64, 64)
+    assert tuple(settings["input_size"]) == (3, 64, 64)
     np.testing.assert_allclose(settings["mean"], trained.mean.flatten(), atol=1e-6)
 
 

@@ -56,7 +56,8 @@ def test_other_classes_are_left_out_with_a_warning(
 ) -> None:
     path = write_geojson(tmp_path / "a.geojson", feature(SQUARE, "Stroma"), feature(FAR, "lesion"))
     assert read_tumour(path, "lesion").bounds == (500, 500, 600, 600)
-    assert "areas of Stroma are" in caplog.text
+    words = caplog.text.replace("!", " ").split()  # a long folder breaks the line elsewhere
+    assert "areas of Stroma are" in " ".join(words)
     nothing = read_tumour(write_geojson(tmp_path / "b.geojson"), "tumour")
     assert nothing.is_empty
 
