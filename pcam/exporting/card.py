@@ -1,6 +1,8 @@
 """A model card: what a person must know who is given an exported network."""
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from pcam.exporting.export import Export
@@ -165,10 +167,15 @@ def _figures(summary: Summary) -> list[Part]:
     for key, title in TITLES.items():
         metrics = [summary[name].get(key) for name in splits]
         if all(isinstance(metric, dict) and metric["value"] is not None for metric in metrics):
-            rows.append((title, *[format_interval(metric) for metric in metrics]))
+            rows.append((title, *[format_interval(_numbers(metric)) for metric in metrics]))
     over = summary.get("intervals", {}).get("over") or "patches"
     note = f"95 % intervals by a bootstrap over {over}; threshold 0.5, without calibration."
     return [Table(("", *splits), rows), Text(note, "soft")]
+
+
+def _numbers(metric: Mapping[str, float | None]) -> dict[str, float]:
+    """Return a figure of summary.json, where null stands for what is not defined, as numbers."""
+    return {name: math.nan if value is None else value for name, value in metric.items()}
 
 
 def _decision(export: Export) -> list[Part]:

@@ -1,6 +1,7 @@
 """``python -m pcam.export``: other libraries get the probabilities that pcam gets."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,20 @@ def test_the_card_says_what_a_user_must_know(
     for text in (f"{auroc:.4f} [", digest, 'license: "cc0-1.0"', "uint8 (N, 3, 96, 96)"):
         assert text in card
     assert "must not be used for a diagnosis" in card
+
+
+def test_a_card_of_figures_without_intervals(
+    exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    shutil.copytree(exported_run, tmp_path / "run")
+    path = tmp_path / "run" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["test"]["auroc"] |= {"low": None, "high": None}
+    path.write_text(json.dumps(summary))
+    answer = terminal("export", "run=run", "to=safetensors", "hydra.run.dir=out")
+    assert (answer.status, answer.err) == (0, "")
+    row = f"| {summary['test']['auroc']['value']:.4f} "
+    assert row in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
