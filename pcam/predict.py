@@ -1,5 +1,6 @@
 """Predict patches, labelled or not: ``python -m pcam.predict run=FOLDER data=kaggle``."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from pcam.runs.folder import read_config
 
 if TYPE_CHECKING:
     from pcam.config.schema import PredictConfig
+    from pcam.evaluation.predict import Engine
 
 
 @command("predict")
@@ -19,9 +21,20 @@ def main(invocation: "Invocation[PredictConfig]") -> None:
     from pcam.evaluation.predict import predict
     from pcam.evaluation.tables import format_prediction
 
-    prediction = predict(invocation.config)
+    prediction = predict(invocation.config, _engine(invocation.config))
     files = write_prediction(prediction, invocation.folder)
     show(format_prediction(prediction), "", *files)
+
+
+def _engine(config: "PredictConfig") -> "Engine | None":
+    """Return what builds the network of another library; None for torch."""
+    if config.engine == "torch":
+        return None
+    from pcam.exporting.engines import build_engine
+    from pcam.exporting.formats import require_onnx
+
+    require_onnx()
+    return partial(build_engine, config.engine)
 
 
 if __name__ == "__main__":

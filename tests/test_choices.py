@@ -8,12 +8,14 @@ from pcam import CONF
 from pcam.config.schema import AttributeConfig, TrainConfig
 from pcam.config.validation import validate
 from tests.conftest import SMALL
+from tests.models.pathology import PUBLISHED
 from tests.run import composed, composed_values
 
 ALL = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
 OF_ATTRIBUTE = [choice for choice in ALL if choice.startswith("faithfulness=")]
 CHOICES = [choice for choice in ALL if choice not in OF_ATTRIBUTE]
 LARGE = ("model=efficientnet_b7", "model=densenet201")  # built in tests/models/test_network.py
+GATED = tuple(f"model={name}" for name in PUBLISHED)  # tests/models/test_pathology.py
 
 
 def choices_of(*groups: str) -> list[str]:
@@ -65,7 +67,7 @@ def test_every_choice_of_data_gives_a_batch(
 
 
 @pytest.mark.parametrize(
-    "choice", [one for one in choices_of("model", "loss", "finetune") if one not in LARGE]
+    "choice", [one for one in choices_of("model", "loss", "finetune") if one not in LARGE + GATED]
 )
 def test_every_choice_of_a_network_is_built(choice: str, tmp_path: Path) -> None:
     from pcam.training.preparation import build_classifier

@@ -13,11 +13,14 @@ COMMANDS = (
     "train",
     "evaluate",
     "predict",
+    "slide",
     "ensemble",
     "compare",
     "attribute",
     "bias",
+    "probe",
     "report",
+    "export",
 )
 
 

@@ -17,7 +17,7 @@ from pcam.config.registry import (
     optimizers,
     sources,
 )
-from pcam.config.sections import LoggerConfig
+from pcam.config.sections import AugConfig, LoggerConfig
 from pcam.config.settings import (
     NoSettings,
     describe_unknown_callback,
@@ -81,6 +81,32 @@ def unfreeze_epoch_is_trained(sections: Sections) -> Iterator[str]:
     epochs = sections["trainer"].max_epochs
     if epoch is not None and epoch >= epochs:
         yield f"finetune.unfreeze_epoch={epoch} must be from 0 to {epochs - 1} (trainer.max_epochs)"
+
+
+def features_can_be_kept(sections: Sections) -> Iterator[str]:
+    """Check that the features of a patch stay the same, if ``features.use`` keeps them."""
+    if not _has(sections, "features") or not sections["features"].use:
+        return
+    copies = sections["features"].augment
+    finetune, crop, aug = (sections.get(name) for name in ("finetune", "crop", "aug"))
+    if finetune is not None and finetune.name != "frozen":
+        yield f"features.use=true needs finetune=frozen, not {finetune.name}: its features change"
+    if aug is not None and aug.name != "none" and not copies:
+        yield f"features.use=true needs aug=none, or features.augment=K copies with aug={aug.name}"
+    if crop is not None and crop.train == "random" and not copies:
+        yield "features.use=true needs another crop.train than random, or features.augment=K copies"
+    if aug is not None:
+        yield from _augmentation_is_of_patches(aug)
+    if _has(sections, "trainer") and sections["trainer"].precision == "64-true":
+        yield "features.use=true needs another trainer.precision than 64-true"
+
+
+def _augmentation_is_of_patches(aug: AugConfig) -> Iterator[str]:
+    """Check that an augmentation changes single patches, before the backbone sees them."""
+    if aug.mixup:
+        yield f"aug.mixup={aug.mixup:g} must be 0 with features.use=true: it blends patches"
+    if aug.batched is True:
+        yield "aug.batched=true must be auto or false with features.use=true"
 
 
 def logger_keys_are_known(sections: Sections) -> Iterator[str]:
@@ -155,10 +181,26 @@ def model_name_is_known(sections: Sections) -> Iterator[str]:
         yield from name_is_known(backbones, model.name)
 
 
+def probed_names_are_known(sections: Sections) -> Iterator[str]:
+    """Check that the networks of ``pcam.probe`` are registered backbones or timm's."""
+    yield from model_name_is_known(sections)
+    for model in (sections.get("backbones") or {}).values():
+        yield from name_is_known(backbones, model.name)
+
+
 def optimizer_name_is_known(sections: Sections) -> Iterator[str]:
     """Check that ``optimizer.name`` is registered or one of timm's; asking timm imports it."""
     if _has(sections, "optimizer"):
         yield from name_is_known(optimizers, sections["optimizer"].name)
+
+
+def stride_divides_centre(sections: Sections) -> Iterator[str]:
+    """Check that the squares that patches answer for cover a slide's cells evenly."""
+    if not _has(sections, "centre", "stride"):
+        return
+    centre, stride = sections["centre"], sections["stride"]
+    if stride < centre and centre % stride:
+        yield f"stride={stride} must divide centre={centre}, or be larger"
 
 
 def name_is_known(registry: Registry, name: str) -> Iterator[str]:
@@ -178,6 +220,7 @@ TRAINING_CHECKS: tuple[Check, ...] = (
     augmentation_can_be_batched,
     classes_are_balanced_once,
     unfreeze_epoch_is_trained,
+    features_can_be_kept,
     logger_keys_are_known,
     logger_settings_are_valid,
     callbacks_are_known,

@@ -32,6 +32,17 @@ def names_from(registry: Registry) -> AfterValidator:
     return AfterValidator(validate)
 
 
+def _each_once(values: list[Any]) -> list[Any]:
+    repeated = [str(value) for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        text = f"{', '.join(repeated)} is named more than once"
+        raise PydanticCustomError("value_fault", "{text}", {"text": text})
+    return values
+
+
+each_once = AfterValidator(_each_once)  # of a list whose values differ
+
+
 def chosen_from(registry: Registry) -> WrapValidator:
     """Return a validator that reads a section as the class that its ``name`` is registered with."""
 

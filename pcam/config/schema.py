@@ -1,12 +1,14 @@
 """The config of each command: one class, validated once when the command starts."""
 
+import re
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from pcam.config.base import (
     LARGEST_INT,
+    NonNegativeFloat,
     NonNegativeInt,
     PathText,
     PlainText,
@@ -20,8 +22,10 @@ from pcam.config.checks import (
     Check,
     model_name_is_known,
     optimizer_name_is_known,
+    probed_names_are_known,
+    stride_divides_centre,
 )
-from pcam.config.choices import chosen_from, fault, names_from
+from pcam.config.choices import chosen_from, each_once, fault, names_from
 from pcam.config.registry import (
     augmentations,
     backbones,
@@ -32,6 +36,7 @@ from pcam.config.registry import (
     sources,
 )
 from pcam.config.sections import (
+    MAPS_PER_SHEET,
     AnyFinetune,
     AnySplits,
     AttributionConfig,
@@ -39,6 +44,8 @@ from pcam.config.sections import (
     CropConfig,
     DataConfig,
     Duplicates,
+    FeaturesConfig,
+    FeatureType,
     LoggerConfig,
     LossConfig,
     ModelConfig,
@@ -55,6 +62,10 @@ Split = Literal["train", "valid", "test"]
 MOST_RESAMPLES = 1_000_000
 Resamples = Annotated[int, Field(ge=100, le=MOST_RESAMPLES)]  # fewer give no interval
 Folders = PlainText | list[PlainText]
+AnyModel = Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
+Probe = Literal["linear", "knn", "mean", "few_shot"]
+MOST_DRAWS = 1000  # of patches of a few-shot probe
+MOST_COMPARED = 10_000  # patches of an exported network
 
 
 class CommandConfig(Section):
@@ -84,10 +95,11 @@ class TrainConfig(CommandConfig):
     optimizer: Annotated[SerializeAsAny[OptimizerConfig], chosen_from(optimizers)]
     scheduler: Annotated[SerializeAsAny[SchedulerConfig], chosen_from(schedulers)]
     finetune: AnyFinetune
+    features: FeaturesConfig = FeaturesConfig()
     trainer: TrainerConfig
     logger: LoggerConfig
     callbacks: CallbackTables = Field(default_factory=dict)
-    model: Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]
+    model: AnyModel
     scale: PlainText = "full"
     seed: Seed
     attribution: AttributionConfig
@@ -172,6 +184,7 @@ class PredictConfig(CommandConfig):
     splits: AnySplits
     tta: Symmetries
     submit: Literal["probability", "class"]
+    engine: Literal["torch", "onnxruntime", "openvino"]
     labels: PathText | None
     seed: Seed
 
@@ -195,6 +208,41 @@ class CompareConfig(CommandConfig):
     against: PositiveInt | None
     resamples: Resamples
     seed: Seed
+
+
+class ProbeFeatures(Section):
+    """Where the features of probed backbones are kept, as for ``pcam.train``."""
+
+    cache: PathText
+    dtype: FeatureType
+
+
+class ProbeConfig(CommandConfig):
+    """The config of ``pcam.probe``."""
+
+    slow_checks = (probed_names_are_known,)
+
+    runs: Folders
+    model: AnyModel | None = None
+    backbones: dict[PlainText, AnyModel]
+    scale: PlainText
+    data: DataOverrides
+    splits: AnySplits
+    probes: Annotated[list[Probe], Field(min_length=1), each_once]
+    neighbours: PositiveInt
+    shots: Annotated[list[PositiveInt], Field(min_length=1), each_once]
+    draws: Annotated[int, Field(ge=1, le=MOST_DRAWS)]
+    features: ProbeFeatures
+    resamples: Resamples
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _check_what_is_probed(self) -> "ProbeConfig":
+        if self.data.name is None and not self.runs:
+            raise fault("give data=NAME, or runs=[FOLDER, ...], whose data is used")
+        if not self.runs and self.model is None and not self.backbones:
+            raise fault("give runs=[FOLDER, ...], model=NAME, or backbones={NAME: {...}, ...}")
+        return self
 
 
 class PatchChoice(Section):
@@ -278,6 +326,98 @@ class BiasConfig(CommandConfig):
     def _check_runs(self) -> "BiasConfig":
         if (self.run is None) == (self.runs is None):
             raise fault("give either run=FOLDER or runs=[FOLDER, GLOB, ...], not both")
+        return self
+
+
+class SlideData(Section):
+    """How the patches of a slide are read and scored; null keys are as the run has them."""
+
+    batch_size: PositiveInt | None
+    num_workers: Workers | None
+
+
+class SlideConfig(CommandConfig):
+    """The config of ``pcam.slide``. ``conf/slide.yaml`` explains each key."""
+
+    cross_checks = (stride_divides_centre,)
+
+    run: PathText
+    slide: Folders
+    mpp: PositiveFloat
+    slide_mpp: PositiveFloat | None
+    tissue: Literal["otsu", "all"]
+    stain: Literal["compare", "off"]
+    centre: PositiveInt | None
+    stride: PositiveInt | None
+    tta: Symmetries
+    smoothing: NonNegativeFloat
+    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["youden", "sensitivity"]
+    sensitivity: Annotated[float, Field(gt=0, le=1)]
+    calibration: Literal["none", "temperature"]
+    annotations: PathText | None
+    unannotated: Literal["unknown", "normal"]
+    attribute: Annotated[int, Field(ge=0, le=MAPS_PER_SHEET)]
+    data: SlideData
+    resamples: Resamples
+    seed: Seed
+
+
+HUB_NAME = "hub:"
+ExportFormat = Literal["onnx", "safetensors", "torchscript", "torch"]
+
+
+def _check_target(value: str) -> str:
+    """Check that ``to`` is a format, or a name on the Hugging Face hub."""
+    formats = get_args(ExportFormat)
+    if value in formats or re.fullmatch(r"hub:[\w.-]+/[\w.-]+", value):
+        return value
+    raise fault(f"to={value} must be {', '.join(formats)} or hub:ORG/NAME")
+
+
+def _check_license(value: str) -> str:
+    """Check that a licence is an identifier, as the hub has them."""
+    if re.fullmatch(r"[A-Za-z0-9][\w.+-]*", value):
+        return value
+    raise fault(f"license={value} must be a name as cc0-1.0 or mit")
+
+
+class ExportConfig(CommandConfig):
+    """The config of ``pcam.export``. ``conf/export.yaml`` explains each key."""
+
+    run: PathText
+    to: Annotated[PlainText, AfterValidator(_check_target)]
+    quantize: Literal["none", "int8"]
+    calibration: Literal["none", "temperature"]
+    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["youden", "sensitivity"]
+    sensitivity: Annotated[float, Field(gt=0, le=1)]
+    patches: Annotated[int, Field(ge=1, le=MOST_COMPARED)]
+    license: Annotated[PlainText, AfterValidator(_check_license)] | None
+    dry_run: bool
+
+    @property
+    def repository(self) -> str | None:
+        """ORG/NAME on the Hugging Face hub; None if nothing is uploaded."""
+        return self.to.removeprefix(HUB_NAME) if self.to.startswith(HUB_NAME) else None
+
+    @property
+    def format(self) -> str:
+        """The format of the files."""
+        return "safetensors" if self.repository is not None else self.to
+
+    @property
+    def data(self) -> SlideData:
+        """How valid is scored: as in the run."""
+        return SlideData(batch_size=None, num_workers=None)
+
+    @property
+    def tta(self) -> Symmetries:
+        """None: an exported network sees each patch once."""
+        return "none"
+
+    @model_validator(mode="after")
+    def _check_quantization(self) -> "ExportConfig":
+        if self.quantize != "none" and self.format != "onnx":
+            raise fault(f"quantize={self.quantize} needs to=onnx, not {self.to}")
         return self
 
 

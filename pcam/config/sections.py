@@ -37,9 +37,11 @@ Interpolation = Literal["nearest", "bilinear", "bicubic"]
 CompileMode = Literal["auto", "off", "graph", "default", "reduce-overhead"]
 Symmetries = Literal["none", "flips", "d4"]
 BatchNormMode = Literal["auto", "moving", "kept"]
+FeatureType = Literal["float32", "float16"]
 InputSize = PositiveInt | Literal["auto"] | None
 WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
 MAPS_PER_SHEET = 24
+MOST_COPIES = 1000  # of a patch, augmented
 WORKER_TIMEOUT = 600.0  # seconds
 
 
@@ -187,13 +189,15 @@ class HeadConfig(Section):
     """The layers after the backbone.
 
     Attributes:
-        pool: how the last feature map becomes a vector: avg (the network's own pooling) or flatten.
+        pool: how the last feature map becomes a vector: avg (the network's own pooling), flatten,
+            or for networks of tokens cls (the class token), patch_avg (the mean of the patches'
+            tokens) or cls_avg (both).
         hidden: width of a layer between backbone and output; None for none.
         dropout: share of units.
         batch_norm: whether the hidden layer has BatchNorm.
     """
 
-    pool: Literal["avg", "flatten"] = "avg"
+    pool: Literal["avg", "flatten", "cls", "patch_avg", "cls_avg"] = "avg"
     hidden: PositiveInt | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch_norm: bool = False
@@ -303,8 +307,50 @@ class FrozenThenUnfrozenFinetune(FinetuneConfig):
     batchnorm: BatchNormMode
 
 
+class LastBlocksFinetune(FinetuneConfig):
+    """The head and the last blocks of the backbone, from the first step.
+
+    Attributes:
+        blocks: how many.
+    """
+
+    name: Literal["last_blocks"]
+    blocks: PositiveInt
+    batchnorm: BatchNormMode
+
+
+class LoraFinetune(FinetuneConfig):
+    """The head, and changes of low rank of the weights of the backbone's attention (LoRA).
+
+    Attributes:
+        rank: of the changes.
+        alpha: their scale, times the rank.
+    """
+
+    name: Literal["lora"]
+    rank: PositiveInt
+    alpha: PositiveFloat
+
+
+class FeaturesConfig(Section):
+    """Features of a frozen backbone that are computed once, and kept in files.
+
+    Attributes:
+        use: whether the head is trained on them.
+        cache: folder of the files, which runs of the same patches and backbone share.
+        dtype: of the numbers in the files.
+        augment: augmented copies of each training patch; 0 for the patch itself.
+    """
+
+    use: bool = False
+    cache: PathText = "features"
+    dtype: FeatureType = "float32"
+    augment: Annotated[int, Field(ge=0, le=MOST_COPIES)] = 0
+
+
 AnyFinetune = Annotated[
-    FullFinetune | FrozenFinetune | FrozenThenUnfrozenFinetune, Field(discriminator="name")
+    FullFinetune | FrozenFinetune | FrozenThenUnfrozenFinetune | LastBlocksFinetune | LoraFinetune,
+    Field(discriminator="name"),
 ]
 
 

@@ -34,6 +34,12 @@ class Crop:
         """Whether it makes patches smaller."""
         return self.mode in ("center", "random")
 
+    def size_after(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return height and width of cropped patches, from those of whole ones, pixels."""
+        if self.cuts and self.size is not None:
+            return self.size, self.size
+        return size
+
     def __call__(self, patches: Pixels, draws: Indices, epoch: int) -> Pixels:
         """Crop a batch.
 

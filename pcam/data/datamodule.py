@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from pcam.data.augment.augmentation import Augmentation, require_square
 from pcam.data.augment.batched import BatchedAugmentation
 from pcam.data.base import Indices, PatchSource
 from pcam.data.crop import Crop
+from pcam.data.features import FeatureBatches, FeatureFile
 from pcam.data.file_state import FileState
 from pcam.data.loading import open_splits
 from pcam.data.provider import SPLITS
@@ -27,6 +28,8 @@ from pcam.data.sampling import PatchOrder, patches_per_epoch
 from pcam.data.watching import file_states
 from pcam.errors import DataError
 from pcam.stats.formatting import pluralize
+
+Loader = DataLoader[Batch] | ResidentBatches | FeatureBatches
 
 EVALUATED_AT_ONCE = 4  # training batches: without gradients they take less memory than one does
 
@@ -48,6 +51,8 @@ class PatchDataModule(LightningDataModule):
         sources: name of each split to its source.
         per_epoch: patches that an epoch trains on, of all processes.
         file_states: of the files that patches are read from, as they were when they were opened.
+        features: files of the features of each split, of which batches are made in place of images;
+            of train one per augmented copy. None for batches of images.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class PatchDataModule(LightningDataModule):
         self.sources = self.opened.splits
         self.per_epoch = patches_per_epoch(data, len(self.sources["train"]))
         self.file_states = _distinct_states(self.sources.values())
+        self.features: Mapping[str, Sequence[FeatureFile]] | None = None
         self._fingerprint: dict[str, str] | None = None
         if self.opened.size is not None and not self.crops["train"].cuts:
             require_square(aug, self.opened.size)
@@ -114,7 +120,7 @@ class PatchDataModule(LightningDataModule):
         augment = self.augment if split == "train" else None
         return PatchDataset(self.sources[split], self.crops[split], augment)
 
-    def loader(self, split: str, training: bool = False) -> DataLoader[Batch] | ResidentBatches:
+    def loader(self, split: str, training: bool = False) -> Loader:
         """Return the loader of a split.
 
         Args:
@@ -130,6 +136,8 @@ class PatchDataModule(LightningDataModule):
                 f"an epoch has {pluralize(order.per_epoch, 'patch')}, fewer than processes"
                 f" ({order.world})"
             )
+        if self.features is not None:
+            return FeatureBatches(self.features[split], self.sources[split].labels, order)
         patches = self.resident_patches(split)
         if patches is None:
             return make_loader(self.dataset(split), order, self.num_workers, self.worker_timeout)
@@ -171,7 +179,9 @@ class PatchDataModule(LightningDataModule):
 
         They are copied once, cropped unless crops are random.
         """
-        if self.trainer is None or (split == "train" and self.augment is not None):
+        if self.trainer is None or self.features is not None:
+            return None
+        if split == "train" and self.augment is not None:
             return None  # albumentations needs the patches on the CPU
         source, crop = self.sources[split], self.crops[split]
         fixed = Crop("none") if crop.mode == "random" else crop
@@ -202,15 +212,15 @@ class PatchDataModule(LightningDataModule):
         draws = self.batched.draws(batch["draw"].numpy(), self.epoch())
         return {**moved, "image": self.batched(moved["image"], draws)}
 
-    def train_dataloader(self) -> DataLoader[Batch] | ResidentBatches:
+    def train_dataloader(self) -> Loader:
         """Return the shuffled, augmented training batches."""
         return self.loader("train", training=True)
 
-    def val_dataloader(self) -> DataLoader[Batch] | ResidentBatches:
+    def val_dataloader(self) -> Loader:
         """Return the valid split, in order."""
         return self.loader("valid")
 
-    def test_dataloader(self) -> DataLoader[Batch] | ResidentBatches:
+    def test_dataloader(self) -> Loader:
         """Return the final split, in order."""
         return self.loader(self.final_split)
 

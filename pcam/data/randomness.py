@@ -27,6 +27,8 @@ class Purpose(IntEnum):
     POSITION = 8  # see PositionStream
     DASHBOARD = 9  # patches that a logger's dashboard shows
     MIXUP = 10  # how the patches of a training batch are blended; by epoch and step
+    PROBE = 11  # patches of few-shot probes; by number of patches and draw
+    ADAPTER = 12  # first values of low-rank adapters
 
 
 class AttributionStream(IntEnum):

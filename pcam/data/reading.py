@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pcam.config.sections import WORKER_TIMEOUT
 from pcam.data.augment.augmentation import Augmentation
 from pcam.data.base import PatchSource
 from pcam.data.crop import Crop
-from pcam.data.sampling import BatchRequest, PatchOrder
+from pcam.data.sampling import BatchRequest
 from pcam.data.workers import WAITS, PatchLoader, WorkerFailure, is_worker, leave_signals_to_parent
 from pcam.errors import PcamError
 
@@ -86,7 +86,7 @@ def resolve_num_workers(setting: int | str) -> int:
 
 def make_loader(
     dataset: PatchDataset,
-    order: PatchOrder,
+    order: Sampler[Any],
     num_workers: int | str,
     worker_timeout: float | None = WORKER_TIMEOUT,
 ) -> DataLoader[Batch]:
@@ -94,7 +94,7 @@ def make_loader(
 
     Args:
         dataset: of the patches.
-        order: of the batches.
+        order: requests of the batches, such as a ``PatchOrder``.
         num_workers: of the config: "auto", or a number of processes.
         worker_timeout: of the config: seconds to wait for a batch of these processes; None for no
             limit.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit
 
-from pcam.config.schema import EvaluateConfig
+from pcam.config.schema import EvaluateConfig, ExportConfig, SlideConfig
 from pcam.errors import ConfigError, DataError
 from pcam.evaluation.asked_split import match_run
 from pcam.evaluation.inference import predict_source
@@ -14,6 +14,9 @@ from pcam.stats.calibration import fit_temperature
 from pcam.stats.logodds import log_odds
 from pcam.stats.metrics import Floats, Labels
 from pcam.stats.thresholds import at_sensitivity, youden
+
+# Each has the keys of threshold and calibration
+RuleConfig = EvaluateConfig | SlideConfig | ExportConfig
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class DecisionRule:
         return cls(float(log_odds(threshold)), float(threshold), f"threshold {threshold}")
 
 
-def choose_rule(config: EvaluateConfig, run: SavedRun) -> DecisionRule:
+def choose_rule(config: RuleConfig, run: SavedRun) -> DecisionRule:
     """Return threshold and temperature, fitted on the run's own valid split where needed.
 
     Raises:
@@ -63,15 +66,15 @@ def choose_rule(config: EvaluateConfig, run: SavedRun) -> DecisionRule:
     return replace(rule, temperature=temperature, note=note)
 
 
-def _needs_fitting(config: EvaluateConfig) -> bool:
+def _needs_fitting(config: RuleConfig) -> bool:
     return config.calibration != "none" or isinstance(config.threshold, str)
 
 
-def _validate_both_classes(config: EvaluateConfig, label: Labels) -> None:
+def _validate_both_classes(config: RuleConfig, label: Labels) -> None:
     """Check that threshold and temperature can be fitted on valid.
 
     Args:
-        config: the config of ``pcam.evaluate``.
+        config: the config of the command.
         label: (N,), of valid.
 
     Raises:
@@ -88,11 +91,11 @@ def _validate_both_classes(config: EvaluateConfig, label: Labels) -> None:
     raise DataError(*[f"the run's valid has no {missing} patch: {one}" for one in faults])
 
 
-def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Labels]:
+def _predict_valid(config: RuleConfig, run: SavedRun) -> tuple[Floats, Labels]:
     """Predict the run's own valid split, on which threshold and calibration are fitted.
 
     Args:
-        config: the config of ``pcam.evaluate``.
+        config: the config of the command.
         run: the network.
 
     Returns:
@@ -112,11 +115,11 @@ def _predict_valid(config: EvaluateConfig, run: SavedRun) -> tuple[Floats, Label
     return logit, valid.labels
 
 
-def _choose_threshold(config: EvaluateConfig, logit: Floats, label: Labels) -> DecisionRule:
+def _choose_threshold(config: RuleConfig, logit: Floats, label: Labels) -> DecisionRule:
     """Return the rule that the config asks for, from the predictions of valid.
 
     Args:
-        config: the config of ``pcam.evaluate``.
+        config: the config of the command.
         logit: (N,), of valid.
         label: (N,), of valid.
     """

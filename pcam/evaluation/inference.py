@@ -100,6 +100,7 @@ def predict_source(
     num_workers: int | str = "auto",
     tta: str = "none",
     worker_timeout: float | None = WORKER_TIMEOUT,
+    network: Network | None = None,
 ) -> Logits:
     """Return the log-odds of the positive class for each patch of a source, in its order.
 
@@ -115,6 +116,7 @@ def predict_source(
         tta: none, flips (4) or d4 (8): the symmetries over which probabilities are averaged; the
             result is the log-odds of the mean.
         worker_timeout: seconds to wait for a batch of these processes; None for no limit.
+        network: scores batches in place of the model; None for the model itself.
 
     Returns:
         float64 (N,).
@@ -123,23 +125,69 @@ def predict_source(
         DataError: patches cannot be read.
         NotFiniteError: the network's output is not finite.
     """
+    parts = list(
+        iterate_source(
+            model,
+            source,
+            crop,
+            batch_size,
+            num_workers,
+            tta,
+            worker_timeout,
+            network=network,
+        )
+    )
+    views_of_all: Logits = np.concatenate(parts, axis=1)
+    worst = views_of_all.sum(axis=0)  # not finite if one view is not
+    ensure_finite_scores("scoring", np.arange(len(source)), worst, source.ids)
+    return average_views(views_of_all)
+
+
+def iterate_source(
+    model: PatchClassifier,
+    source: PatchSource,
+    crop: Crop,
+    batch_size: int,
+    num_workers: int | str = "auto",
+    tta: str = "none",
+    worker_timeout: float | None = WORKER_TIMEOUT,
+    done: int = 0,
+    network: Network | None = None,
+) -> Iterator[Logits]:
+    """Yield the log-odds of a source's patches batch by batch, in its order, with a progress bar.
+
+    Takes the arguments of ``predict_source``, which returns them as a whole.
+
+    Args:
+        model: a network in eval mode.
+        source: the patches.
+        crop: the part of each patch that the network sees.
+        batch_size: the number of patches that the network sees at once; on a GPU at least.
+        num_workers: the number of processes that read patches, or "auto".
+        tta: none, flips (4) or d4 (8): the V symmetries of each patch.
+        worker_timeout: seconds to wait for a batch of these processes; None for no limit.
+        done: patches that were scored before, for the progress bar.
+        network: scores batches in place of the model; None for the model itself.
+
+    Yields:
+        float64 (V, B); whether they are finite is not checked.
+
+    Raises:
+        DataError: patches cannot be read.
+    """
     dataset = PatchDataset(source, crop, None)
     at_once = choose_batch_size(model, batch_size)
     order = PatchOrder(len(source), at_once, seed=0, training=False)
     batches = _batches_on_device(model, make_loader(dataset, order, num_workers, worker_timeout))
-    parts = []
-    bar = tqdm(total=len(source), unit="patch", desc="scoring", disable=None, leave=False)
+    size = done + len(source)
+    bar = tqdm(total=size, initial=done, unit="patch", desc="scoring", disable=None, leave=False)
     with bar, dead_workers_reported():
-        for views in iterate_logits(ScoringNetwork(model), batches, TTA[tta]):
-            parts.append(views.cpu().numpy())
+        for views in iterate_logits(network or ScoringNetwork(model), batches, TTA[tta]):
             bar.update(views.shape[1])
-    views_of_all: Logits = np.concatenate(parts, axis=1)
-    worst = views_of_all.sum(axis=0)  # not finite if one view is not
-    ensure_finite_scores("scoring", np.arange(len(source)), worst, source.ids)
-    return _average(views_of_all)
+            yield views.cpu().numpy()
 
 
-def _average(views: Logits) -> Logits:
+def average_views(views: Logits) -> Logits:
     """Return the log-odds (B,) of the mean probability of V views, (V, B)."""
     return views[0] if len(views) == 1 else mean_probability(views)
 

@@ -1,5 +1,6 @@
 """Probabilities for patches, labelled or not."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,17 @@ from scipy.special import expit
 from pcam.config.classes import Classes
 from pcam.config.schema import PredictConfig
 from pcam.data.base import PatchSource
+from pcam.data.sizes import patch_size
 from pcam.data.storage.csv import read_labels
 from pcam.errors import DataError
 from pcam.evaluation.asked_split import open_asked_split
-from pcam.evaluation.inference import predict_source
-from pcam.evaluation.saved_run import open_run
+from pcam.evaluation.inference import Network, predict_source
+from pcam.evaluation.saved_run import SavedRun, open_run
 from pcam.evaluation.submission import submission_scores
 from pcam.stats.intervals import Interval, bootstrap_metrics
 from pcam.stats.metrics import Floats, Labels
+
+Engine = Callable[[SavedRun, tuple[int, int]], Network]  # takes height and width of the patches
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,12 @@ class Prediction:
         return np.asarray(expit(self.logit))
 
 
-def predict(config: PredictConfig) -> Prediction:
+def predict(config: PredictConfig, engine: Engine | None = None) -> Prediction:
     """Return the probabilities of a run for one split.
 
     Args:
         config: the config of ``pcam.predict``.
+        engine: builds what computes the network; None for torch.
 
     Raises:
         RunError: the folder holds no run.
@@ -74,6 +79,9 @@ def predict(config: PredictConfig) -> Prediction:
     label = source.labels
     if config.labels is not None:
         label = _read_labels(Path(config.labels), source, opened.classes)
+    network = None
+    if engine is not None:
+        network = engine(run, opened.crop.size_after(patch_size(source)))
     logit = predict_source(
         run.model,
         source,
@@ -82,6 +90,7 @@ def predict(config: PredictConfig) -> Prediction:
         data.num_workers,
         config.tta,
         data.worker_timeout,
+        network,
     )
     metrics = None
     if label is not None:

@@ -11,6 +11,7 @@ from pcam.config.schema import (
     BiasConfig,
     DataOverrides,
     PredictConfig,
+    ProbeConfig,
     RunCommandConfig,
     TrainConfig,
 )
@@ -33,7 +34,7 @@ from pcam.models.tensor_files import describe_unreadable
 from pcam.runs.access import ensure_inside, ensure_readable
 from pcam.runs.folder import best_checkpoint, network_label, read_config
 
-AskedData = RunCommandConfig | PredictConfig | BiasConfig  # each has data and splits
+AskedData = RunCommandConfig | PredictConfig | BiasConfig | ProbeConfig  # each has data and splits
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,14 @@ from pcam.models.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     RESERVED,
+    TOKEN_POOLS,
     Backbone,
     Channels,
     Kwargs,
     Pool,
 )
 from pcam.models.hub import check_published_name, is_published_name
+from pcam.models.layer_names import with_layers
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
@@ -67,7 +69,7 @@ class FunctionBackbone(Backbone):
         from pcam.models.pooling import GlobalAverage, PooledBackbone
 
         network = self.function(**kwargs)
-        if pool == "flatten":
+        if pool != "avg":
             return network
         return PooledBackbone(network, GlobalAverage())
 
@@ -171,8 +173,8 @@ class TimmBackbone(Backbone):
         import timm
         from torch import nn
 
-        options: dict[str, object] = {**kwargs, **self._size_option(input_size)}
-        if pool == "flatten":
+        options = {**with_layers(kwargs), **self._size_option(input_size)}
+        if pool != "avg":
             options["global_pool"] = ""
         elif options.get("global_pool") == "":
             raise ConfigError("model.kwargs.global_pool is empty; use model.head.pool=flatten")
@@ -188,7 +190,7 @@ class TimmBackbone(Backbone):
         from pcam.models.downloads import download_from_hub, download_state
 
         if self._pretrained.hf_hub_id:
-            options = {**kwargs, **self._size_option(input_size)}
+            options = {**with_layers(kwargs), **self._size_option(input_size)}
             return download_from_hub(self.name, options)
         if self._pretrained.url:
             return download_state(self._pretrained.url)
@@ -225,7 +227,8 @@ def build_backbone(name: str, kwargs: Kwargs, pool: Pool, input_size: int | None
     Args:
         name: of a registered backbone, or of one of timm's networks.
         kwargs: passed to the network.
-        pool: avg, the network's own pooling, returns (B, F); flatten returns (B, C·h·w).
+        pool: avg, the network's own pooling, returns (B, F); flatten returns (B, C·h·w); cls,
+            patch_avg and cls_avg pool the tokens of networks that have some.
         input_size: pixels, for networks that must know it (vision transformers).
 
     Raises:
@@ -233,7 +236,7 @@ def build_backbone(name: str, kwargs: Kwargs, pool: Pool, input_size: int | None
     """
     from torch import nn
 
-    from pcam.models.pooling import PooledBackbone
+    from pcam.models.pooling import PooledBackbone, token_pool
 
     reserved = sorted(RESERVED & set(kwargs))
     if reserved:
@@ -252,4 +255,6 @@ def build_backbone(name: str, kwargs: Kwargs, pool: Pool, input_size: int | None
         ) from error
     if pool == "flatten":
         return PooledBackbone(network, nn.Flatten())
+    if pool in TOKEN_POOLS:
+        return PooledBackbone(network, token_pool(network, name, pool))
     return network

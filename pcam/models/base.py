@@ -9,7 +9,8 @@ from pcam.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Pool = Literal["avg", "flatten"]
+Pool = Literal["avg", "flatten", "cls", "patch_avg", "cls_avg"]
+TOKEN_POOLS = ("cls", "patch_avg", "cls_avg")  # of networks of tokens
 Kwargs = Mapping[str, object]
 Channels = tuple[float, ...]
 
@@ -64,7 +65,8 @@ class Backbone(ABC):
 
         Args:
             kwargs: ``model.kwargs``.
-            pool: avg: return features (B, F); flatten: return the last feature map, not pooled.
+            pool: avg: return features (B, F); else return the last feature map or the tokens, not
+                pooled.
             input_size: pixels, for networks that must know it.
         """
 

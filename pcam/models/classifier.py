@@ -13,7 +13,15 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from pcam.config import registry
 from pcam.config.registry import Registry
-from pcam.config.sections import HeadConfig, LossConfig, OptimizerConfig, SchedulerConfig
+from pcam.config.sections import (
+    HeadConfig,
+    LastBlocksFinetune,
+    LoraFinetune,
+    LossConfig,
+    OptimizerConfig,
+    SchedulerConfig,
+)
+from pcam.data.features import FEATURES
 from pcam.data.randomness import Purpose, Stream
 from pcam.errors import NotFiniteError
 from pcam.models.accumulation import ensure_epoch_holds_a_step, loss_factor
@@ -24,6 +32,7 @@ from pcam.models.losses import count_outputs
 from pcam.models.mixing import draw_mix
 from pcam.models.network import Network
 from pcam.models.optimizers import build_optimizer
+from pcam.models.partial import add_adapters, train_last_blocks, trained_parameters
 from pcam.models.patch_format import KEY as PATCHES_KEY
 from pcam.models.patch_format import PatchFormat, check_images
 from pcam.models.schedules import build_plateau_watcher, build_scheduler, reduce_on_plateau
@@ -89,8 +98,12 @@ class PatchClassifier(LightningModule):
         self.loss_config = _read_section(registry.losses, loss, LossConfig)
         self.optimizer_config = _read_section(registry.optimizers, optimizer, OptimizerConfig)
         self.scheduler_config = _read_section(registry.schedulers, scheduler, SchedulerConfig)
-        self.plan: FreezePlan = build_plan(read_finetune(finetune), epochs)
+        self.finetune_config = read_finetune(finetune)
+        self.plan: FreezePlan = build_plan(self.finetune_config, epochs)
         self.network = _build_network(network, count_outputs(self.loss_config))
+        if isinstance(self.finetune_config, LastBlocksFinetune):
+            train_last_blocks(self.network.backbone, self.finetune_config, network["name"])
+            self.network.trains_part = True
         self.valid_metrics = build_metrics()
         self.test_metrics = build_metrics()
         self.scores: dict[str, Scores] = {}
@@ -117,6 +130,7 @@ class PatchClassifier(LightningModule):
         checkpoint = read_checkpoint(path)
         model = cls(**checkpoint["hyper_parameters"])
         model.on_load_checkpoint(checkpoint)
+        model.adapt()
         model.load_state_dict(checkpoint["state_dict"])
         fault = describe_not_finite(model.state_dict())
         if fault is not None:
@@ -127,8 +141,15 @@ class PatchClassifier(LightningModule):
         """Keep what the backbone was initialised with; the plan follows ``batchnorm: auto``."""
         self.weights_origin = origin
         pretrained = origin is not None and origin.pretrained
-        finetune = read_finetune(self.hparams["finetune"])
-        self.plan = build_plan(finetune, self.hparams["epochs"], pretrained)
+        self.plan = build_plan(self.finetune_config, self.hparams["epochs"], pretrained)
+
+    def adapt(self) -> None:
+        """Add the adapters of ``finetune=lora``, once, after the initial weights are loaded."""
+        if not isinstance(self.finetune_config, LoraFinetune) or self.network.trains_part:
+            return
+        name, seed = self.hparams["network"]["name"], self.hparams["seed"]
+        add_adapters(self.network.backbone, self.finetune_config, name, seed)
+        self.network.trains_part = True
 
     def set_input_size(self, size: int | None) -> None:
         """Resize patches to another size; the network must take it. Checkpoints keep it.
@@ -171,13 +192,14 @@ class PatchClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch's mean loss."""
         self._seed_step(batch_idx)
-        image, label = batch["image"], batch["label"]
+        label = batch["label"]
         if self.mixup:
+            image = batch["image"]
             mix = draw_mix(self.mixup, len(image), self._mixup_draws(batch_idx), self.device)
             logit = self._score_for_training(mix.blend(image))
             loss = mix.blend_losses(self.compute_loss, logit, label).mean()
         else:
-            logit = self._score_for_training(image)
+            logit = self._score_batch(batch, self._score_for_training)
             loss = self.compute_loss(logit, label).mean()
         correct = ((logit > 0) == (label > 0)).float().mean()
         self.step_loss = loss.detach()
@@ -211,6 +233,12 @@ class PatchClassifier(LightningModule):
             self.log(f"train/{name}", total / size, on_step=False, on_epoch=True, batch_size=1)
         self._means.reset()
 
+    def _score_batch(self, batch: Batch, network: StepNetwork) -> Tensor:
+        """Return log-odds (B,) of a batch of images, or of features of a frozen backbone."""
+        if FEATURES in batch:
+            return self.network.classify(batch[FEATURES])
+        return network(batch["image"])
+
     def _score_for_training(self, image: Tensor) -> Tensor:
         """Return log-odds (B,) of a training batch."""
         if self.step_network is None:
@@ -233,7 +261,7 @@ class PatchClassifier(LightningModule):
     def configure_optimizers(self) -> "OptimizerLRSchedulerConfig":
         """Return the optimizer of two groups and the scheduler of every step."""
         optimizer = build_optimizer(
-            self.network.backbone.parameters(),
+            trained_parameters(self.network.backbone),
             self.network.head.parameters(),
             self.optimizer_config,
             fused=self.device.type == "cuda" and self.trainer.gradient_clip_val is None,
@@ -299,7 +327,7 @@ class PatchClassifier(LightningModule):
 
     def _score(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return index, label, logit and loss of a batch, (B,) each."""
-        logit = self.network(batch["image"]).double()
+        logit = self._score_batch(batch, self.network).double()
         loss = self.compute_loss(logit, batch["label"])
         return batch["index"], batch["label"], logit, loss
 

@@ -15,6 +15,8 @@ from pcam.config.sections import (
     FrozenFinetune,
     FrozenThenUnfrozenFinetune,
     FullFinetune,
+    LastBlocksFinetune,
+    LoraFinetune,
 )
 
 
@@ -60,7 +62,9 @@ def build_plan(config: FinetuneConfig, epochs: int, pretrained: bool = False) ->
         if epoch is None:
             epoch = epochs // 2
         return FreezePlan(epoch, _keeps_statistics(config.batchnorm, pretrained))
-    if isinstance(config, FullFinetune):
+    if isinstance(config, LoraFinetune):
+        return FreezePlan(0, True)
+    if isinstance(config, FullFinetune | LastBlocksFinetune):
         return FreezePlan(0, _keeps_statistics(config.batchnorm, pretrained))
     assert isinstance(config, FrozenFinetune)
     return FreezePlan(None, True)

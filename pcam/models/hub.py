@@ -141,7 +141,7 @@ def read_published(path: Path) -> PublishedConfig:
 def _arguments(published: PublishedConfig, pool: str) -> dict[str, object]:
     """Return what is passed to the network; its own pooling only if the head asks for it."""
     arguments = {key: value for key, value in published.model_args.items() if key not in GIVEN_HERE}
-    if pool == "flatten":
+    if pool != "avg":
         arguments.pop("global_pool", None)
     elif published.global_pool:
         arguments.setdefault("global_pool", published.global_pool)

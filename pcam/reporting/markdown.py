@@ -49,7 +49,7 @@ def render_part(part: Part) -> str:
         case Code():
             lines = list(map(printable, part.lines))
             fence = _fence(lines)
-            return "\n".join([f"{fence}sh", *lines, fence])
+            return "\n".join([f"{fence}{part.language}", *lines, fence])
         case Fold():
             return "\n\n".join([f"*{escape(part.title)}*", *map(render_part, part.parts)])
 

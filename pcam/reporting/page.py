@@ -54,9 +54,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Code:
-    """Commands to type, one a line."""
+    """Lines to type: commands, or a program.
+
+    Attributes:
+        lines: one after the other.
+        language: that Markdown names.
+    """
 
     lines: Sequence[str]
+    language: str = "sh"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
         "loss": "name label_smoothing positive_weight gamma",
         "optimizer": "name lr head_lr weight_decay kwargs",
         "scheduler": "name warmup start end factor patience",
-        "finetune": "name unfreeze_epoch batchnorm",
+        "finetune": "name unfreeze_epoch batchnorm blocks rank alpha",
+        # Features that are kept round otherwise than those that are computed in each step.
+        "features": "use dtype augment",
         "model": "name kwargs weights mean std input_size",
         "model.head": "pool hidden dropout batch_norm",
         "trainer": "max_epochs precision accumulate_grad_batches gradient_clip_val on_nan "
@@ -65,6 +67,7 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
     KeyClass.EXECUTION: {
         "": "resume plugins",
         "data": "root converted slide_csv num_workers worker_timeout max_side resident changed",
+        "features": "cache",
         # Tables that model.name and trainer.prune.after are chosen from; the choice is a RESULT.
         "model": "at_scale",
         "trainer.prune": "at_scale",

@@ -57,6 +57,7 @@ def _sweep_command(config: TrainConfig, overrides: Sequence[str], square: bool) 
     kept = [word for word in overrides if override_key(word) not in REPLACED_KEYS]
     own_strengths = any(override_key(word).startswith("aug.") for word in kept)
     none_to_compare = config.aug.name == "none" and not square
+    none_to_compare |= config.features.use  # features are of one augmentation
     if own_strengths or none_to_compare:
         varied, purpose = ["seed=0,1,2"], "repeat with three seeds"
     else:

@@ -20,6 +20,7 @@ METRIC_NAMES = {
     "nll": "NLL",
     "ece": "calibration error",
 }
+BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 WARNING_WIDTH = 92  # characters of text inside the box of a warning
 
 
@@ -186,3 +187,12 @@ def format_parameters(counts: Mapping[str, int]) -> str:
 
 def _format_count(count: int) -> str:
     return f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count:,}"
+
+
+def format_size(count: float) -> str:
+    """Return a number of bytes with its unit, as 1.2 MB."""
+    for unit in BYTE_UNITS[:-1]:
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} {BYTE_UNITS[-1]}"

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from pcam.config.schema import TrainConfig
-from pcam.config.sections import FinetuneConfig
+from pcam.config.sections import FinetuneConfig, LastBlocksFinetune, LoraFinetune
 from pcam.data.base import describe_source
 from pcam.data.datamodule import PatchDataModule
 from pcam.data.loading import describe_splits
 from pcam.models.classifier import PatchClassifier
 from pcam.models.freezing import FreezePlan
 from pcam.models.input_size import initial_input_size
+from pcam.models.partial import trained_parameters
 from pcam.runs.folder import network_label
 from pcam.stats.formatting import format_parameters, pluralize
 
@@ -32,6 +33,7 @@ def facts(
         ("network", _describe_network(config, model)),
         ("weights", model.describe_weights()),
         ("trained", _describe_training(config, model)),
+        *_describe_features(config),
         ("loss", _describe_loss(model)),
         ("optimizer", _describe_optimizer(config)),
         ("epochs", f"{config.trainer.max_epochs}, {_describe_batches(config, data)}"),
@@ -43,6 +45,17 @@ def _describe_augmentation(config: TrainConfig) -> str:
     """Return the augmentation, and how patches are blended."""
     name = config.aug.name
     return f"{name}, mixup {config.aug.mixup:g}" if config.aug.mixup else name
+
+
+def _describe_features(config: TrainConfig) -> list[Fact]:
+    """Return the line of the features, if they are computed once."""
+    features = config.features
+    if not features.use:
+        return []
+    text = f"computed once, {features.dtype}, in {features.cache}"
+    if features.augment:
+        text += f"; {pluralize(features.augment, 'augmented copy', 'augmented copies')} of train"
+    return [("features", text)]
 
 
 def _describe_batches(config: TrainConfig, data: PatchDataModule) -> str:
@@ -114,11 +127,24 @@ def _describe_training(config: TrainConfig, model: PatchClassifier) -> str:
         model: the network, initialised or not.
     """
     counts = model.network.count_parameters()
-    layers = _describe_layers(model.plan)
+    layers = _describe_part(config.finetune) or _describe_layers(model.plan)
     if model.plan.always_frozen:
         return f"{layers}; {counts['head']:,} parameters trained, {counts['backbone']:,} frozen"
-    trained = f"{layers}; {sum(counts.values()):,} parameters trained"
+    total = sum(counts.values())
+    count = sum(parameter.numel() for parameter in trained_parameters(model.network))
+    trained = f"{layers}; {count:,} parameters trained"
+    if count < total:
+        trained += f", {total - count:,} frozen"
     return f"{trained}; BatchNorm statistics {describe_statistics(config.finetune, model)}"
+
+
+def _describe_part(finetune: FinetuneConfig) -> str:
+    """Return the part of the backbone that is trained, with the head; "" for all of it."""
+    if isinstance(finetune, LastBlocksFinetune):
+        return f"last {pluralize(finetune.blocks, 'block')} and head"
+    if isinstance(finetune, LoraFinetune):
+        return f"adapters of rank {finetune.rank} and head"
+    return ""
 
 
 def describe_statistics(finetune: FinetuneConfig, model: PatchClassifier) -> str:

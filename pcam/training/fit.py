@@ -13,6 +13,7 @@ from pcam.runs.checkpoints import resumable_checkpoint
 from pcam.runs.folder import best_checkpoint
 from pcam.stats.formatting import pluralize
 from pcam.training.dashboard import Dashboard
+from pcam.training.features import use_features
 from pcam.training.finite import hint
 from pcam.training.kept import describe_kept, describe_stop, kept_checkpoint_named
 from pcam.training.library_errors import DeviceMemoryError, library_errors_reported
@@ -150,6 +151,8 @@ def fit_until_stopped(
     if first and is_first:
         report_start(training, resume)
         write_start(training, resume)
+    if config.features.use:
+        use_features(training, resume)
     dashboards = start_loggers(config, folder) if first else []
     training.trainer.loggers = [dashboard.guarded for dashboard in dashboards]
     status = 1

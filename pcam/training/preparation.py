@@ -96,6 +96,8 @@ def prepare(
         split = saved.split.at_least(parts, saved.epochs)
         config = config if saved.patches is not None else name_earlier_positive(config)
     aug = choose_augmentation(config.aug, config.trainer)
+    if config.features.use:  # copies are augmented once, on the CPU
+        aug = aug.model_copy(update={"batched": False})
     data = PatchDataModule(config.data, config.splits, config.crop, aug, config.seed, split.parts)
     check_both_classes(config, folder, data.sources)
     model = build_classifier(config, data.sources["train"].labels)
@@ -110,6 +112,7 @@ def prepare(
         model.set_weights_origin(saved.origin)
     else:
         model.set_weights_origin(load_weights(config, model))
+    model.adapt()
     resize_for_weights(config, model, data)
     callbacks = build_callbacks(config, folder, model.plan)
     callbacks.append(TrainedData(data))

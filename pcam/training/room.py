@@ -10,10 +10,11 @@ from pcam.config.schema import TrainConfig
 from pcam.config.sections import OptimizerConfig
 from pcam.errors import WriteError
 from pcam.models.classifier import PatchClassifier
+from pcam.models.partial import trained_parameters
 from pcam.runs.checkpoints import checkpoint_files
+from pcam.stats.formatting import format_size
 
 FILES = 4  # that exist at once: best, last, previous, and the one that is being written
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def require_room(folder: Path, config: TrainConfig, model: PatchClassifier) -> None:
@@ -48,7 +49,7 @@ def checkpoint_size(config: TrainConfig, model: PatchClassifier) -> int:
     moments = _count_moments(config.optimizer)
     weights = _bytes(network.state_dict().values())
     averaged = weights if config.trainer.ema is not None else 0
-    return weights + averaged + moments * _bytes(trained.parameters())
+    return weights + averaged + moments * _bytes(trained_parameters(trained))
 
 
 def _count_moments(config: OptimizerConfig) -> int:
@@ -60,12 +61,3 @@ def _count_moments(config: OptimizerConfig) -> int:
 
 def _bytes(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
-def format_size(count: float) -> str:
-    """Return a number of bytes with its unit, as 1.2 MB."""
-    for unit in UNITS[:-1]:
-        if count < 1000:
-            return f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} {UNITS[-1]}"

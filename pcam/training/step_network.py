@@ -12,6 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from pcam.config.sections import CompileMode
+from pcam.data.features import FEATURES
 from pcam.errors import describe_error
 from pcam.models.classifier import PatchClassifier, StepNetwork
 from pcam.training.step_forms import build_form, restored, time_form
@@ -56,7 +57,7 @@ class StepNetworkChoice(Callback):
         """Choose, unless it is chosen already."""
         assert isinstance(pl_module, PatchClassifier)
         frozen = pl_module.network.frozen
-        if self.mode == "off" or frozen == self._chosen_for:
+        if self.mode == "off" or frozen == self._chosen_for or FEATURES in batch:
             return
         self._chosen_for = frozen
         pl_module.step_network = None

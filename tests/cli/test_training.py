@@ -62,6 +62,7 @@ def test_a_second_start_changes_nothing(
         ("predict", ["run=nowhere"]),
         ("attribute", ["run=nowhere"]),
         ("bias", ["run=nowhere"]),
+        ("slide", ["run=nowhere", "slide=a.svs"]),
         ("compare", ["runs=[a,b]"]),
         ("ensemble", ["runs=[a,b]"]),
         ("report", ["runs=a"]),

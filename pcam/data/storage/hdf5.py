@@ -103,7 +103,7 @@ class PatchArray:
         self.hint = hint
         self.shape: tuple[int, int, int, int] = dataset.shape
         self.state = FileState.of(path)
-        self._offsets = _patch_offsets(dataset)
+        self._offsets = row_offsets(dataset)
         self._file: RowFile | None = None
         self._handle: tuple[int, h5py.Dataset] | None = None
         dataset.file.close()
@@ -158,12 +158,12 @@ class PatchArray:
         return {**self.__dict__, "_handle": None}
 
 
-def _patch_offsets(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
-    """Return the byte of the file at which each patch starts, int64 (N,).
+def row_offsets(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
+    """Return the byte of the file at which each row of an array starts, int64 (N,).
 
-    None where patches are not stored as they are: compressed, in pieces, or not at all.
+    None where rows are not stored as they are: compressed, in pieces, or not at all.
     """
-    size = int(np.prod(dataset.shape[1:]))
+    size = int(np.prod(dataset.shape[1:])) * dataset.dtype.itemsize
     rows = np.arange(len(dataset))
     if dataset.chunks is None:
         start = dataset.id.get_offset()
@@ -187,7 +187,7 @@ def is_stored_plainly(path: Path, key: str) -> bool:
     """Return whether each patch of a file is stored in one piece, uncompressed."""
     dataset = open_dataset(path, key, HINT)
     with dataset.file:
-        return _patch_offsets(dataset) is not None
+        return row_offsets(dataset) is not None
 
 
 def rewrite(path: Path, key: str) -> None:

@@ -1,0 +1,160 @@
+"""Export a run: build the files, and compare them with the network they come from."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pcam.config.schema import ExportConfig
+from pcam.data.base import PatchSource
+from pcam.data.sizes import patch_size
+from pcam.errors import DataError, RunError
+from pcam.evaluation.asked_split import match_run
+from pcam.evaluation.decision import DecisionRule, choose_rule
+from pcam.evaluation.inference import predict_source
+from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run, open_split
+from pcam.exporting.formats import (
+    EXAMPLES,
+    ExportedFile,
+    Patches,
+    export_onnx,
+    export_program,
+    export_torchscript,
+    require_onnx,
+)
+from pcam.exporting.module import ExportedClassifier, Size
+from pcam.exporting.quantization import Quantized, quantize_onnx
+from pcam.exporting.timm_folder import export_timm_folder
+from pcam.runs.files import read_json
+from pcam.runs.summary import validate_summary
+
+CLOSE = 1e-5  # largest difference of probabilities of the same arithmetic
+
+
+@dataclass(frozen=True)
+class Export:
+    """A run's network in other files.
+
+    Attributes:
+        run: the run.
+        summary: the training's; empty if it has not ended.
+        format: onnx, safetensors, torchscript or torch.
+        size: of the patches that the files take, pixels.
+        rule: threshold and temperature; the temperature is inside of the network.
+        files: what is written.
+        compared: patches of valid that were scored by the run's network and from the first file.
+        difference: largest difference of their probabilities.
+        quantized: an int8 version, and what it costs; None if it is not asked for.
+    """
+
+    run: SavedRun
+    summary: dict[str, Any]
+    format: str
+    size: Size
+    rule: DecisionRule
+    files: tuple[ExportedFile, ...]
+    compared: int
+    difference: float
+    quantized: Quantized | None
+
+
+def export(config: ExportConfig) -> Export:
+    """Build the files of an exported network.
+
+    Args:
+        config: of ``pcam.export``.
+
+    Raises:
+        RunError: the folder holds no run, or its summary is damaged.
+        ConfigError: the network or the format does not allow it, or packages are missing.
+        DataError: the run's valid patches are gone, or a file gives other probabilities.
+    """
+    if config.format == "onnx":
+        require_onnx()
+    run = open_run(Path(config.run))
+    summary = _read_summary(run.folder)
+    rule = choose_rule(config, run)
+    valid = open_valid(run)
+    size = patch_size(valid)
+    module = build_module(run, size, rule)
+    files = _build_files(module, config, run, size)
+    first = np.arange(min(config.patches, len(valid)))
+    difference = _compare(files[0], run, rule, read_patches(valid, first))
+    if difference > CLOSE:
+        raise DataError(
+            f"{files[0].name} gives probabilities that differ by {difference:.2g} from those of "
+            f"{run.folder}, and by {CLOSE:g} at most they may"
+        )
+    quantized = None
+    if config.quantize == "int8":
+        quantized = quantize_onnx(files[0], valid, _scores_of_valid(run, valid, rule))
+    return Export(run, summary, config.format, size, rule, files, len(first), difference, quantized)
+
+
+def _read_summary(folder: Path) -> dict[str, Any]:
+    """Return a training's summary; empty if there is none."""
+    summary = read_json(folder / "summary.json")
+    if summary is None:
+        return {}
+    fault = validate_summary(summary)
+    if fault:
+        raise RunError(f"{folder}: {fault}")
+    return summary
+
+
+def open_valid(run: SavedRun) -> PatchSource:
+    """Return the valid patches of a run."""
+    data = match_run(run, run.config.data, None)
+    return open_split(data, run.config.splits, run.config.seed, "valid")
+
+
+def build_module(run: SavedRun, size: Size, rule: DecisionRule) -> ExportedClassifier:
+    """Return a run's network as one module, on the CPU, in eval mode.
+
+    Args:
+        run: the run.
+        size: of its patches, pixels.
+        rule: whose temperature divides the log-odds.
+    """
+    network = copy.deepcopy(run.model.network).cpu()
+    crop = crop_for_split(run.config, "test")
+    module = ExportedClassifier(network, size, crop, rule.temperature)
+    return module.eval().requires_grad_(False)
+
+
+def read_patches(source: PatchSource, indices: np.ndarray) -> Patches:
+    """Return patches as exported networks take them, uint8 (n, 3, H, W)."""
+    return np.ascontiguousarray(source.read(indices).transpose(0, 3, 1, 2))
+
+
+def _build_files(
+    module: ExportedClassifier, config: ExportConfig, run: SavedRun, size: Size
+) -> tuple[ExportedFile, ...]:
+    """Return the files of the asked format, that of the network first."""
+    if config.format == "safetensors":
+        return export_timm_folder(module, run.config.model, size)
+    example = torch.zeros((EXAMPLES, 3, *size), dtype=torch.uint8)
+    if config.format == "onnx":
+        return (export_onnx(module, example),)
+    if config.format == "torchscript":
+        return (export_torchscript(module, example),)
+    return (export_program(module, example),)
+
+
+def _compare(file: ExportedFile, run: SavedRun, rule: DecisionRule, patches: Patches) -> float:
+    """Return the largest difference between a file's probabilities and those of the run."""
+    with torch.inference_mode():
+        logit = run.model(torch.from_numpy(patches).to(run.model.device)).double().cpu()
+    expected = torch.sigmoid(logit / rule.temperature).numpy()
+    return float(np.abs(file.score(patches) - expected).max())
+
+
+def _scores_of_valid(run: SavedRun, valid: PatchSource, rule: DecisionRule) -> np.ndarray:
+    """Return the log-odds of the run's network for its valid patches, float64 (N,)."""
+    crop = crop_for_split(run.config, "test")
+    batch_size = run.config.data.batch_size
+    logit = predict_source(run.model, valid, crop, batch_size, run.config.data.num_workers)
+    return logit / rule.temperature

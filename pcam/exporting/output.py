@@ -1,0 +1,76 @@
+"""What an export leaves in a folder, and prints."""
+
+from pathlib import Path
+
+from pcam.exporting.card import model_card
+from pcam.exporting.export import Export
+from pcam.runs.files import write_file, write_json
+from pcam.runs.provenance import code_commit, library_versions
+from pcam.stats.formatting import format_facts, format_interval, format_size
+
+CARD = "README.md"
+
+
+def write_export(export: Export, folder: Path, license_name: str | None) -> list[Path]:
+    """Write the files of the network, README.md and summary.json.
+
+    Args:
+        export: the exported network.
+        folder: of the files.
+        license_name: of the weights; None if it is not stated.
+
+    Returns:
+        The files.
+    """
+    files = list(export.files)
+    if export.quantized is not None:
+        files.append(export.quantized.file)
+    for file in files:
+        write_file(folder / file.name, file.content)
+    write_file(folder / CARD, model_card(export, license_name))
+    write_json(folder / "summary.json", summarize_export(export))
+    return [folder / file.name for file in files] + [folder / CARD]
+
+
+def summarize_export(export: Export) -> dict[str, object]:
+    """Return the content of an export's summary.json."""
+    quantized = None
+    if export.quantized is not None:
+        quantized = {
+            "patches": export.quantized.patches,
+            "auroc_difference": export.quantized.difference,
+            "largest_difference": export.quantized.largest,
+        }
+    return {
+        "run": str(export.run.folder),
+        "scale": export.run.config.scale,
+        "format": export.format,
+        "patch_size": list(export.size),
+        "classes": list(export.run.classes or ()),
+        "threshold": {"value": export.rule.threshold, "chosen": export.rule.description},
+        "temperature": export.rule.temperature,
+        "compared": export.compared,
+        "difference": export.difference,
+        "quantized": quantized,
+        "versions": library_versions(),
+        "commit": code_commit(),
+    }
+
+
+def format_export(export: Export) -> str:
+    """Return what a person reads."""
+    height, width = export.size
+    name, content = export.files[0].name, export.files[0].content
+    facts = [
+        ("run", export.run.describe()),
+        ("file", f"{name}, {format_size(len(content))}"),
+        ("input", f"uint8 (N, 3, {height}, {width})"),
+        ("threshold", export.rule.description),
+        ("difference", f"at most {export.difference:.1e} of {export.compared} patches of valid"),
+    ]
+    if export.quantized is not None:
+        cost = format_interval(export.quantized.difference, form="+.4f")
+        facts.append(("int8", f"AUROC on valid changes by {cost}"))
+        largest = f"a patch's probability changes by at most {export.quantized.largest:.3f}"
+        facts.append(("", largest))
+    return format_facts(facts)

@@ -1,0 +1,118 @@
+"""The backbones that are probed: of runs, or by name with their first weights."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pcam.config.schema import ProbeConfig
+from pcam.config.sections import ModelConfig
+from pcam.data.crop import Crop
+from pcam.errors import ConfigError
+from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run
+from pcam.features.extractor import Extractor
+from pcam.models.hub import expand_model
+from pcam.models.input_size import choose_input_size, initial_input_size
+from pcam.models.network import Network
+from pcam.models.weights import load_initial_weights
+from pcam.runs.files import match_paths
+
+INTERPOLATION = "bilinear"  # of patches that are resized, as crop.interpolation
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ProbedBackbone:
+    """A backbone whose features are probed.
+
+    Attributes:
+        name: in tables, unique.
+        weights: where they come from, as text.
+        extractor: computes its features.
+        crop: of all patches.
+    """
+
+    name: str
+    weights: str
+    extractor: Extractor
+    crop: Crop
+
+
+def open_runs(config: ProbeConfig) -> list[SavedRun]:
+    """Open the runs that a config names.
+
+    Raises:
+        RunError: nothing matches, or a folder holds no run.
+    """
+    runs = [config.runs] if isinstance(config.runs, str) else config.runs
+    folders: list[Path] = []
+    for pattern in runs:
+        folders += match_paths(pattern, "runs")
+    return [open_run(folder) for folder in folders]
+
+
+def list_backbones(config: ProbeConfig, runs: list[SavedRun], side: int) -> list[ProbedBackbone]:
+    """Return the backbones of a config: those of its runs, ``model``, and ``backbones``.
+
+    Args:
+        config: of ``pcam.probe``.
+        runs: opened.
+        side: of the patches, pixels.
+
+    Raises:
+        ConfigError: two have one name, or a network cannot be built.
+        WeightsError: weights are not available.
+    """
+    found = [_of_run(run) for run in runs]
+    named = dict(config.backbones)
+    if config.model is not None:
+        named = {config.model.name: config.model, **named}
+    for name, model in named.items():
+        found.append(_of_model(name, model, side, config.seed))
+    names = [backbone.name for backbone in found]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"two backbones are called {', '.join(repeated)}")
+    return found
+
+
+def _of_run(run: SavedRun) -> ProbedBackbone:
+    network = run.model.network
+    settings = dict(run.model.hparams["network"])
+    return ProbedBackbone(
+        name=f"{run.label} ({run.folder.name})",
+        weights=f"of {run.folder}",
+        extractor=Extractor(network, settings, _precision(network)),
+        crop=crop_for_split(run.config, "test"),
+    )
+
+
+def _of_model(name: str, model: ModelConfig, side: int, seed: int) -> ProbedBackbone:
+    """Return a backbone with its first weights; random ones are drawn by the seed."""
+    model = expand_model(model)
+    settings: dict[str, Any] = model.model_dump(
+        mode="json", include={"name", "kwargs", "mean", "std", "head"}
+    )
+    settings["input_size"] = initial_input_size(model)
+    settings["interpolation"] = INTERPOLATION
+    torch.manual_seed(seed)
+    network = Network(**{**settings, "head": model.head}, outputs=1)
+    origin = load_initial_weights(
+        network.backbone, model.name, model.kwargs, model.weights, network.input_size
+    )
+    if model.weights == "auto" and not origin.pretrained:
+        log.warning(f"{name}: RANDOM WEIGHTS (weights=auto): {origin.detail}")
+    network.input_size = choose_input_size(model, origin.pretrained, side)
+    settings["input_size"] = network.input_size
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    extractor = Extractor(network, settings, _precision(network))
+    return ProbedBackbone(name, str(origin), extractor, Crop("none"))
+
+
+def _precision(network: Network) -> str:
+    """Return Lightning's name of the precision of features: mixed on GPUs that have bfloat16."""
+    on_gpu = network.mean.device.type == "cuda"
+    return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"

@@ -1,0 +1,1 @@
+"""Whole slides: read, find tissue, predict on a grid, draw and measure the map."""

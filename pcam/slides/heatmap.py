@@ -1,0 +1,160 @@
+"""The figure of a slide: its tissue, and the map over it, with a scale bar and a colour bar."""
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pcam.data.base import Masks
+from pcam.runs.figures import BLUE, ORANGE, canvas, png
+from pcam.slides.predict import SlidePrediction
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from shapely import Geometry
+
+COLOURS = "inferno"
+OPACITY = 0.65  # of the map over the slide
+PANEL = 6.0  # inches of the longer side of each picture
+SHORTEST = 2.5  # inches of the shorter side
+DPI = 130
+LETTERS = 13  # of a title per inch
+BARS = (1, 2, 5)  # leading digits of the scale bar's length
+BAR_SHARE = 0.25  # of the slide's width that the scale bar has at most
+
+
+def draw_heatmap(prediction: SlidePrediction, tumour: "Geometry | None" = None) -> bytes:
+    """Draw a slide twice, with the outline of its tissue and with the map over it.
+
+    Args:
+        prediction: of one slide.
+        tumour: its annotation, drawn over the tissue; pixels of level 0.
+
+    Returns:
+        A PNG.
+    """
+    tissue = prediction.tissue
+    height, width = tissue.mask.shape
+    longer = max(height, width)
+    panel_width = max(PANEL * width / longer, SHORTEST)
+    panel_height = max(PANEL * height / longer, SHORTEST)
+    figure = canvas(2 * panel_width + 1.2, panel_height + 0.8, DPI)
+    left, right = figure.subplots(1, 2)
+    extent = (0.0, width * tissue.mpp, height * tissue.mpp, 0.0)  # micrometres
+    for axes in (left, right):
+        axes.imshow(tissue.picture, extent=extent)
+        axes.set_axis_off()
+    _outline(left, tissue.mask, extent, BLUE)
+    if tumour is not None:
+        _draw_annotation(left, tumour, prediction.prepared.slide_mpp)
+    _draw_scale_bar(left, extent)
+    _draw_map(right, prediction, extent)
+    _draw_scale_bar(right, extent)
+    for axes, title in zip((left, right), _titles(prediction), strict=True):
+        axes.set_title(wrap_title(title, panel_width), fontsize=9)
+    return png(figure)
+
+
+def _draw_map(
+    axes: "Axes", prediction: SlidePrediction, extent: tuple[float, float, float, float]
+) -> None:
+    """Draw the map in colour, and the outline of what is called positive."""
+    grid, mpp = prediction.prepared.grid, prediction.prepared.view.mpp
+    cell = grid.stride * mpp
+    shown = axes.imshow(
+        prediction.map,
+        cmap=COLOURS,
+        alpha=OPACITY,
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+        extent=(0.0, grid.columns * cell, grid.rows * cell, 0.0),
+    )
+    axes.set_xlim(extent[:2])
+    axes.set_ylim(extent[2:])
+    bar = axes.figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
+    bar.set_label(f"probability of {prediction.positive}", fontsize=8)
+    bar.ax.axhline(prediction.rule.threshold, color="white", linewidth=1.2)
+    bar.ax.tick_params(labelsize=7)
+
+
+def _titles(prediction: SlidePrediction) -> tuple[str, str]:
+    """Return the titles of both pictures."""
+    tissue = f"{prediction.name}: tissue, {prediction.tissue.area:.3g} mm²"
+    return tissue, f"{prediction.run.label}, {prediction.rule.description}"
+
+
+def wrap_title(title: str, width: float) -> str:
+    """Return a title in lines that are no longer than a picture is wide, also of long names.
+
+    Args:
+        title: one line.
+        width: of the picture, inches.
+    """
+    return textwrap.fill(title, int(width * LETTERS))
+
+
+def _outline(
+    axes: "Axes", mask: Masks, extent: tuple[float, float, float, float], colour: str
+) -> None:
+    """Draw the border of a mask."""
+    if mask.all():
+        return
+    padded = np.pad(mask, 1).astype(np.float64)
+    height, width = mask.shape
+    x = (np.arange(-1, width + 1) + 0.5) * extent[1] / width
+    y = (np.arange(-1, height + 1) + 0.5) * extent[2] / height
+    axes.contour(x, y, padded, levels=[0.5], colors=colour, linewidths=0.8)
+    axes.set_xlim(extent[:2])
+    axes.set_ylim(extent[2:])
+
+
+def _draw_annotation(axes: "Axes", tumour: "Geometry", slide_mpp: float) -> None:
+    """Draw the outlines of annotated areas.
+
+    Args:
+        axes: whose units are micrometres.
+        tumour: pixels of level 0.
+        slide_mpp: micrometres per pixel of level 0.
+    """
+    import shapely
+
+    for part in shapely.get_parts(shapely.boundary(tumour)):
+        points = shapely.get_coordinates(part) * slide_mpp
+        axes.plot(points[:, 0], points[:, 1], color=ORANGE, linewidth=1.2)
+
+
+def _draw_scale_bar(axes: "Axes", extent: tuple[float, float, float, float]) -> None:
+    """Draw a line of a round length in the lower left corner.
+
+    Args:
+        axes: whose units are micrometres.
+        extent: left, right, bottom and top of the slide.
+    """
+    width, height = extent[1], extent[2]
+    length = round_length(BAR_SHARE * width)
+    x, y = 0.04 * width, height - 0.05 * min(width, height)
+    text = f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} µm"
+    for colour, thickness in (("white", 5.0), ("black", 2.5)):
+        axes.plot([x, x + length], [y, y], color=colour, linewidth=thickness)
+    box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1}
+    axes.annotate(
+        text,
+        (x + length / 2, y),
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=7,
+        bbox=box,
+    )
+
+
+def round_length(longest: float) -> float:
+    """Return the longest round length that is not longer: 1, 2 or 5 times a power of ten.
+
+    Args:
+        longest: greater than 0.
+    """
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(digit * power for digit in BARS if digit * power <= longest))

@@ -1,0 +1,101 @@
+"""Slides in the formats that OpenSlide reads."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pcam.data.base import Pixels
+from pcam.errors import DataError, describe_error
+from pcam.slides.slide import Level, Slide, plausible_mpp, refuse_channels
+
+if TYPE_CHECKING:
+    from openslide import OpenSlide
+
+GENERIC = "generic-tiff"  # OpenSlide's name for a tiled TIFF of no scanner's format
+
+
+class OpenSlideFile(Slide):
+    """A slide that OpenSlide reads.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OpenSlideUnsupportedFormatError: OpenSlide does not know the format.
+        DataError: the file is damaged, or is not in colour.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._process = -1
+        self._open_file: OpenSlide | None = None
+        file = self._file()
+        self.levels = [
+            Level(width, height, downsample)
+            for (width, height), downsample in zip(
+                file.level_dimensions, file.level_downsamples, strict=True
+            )
+        ]
+        self.stored_mpp = _read_mpp(file.properties)
+        if file.properties.get("openslide.vendor") == GENERIC:
+            refuse_channels(path, _count_channels(path))
+
+    def read(self, level: int, left: int, top: int, width: int, height: int) -> Pixels:
+        """Return a region of a level, uint8 (height, width, 3); see ``Slide.read``."""
+        from openslide import OpenSlideError
+        from PIL import Image
+
+        downsample = self.levels[level].downsample
+        corner = (round(left * downsample), round(top * downsample))
+        try:
+            region = self._file().read_region(corner, level, (width, height))
+        except OpenSlideError as error:
+            raise DataError(
+                f"{self.path} is damaged at {corner[0]}, {corner[1]} ({describe_error(error)})"
+            ) from error
+        picture = Image.new("RGB", region.size, "white")
+        picture.paste(region, mask=region.getchannel("A"))
+        return np.asarray(picture)
+
+    def _file(self) -> "OpenSlide":
+        """Return this process's own handle: a forked process would share the file's position."""
+        if self._open_file is None or self._process != os.getpid():
+            self._open_file = _open(self.path)
+            self._process = os.getpid()
+        return self._open_file
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the handle out, which other processes cannot use."""
+        return {**vars(self), "_open_file": None}
+
+
+def _open(path: Path) -> "OpenSlide":
+    from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
+
+    try:
+        return OpenSlide(str(path))
+    except OpenSlideUnsupportedFormatError:
+        raise
+    except OpenSlideError as error:
+        raise DataError(f"{path} is damaged ({describe_error(error)})") from error
+
+
+def _read_mpp(properties: Mapping[str, str]) -> float | None:
+    """Return the mean of both axes' micrometres per pixel; None where a file does not say it."""
+    values = [properties.get(f"openslide.mpp-{axis}") for axis in ("x", "y")]
+    try:
+        known = [float(value) for value in values if value is not None]
+    except ValueError:
+        return None
+    return plausible_mpp(sum(known) / 2) if len(known) == 2 else None
+
+
+def _count_channels(path: Path) -> int:
+    """Return the channels per pixel of a TIFF, of which OpenSlide would leave some out."""
+    from tifffile import TiffFile
+
+    with TiffFile(path) as file:
+        return int(file.pages.first.samplesperpixel)

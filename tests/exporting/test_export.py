@@ -1,0 +1,157 @@
+"""``python -m pcam.export``: other libraries get the probabilities that pcam gets."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.evaluation.saved_run import open_run
+from tests.conftest import Terminal
+
+
+def raw_patches(count: int) -> np.ndarray:
+    """Return patches of test, uint8 (n, 3, 96, 96)."""
+    pixels = SyntheticSource("test", 40).read(np.arange(count))
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+@torch.inference_mode()
+def expected_logit(run: Path, patches: np.ndarray) -> np.ndarray:
+    return open_run(run).model(torch.from_numpy(patches)).double().numpy()
+
+
+def sigmoid(logit: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logit))
+
+
+def run_onnx(path: Path, patches: np.ndarray) -> np.ndarray:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(["probability"], {"patches": patches})[0]
+
+
+@pytest.mark.slow
+def test_onnx_takes_raw_patches_of_any_number(
+    exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    words = ["quantize=int8", "calibration=temperature", "threshold=youden"]
+    answer = terminal("export", f"run={exported_run}", *words, "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    assert answer.err == ""
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    temperature = summary["temperature"]
+    assert temperature != 1
+    for count in (1, 3, 8):
+        patches = raw_patches(count)
+        probability = run_onnx(tmp_path / "out" / "model.onnx", patches)
+        expected = sigmoid(expected_logit(exported_run, patches) / temperature)
+        np.testing.assert_allclose(probability, expected, atol=1e-5, rtol=0)
+    few_bits = run_onnx(tmp_path / "out" / "model.int8.onnx", raw_patches(8))
+    assert 0 < np.abs(few_bits - probability).max() < 0.5
+    cost = summary["quantized"]["auroc_difference"]
+    assert cost["low"] <= cost["value"] <= cost["high"]
+    assert f"AUROC on valid changes by {cost['value']:+.4f}" in answer.out
+
+
+FILES = [("torchscript", "model.torchscript"), ("torch", "model.pt2")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("to", "name"), FILES)
+def test_torchs_own_files(
+    to: str, name: str, exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    answer = terminal("export", f"run={exported_run}", f"to={to}", "hydra.run.dir=out")
+    assert (answer.status, answer.err) == (0, "")
+    path = str(tmp_path / "out" / name)
+    patches = torch.from_numpy(raw_patches(5))
+    network = torch.jit.load(path) if to == "torchscript" else torch.export.load(path).module()
+    expected = sigmoid(expected_logit(exported_run, patches.numpy()))
+    with torch.inference_mode():
+        np.testing.assert_allclose(network(patches).numpy(), expected, atol=1e-5, rtol=0)
+
+
+def test_timm_loads_the_folder(exported_run: Path, terminal: Terminal, tmp_path: Path) -> None:
+    import timm
+
+    answer = terminal("export", f"run={exported_run}", "to=safetensors", "hydra.run.dir=out")
+    assert (answer.status, answer.err) == (0, "")
+    backbone = timm.create_model(f"local-dir:{tmp_path / 'out'}", pretrained=True).eval()
+    trained = open_run(exported_run).model.network
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, trained.backbone.state_dict()[key])
+    inputs = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(backbone(inputs), trained.backbone(inputs))
+    settings = timm.data.resolve_model_data_config(backbone)
+    assert tuple(settings["input_size"]) == (3, 64, 64)
+    np.testing.assert_allclose(settings["mean"], trained.mean.flatten(), atol=1e-6)
+
+
+def test_the_card_says_what_a_user_must_know(
+    exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    words = ["to=hub:somebody/network", "dry_run=true", "license=cc0-1.0", "hydra.run.dir=out"]
+    answer = terminal("export", f"run={exported_run}", *words)
+    assert (answer.status, answer.err) == (0, "")
+    card = (tmp_path / "out" / "README.md").read_text()
+    auroc = json.loads((exported_run / "summary.json").read_text())["test"]["auroc"]["value"]
+    digest = json.loads((exported_run / "summary.json").read_text())["data"]["test"]["sha256"]
+    for text in (f"{auroc:.4f} [", digest, 'license: "cc0-1.0"', "uint8 (N, 3, 96, 96)"):
+        assert text in card
+    assert "must not be used for a diagnosis" in card
+
+
+def test_a_card_of_figures_without_intervals(
+    exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    shutil.copytree(exported_run, tmp_path / "run")
+    path = tmp_path / "run" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["test"]["auroc"] |= {"low": None, "high": None}
+    path.write_text(json.dumps(summary))
+    answer = terminal("export", "run=run", "to=safetensors", "hydra.run.dir=out")
+    assert (answer.status, answer.err) == (0, "")
+    row = f"| {summary['test']['auroc']['value']:.4f} "
+    assert row in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["to=tflite"], "to=tflite must be onnx, safetensors, torchscript, torch or hub:ORG/NAME"),
+        (["to=hub:name"], "to=hub:name must be"),
+        (["to=torch", "quantize=int8"], "quantize=int8 needs to=onnx, not torch"),
+        (["to=hub:somebody/network"], "to=hub:ORG/NAME needs a token: hf auth login"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    words: list[str], fault: str, exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    answer = terminal("export", f"run={exported_run}", *words, "hydra.run.dir=out")
+    assert answer.status == 2
+    (line,) = answer.faults
+    assert fault in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_another_library_predicts_the_same(
+    engine: str, exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    pytest.importorskip(engine)
+    for name in ("torch", engine):
+        words = [f"engine={name}", "tta=flips", f"hydra.run.dir={name}"]
+        answer = terminal("predict", f"run={exported_run}", *words)
+        assert answer.status == 0, answer.err
+    tables = [
+        np.genfromtxt(tmp_path / name / "predictions" / "test.csv", delimiter=",", names=True)
+        for name in ("torch", engine)
+    ]
+    np.testing.assert_allclose(tables[0]["probability"], tables[1]["probability"], atol=1e-5)
+    assert not np.array_equal(tables[0]["probability"], tables[1]["probability"])

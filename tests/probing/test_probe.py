@@ -1,0 +1,106 @@
+"""python -m pcam.probe, as a user starts it."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from pcam.data.features import FeatureFile
+from pcam.data.sources.synthetic.source import SyntheticSource
+from tests.conftest import TINY, Terminal
+from tests.run import train
+
+DATA = ["data=synthetic", "data.train=64", "data.valid=32", "data.test=40"]
+QUICK = [*DATA, "data.batch_size=16", "resamples=100", "draws=3", "shots=[1,5]", "neighbours=5"]
+RESNET = "resnet:{name:test_resnet,weights:none,input_size:32}"
+EFFICIENTNET = "efficientnet:{name:test_efficientnet,weights:none,input_size:32}"
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_backbones_side_by_side(terminal: Terminal, tmp_path: Path) -> None:
+    words = [*QUICK, f"backbones={{{RESNET},{EFFICIENTNET}}}", "hydra.run.dir=out"]
+    answer = terminal("probe", *words)
+    assert answer.status == 0, answer.err
+    rows = read(tmp_path / "out" / "probes.csv")
+    probes = ["linear", "5 neighbours", "class means", "1 per class", "5 per class"]
+    assert [row["probe"] for row in rows[::3]] == probes * 2
+    assert {row["backbone"] for row in rows} == {"resnet", "efficientnet"}
+    for row in rows:
+        assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
+        assert (row["sd"] != "nan") == ("per class" in row["probe"])
+    pairs = read(tmp_path / "out" / "differences.csv")
+    assert [pair["probe"] for pair in pairs] == probes[:3]
+    assert "| resnet       | linear" in answer.out
+    assert "bootstrap over slides of test" in answer.out
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["backbones"]["resnet"]["features"] == 96
+    linear = summary["backbones"]["resnet"]["probes"]["linear"]["auroc"]["value"]
+    assert linear == float(rows[0]["value"])
+    # the files of features are there, and the second start computes none
+    assert len(list(tmp_path.glob("features/*/features.h5"))) == 6
+    again = terminal("probe", *words[:-1], "hydra.run.dir=again")
+    assert "64 x" not in again.out
+    assert read(tmp_path / "again" / "probes.csv") == rows
+
+
+def test_figures_are_those_of_the_kept_features(terminal: Terminal, tmp_path: Path) -> None:
+    words = [*QUICK, "probes=[mean]", "model=timm", *TINY[1:]]
+    assert terminal("probe", *words, "hydra.run.dir=out").status == 0
+    files = [FeatureFile(path) for path in tmp_path.glob("features/*/features.h5")]
+    train, test = (
+        next(file.read_all() for file in files if len(file) == size) for size in (64, 40)
+    )
+    label = SyntheticSource("train", 64).labels
+    centred = [part - train.mean(0) for part in (train, test)]
+    train, test = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in centred)
+    means = [train[label == value].mean(0) for value in (0, 1)]
+    distances = [((test - mean) ** 2).sum(1) for mean in means]
+    expected = roc_auc_score(SyntheticSource("test", 40).labels, distances[0] - distances[1])
+    (row, *_) = read(tmp_path / "out" / "probes.csv")
+    assert float(row["value"]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_run_is_probed_on_its_own_data(terminal: Terminal, tmp_path: Path) -> None:
+    words = [*TINY, *DATA, "data.batch_size=16", "trainer.max_epochs=1", "trainer.progress=false"]
+    features = f"features.cache={tmp_path / 'features'}"
+    frozen = ["aug=none", "finetune=frozen", "features.use=true", features]
+    train(tmp_path / "run", *words, *frozen)
+    answer = terminal("probe", "runs=[run]", "probes=[mean]", features, "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    assert "test_resnet (run)" in answer.out
+    assert len(list(tmp_path.glob("features/*/features.h5"))) == 3  # those of the training
+
+
+@pytest.mark.parametrize(
+    ("words", "faults"),
+    [
+        ([], ["give data=NAME, or runs=[FOLDER, ...], whose data is used"]),
+        (["data=synthetic"], ["give runs=[FOLDER, ...], model=NAME, or backbones="]),
+        (
+            [*DATA, "probes=[lineal,knn]", "shots=[5,5]", "backbones={a:{name:test_resnet,x:1}}"],
+            [
+                "probes.0=lineal must be",
+                "shots: 5 is named more than once",
+                "unknown key backbones.a.x",
+            ],
+        ),
+        ([*DATA, "backbones={a:{name:test_resnett}}"], ["model.name=test_resnett is not a"]),
+        (
+            [*DATA, f"backbones={{{RESNET}}}", "shots=[100]", "neighbours=65"],
+            ["shots=100 must be at most", "neighbours=65 must be at most 64"],
+        ),
+        (["runs=[nowhere]"], ["runs: no file or folder matches nowhere"]),
+    ],
+)
+def test_faults_are_told_together(terminal: Terminal, words: list[str], faults: list[str]) -> None:
+    found = terminal("probe", *words).faults
+    assert len(found) == len(faults), found
+    for line, fault in zip(sorted(found), sorted(faults), strict=True):
+        assert fault in line
