@@ -1,6 +1,7 @@
 """Fields whose class depends on a registered name."""
 
 from collections import Counter
+from collections.abc import Hashable
 from typing import Any
 
 from pydantic import AfterValidator, ValidatorFunctionWrapHandler, WrapValidator
@@ -32,7 +33,7 @@ def names_from(registry: Registry) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def _each_once(values: list[Any]) -> list[Any]:
+def _each_once(values: list[Hashable]) -> list[Hashable]:
     repeated = [str(value) for value, count in Counter(values).items() if count > 1]
     if repeated:
         text = f"{', '.join(repeated)} is named more than once"

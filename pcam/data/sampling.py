@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ class BatchRequest:
     draws: Indices
 
 
-class PatchOrder(Sampler[Any]):
+class PatchOrder(Sampler[BatchRequest]):
     """The batches of one process, each as a request.
 
     For training: permutations of all patches follow each other, each by (seed, its number), and an

@@ -3,16 +3,15 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from pcam.exporting.export import Export
 from pcam.exporting.formats import INPUT
 from pcam.exporting.timm_folder import CONFIG, HEAD
 from pcam.reporting.markdown import render_markdown
 from pcam.reporting.page import Code, Part, Section, Table, Text
+from pcam.runs.trees import JsonObject
 from pcam.stats.formatting import format_interval, format_number
 
-Summary = dict[str, Any]  # of a training
 TITLES = {
     "auroc": "AUROC",
     "average_precision": "average precision",
@@ -74,7 +73,7 @@ def _positive(export: Export) -> str:
     return "the positive class" if classes is None else f"the class {classes[1]}"
 
 
-def _facts(export: Export, summary: Summary) -> list[tuple[str, str]]:
+def _facts(export: Export, summary: JsonObject) -> list[tuple[str, str]]:
     """Return names and values of what the network is."""
     height, width = export.size
     classes = export.run.classes or ("negative", "positive")
@@ -158,7 +157,7 @@ def _timm_lines() -> tuple[str, ...]:
     )
 
 
-def _figures(summary: Summary) -> list[Part]:
+def _figures(summary: JsonObject) -> list[Part]:
     """Return the metrics of the training's splits with their intervals."""
     splits = [name for name in ("valid", "test") if isinstance(summary.get(name), dict)]
     if not splits:
@@ -190,7 +189,7 @@ def _decision(export: Export) -> list[Part]:
     return [Text(f"{threshold[0].upper()}{threshold[1:]} ({rule.description})."), Text(calibrated)]
 
 
-def _data(export: Export, summary: Summary) -> list[Part]:
+def _data(export: Export, summary: JsonObject) -> list[Part]:
     """Return the splits with their sizes and digests."""
     name = export.run.config.data.name
     data = summary.get("data", {})
@@ -204,7 +203,7 @@ def _data(export: Export, summary: Summary) -> list[Part]:
     return parts
 
 
-def _training(export: Export, summary: Summary) -> list[Part]:
+def _training(export: Export, summary: JsonObject) -> list[Part]:
     """Return how the network was trained, and with what."""
     config = export.run.config
     rows = [

@@ -3,7 +3,6 @@
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +29,7 @@ from pcam.exporting.quantization import Quantized, quantize_onnx
 from pcam.exporting.timm_folder import export_timm_folder
 from pcam.runs.files import read_json
 from pcam.runs.summary import validate_summary
+from pcam.runs.trees import JsonObject
 
 CLOSE = 1e-5  # largest difference of probabilities of the same arithmetic
 
@@ -51,7 +51,7 @@ class Export:
     """
 
     run: SavedRun
-    summary: dict[str, Any]
+    summary: JsonObject
     format: str
     size: Size
     rule: DecisionRule
@@ -94,7 +94,7 @@ def export(config: ExportConfig) -> Export:
     return Export(run, summary, config.format, size, rule, files, len(first), difference, quantized)
 
 
-def _read_summary(folder: Path) -> dict[str, Any]:
+def _read_summary(folder: Path) -> JsonObject:
     """Return a training's summary; empty if there is none."""
     summary = read_json(folder / "summary.json")
     if summary is None:

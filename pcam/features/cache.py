@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -157,7 +156,7 @@ class FeatureCache:
             yield chunk, features
 
 
-class _Requests(Sampler[Any]):
+class _Requests(Sampler[BatchRequest]):
     """The batches of some chunks; each batch is of one chunk.
 
     Args:
@@ -190,7 +189,7 @@ def content_key(about: dict[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
-def _ensure_finite(features: NDArray[np.floating[Any]], rows: range, view: PatchView) -> None:
+def _ensure_finite(features: np.ndarray, rows: range, view: PatchView) -> None:
     """Make sure that features (n, F) are finite, as they are kept.
 
     Raises:

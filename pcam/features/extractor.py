@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from pcam.models.network import Network
+from pcam.runs.trees import JsonObject
 
 # Types of autocast by Lightning's name of the precision; others compute in float32.
 AUTOCAST: Mapping[str, torch.dtype] = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -30,7 +30,7 @@ class Extractor:
         width: F, the number of features.
     """
 
-    def __init__(self, network: Network, settings: Mapping[str, Any], precision: str) -> None:
+    def __init__(self, network: Network, settings: JsonObject, precision: str) -> None:
         self.network = network
         self.settings = {name: settings[name] for name in DECISIVE}
         self.settings["pool"] = settings["head"]["pool"]

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,6 +17,7 @@ from pcam.models.input_size import choose_input_size, initial_input_size
 from pcam.models.network import Network
 from pcam.models.weights import load_initial_weights
 from pcam.runs.files import match_paths
+from pcam.runs.trees import JsonObject
 
 INTERPOLATION = "bilinear"  # of patches that are resized, as crop.interpolation
 
@@ -93,7 +93,7 @@ def _of_run(run: SavedRun) -> ProbedBackbone:
 def _of_model(name: str, model: ModelConfig, side: int, seed: int) -> ProbedBackbone:
     """Return a backbone with its first weights; random ones are drawn by the seed."""
     model = expand_model(model)
-    settings: dict[str, Any] = model.model_dump(
+    settings: JsonObject = model.model_dump(
         mode="json", include={"name", "kwargs", "mean", "std", "head"}
     )
     settings["input_size"] = initial_input_size(model)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pcam.config.schema import TrainConfig
 from pcam.errors import AccessError, DataError
@@ -12,10 +11,9 @@ from pcam.evaluation.alignment import AlignedPredictions, align_predictions
 from pcam.evaluation.predictions import Predictions, read_predictions
 from pcam.runs.ranking import rank_summary
 from pcam.runs.tables import is_there
+from pcam.runs.trees import JsonObject
 from pcam.stats.metrics import Labels
 from pcam.sweeps.jobs import Job
-
-Summary = dict[str, Any]  # the content of a summary.json
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def config_of(job: Job) -> TrainConfig:
     return job.config
 
 
-def summary_of(job: Job) -> Summary:
+def summary_of(job: Job) -> JsonObject:
     """Return the summary of a job that has one."""
     assert job.summary is not None
     return job.summary

@@ -16,7 +16,7 @@ from pcam.errors import RunError, WriteError, describe_error
 from pcam.runs.access import describe_os_error
 from pcam.runs.metrics_file import check_metrics
 from pcam.runs.tables import is_there, read_table
-from pcam.runs.trees import read_json_file
+from pcam.runs.trees import JsonObject, read_json_file
 
 
 def write_file(path: Path, content: str | bytes) -> None:
@@ -124,7 +124,7 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
     write_file(path, json.dumps(nan_to_none(content), indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> JsonObject | None:
     """Return the content of a JSON file, or None if there is no file.
 
     Raises:

@@ -11,6 +11,7 @@ import yaml
 from pcam.errors import RunError, describe_error, shorten_value
 from pcam.runs.access import access_error, ensure_readable
 
+JsonObject = dict[str, Any]  # the keys of a file, with plain values
 LARGEST = 32 << 20  # bytes
 DEEPEST = 50  # levels of lists and tables
 
@@ -33,7 +34,7 @@ def read_text(path: Path) -> str:
         raise (access_error(path, error) or error) from error
 
 
-def read_json_file(path: Path) -> dict[str, Any]:
+def read_json_file(path: Path) -> JsonObject:
     """Return the keys of a JSON file.
 
     Raises:
@@ -43,7 +44,7 @@ def read_json_file(path: Path) -> dict[str, Any]:
     return _read(path, parse_json)
 
 
-def read_yaml_file(path: Path) -> dict[str, Any]:
+def read_yaml_file(path: Path) -> JsonObject:
     """Return the keys of a YAML file of plain values, without tags, anchors and aliases.
 
     Raises:
@@ -53,7 +54,7 @@ def read_yaml_file(path: Path) -> dict[str, Any]:
     return _read(path, parse_yaml)
 
 
-def _read(path: Path, parse: Callable[[str], object]) -> dict[str, Any]:
+def _read(path: Path, parse: Callable[[str], object]) -> JsonObject:
     text = read_text(path)
     try:
         content = parse(text)

@@ -11,6 +11,7 @@ from pcam.data.workers import dead_workers_reported
 from pcam.errors import AccessError, DataError, NotFiniteError, WriteError
 from pcam.runs.checkpoints import resumable_checkpoint
 from pcam.runs.folder import best_checkpoint
+from pcam.runs.trees import JsonObject
 from pcam.stats.formatting import pluralize
 from pcam.training.dashboard import Dashboard
 from pcam.training.features import use_features
@@ -22,7 +23,6 @@ from pcam.training.preparation import Training, prepare, report_start, write_sta
 from pcam.training.process_end import ProcessKilledError
 from pcam.training.processes import ProcessGroup, launch_processes, process_group
 from pcam.training.results import (
-    JsonObject,
     SplitResult,
     format_result,
     measure,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from scipy.special import expit
 
@@ -20,11 +19,10 @@ from pcam.runs.files import read_metrics, write_json
 from pcam.runs.folder import network_label
 from pcam.runs.predictions import write_predictions
 from pcam.runs.provenance import code_commit, library_versions
+from pcam.runs.trees import JsonObject
 from pcam.stats.formatting import format_metrics
 from pcam.stats.intervals import METHOD, RESAMPLES, Interval, bootstrap_metrics, unit
 from pcam.training.plots import plot_curves
-
-JsonObject = dict[str, Any]
 
 LEVEL = 0.95
 THRESHOLD = 0.5

@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 
 from pcam.evaluation.inference import TTA, predict_source
+from pcam.runs.trees import JsonObject
 from pcam.stats.formatting import METRIC_NAMES, format_interval
 from pcam.stats.intervals import Interval, bootstrap_metrics
 from pcam.training.preparation import Training
-from pcam.training.results import JsonObject
 
 SHOWN = ("auroc", "accuracy")
 

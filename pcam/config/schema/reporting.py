@@ -1,0 +1,18 @@
+"""The config of a report of many runs."""
+
+from typing import Literal
+
+from pcam.config.base import PlainText, Seed
+from pcam.config.schema.command import CommandConfig, Folders, Resamples
+
+
+class ReportConfig(CommandConfig):
+    """The config of ``pcam.report``."""
+
+    runs: Folders
+    also: Folders
+    split: Literal["valid", "test"]
+    title: PlainText | None
+    spreadsheets: bool = False
+    resamples: Resamples
+    seed: Seed
