@@ -14,9 +14,11 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import cache
 from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from torch.multiprocessing import ProcessContext, start_processes
@@ -54,9 +56,7 @@ def forked(
     typed = [str(word) for word in words]
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        everything = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **env}
-        process = _server().Process(target=_run, args=(typed, cwd, everything, out, err))
-        process.start()
+        process = _start(typed, cwd, env, out, err)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -64,6 +64,33 @@ def forked(
         return subprocess.CompletedProcess(
             typed, process.exitcode, out.read_text(), err.read_text()
         )
+
+
+def forked_and_killed(*words: object, cwd: Path, when: Callable[[], bool]) -> None:
+    """Run a command line in a process that is killed (SIGKILL) as soon as a condition holds.
+
+    Args:
+        words: the module and its command line.
+        cwd: the folder to run in.
+        when: the condition; it has to hold before the command ends.
+    """
+    typed = [str(word) for word in words]
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        process = _start(typed, cwd, {}, out, err)
+        while not when():
+            assert process.exitcode is None, err.read_text()
+            time.sleep(0.002)
+        process.kill()
+        process.join()
+
+
+def _start(typed: list[str], cwd: Path, env: dict[str, str], out: Path, err: Path) -> BaseProcess:
+    """Start a command line in a process that is forked from the server."""
+    everything = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **env}
+    process = _server().Process(target=_run, args=(typed, cwd, everything, out, err))
+    process.start()
+    return process
 
 
 def _run(words: list[str], cwd: Path, env: dict[str, str], out: Path, err: Path) -> None:

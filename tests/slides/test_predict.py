@@ -2,12 +2,6 @@
 
 import csv
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +13,7 @@ from shapely.geometry import shape
 
 from pcam.slides.source import SlideSource
 from tests.conftest import Terminal
-from tests.slides.writing import MPP, tissue, write_slide
-
-FILES = ("heatmap.png", "patches.csv", "probability.tif", "regions.geojson", "summary.json")
+from tests.slides.writing import FILES, MPP, tissue, write_slide
 
 
 def read_patches(folder: Path) -> dict[tuple[int, int], float]:
@@ -183,27 +175,6 @@ def test_a_stopped_command_goes_on_with_equal_files(
     for name in FILES:
         whole = (tmp_path / "whole" / name).read_bytes()
         assert (tmp_path / "stopped" / name).read_bytes() == whole, name
-
-
-@pytest.mark.slow
-def test_killed_at_random_five_times_the_files_are_equal(run: Path, tmp_path: Path) -> None:
-    path = write_slide(tmp_path / "slide.tif", tissue(8, 8))
-    words = [sys.executable, "-m", "pcam.slide", f"run={run}", f"slide={path}", "stride=8"]
-    words += ["hydra.run.dir=whole"]
-    env = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    start = time.monotonic()
-    subprocess.run(words, cwd=tmp_path, env=env, check=True, capture_output=True)
-    seconds = time.monotonic() - start
-    words[-1] = "hydra.run.dir=killed"
-    for number in range(5):
-        process = subprocess.Popen(words, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
-        time.sleep(random.Random(number).uniform(0.3, 1) * seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(words, cwd=tmp_path, env=env, check=True, capture_output=True)
-    for name in FILES:
-        whole = (tmp_path / "whole" / name).read_bytes()
-        assert (tmp_path / "killed" / name).read_bytes() == whole, name
 
 
 def test_several_slides_have_a_table(

@@ -11,6 +11,9 @@ from pcam.data.sources.synthetic.source import SyntheticSource
 MPP = 0.972  # micrometres per pixel of the patches
 SIDE = 96
 
+# What pcam.slide writes for a slide, beside its scores.
+FILES = ("heatmap.png", "patches.csv", "probability.tif", "regions.geojson", "summary.json")
+
 Pixels = NDArray[np.uint8]
 
 

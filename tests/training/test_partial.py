@@ -13,7 +13,8 @@ from tests.training.runs import equal_tensors, read_state
 
 VIT = [
     *("model=timm", "model.name=test_vit", "model.weights=none", "model.input_size=32"),
-    *(*SMALL, "data.valid=32", "data.test=32", "aug=none", "trainer.max_epochs=2"),
+    "data.patches_per_epoch=null",
+    *(*SMALL, "data.train=48", "data.valid=16", "data.test=16", "aug=none", "trainer.max_epochs=2"),
 ]
 CHOICES = {
     "last_blocks": (["finetune=last_blocks", "finetune.blocks=1"], r"blocks\.5\.|\.norm\."),
