@@ -4,12 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isqrt
 
 from torch import Tensor, nn
 
 from pcam.errors import WeightsError
+from pcam.models.namings import Naming, other_namings, own_naming
 from pcam.models.pooling import PooledBackbone
+from pcam.models.position_embeddings import resample_position_embeddings
 
 State = dict[str, Tensor]
 Tables = Mapping[str, State]  # by the keys that lead to them; "" for the file's own
@@ -37,6 +38,7 @@ class Reading:
         left_out: keys of the table that are not the backbone's.
         faults: what is missing, unexpected or of another shape.
         matches: how many of the backbone's keys are there.
+        changes: how names or values differ from the file's, for a person.
         others: what else of the file fits, and is not read.
     """
 
@@ -46,6 +48,7 @@ class Reading:
     left_out: tuple[str, ...]
     faults: tuple[str, ...]
     matches: int
+    changes: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
     @property
@@ -53,9 +56,14 @@ class Reading:
         """The table and the prefix, as a person looks them up in the file."""
         return f"{self.table}[{self.prefix}…]" if self.prefix else self.table or "the file's keys"
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file holds the network's own names and values, and nothing else that fits."""
+        return self.table in ("", "state_dict") and not (self.prefix or self.changes or self.others)
+
     def describe(self) -> str:
         """Return which keys are read, and which are left out."""
-        text = self.name
+        text = ", ".join([self.name, *self.changes])
         if self.left_out:
             text += f"; left out: {shorten(self.left_out)}"
         if self.others:
@@ -91,12 +99,16 @@ def fit_reading(
     Raises:
         WeightsError: nothing fits, or more than one reading does.
     """
-    own = _own_state(backbone)
-    readings = []
-    for table, state in tables.items():
-        for prefix in _prefixes(own, state):
-            readings.append(_read(own, state, classifier_prefixes, table, prefix))
+    network = _unpooled(backbone)
+    readings = _readings(network, own_naming(network), tables, classifier_prefixes)
     fitting = [reading for reading in readings if not reading.faults]
+    if not fitting:
+        others = [
+            reading
+            for naming in other_namings(network)
+            for reading in _readings(network, naming, tables, classifier_prefixes)
+        ]
+        fitting = [reading for reading in others if not reading.faults]
     by_convention = [reading for reading in fitting if reading.table == "state_dict"]
     chosen = by_convention if len(by_convention) == 1 else fitting
     if len(chosen) == 1:
@@ -111,7 +123,7 @@ def fit_reading(
     where = f" (read as {nearest.name})" if nearest.table or nearest.prefix else ""
     raise WeightsError(
         f"{what} do not fit the network (model.name, model.kwargs){where}: "
-        f"{'; '.join(nearest.faults)}{_size_hint(own, nearest.state)}"
+        f"{'; '.join(nearest.faults)}"
     )
 
 
@@ -122,20 +134,28 @@ def load_reading(backbone: nn.Module, reading: Reading) -> None:
     backbone.load_state_dict(state, strict=False)  # BatchNorm's counters may be missing
 
 
-def _own_state(backbone: nn.Module) -> State:
-    """Return a backbone's state by the network's own names."""
-    state: State = backbone.state_dict()
-    if isinstance(backbone, PooledBackbone):
-        return {key.removeprefix("0."): value for key, value in state.items()}
-    return state
+def _unpooled(backbone: nn.Module) -> nn.Module:
+    """Return a backbone's network, without a pooling that was added to it."""
+    return backbone[0] if isinstance(backbone, PooledBackbone) else backbone
 
 
-def _prefixes(own: State, state: State) -> list[str]:
-    """Return the prefixes under which most of a backbone's keys are found; "" always."""
+def _readings(
+    network: nn.Module, naming: Naming, tables: Tables, classifier_prefixes: Sequence[str]
+) -> list[Reading]:
+    """Return what the tables of a file hold, under the likely prefixes."""
+    return [
+        _read(network, naming, state, classifier_prefixes, table, prefix)
+        for table, state in tables.items()
+        for prefix in _prefixes(naming, state)
+    ]
+
+
+def _prefixes(naming: Naming, state: State) -> list[str]:
+    """Return the prefixes under which most of a network's keys are found; "" always."""
     counts: Counter[str] = Counter()
     for key in map(_current_name, state):
         for position in _name_starts(key):
-            if key[position:] in own:
+            if key[position:] in naming.own:
                 counts[key[:position]] += 1
     likely = [prefix for prefix, _ in counts.most_common(MOST_PREFIXES)]
     return likely if "" in likely else ["", *likely]
@@ -153,22 +173,30 @@ def _current_name(key: str) -> str:
 
 
 def _read(
-    own: State, state: State, classifier_prefixes: Sequence[str], table: str, prefix: str
+    network: nn.Module,
+    naming: Naming,
+    state: State,
+    classifier_prefixes: Sequence[str],
+    table: str,
+    prefix: str,
 ) -> Reading:
     """Return what a table holds under a prefix."""
+    own: State = network.state_dict()
     unknown = tuple(name for name in CLASSIFIERS if not any(key.startswith(name) for key in own))
     classifiers = (*classifier_prefixes, *unknown)
     found: State = {}
     left_out = []
     for key, value in state.items():
         name = _current_name(key.removeprefix(prefix))
+        name = naming.own.get(name, name)
         if key.startswith(prefix) and not name.startswith(classifiers):
             found[name] = value
         else:
             left_out.append(key)
-    return Reading(
-        table, prefix, found, tuple(left_out), _misfits(own, found), len(own.keys() & found.keys())
-    )
+    found, resampled = resample_position_embeddings(network, found)
+    changes = tuple(text for text in (naming.description, resampled) if text)
+    matches = len(own.keys() & found.keys())
+    return Reading(table, prefix, found, tuple(left_out), _misfits(own, found), matches, changes)
 
 
 def _misfits(own: State, given: State) -> tuple[str, ...]:
@@ -181,23 +209,6 @@ def _misfits(own: State, given: State) -> tuple[str, ...]:
         ("of another shape", reshaped),
     )
     return tuple(f"{len(keys)} {kind}: {shorten(sorted(keys))}" for kind, keys in faults if keys)
-
-
-def _size_hint(own: State, given: State) -> str:
-    """Return the input size for which a vision transformer's weights were trained, as a key."""
-    here, there = own.get("pos_embed"), given.get("pos_embed")
-    kernel = own.get("patch_embed.proj.weight")
-    if here is None or there is None or kernel is None:
-        return ""
-    if here.shape == there.shape or here.shape[2:] != there.shape[2:]:
-        return ""
-    side = isqrt(here.shape[1])
-    tokens = here.shape[1] - side**2  # of the class, beside those of the patches
-    patches = max(0, there.shape[1] - tokens)
-    if isqrt(patches) ** 2 != patches:
-        return "; model.input_size must be the size that they were trained at"
-    size = isqrt(patches) * kernel.shape[-1]
-    return f"; they were trained at another size: set model.input_size={size}"
 
 
 def shorten(keys: Sequence[str]) -> str:

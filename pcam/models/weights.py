@@ -15,6 +15,7 @@ from pcam.models.base import Kwargs
 from pcam.models.fitting import Reading, Tables, find_tables, fit_reading, load_reading, shorten
 from pcam.models.tensor_checks import describe_negative_variances, describe_unusable
 from pcam.models.tensor_files import describe_unreadable, read_tensors
+from pcam.runs.folder import best_checkpoint
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 
@@ -53,8 +54,8 @@ def load_initial_weights(
         backbone: of ``build_backbone(name, kwargs, ...)``.
         name: of the network.
         kwargs: passed to the network.
-        asked: imagenet (error if unavailable), none (random), a path, or auto: imagenet if
-            available, else random.
+        asked: imagenet (error if unavailable), none (random), the path of a file or of a run
+            folder, or auto: imagenet if available, else random.
         input_size: pixels, for networks whose weights depend on it.
 
     Raises:
@@ -81,14 +82,20 @@ def _load_imagenet(backbone: nn.Module, name: str, kwargs: Kwargs, input_size: i
 
 
 def _load_file(backbone: nn.Module, name: str, asked: str) -> WeightsOrigin:
-    path = Path(asked)
+    path = _weights_path(asked)
     tables = read_weights(path)
     what = f"the weights in {path}"
     reading = fit_reading(backbone, tables, get_backbone(name).classifier_prefixes, what)
-    if reading.prefix or reading.others or reading.table not in ("", "state_dict"):
+    if not reading.is_plain:
         log.info(f"weights: {path}, read as {reading.describe()}")
     _load(backbone, reading, what)
     return WeightsOrigin(asked, path.name, f"sha256 {_sha256(path)}")
+
+
+def _weights_path(asked: str) -> Path:
+    """Return the file that ``model.weights`` names: of a run folder, its best checkpoint."""
+    path = Path(asked)
+    return best_checkpoint(path) if path.is_dir() else path
 
 
 def _load(backbone: nn.Module, reading: Reading, what: str) -> None:
@@ -144,7 +151,7 @@ def read_weights(path: Path) -> Tables:
     if not path.is_file():
         raise WeightsError(
             f"model.weights={path} does not exist; "
-            "it must be imagenet, none, auto, or a .safetensors, .pth or .ckpt file"
+            "it must be imagenet, none, auto, a run folder, or a .safetensors, .pth or .ckpt file"
         )
     if path.suffix not in ENDINGS:
         ending = path.suffix or "no ending"

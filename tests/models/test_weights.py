@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from pcam.errors import WeightsError
 from pcam.models.backbones import TimmBackbone, build_backbone
 from pcam.models.weights import load_initial_weights, read_weights
+from tests.conftest import SMALL, TINY
+from tests.run import train
 
 NAME = "test_resnet"
 
@@ -238,13 +240,82 @@ def test_trap_densenet_s_earlier_keys_are_read(tmp_path: Path) -> None:
         assert torch.equal(value, state[key]), key
 
 
-def test_a_transformer_s_weights_of_another_size_name_the_key(tmp_path: Path) -> None:
+def test_a_transformer_s_weights_of_another_size_are_resampled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     larger = build_backbone("test_vit", {}, "avg", 224)
     save_file(larger.state_dict(), tmp_path / "v.safetensors")
     backbone = build_backbone("test_vit", {}, "avg", 96)
-    message = r"of another shape: pos_embed; .* set model\.input_size=224$"
-    with pytest.raises(WeightsError, match=message):
+    load_initial_weights(backbone, "test_vit", {}, str(tmp_path / "v.safetensors"), 96)
+    given = larger.state_dict()
+    for key, value in backbone.state_dict().items():
+        if key != "pos_embed":
+            assert torch.equal(value, given[key]), key
+    (line,) = caplog.messages
+    assert "pos_embed resampled from 14 x 14 patches to 6 x 6" in line
+    # Of the prefix nothing changes; a patch's embedding is that of its place in the picture.
+    here, there = backbone.state_dict()["pos_embed"], given["pos_embed"]
+    assert torch.equal(here[:, :1], there[:, :1])
+    smooth = torch.linspace(0, 1, 14).repeat_interleave(14)
+    there[:, 1:] = smooth[None, :, None]
+    save_file(given, tmp_path / "v.safetensors")
+    load_initial_weights(backbone, "test_vit", {}, str(tmp_path / "v.safetensors"), 96)
+    rows = backbone.state_dict()["pos_embed"][0, 1:, 0].reshape(6, 6)
+    assert (rows[:, 0] - rows[:, 5]).abs().max() < 1e-6
+    assert (rows[1:, 0] > rows[:-1, 0] + 0.1).all()
+    assert rows.mean().item() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_transformer_s_weights_without_a_square_of_patches_are_refused(tmp_path: Path) -> None:
+    backbone = build_backbone("test_vit", {}, "avg", 96)
+    state = backbone.state_dict()
+    save_file({**state, "pos_embed": state["pos_embed"][:, :32]}, tmp_path / "v.safetensors")
+    with pytest.raises(WeightsError, match="of another shape: pos_embed$"):
         load_initial_weights(backbone, "test_vit", {}, str(tmp_path / "v.safetensors"), 96)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "googlenet", "densenet121"])
+def test_networks_as_tiatoolbox_keeps_them(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    kwargs = {"block_config": [1, 1], "growth_rate": 8} if name == "densenet121" else {}
+    trained = build_backbone(name, kwargs, "avg", 96)
+    inner = trained.features if name == "densenet121" else None
+    sequential = inner or torch.nn.Sequential(*trained.children())
+    content = {f"feat_extract.{key}": value for key, value in sequential.state_dict().items()}
+    content["classifier.weight"] = torch.zeros(2, 8)
+    torch.save(content, tmp_path / "w.pth")
+    backbone = build_backbone(name, kwargs, "avg", 96)
+    load_initial_weights(backbone, name, kwargs, str(tmp_path / "w.pth"), 96)
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, trained.state_dict()[key]), key
+    (line,) = caplog.messages
+    assert "left out: classifier.weight" in line
+    assert ("without features." if inner else "layers by number") in line
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_values_of_other_types_are_converted(
+    dtype: torch.dtype, state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    save_file({key: value.to(dtype) for key, value in state.items()}, tmp_path / "w.safetensors")
+    backbone = build()
+    load_initial_weights(backbone, NAME, {}, str(tmp_path / "w.safetensors"), 32)
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, state[key].to(dtype).to(value.dtype)), key
+
+
+def test_a_run_s_weights_can_start_another(tmp_path: Path) -> None:
+    train(tmp_path / "run", *TINY, *SMALL, "trainer.max_epochs=1")
+    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)
+    trained = checkpoint["state_dict"]
+    for path in ("run", "run/checkpoints/best.ckpt"):
+        backbone = build()
+        load_initial_weights(backbone, NAME, {}, str(tmp_path / path), 32)
+        for key, value in backbone.state_dict().items():
+            assert torch.equal(value, trained[f"network.backbone.{key}"]), key
 
 
 def test_a_pickled_object_is_one_line_without_torch_s_advice(tmp_path: Path) -> None:
