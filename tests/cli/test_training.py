@@ -21,6 +21,12 @@ from tests.runs.locks import locked_elsewhere
 QUICK = [*TINY, *SMALL, "trainer.max_epochs=1", "trainer.accelerator=cpu"]
 
 
+def read_quickly(root: Path) -> list[str]:
+    """Return a training on PatchCamelyon's files, for processes that would draw patches anew."""
+    quick = ["data.batch_size=16", "trainer.max_epochs=1", "trainer.progress=false"]
+    return [*TINY, *quick, "trainer.accelerator=cpu", "data=pcam", f"data.root={root}"]
+
+
 def content(folder: Path) -> dict[str, bytes]:
     """Return all files of a folder but the lock."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != LOCK_NAME]
@@ -150,8 +156,10 @@ def test_a_run_folder_may_be_a_link_of_one_s_own(tmp_path: Path, terminal: Termi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("redirection", ["| head -n 3", ">&-", ">&- 2>&-", "> /dev/full 2>&1"])
-def test_a_training_goes_on_without_its_screen(redirection: str, tmp_path: Path) -> None:
-    words = " ".join(QUICK)
+def test_a_training_goes_on_without_its_screen(
+    redirection: str, pcam_root: Path, tmp_path: Path
+) -> None:
+    words = " ".join(read_quickly(pcam_root))
     line = f"{sys.executable} -m pcam.train {words} hydra.run.dir=run {redirection}"
     answer = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line}"],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL, TINY
+from tests.conftest import TINY
 
 
 def children(process: int) -> list[int]:
@@ -26,10 +26,11 @@ def is_training(process: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize(("rank", "workers"), [(0, 0), (1, 1)])
 def test_one_process_of_several_that_is_killed_is_one_line(
-    rank: int, workers: int, tmp_path: Path
+    rank: int, workers: int, pcam_root: Path, tmp_path: Path
 ) -> None:
-    words = [*TINY, *SMALL, "trainer=ddp", "trainer.devices=2", "trainer.max_epochs=5000"]
-    words += [f"data.num_workers={workers}", "hydra.run.dir=run"]
+    words = [*TINY, "data=pcam", f"data.root={pcam_root}", f"data.num_workers={workers}"]
+    words += ["data.batch_size=16", "trainer.progress=false", "hydra.run.dir=run"]
+    words += ["trainer=ddp", "trainer.devices=2", "trainer.max_epochs=5000"]
     run = tmp_path / "run"
     last = run / "checkpoints" / "last.ckpt"
     with subprocess.Popen(
