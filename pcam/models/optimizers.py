@@ -1,8 +1,9 @@
 """Optimizers by name.
 
 A registered optimizer is a function ``(groups, config) -> Optimizer``: the parameter groups
-"backbone" (or "backbone.0", "backbone.1", … with ``finetune.layer_decay``) and "head", each with its
-learning rate, and its section of the config. Every name that is not registered is one of timm's.
+"backbone" and "head", each with its learning rate, and its section of the config. With
+``finetune.layer_decay`` the backbone has several groups, "backbone.0" and so on. Every name that is
+not registered is one of timm's.
 """
 
 from collections.abc import Iterable
