@@ -67,7 +67,7 @@ def try_network(config: TrainConfig, reasons: list[str]) -> list[str]:
     x = x[:TRIED]
 
     scorer = Scorer(network)
-    layer, module = find_layer(scorer, default_layer(config.model.name), x)
+    layer, module = find_layer(scorer, default_layer(network, config.model.name), x)
     explainer = Explainer(scorer, module, Options(batch=BATCH), x)
     cells = [try_method(explainer, name, x, reasons) for name in methods.names()]
 

@@ -14,7 +14,8 @@ from tests.run import composed, composed_values
 ALL = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
 OF_ATTRIBUTE = [choice for choice in ALL if choice.startswith("faithfulness=")]
 CHOICES = [choice for choice in ALL if choice not in OF_ATTRIBUTE]
-LARGE = ("model=efficientnet_b7", "model=densenet201")  # built in tests/models/test_network.py
+# Built in tests/models/test_network.py and tests/models/test_pathology.py.
+LARGE = ("model=efficientnet_b7", "model=densenet201", "model=conch")
 GATED = tuple(f"model={name}" for name in PUBLISHED)  # tests/models/test_pathology.py
 
 
@@ -81,12 +82,13 @@ def test_every_choice_of_a_network_is_built(choice: str, tmp_path: Path) -> None
 def test_every_choice_of_an_optimizer_has_sensible_rates(choice: str) -> None:
     import torch
 
-    from pcam.models.optimizers import build_optimizer
+    from pcam.models.optimizers import backbone_and_head, build_optimizer
     from pcam.models.schedules import build_scheduler
 
     config = composed(choice)
     backbone, head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    optimizer = build_optimizer(backbone.parameters(), head.parameters(), config.optimizer)
+    groups = backbone_and_head(backbone.parameters(), head.parameters(), config.optimizer)
+    optimizer = build_optimizer(groups, config.optimizer)
     schedule = build_scheduler(optimizer, config.scheduler, 10)
     rates = []
     for _ in range(10):

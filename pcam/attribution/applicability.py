@@ -33,6 +33,8 @@ OTHER_ACTIVATIONS = {
 
 def no_layer_map(context: AttributionContext, x: Tensor) -> str | None:
     """Grad-CAM and HiResCAM need a layer whose output is the channels of a map."""
+    from pcam.attribution.tokens import find_token_grid
+
     if context.layer is None:
         return "no convolution's map is the network's last; choose another layer with layer=NAME"
     calls = _record_calls(context.layer, context.scorer, x)
@@ -41,10 +43,26 @@ def no_layer_map(context: AttributionContext, x: Tensor) -> str | None:
     first_input, output = calls[0]
     if output is first_input:
         return "the layer returns its input unchanged"
+    grid = find_token_grid(context.scorer.network, x)
+    if grid is not None and grid.holds(output):
+        return _unused_tokens(context, x)
     shape = _describe_unless_map(output)
     if shape is not None:
         return f"the layer returns {shape}, not the channels of a map"
     return None
+
+
+def _unused_tokens(context: AttributionContext, x: Tensor) -> str | None:
+    """Return that the log-odds depend on no token of the patches, so that every map is empty."""
+    from pcam.attribution.layer_maps import compute_layer_maps
+
+    _, gradients = compute_layer_maps(context, x)
+    if bool(gradients.any()):
+        return None
+    return (
+        "the class token alone is used after the layer, so the gradient of the patches' tokens is "
+        "zero; choose an earlier layer with layer=NAME"
+    )
 
 
 def _describe_unless_map(output: object) -> str | None:
@@ -160,3 +178,10 @@ def _backward_steps(output: Tensor) -> list[str]:
 def unguided_activations_or_no_layer_map(context: AttributionContext, x: Tensor) -> str | None:
     """Guided Grad-CAM needs what guided backpropagation and Grad-CAM need."""
     return unguided_activations(context, x) or no_layer_map(context, x)
+
+
+def no_attention(context: AttributionContext, x: Tensor) -> str | None:
+    """Attention rollout needs the attention of each of a vision transformer's blocks."""
+    from pcam.attribution.rollout import rollout_fault
+
+    return rollout_fault(context, x)

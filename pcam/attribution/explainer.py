@@ -90,8 +90,10 @@ def build_explainer(
         ConfigError: the network has no layer of this name.
     """
     automatic = layer == "auto"
+    if automatic:
+        layer = default_layer(scorer.network, network_name)
     try:
-        name, module = find_layer(scorer, default_layer(network_name) if automatic else layer, x)
+        name, module = find_layer(scorer, layer, x)
     except ConfigError:
         if not automatic:
             raise

@@ -1,4 +1,4 @@
-"""The attribution methods that look at a layer or at the network's ReLUs, by Captum.
+"""The attribution methods that look at a layer, at the network's ReLUs or at its attention.
 
 Like ``pcam.attribution.methods``, this module imports neither torch nor Captum until a method runs.
 """
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 def gradcam(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """A layer's maps weighted by their mean gradients, clipped at zero.
 
-    Selvaraju et al. 2017, equation 2.
+    Selvaraju et al. 2017, equation 2. The map of a transformer is its patches' tokens.
     """
-    from captum.attr import LayerGradCam
+    from pcam.attribution.layer_maps import compute_layer_maps
 
-    layer_map = LayerGradCam(context.scorer, context.layer).attribute(
-        x.requires_grad_(), relu_attributions=True
-    )
-    return _resize(layer_map, x)
+    maps, gradients = compute_layer_maps(context, x)
+    weights = gradients.mean((2, 3), keepdim=True)
+    return _resize((weights * maps).sum(1, keepdim=True).relu(), x)
 
 
 @register_method(
@@ -48,10 +47,10 @@ def gradcam(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
 )
 def hirescam(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """Grad-CAM with the gradient of each place instead of the mean (Draelos & Carin 2020)."""
-    from captum.attr import LayerGradientXActivation
+    from pcam.attribution.layer_maps import compute_layer_maps
 
-    products = LayerGradientXActivation(context.scorer, context.layer).attribute(x.requires_grad_())
-    return _resize(products.sum(1, keepdim=True).relu(), x)
+    maps, gradients = compute_layer_maps(context, x)
+    return _resize((gradients * maps).sum(1, keepdim=True).relu(), x)
 
 
 @register_method(
@@ -79,17 +78,29 @@ def guided_backprop(context: AttributionContext, x: Tensor, index: Tensor) -> Te
 )
 def guided_gradcam(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
     """Guided backpropagation times Grad-CAM (Selvaraju et al. 2017, section 3.2)."""
-    from captum.attr import GuidedGradCam
+    return guided_backprop(context, x, index) * gradcam(context, x, index)
 
-    products: Tensor = GuidedGradCam(context.scorer, context.layer).attribute(
-        x.requires_grad_(), interpolate_mode="bilinear"
-    )
-    return products.abs().amax(1)
+
+@register_method(
+    "attention_rollout",
+    title="attention rollout",
+    unit="share of attention (of no class)",
+    signed=False,
+    uses_class=False,
+    reason_not_applicable=applicability.no_attention,
+)
+def attention_rollout(context: AttributionContext, x: Tensor, index: Tensor) -> Tensor:
+    """How much of each patch's token attention carries to the end (Abnar & Zuidema 2020).
+
+    It is the same whichever class is explained.
+    """
+    from pcam.attribution.rollout import compute_rollout
+
+    return _resize(compute_rollout(context, x)[:, None], x)
 
 
 def _resize(layer_map: Tensor, x: Tensor) -> Tensor:
     """Return a layer's map (B, 1, h, w) at the patches' size, (B, H, W)."""
-    from captum.attr import LayerAttribution
+    from torch.nn.functional import interpolate
 
-    resized: Tensor = LayerAttribution.interpolate(layer_map, tuple(x.shape[-2:]), "bilinear")
-    return resized.sum(1)
+    return interpolate(layer_map, tuple(x.shape[-2:]), mode="bilinear")[:, 0]

@@ -1,5 +1,6 @@
 """A network's layers by name."""
 
+import re
 from functools import partial
 
 import torch
@@ -13,6 +14,7 @@ from pcam.models.pooling import PooledBackbone
 
 Shape = tuple[int, ...]
 ALIASES = ("first", "last")
+ATTENTION_NORM = re.compile(r"blocks\.\d+\.(norm1|in_norm)")  # of timm's vision transformers
 
 
 def get_body(network: Network) -> nn.Module:
@@ -32,9 +34,39 @@ def named_layers(network: Network) -> dict[str, nn.Module]:
     return {name: module for name, module in get_body(network).named_modules() if name}
 
 
-def default_layer(network_name: str) -> str:
-    """Return the name of the layer that ``layer=auto`` chooses."""
-    return get_backbone(network_name).gradcam_layer or "last"
+def default_layer(network: Network, name: str) -> str:
+    """Return the name of the layer that ``layer=auto`` chooses.
+
+    Of a vision transformer it is the norm before the last block's attention. What follows mixes
+    no tokens any more: where the class token alone is classified, the gradient of the patches'
+    tokens is zero there.
+
+    Args:
+        network: to explain.
+        name: of its backbone.
+    """
+    known = get_backbone(name).gradcam_layer
+    if known is not None:
+        return known
+    body = get_body(network)
+    if count_prefix_tokens(body) is not None:
+        norms = [layer for layer in named_layers(network) if ATTENTION_NORM.fullmatch(layer)]
+        if norms:
+            return norms[-1]
+    return "last"
+
+
+def count_prefix_tokens(body: nn.Module) -> int | None:
+    """Return how many tokens of a transformer of timm's come before the patches'.
+
+    Args:
+        body: the backbone as its library built it.
+
+    Returns:
+        The number of tokens of the class and registers; None if it is no such transformer.
+    """
+    prefix = getattr(body, "num_prefix_tokens", None)
+    return prefix if isinstance(prefix, int) else None
 
 
 def find_layer(scorer: Scorer, name: str, x: Tensor, key: str = "layer") -> tuple[str, nn.Module]:

@@ -42,6 +42,7 @@ class Method:
             batch with its steps, samples or windows.
         uses_baseline: it compares a patch with the baseline.
         uses_layer: it is made of a layer's maps.
+        uses_class: its maps depend on the class that is explained.
         uses_references: it compares a patch with other patches.
         factor: what it multiplies gradients with, normalised patches to (B, H, W); None if it
             uses the gradients alone.
@@ -56,6 +57,7 @@ class Method:
     batched: bool = True
     uses_baseline: bool = False
     uses_layer: bool = False
+    uses_class: bool = True
     uses_references: bool = False
     factor: Factor | None = None
     reason_not_applicable: Applicability | None = None

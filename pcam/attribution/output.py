@@ -73,7 +73,11 @@ def _map_attributes(method: Method, maps: Maps, attribution: Attribution) -> dic
         maps: of N patches.
         attribution: which they are a part of.
     """
-    attributes: dict[str, object] = {"unit": method.unit, "signed": method.signed}
+    attributes: dict[str, object] = {
+        "unit": method.unit,
+        "signed": method.signed,
+        "uses_class": method.uses_class,
+    }
     if method.uses_baseline:
         attributes["baseline"] = attribution.options.baseline
     if method.uses_layer and attribution.layer is not None:

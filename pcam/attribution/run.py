@@ -12,6 +12,7 @@ from pcam.attribution.evaluate import measure_faithfulness
 from pcam.attribution.explainer import Explainer, build_explainer
 from pcam.attribution.layers import ALIASES, find_layer, is_map, output_shapes
 from pcam.attribution.maps import Maps
+from pcam.attribution.method import find_method
 from pcam.attribution.opened_run import open_explained_run, predict_split, read_explained
 from pcam.attribution.options import Options
 from pcam.attribution.patches import (
@@ -168,7 +169,10 @@ def find_not_applicable(explainer: Explainer, methods: list[str], x: Tensor) -> 
 def make_maps(
     explainer: Explainer, methods: list[str], x: Tensor, index: Tensor
 ) -> dict[str, Maps]:
-    """Return the maps of each method."""
+    """Return the maps of each method, and log which do not depend on the class."""
+    for method in methods:
+        if not find_method(method).uses_class:
+            log.info("  %s is the same whichever class is explained", method)
     total = len(methods) * len(x)
     with tqdm(total=total, unit="map", desc="explaining", disable=None, leave=False) as bar:
         return {method: explainer.maps(method, x, index, bar) for method in methods}

@@ -83,6 +83,18 @@ def unfreeze_epoch_is_trained(sections: Sections) -> Iterator[str]:
         yield f"finetune.unfreeze_epoch={epoch} must be from 0 to {epochs - 1} (trainer.max_epochs)"
 
 
+def layer_decay_has_an_effect(sections: Sections) -> Iterator[str]:
+    """Check that the backbone, whose layers' learning rates decay, is trained."""
+    if not _has(sections, "finetune") or sections["finetune"].name != "frozen":
+        return
+    decay = sections["finetune"].layer_decay
+    if decay is not None:
+        yield (
+            f"finetune.layer_decay={decay:g} must be null with finetune=frozen, which does not "
+            "train the backbone"
+        )
+
+
 def features_can_be_kept(sections: Sections) -> Iterator[str]:
     """Check that the features of a patch stay the same, if ``features.use`` keeps them."""
     if not _has(sections, "features") or not sections["features"].use:
@@ -220,6 +232,7 @@ TRAINING_CHECKS: tuple[Check, ...] = (
     augmentation_can_be_batched,
     classes_are_balanced_once,
     unfreeze_epoch_is_trained,
+    layer_decay_has_an_effect,
     features_can_be_kept,
     logger_keys_are_known,
     logger_settings_are_valid,

@@ -272,9 +272,15 @@ class SchedulerConfig(Section):
 
 
 class FinetuneConfig(Section):
-    """Which layers are trained when; the base of all ways."""
+    """Which layers are trained when; the base of all ways.
+
+    Attributes:
+        layer_decay: a group of the backbone's layers has this share of the learning rate of the
+            next; None for one rate.
+    """
 
     name: str
+    layer_decay: OpenShare | None = None
 
 
 class FullFinetune(FinetuneConfig):

@@ -32,7 +32,8 @@ from pcam.models.losses import count_outputs
 from pcam.models.mixing import draw_mix
 from pcam.models.network import Network
 from pcam.models.optimizers import build_optimizer
-from pcam.models.partial import add_adapters, train_last_blocks, trained_parameters
+from pcam.models.parameter_groups import check_layer_groups, group_parameters
+from pcam.models.partial import add_adapters, train_last_blocks
 from pcam.models.patch_format import KEY as PATCHES_KEY
 from pcam.models.patch_format import PatchFormat, check_images
 from pcam.models.schedules import build_plateau_watcher, build_scheduler, reduce_on_plateau
@@ -104,6 +105,8 @@ class PatchClassifier(LightningModule):
         if isinstance(self.finetune_config, LastBlocksFinetune):
             train_last_blocks(self.network.backbone, self.finetune_config, network["name"])
             self.network.trains_part = True
+        if self.finetune_config.layer_decay is not None:
+            check_layer_groups(self.network.backbone, network["name"])
         self.valid_metrics = build_metrics()
         self.test_metrics = build_metrics()
         self.scores: dict[str, Scores] = {}
@@ -259,10 +262,9 @@ class PatchClassifier(LightningModule):
         return int(batch_idx * self.trainer.world_size + self.global_rank)
 
     def configure_optimizers(self) -> "OptimizerLRSchedulerConfig":
-        """Return the optimizer of two groups and the scheduler of every step."""
+        """Return the optimizer of backbone and head, and the scheduler of every step."""
         optimizer = build_optimizer(
-            trained_parameters(self.network.backbone),
-            self.network.head.parameters(),
+            group_parameters(self.network, self.optimizer_config, self.finetune_config.layer_decay),
             self.optimizer_config,
             fused=self.device.type == "cuda" and self.trainer.gradient_clip_val is None,
         )

@@ -1,8 +1,9 @@
 """Optimizers by name.
 
 A registered optimizer is a function ``(groups, config) -> Optimizer``: the parameter groups
-"backbone" and "head", each with its learning rate, and its section of the config. Every name that
-is not registered is one of timm's.
+"backbone" and "head", each with its learning rate, and its section of the config. With
+``finetune.layer_decay`` the backbone has several groups, "backbone.0" and so on. Every name that is
+not registered is one of timm's.
 """
 
 from collections.abc import Iterable
@@ -21,24 +22,30 @@ if TYPE_CHECKING:
 FUSED = ("adam", "adamw", "sgd")  # those of torch that have a fused form
 IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
 
+BACKBONE = "backbone"  # name of its group
 Groups = list[dict[str, Any]]  # torch's parameter groups: params, lr and name
 
 
-def build_optimizer(
-    backbone: "Iterable[nn.Parameter]",
-    head: "Iterable[nn.Parameter]",
-    config: OptimizerConfig,
-    fused: bool = False,
-) -> "Optimizer":
-    """Return an optimizer of two groups, backbone and head, from the first step on.
+def backbone_and_head(
+    backbone: "Iterable[nn.Parameter]", head: "Iterable[nn.Parameter]", config: OptimizerConfig
+) -> Groups:
+    """Return parameters as two groups with the rates of the config, without empty ones."""
+    groups: Groups = [
+        {"params": list(backbone), "lr": config.lr, "name": BACKBONE},
+        {"params": list(head), "lr": config.head_lr, "name": "head"},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def build_optimizer(groups: Groups, config: OptimizerConfig, fused: bool = False) -> "Optimizer":
+    """Return an optimizer of all groups, backbone and head, from the first step on.
 
     A frozen backbone gets no gradient, and an optimizer does not change parameters without one,
     weight decay included. Adding the group later instead breaks schedulers and resumption
     (pytorch-lightning #8720, #21901).
 
     Args:
-        backbone: its parameters.
-        head: its parameters.
+        groups: of parameters, each with its learning rate and name.
         config: the config's ``optimizer``.
         fused: let torch's own optimizers take a step in a few kernels, unless ``optimizer.kwargs``
             chooses an implementation.
@@ -48,11 +55,6 @@ def build_optimizer(
     """
     if fused and config.name in FUSED and not IMPLEMENTATIONS & config.kwargs.keys():
         config = config.model_copy(update={"kwargs": {**config.kwargs, "fused": True}})
-    groups: Groups = [
-        {"params": list(backbone), "lr": config.lr, "name": "backbone"},
-        {"params": list(head), "lr": config.head_lr, "name": "head"},
-    ]
-    groups = [group for group in groups if group["params"]]
     build = registry.optimizers.get(config.name).target
     try:
         optimizer: Optimizer = build(groups, config)

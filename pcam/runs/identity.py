@@ -55,7 +55,7 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
         "loss": "name label_smoothing positive_weight gamma",
         "optimizer": "name lr head_lr weight_decay kwargs",
         "scheduler": "name warmup start end factor patience",
-        "finetune": "name unfreeze_epoch batchnorm blocks rank alpha",
+        "finetune": "name unfreeze_epoch batchnorm blocks rank alpha layer_decay",
         # Features that are kept round otherwise than those that are computed in each step.
         "features": "use dtype augment",
         "model": "name kwargs weights mean std input_size",

@@ -135,6 +135,9 @@ def _describe_training(config: TrainConfig, model: PatchClassifier) -> str:
     trained = f"{layers}; {count:,} parameters trained"
     if count < total:
         trained += f", {total - count:,} frozen"
+    decay = config.finetune.layer_decay
+    if decay is not None:
+        trained += f"; learning rates times {decay:g} from a group of layers to the one before"
     return f"{trained}; BatchNorm statistics {describe_statistics(config.finetune, model)}"
 
 

@@ -9,6 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from pcam.models.classifier import PatchClassifier
 from pcam.models.freezing import FreezePlan
+from pcam.models.parameter_groups import is_backbone
 from pcam.runs.files import read_metrics, write_csv
 from pcam.runs.folder import MONITOR
 from pcam.sweeps import pruning
@@ -73,7 +74,7 @@ class LearningRates(Callback):
         is_frozen = self.plan.frozen(trainer.current_epoch)
         for group in trainer.optimizers[0].param_groups:
             name, rate = group["name"], group["lr"]
-            if is_frozen and name == "backbone":
+            if is_frozen and is_backbone(name):
                 rate = 0.0
             self.rates[name] = float(rate)
 

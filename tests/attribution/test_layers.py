@@ -51,8 +51,8 @@ def test_a_transformer_s_only_convolution_is_not_its_last_map() -> None:
 
 
 def test_googlenet_has_a_default_layer_of_its_own() -> None:
-    assert default_layer("googlenet") == "inception5b"
-    assert default_layer("resnet18") == "last"
+    assert default_layer(make_network(), "googlenet") == "inception5b"
+    assert default_layer(make_network(), "resnet18") == "last"
 
 
 def test_a_layer_after_pooling_has_no_map() -> None:

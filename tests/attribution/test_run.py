@@ -92,19 +92,24 @@ def test_if_no_method_applies(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert "guided_backprop is left out: its rule is for ReLU only" in caplog.text
 
 
-def test_a_transformer_has_no_map_for_gradcam(tmp_path: Path) -> None:
+def test_the_maps_of_a_transformer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     words = ["model=timm", "model.name=test_vit", "model.weights=none", "model.input_size=160"]
     train(tmp_path / "run", *words, *SMALL, "trainer.max_epochs=1", "data.limit=16")
+    methods = ["gradcam", "hirescam", "attention_rollout"]
     few = [
-        "methods=[saliency,gradcam,hirescam]",
+        f"methods=[{','.join(methods)}]",
         "patches.pick=random",
         "faithfulness.patches=2",
         "faithfulness.repeated=0",
     ]
+    caplog.set_level(logging.INFO)
     attribution = explain(tmp_path / "run", *few)
-    assert list(attribution.maps) == ["saliency"]
-    assert attribution.layer is None
-    for method in ("gradcam", "hirescam"):
-        assert "no convolution" in attribution.not_applicable[method]
+    assert list(attribution.maps) == methods
+    assert attribution.layer == "blocks.5.norm1"
+    assert attribution.maps["attention_rollout"].values.shape[1:] == (96, 96)
+    assert "attention_rollout is the same whichever class is explained" in caplog.text
     with pytest.raises(ConfigError, match="patch_embed.proj is the only convolution"):
         explain(tmp_path / "run", *few, "layer=last")
+    with pytest.raises(ConfigError, match="none of gradcam applies to test_vit"):
+        explain(tmp_path / "run", *few, "methods=[gradcam]", "layer=blocks.5")
+    assert "choose an earlier layer with layer=NAME" in caplog.text

@@ -29,6 +29,13 @@ PUBLISHED = {
         2560,
         {"init_values": 1e-5, "mlp_ratio": 5.3375, "reg_tokens": 4},
     ),
+    # Read in mahmoodlab/TRIDENT, trident/patch_encoder_models/load.py, which builds it so.
+    "virchow": Published(
+        "vit_huge_patch14_224", 631, 2560, {"init_values": 1e-5, "mlp_ratio": 5.3375}
+    ),
     "h_optimus_0": Published("vit_giant_patch14_reg4_dinov2", 1135, 1536),
+    "h_optimus_1": Published("vit_giant_patch14_reg4_dinov2", 1135, 1536),
+    # The size of ViT-B/16: Dosovitskiy et al. 2021, table 1.
+    "phikon": Published("vit_base_patch16_224", 86, 768),
     "gigapath": Published("vit_giant_patch14_dinov2", 1135, 1536, {"patch_size": 16}),
 }

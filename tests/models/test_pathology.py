@@ -12,6 +12,7 @@ from pcam.errors import ConfigError
 from pcam.models.backbones import build_backbone
 from pcam.models.hub import expand_model
 from pcam.models.layer_names import with_layers
+from pcam.models.weights import load_initial_weights
 from tests.models.pathology import PUBLISHED
 from tests.run import composed
 
@@ -47,6 +48,36 @@ def test_parameters_and_width_are_the_published_ones(choice: str, tmp_path: Path
 def test_a_smaller_scale_needs_no_hub(choice: str) -> None:
     assert composed(f"model={choice}", "scale=smoke").model.name == "test_vit"
     assert composed(f"model={choice}").model.name.startswith("hf-hub:")
+
+
+def test_the_image_tower_of_conch_is_built_as_published() -> None:
+    # conch_ViT-B-16.json and coca_model.py of mahmoodlab/CONCH: ViT-B/16 for 448 px, width 768.
+    model = composed("model=conch").model
+    assert (model.input_size, model.head.pool) == (448, "cls")
+    with torch.device("meta"):
+        backbone = build_backbone(model.name, model.kwargs, model.head.pool, 448)
+        features = backbone.eval()(torch.empty(1, 3, 448, 448))
+    count = sum(parameter.numel() for parameter in backbone.parameters())
+    assert round(count / 1e6) == 86
+    assert features.shape == (1, 768)
+
+
+def test_the_image_tower_is_read_from_conch_s_file(tmp_path: Path) -> None:
+    kwargs: dict[str, object] = {"depth": 2}
+    trained = build_backbone("test_vit", kwargs, "cls", 160)[0].state_dict()
+    others = {
+        "logit_scale": torch.ones(()),
+        "visual.attn_pool_contrast.query": torch.ones(1, 8),
+        "visual.ln_contrast.weight": torch.ones(8),
+        "text.transformer.resblocks.0.ln_1.weight": torch.ones(8),
+    }
+    tower = {f"visual.trunk.{key}": value for key, value in trained.items()}
+    torch.save({**others, **tower}, tmp_path / "pytorch_model.bin")
+    backbone = build_backbone("test_vit", kwargs, "cls", 160)
+    path = str(tmp_path / "pytorch_model.bin")
+    load_initial_weights(backbone, "test_vit", kwargs, path, 160)
+    read = backbone[0].state_dict()
+    assert all(torch.equal(read[key], value) for key, value in trained.items())
 
 
 def test_layers_are_named_from_a_table() -> None:
