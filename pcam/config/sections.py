@@ -395,6 +395,7 @@ class TrainerConfig(Section):
     early_stopping: PositiveInt | None
     prune: PruneConfig
     ema: OpenShare | None
+    find_lr: bool = False
     tta: Symmetries = "none"
     deterministic: bool | Literal["warn"]
     limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None
