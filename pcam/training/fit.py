@@ -96,7 +96,6 @@ def describe_split(config: TrainConfig, parts: int, resume: bool) -> str:
     )
 
 
-@library_errors_reported()
 def fit(
     config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup, parts: int = 1
 ) -> JsonObject:
@@ -117,7 +116,7 @@ def fit(
         DeviceMemoryError: a device's memory is full.
         SystemExit: a signal has ended it, with a checkpoint once it has trained.
     """
-    with stop_on_signals() as stop:
+    with library_errors_reported(config.data, group.size), stop_on_signals() as stop:
         try:
             training = prepare(config, folder, resume, group, stop, parts)
             with (

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.conftest import SMALL, TINY
+from tests.conftest import SMALL, TINY, Terminal, write_folder
 from tests.run import composed_values, run_command, train
 
 QUICK = ["patches=24", "map.patches=6", "map.step=16", "resamples=100"]
@@ -207,6 +207,21 @@ def test_bad_input_is_one_line(
     assert error.startswith("error: ")
     assert message in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("kept", "advice"), [(1, "set a larger patches="), (0, "set another split=, or data=NAME")]
+)
+def test_patches_of_one_class_are_refused_with_what_helps(
+    kept: int, advice: str, run: Path, tmp_path: Path, terminal: Terminal
+) -> None:
+    root = write_folder(tmp_path / "data", size=24)
+    positive = sorted((root / "test" / "tumour").iterdir())
+    for path in positive[kept:]:
+        path.unlink()
+    words = ["data=folder", f"data.root={root}", "data.positive=tumour", "patches=2"]
+    (line,) = terminal("bias", f"run={run}", *words, "hydra.run.dir=out").faults
+    assert line.endswith(advice) or advice in line
 
 
 def test_the_study_s_section_composes_as_a_sweep(
