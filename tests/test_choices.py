@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pcam import CONF
-from pcam.config.schema import AttributeConfig, TrainConfig
+from pcam.config.schema import AttributeConfig, BiasConfig, TrainConfig
 from pcam.config.validation import validate
 from tests.conftest import SMALL
 from tests.models.pathology import PUBLISHED
@@ -13,7 +13,8 @@ from tests.run import composed, composed_values
 
 ALL = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
 OF_ATTRIBUTE = [choice for choice in ALL if choice.startswith("faithfulness=")]
-CHOICES = [choice for choice in ALL if choice not in OF_ATTRIBUTE]
+OF_BIAS = [choice for choice in ALL if choice.startswith("detail=")]
+CHOICES = [choice for choice in ALL if choice not in (*OF_ATTRIBUTE, *OF_BIAS)]
 # Built in tests/models/test_network.py and tests/models/test_pathology.py.
 LARGE = ("model=efficientnet_b7", "model=densenet201", "model=conch")
 GATED = tuple(f"model={name}" for name in PUBLISHED)  # tests/models/test_pathology.py
@@ -52,6 +53,12 @@ def test_every_choice_is_valid(choice: str, tmp_path: Path) -> None:
 def test_every_choice_of_attribute_is_valid(choice: str) -> None:
     values = composed_values("run=folder", choice, command="attribute")
     assert validate(AttributeConfig, values).faithfulness.patches > 0
+
+
+@pytest.mark.parametrize("choice", OF_BIAS)
+def test_every_choice_of_bias_is_valid(choice: str) -> None:
+    values = composed_values("run=folder", choice, command="bias")
+    assert validate(BiasConfig, values).map.patches > 0
 
 
 @pytest.mark.parametrize("choice", choices_of("data", "splits", "crop", "aug"))

@@ -34,21 +34,22 @@ def _measure_one(config: BiasConfig, run: Path, folder: Path) -> str:
 
     result = measure_bias(config)
     write_bias(result, folder)
-    return format_bias(result)
+    return format_bias(result, config.tables == "all")
 
 
 def _measure_several(config: BiasConfig, folder: Path) -> str:
     from pcam.position_bias.comparison_tables import format_comparison
     from pcam.position_bias.output import write_bias, write_comparison
     from pcam.position_bias.run import compare_runs, measure_runs, result_names
-    from pcam.position_bias.tables import format_bias
+    from pcam.position_bias.tables import format_bias, format_run
 
+    all_tables = config.tables == "all"
     results, texts = [], []
     for result in measure_runs(config):
         results.append(result)
         # Each is written as soon as it is measured: the next may fail.
         write_bias(result, folder / result_names(results)[-1])
-        texts.append(format_bias(result))
+        texts.append(format_bias(result) if all_tables else format_run(result))
     comparison = compare_runs(results, folder)
     write_comparison(comparison, folder)
     return "\n\n".join([*texts, format_comparison(comparison)])

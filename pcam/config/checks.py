@@ -95,6 +95,17 @@ def layer_decay_has_an_effect(sections: Sections) -> Iterator[str]:
         )
 
 
+def rates_have_a_ratio(sections: Sections) -> Iterator[str]:
+    """Check that the ratio of the learning rates is defined, if ``trainer.find_lr`` keeps it."""
+    if not _has(sections, "optimizer", "trainer") or not sections["trainer"].find_lr:
+        return
+    if sections["optimizer"].lr == 0:
+        yield (
+            "optimizer.lr=0 must be greater than 0 with trainer.find_lr=true, which keeps the "
+            "ratio of optimizer.head_lr to it"
+        )
+
+
 def features_can_be_kept(sections: Sections) -> Iterator[str]:
     """Check that the features of a patch stay the same, if ``features.use`` keeps them."""
     if not _has(sections, "features") or not sections["features"].use:
@@ -233,6 +244,7 @@ TRAINING_CHECKS: tuple[Check, ...] = (
     classes_are_balanced_once,
     unfreeze_epoch_is_trained,
     layer_decay_has_an_effect,
+    rates_have_a_ratio,
     features_can_be_kept,
     logger_keys_are_known,
     logger_settings_are_valid,

@@ -38,7 +38,7 @@ CompileMode = Literal["auto", "off", "graph", "default", "reduce-overhead"]
 Symmetries = Literal["none", "flips", "d4"]
 BatchNormMode = Literal["auto", "moving", "kept"]
 FeatureType = Literal["float32", "float16"]
-InputSize = PositiveInt | Literal["auto"] | None
+InputSize = PositiveInt | Literal["auto", "small"] | None
 WEIGHTS = ("imagenet", "none", "auto")  # other values of model.weights are paths
 MAPS_PER_SHEET = 24
 MOST_COPIES = 1000  # of a patch, augmented
@@ -223,7 +223,8 @@ class ModelConfig(Section):
         weights: imagenet, none, auto, or a file.
         mean: of the input, one number or three; None for that of the ImageNet weights.
         std: likewise.
-        input_size: pixels; None to leave patches as they are; auto: chosen for the weights.
+        input_size: pixels; None to leave patches as they are; auto: chosen for the weights; small:
+            chosen for the network alone.
     """
 
     name: PlainText
@@ -400,6 +401,7 @@ class TrainerConfig(Section):
     early_stopping: PositiveInt | None
     prune: PruneConfig
     ema: OpenShare | None
+    find_lr: bool = False
     tta: Symmetries = "none"
     deterministic: bool | Literal["warn"]
     limit_train_batches: PositiveInt | Annotated[float, Field(gt=0, le=1)] | None

@@ -163,6 +163,12 @@ class PatchClassifier(LightningModule):
         self.network.input_size = size
         self.hparams["network"]["input_size"] = size
 
+    def set_rates(self, lr: float, head_lr: float) -> None:
+        """Set the highest learning rates of backbone and head. Checkpoints keep them."""
+        rates = {"lr": lr, "head_lr": head_lr}
+        self.optimizer_config = self.optimizer_config.model_copy(update=rates)
+        self.hparams["optimizer"].update(rates)
+
     def describe_weights(self) -> str:
         """Return what the backbone was initialised with, as text."""
         return "unknown" if self.weights_origin is None else str(self.weights_origin)

@@ -152,7 +152,7 @@ def _input_size(model: ModelConfig, published: PublishedConfig) -> InputSize:
     """Return the input size, pixels: that of the weights where the network takes no other.
 
     Args:
-        model: the config's ``model``; a size other than auto is kept.
+        model: the config's ``model``; a size in pixels is kept.
         published: what the config.json says.
     """
     built_for = published.model_args.get("img_size")
@@ -160,7 +160,7 @@ def _input_size(model: ModelConfig, published: PublishedConfig) -> InputSize:
         built_for = built_for[-1]
     if built_for is None and published.pretrained_cfg.fixed_input_size:
         built_for = published.pretrained_cfg.input_size[-1]
-    if model.input_size == "auto" and isinstance(built_for, int):
+    if isinstance(model.input_size, str) and isinstance(built_for, int):
         return built_for
     return model.input_size
 

@@ -1,7 +1,8 @@
-"""The size that patches are resized to where the config leaves it open (``model.input_size=auto``).
+"""The size that patches are resized to where the config leaves it open.
 
 Weights that were trained on ImageNet know objects of 224 pixels: patches of 96 pixels that are
-enlarged to 192 are recognised better, for four times the work. Random weights know no size.
+enlarged to 192 are recognised better, for four times the work (``model.input_size=auto``; not with
+``small``). Random weights know no size.
 """
 
 from pcam.config.sections import ModelConfig
@@ -20,7 +21,7 @@ def initial_input_size(model: ModelConfig) -> int | None:
     Returns:
         Pixels; None to leave patches as they are.
     """
-    if model.input_size != "auto":
+    if not isinstance(model.input_size, str):
         return model.input_size
     return get_backbone(model.name).fixed_size or RANDOM_WEIGHTS_SIZE
 

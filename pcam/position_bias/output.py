@@ -1,5 +1,6 @@
 """Files of a measurement of positional bias."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from scipy.special import expit
@@ -11,6 +12,8 @@ from pcam.position_bias.results import BiasComparison, Content, Effects, Positio
 from pcam.runs.files import write_csv, write_file, write_json
 from pcam.runs.predictions import write_predictions
 
+FIGURE_COLUMNS = ("figure", "value", "low", "high", "p")
+
 
 def write_bias(result: PositionBias, folder: Path) -> None:
     """Write a run's summary.json and predictions, and the tables and figures of its effects."""
@@ -21,6 +24,7 @@ def write_bias(result: PositionBias, folder: Path) -> None:
     )
     if result.effects is not None:
         _write_logodds(result, result.effects, folder)
+        _write_changes(result.effects, folder)
         _write_shift_map(result, result.effects, folder)
         _write_figures(result, result.effects, folder)
     write_json(folder / "summary.json", result.summary())
@@ -69,6 +73,33 @@ def _write_logodds(result: PositionBias, effects: Effects, folder: Path) -> None
         logodds = [float(values[number]) for values in effects.logodds.values()]
         rows.append([name, int(result.labels[number]), *offsets[number], *logodds])
     write_csv(folder / "answers.csv", columns, rows)
+
+
+def _write_changes(effects: Effects, folder: Path) -> None:
+    """Write views.csv and swaps.csv: a row per figure, with its interval."""
+    views = []
+    for name, change in effects.changes.items():
+        views += [[name, *row] for row in _figures(change)]
+    write_csv(folder / "views.csv", ["view", *FIGURE_COLUMNS], views)
+    swaps = []
+    for swap in effects.swaps:
+        content: Mapping[str, object] = swap.change or {"logodds": swap.logodds}
+        swaps += [[swap.region, swap.given, *row] for row in _figures(content)]
+    if swaps:
+        write_csv(folder / "swaps.csv", ["region", "given", *FIGURE_COLUMNS], swaps)
+
+
+def _figures(content: Mapping[str, object], prefix: str = "") -> list[list[object]]:
+    """Return a row per interval of nested tables: its dotted name, value, low, high and p."""
+    rows: list[list[object]] = []
+    for name, value in content.items():
+        assert isinstance(value, Mapping)
+        if "value" in value:
+            bounds = [value.get(column, "") for column in FIGURE_COLUMNS[1:]]
+            rows.append([prefix + name, *bounds])
+        else:
+            rows += _figures(value, f"{prefix}{name}.")
+    return rows
 
 
 def _write_shift_map(result: PositionBias, effects: Effects, folder: Path) -> None:

@@ -15,6 +15,7 @@ from pcam.evaluation.asked_split import open_asked_split
 from pcam.evaluation.saved_run import SavedRun, open_run
 from pcam.position_bias.views import View
 from pcam.stats.metrics import Labels
+from pcam.training.classes import missing_class
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ def open_sample(config: BiasConfig, folder: Path) -> Sample:
     indices = _draw_indices(len(source), config.patches, config.seed)
     patches = source.read(indices)
     labels = source.labels[indices]
+    missing = missing_class(source)
+    if missing is not None:
+        raise DataError(
+            f"split={config.split} has no {missing} patch, and the measurement needs both classes; "
+            "set another split=, or data=NAME with patches of both"
+        )
     if len(set(labels.tolist())) < 2:
         raise DataError(
             f"split={config.split}: the {len(indices)} patches have one class only; "

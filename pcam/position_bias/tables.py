@@ -1,10 +1,10 @@
 """Positional bias as text: the tables of one run."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pcam.data.crop import Crop
-from pcam.position_bias.results import Effects, LabellingRule, PositionBias
+from pcam.position_bias.results import Effects, LabellingRule, PositionBias, SwapRow
 from pcam.position_bias.views import View
 from pcam.stats.agreement import Change
 from pcam.stats.formatting import (
@@ -65,8 +65,18 @@ def describe_crop(crop: Crop, training: str) -> str:
     return part
 
 
-def format_bias(result: PositionBias) -> str:
-    """Return one run's facts and tables as text."""
+def format_bias(result: PositionBias, all_tables: bool = True) -> str:
+    """Return one run's facts, and tables of all figures or the findings alone, as text."""
+    text = format_run(result)
+    if result.effects is None:
+        return text
+    if all_tables:
+        return f"{text}\n\n{format_effects(result, result.effects)}"
+    return f"{text}\n\n{format_findings(result, result.effects)}"
+
+
+def format_run(result: PositionBias) -> str:
+    """Return a run, its patches and what it sees of them as text."""
     facts = result.facts
     lines = [
         ("run", f"{facts.run}: {facts.network}, weights {facts.weights}"),
@@ -79,13 +89,29 @@ def format_bias(result: PositionBias) -> str:
         ]
         return format_facts(lines)
     lines.append(("view", describe_view(result.effects.view) + _random_crop_note(result)))
-    return f"{format_facts(lines)}\n\n{format_effects(result, result.effects)}"
+    return format_facts(lines)
 
 
 def _random_crop_note(result: PositionBias) -> str:
     if result.evaluated_crop != "random":
         return ""
     return "; the run crops this split at random, here in the middle"
+
+
+def format_findings(result: PositionBias, effects: Effects) -> str:
+    """Return what the figures say in few lines, with the figures that it rests on."""
+    auroc, over = format_interval(result.facts.auroc), result.facts.over
+    parts = [
+        f"as trained: AUROC {auroc}; 95 % intervals over {over}",
+        "\n".join(_findings(effects)),
+    ]
+    contrasts = [row for row in effects.swaps if row.change is None]
+    if contrasts:
+        parts.append(_swap_table(contrasts))
+    parts.append(
+        "All figures: views.csv, swaps.csv, shift_map.csv, figures/; detail=full shows them"
+    )
+    return "\n\n".join(parts)
 
 
 def format_effects(result: PositionBias, effects: Effects) -> str:
@@ -98,7 +124,7 @@ def format_effects(result: PositionBias, effects: Effects) -> str:
         "\n".join(_findings(effects)),
     ]
     if effects.swaps:
-        parts.append(_swap_table(effects))
+        parts.append(_swap_table(effects.swaps))
     return "\n\n".join(parts)
 
 
@@ -147,8 +173,10 @@ def _findings(effects: Effects) -> list[str]:
     lines = []
     for name in ("turn", "shift", "shift_turn"):
         auroc = effects.changes[name]["beyond"]["auroc"]
+        same = format_interval(effects.changes[name]["agreement"], form=".3f")
         lines.append(
-            f"{VIEWS[name]}: AUROC beyond noise {format_difference(auroc)}, {_verdict(auroc)}"
+            f"{VIEWS[name]}: AUROC beyond noise {format_difference(auroc)}, {_verdict(auroc)}; "
+            f"same prediction {same}"
         )
     square = f"{effects.side}x{effects.side}"
     lines.append(
@@ -202,15 +230,19 @@ def _share(estimate: Interval) -> str:
     return format_interval(estimate, form=".3f")
 
 
-def _swap_table(effects: Effects) -> str:
-    head = ["", "positives' log-odds, change", "negatives' log-odds, change", "same prediction"]
+def _swap_table(swaps: Sequence[SwapRow]) -> str:
+    """Return the table of replaced regions; without a column that no row fills."""
+    head = ["", "positives' log-odds, change", "negatives' log-odds, change"]
+    compared = any(row.change is not None for row in swaps)
+    if compared:
+        head.append("same prediction")
     rows = []
-    for row in effects.swaps:
-        sides = [
+    for row in swaps:
+        cells = [
             format_interval(row.logodds[side], form="+.3f") for side in ("positive", "negative")
         ]
-        agreement = ""
-        if row.change is not None:
-            agreement = format_interval(row.change["agreement"], form=".3f")
-        rows.append([describe_swap(row.region, row.given), *sides, agreement])
+        if compared:
+            change = row.change
+            cells.append("" if change is None else format_interval(change["agreement"], form=".3f"))
+        rows.append([describe_swap(row.region, row.given), *cells])
     return format_table(head, rows)

@@ -61,7 +61,7 @@ _CLASSES: dict[KeyClass, dict[str, str]] = {
         "model": "name kwargs weights mean std input_size",
         "model.head": "pool hidden dropout batch_norm",
         "trainer": "max_epochs precision accumulate_grad_batches gradient_clip_val on_nan "
-        "early_stopping ema limit_train_batches",
+        "early_stopping ema find_lr limit_train_batches",
         "trainer.prune": "after jobs",
     },
     KeyClass.EXECUTION: {
@@ -99,9 +99,14 @@ KEYS = _list_keys()
 # RESULT keys that repeats of one run may differ in.
 SEEDS = frozenset({"seed", "splits.seed"})
 
+# A resumed run keeps the rates that its start has found, or that were set.
+_DECIDED_AT_THE_START = frozenset({"trainer.find_lr"})
+
 # RESULT keys that a resumed run may change nevertheless: how long it trains, and its trainer.
 CHANGEABLE = frozenset(
-    key for key, of in KEYS.items() if of is KeyClass.RESULT and key.startswith("trainer.")
+    key
+    for key, of in KEYS.items()
+    if of is KeyClass.RESULT and key.startswith("trainer.") and key not in _DECIDED_AT_THE_START
 )
 
 # Keys whose values are tables with names of a user's own.
@@ -222,6 +227,10 @@ def _resolved_values(summary: Mapping[str, object]) -> dict[str, object]:
         resolved["data.positive"] = None if said else classes[-1]
     if summary.get("batched") is not None:
         resolved["aug.batched"] = summary["batched"]
+    found = summary.get("find_lr")
+    if isinstance(found, Mapping):  # the same run as one that set these rates
+        resolved |= {f"optimizer.{name}": rate for name, rate in found.items()}
+        resolved["trainer.find_lr"] = False
     splits = summary.get("splits")
     if isinstance(splits, Mapping):
         resolved["splits.name"] = splits.get("how")

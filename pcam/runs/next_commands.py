@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Words that the next commands leave out: they set the augmentation, the seed, or where to run.
 REPLACED_KEYS = ("seed", "resume", "trainer.num_nodes")
+QUICK = "recipe=quick"
 
 
 def next_commands(folder: Path, config: TrainConfig, overrides: Sequence[str] | None) -> list[str]:
@@ -31,10 +32,19 @@ def next_commands(folder: Path, config: TrainConfig, overrides: Sequence[str] | 
         words.append(format_override("plugins", config.plugins))
     words.append(f"trainer.max_epochs={2 * config.trainer.max_epochs}")
     commands = [f"python -m pcam.train {' '.join(words)}   # train longer"]
+    if overrides is not None and QUICK in overrides:
+        commands.append(_best_command(overrides))
     if overrides is not None:
         square = _trains_on_squares(folder, config)
         commands.append(_sweep_command(config, overrides, square))
     return commands
+
+
+def _best_command(overrides: Sequence[str]) -> str:
+    """Return the command that trains as a quick one did, by the recipe for good figures."""
+    kept = [word for word in overrides if word != QUICK and override_key(word) != "resume"]
+    words = [*map(shlex.quote, kept), "recipe=best"]
+    return f"python -m pcam.train {' '.join(words)}   # good figures, of all patches"
 
 
 def _trains_on_squares(folder: Path, config: TrainConfig) -> bool:

@@ -142,6 +142,13 @@ class StepForm(Part):
     seconds: NonNegative | None = None
 
 
+class FoundRates(Part):
+    """Learning rates that a search before the training has found."""
+
+    lr: NonNegative
+    head_lr: NonNegative
+
+
 class SymmetryScores(Part):
     """Scores of probabilities that were averaged over symmetries of each patch."""
 
@@ -182,6 +189,7 @@ class Summary(Part):
     batch: BatchUse | None = None
     step: StepForm | None = None
     tta: SymmetryScores | None = None
+    find_lr: FoundRates | None = None
 
 
 SUMMARY_METRICS = tuple(SplitMetrics.model_fields)

@@ -18,7 +18,7 @@ CONSEQUENCES = {
 def check_both_classes(
     config: TrainConfig, folder: Path, sources: Mapping[str, PatchSource]
 ) -> None:
-    """Make sure that nothing relies on a valid AUROC that is not defined.
+    """Make sure that nothing relies on a class that a split does not have.
 
     Args:
         config: the run's.
@@ -26,13 +26,20 @@ def check_both_classes(
         sources: the source of each split, by the split's name.
 
     Raises:
-        DataError: valid has one class only, and a setting needs its AUROC; one line per setting.
+        DataError: train has one class only, and is to be balanced; or valid has, and a setting
+            needs its AUROC; one line per setting.
     """
+    faults = []
+    missing = missing_class(sources["train"])
+    if missing is not None and config.data.sampler == "balanced":
+        faults.append(
+            f"train has no {missing} patch, so data.sampler=balanced has nothing to draw; "
+            "give training patches of both classes"
+        )
     missing = missing_class(sources["valid"])
-    if missing is None:
-        return
-    fact = f"valid has no {missing} patch, so its AUROC is not defined"
-    faults = [f"{fact}; {need}" for need in _settings_that_need_auroc(config, folder)]
+    if missing is not None:
+        fact = f"valid has no {missing} patch, so its AUROC is not defined"
+        faults += [f"{fact}; {need}" for need in _settings_that_need_auroc(config, folder)]
     if faults:
         raise DataError(*faults)
 

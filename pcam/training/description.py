@@ -35,7 +35,7 @@ def facts(
         ("trained", _describe_training(config, model)),
         *_describe_features(config),
         ("loss", _describe_loss(model)),
-        ("optimizer", _describe_optimizer(config)),
+        ("optimizer", _describe_optimizer(config, model, resume)),
         ("epochs", f"{config.trainer.max_epochs}, {_describe_batches(config, data)}"),
         ("seed", str(config.seed)),
     ]
@@ -186,9 +186,17 @@ def _describe_loss(model: PatchClassifier) -> str:
     return _with_settings(loss.name, loss.model_dump(exclude={"name"}, exclude_none=True))
 
 
-def _describe_optimizer(config: TrainConfig) -> str:
-    rates = config.optimizer.model_dump(include={"lr", "head_lr", "weight_decay"})
-    return f"{_with_settings(config.optimizer.name, rates)}, scheduler {config.scheduler.name}"
+def _describe_optimizer(config: TrainConfig, model: PatchClassifier, resume: bool) -> str:
+    """Return the optimizer, its highest rates as far as they are known, and the schedule."""
+    shown = {"lr", "head_lr", "weight_decay"}
+    note = ""
+    if config.trainer.find_lr:
+        note = ", rates found at its start" if resume else ", rates to be found (trainer.find_lr)"
+    if config.trainer.find_lr and not resume:
+        shown = {"weight_decay"}
+    settings = model.optimizer_config.model_dump(include=shown)
+    name = _with_settings(config.optimizer.name, settings)
+    return f"{name}{note}, scheduler {config.scheduler.name}"
 
 
 def _with_settings(name: str, settings: dict[str, object]) -> str:

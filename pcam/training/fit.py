@@ -22,6 +22,7 @@ from pcam.training.loggers import finish_loggers, log_results, start_loggers
 from pcam.training.preparation import Training, prepare, report_start, write_start
 from pcam.training.process_end import ProcessKilledError
 from pcam.training.processes import ProcessGroup, launch_processes, process_group
+from pcam.training.rate_search import find_rates, require_one_process
 from pcam.training.results import (
     SplitResult,
     format_result,
@@ -72,6 +73,7 @@ def train(config: TrainConfig, folder: Path, resume: bool, job: int | None = Non
 def train_once(config: TrainConfig, folder: Path, resume: bool, parts: int) -> JsonObject:
     """Train in as many processes as the config says; ``parts`` are those of ``fit``."""
     group = process_group(config.trainer, count_processes(config.trainer))
+    require_one_process(config, group.size)
     if group.size == 1:
         return fit(config, folder, resume, group, parts)
     with kept_checkpoint_named(folder, ProcessKilledError):
@@ -94,7 +96,6 @@ def describe_split(config: TrainConfig, parts: int, resume: bool) -> str:
     )
 
 
-@library_errors_reported()
 def fit(
     config: TrainConfig, folder: Path, resume: bool, group: ProcessGroup, parts: int = 1
 ) -> JsonObject:
@@ -115,7 +116,7 @@ def fit(
         DeviceMemoryError: a device's memory is full.
         SystemExit: a signal has ended it, with a checkpoint once it has trained.
     """
-    with stop_on_signals() as stop:
+    with library_errors_reported(config.data, group.size), stop_on_signals() as stop:
         try:
             training = prepare(config, folder, resume, group, stop, parts)
             with (
@@ -157,6 +158,8 @@ def fit_until_stopped(
     training.trainer.loggers = [dashboard.guarded for dashboard in dashboards]
     status = 1
     try:
+        if config.trainer.find_lr and not resume:
+            find_rates(training)
         checkpoint = resumable_checkpoint(folder) if resume else None
         training.trainer.fit(training.model, training.data, ckpt_path=checkpoint, weights_only=True)
         results, best_epoch = score(training)

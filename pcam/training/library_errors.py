@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from pcam.config.sections import DataConfig
 from pcam.errors import ConfigError, describe_error
 
 NO_MEMORY = "can't allocate memory"  # torch's allocator on a CPU
@@ -42,8 +43,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def library_errors_reported() -> Iterator[None]:
+def library_errors_reported(data: DataConfig | None = None, processes: int = 1) -> Iterator[None]:
     """Report what a training cannot be done with.
+
+    Args:
+        data: the config's ``data``, for the advice.
+        processes: that train together.
 
     Raises:
         ConfigError: a batch too small for BatchNorm, no memory left, or a setting of the trainer.
@@ -63,11 +68,19 @@ def library_errors_reported() -> Iterator[None]:
     except ValueError as error:
         if SINGLE_VALUE not in str(error):
             raise
-        raise ConfigError(
-            "BatchNorm needs more than one value per channel, and a batch has one patch: set "
-            "data.batch_size to at least 2 (and data.limit), or model.head.batch_norm=false, or "
-            "finetune.batchnorm=kept"
-        ) from error
+        raise ConfigError(_describe_single_patch(data, processes)) from error
+
+
+def _describe_single_patch(data: DataConfig | None, processes: int) -> str:
+    """Return why BatchNorm has no statistics, and the key that decides the size of the batch."""
+    cause = "data.batch_size to at least 2 (and data.limit)"
+    per_epoch = None if data is None else data.patches_per_epoch
+    if isinstance(per_epoch, int) and per_epoch < 2 * processes:
+        cause = f"data.patches_per_epoch to at least {2 * processes}, not {per_epoch}"
+    return (
+        f"BatchNorm needs more than one value per channel, and a batch has one patch: set {cause}, "
+        "or model.head.batch_norm=false, or finetune.batchnorm=kept"
+    )
 
 
 def _describe_memory(error: Exception) -> str:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.runs.figures import BLUE, ORANGE, canvas, clean_axes, png
+from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rows = Sequence[Mapping[str, str]]
+Values = NDArray[np.float64]
 
 COLORS = {"training": BLUE, "validation": ORANGE}
 # Label of the y axis, then column of metrics.csv and label of each line.
@@ -46,6 +47,35 @@ def plot_curves(rows: Rows, title: str, unfreeze_epoch: int | None = None) -> by
                 position, color="0.5", linestyle=":", linewidth=1, label="backbone unfrozen"
             )
         _format_axes(axes, name, count_epochs(rows))
+    return png(figure)
+
+
+def plot_rates(rates: Values, losses: Values, smoothed: Values, found: float) -> bytes:
+    """Draw the loss by learning rate of a search, with the rate that was found.
+
+    Args:
+        rates: of each step, (N,).
+        losses: of each step, (N,).
+        smoothed: losses averaged with their neighbours, (N,).
+        found: the rate.
+
+    Returns:
+        A PNG.
+    """
+    figure = canvas(6.5, 3.6, 130)
+    axes = figure.subplots()
+    axes.plot(rates, losses, ".", markersize=4, color=GREY, label="of one step")
+    axes.plot(rates, smoothed, color=BLUE, label="smoothed")
+    label = f"lowest: optimizer.lr={found:g}"
+    axes.axvline(found, color=ORANGE, linestyle="--", linewidth=1.2, label=label)
+    axes.set(xscale="log", xlabel="learning rate of the backbone", ylabel="training loss")
+    axes.set_title("A search of learning rates (trainer.find_lr)", fontsize=11)
+    lowest, first = float(np.nanmin(losses)), float(smoothed[0])
+    margin = 0.1 * first
+    axes.set_ylim(lowest - margin, 1.5 * first + margin)  # higher ones have diverged
+    axes.xaxis.set_major_formatter("{x:g}")
+    clean_axes(axes)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
     return png(figure)
 
 

@@ -110,6 +110,8 @@ def prepare(
         check_classes(folder, saved.patches, data.classes)
         accepted = check_data(folder, saved.fingerprint, data.fingerprint(), config.data.changed)
         model.set_weights_origin(saved.origin)
+        if config.trainer.find_lr and saved.rates is not None:
+            model.set_rates(*saved.rates)
     else:
         model.set_weights_origin(load_weights(config, model))
     model.adapt()

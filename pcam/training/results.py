@@ -92,6 +92,7 @@ class Summary:
         batched: whether whole batches were augmented on the device.
         batch: patches and accumulated batches per process: as asked, and as used in the end where
             a device's memory did not hold a batch, with the epochs (from 0) of the changes.
+        find_lr: learning rates that a search before the training has found; None if they were set.
         step: how the network was computed in training steps, and what a trial measured.
         versions: of the libraries.
         commit: of the code.
@@ -117,6 +118,7 @@ class Summary:
     input_size: int | None
     batched: bool
     batch: dict[str, int | list[dict[str, int]]]
+    find_lr: dict[str, float] | None
     step: dict[str, str | float | dict[str, float]]
     versions: dict[str, str]
     commit: str | None

@@ -14,7 +14,7 @@ from pcam.models.patch_format import PatchFormat
 from pcam.models.tensor_files import describe_unreadable
 from pcam.models.weights import WeightsOrigin, describe_not_finite
 from pcam.runs.access import ensure_readable
-from pcam.runs.checkpoints import resumable_checkpoint
+from pcam.runs.checkpoints import CheckpointState, resumable_checkpoint
 from pcam.runs.folder import last_checkpoint
 from pcam.training.splitting import BatchSplit
 from pcam.training.step_checkpoints import trained_epochs
@@ -30,6 +30,8 @@ class SavedTraining:
         origin: what the network was initialised with.
         patches: that it was trained on; None if an earlier version did not store them.
         split: of each batch.
+        rates: the highest learning rates of backbone and head; None if an earlier version stored
+            them otherwise.
         fingerprint: the SHA-256 of each split of the data; None if an earlier version did not store
             it.
     """
@@ -38,6 +40,7 @@ class SavedTraining:
     origin: WeightsOrigin
     patches: PatchFormat | None
     split: BatchSplit
+    rates: tuple[float, float] | None
     fingerprint: dict[str, str] | None
 
 
@@ -64,7 +67,7 @@ def check_checkpoint(folder: Path, epochs: int, batch_size: int) -> SavedTrainin
         origin = read_origin(state)
         if origin is None:
             raise KeyError("initial_weights")
-        split = BatchSplit.read(state)
+        split, rates = BatchSplit.read(state), _read_rates(state)
         if batch_size % split.parts:
             raise ValueError(f"batches of {batch_size} cannot be split into {split.parts} parts")
     except Exception as error:  # torch.load raises a different error for each kind of damage
@@ -81,7 +84,18 @@ def check_checkpoint(folder: Path, epochs: int, batch_size: int) -> SavedTrainin
             f"trainer.max_epochs={epochs} must not be less"
         )
     patches, fingerprint = PatchFormat.read(state), read_fingerprint(state)
-    return SavedTraining(done, origin, patches, split, fingerprint)
+    return SavedTraining(done, origin, patches, split, rates, fingerprint)
+
+
+def _read_rates(checkpoint: CheckpointState) -> tuple[float, float] | None:
+    """Return the highest learning rates of backbone and head that a checkpoint was trained with.
+
+    None if it does not say them in today's form.
+    """
+    settings = checkpoint["hyper_parameters"].get("optimizer", {})
+    if not {"lr", "head_lr"} <= set(settings):
+        return None
+    return float(settings["lr"]), float(settings["head_lr"])
 
 
 def name_earlier_positive(config: TrainConfig) -> TrainConfig:

@@ -45,10 +45,19 @@ def summarise(training: Training, results: dict[str, SplitResult], best_epoch: i
         input_size=model.network.input_size,
         batched=data.batched is not None,
         batch=describe_batch(training),
+        find_lr=describe_found_rates(training),
         step=describe_step(trainer),
         versions=versions,
         commit=commit,
     )
+
+
+def describe_found_rates(training: Training) -> dict[str, float] | None:
+    """Return the learning rates of a search for summary.json; None if there was none."""
+    if not training.config.trainer.find_lr:
+        return None
+    settings = training.model.optimizer_config
+    return {"lr": settings.lr, "head_lr": settings.head_lr}
 
 
 def describe_batch(training: Training) -> dict[str, int | list[dict[str, int]]]:

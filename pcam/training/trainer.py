@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from lightning import Callback, Trainer
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.strategies import DDPStrategy, Strategy
@@ -122,6 +123,7 @@ def build_trainer(
     group: ProcessGroup,
     callbacks: Sequence[Callback],
     plan: FreezePlan,
+    checkpoint_io: CheckpointIO | None = None,
 ) -> Trainer:
     """Return Lightning's Trainer.
 
@@ -131,6 +133,7 @@ def build_trainer(
         group: the processes that train together.
         callbacks: of the training.
         plan: which epochs train the backbone.
+        checkpoint_io: how checkpoints are written; None for ``CheckpointFile``.
 
     Raises:
         ConfigError: Lightning does not take the settings.
@@ -151,7 +154,7 @@ def build_trainer(
             deterministic=settings.deterministic,
             strategy=_strategy(group, plan),
             # A scheduler's environment must not be taken for processes that it started
-            plugins=[LightningEnvironment(), CheckpointFile()],
+            plugins=[LightningEnvironment(), checkpoint_io or CheckpointFile()],
             callbacks=list(callbacks),
             logger=False,
             default_root_dir=folder,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.conftest import SMALL, TINY
+from tests.conftest import SMALL, TINY, Terminal, write_folder
 from tests.run import composed_values, run_command, train
 
 QUICK = ["patches=24", "map.patches=6", "map.step=16", "resamples=100"]
@@ -53,6 +53,17 @@ def test_one_run(
     assert summary["labelling_rule"]["centre_only"]["value"] < 0  # unshifted, it is always right
     assert "64x64 of 96x96; shifted by rows -16 to +16, columns -16 to +16" in printed
     assert "shifted and rotated: AUROC beyond noise" in printed
+    assert len(printed.splitlines()) <= 40
+    with (out / "views.csv").open(newline="") as file:
+        views = {(row["view"], row["figure"]): row for row in csv.DictReader(file)}
+    shift = views["shift", "beyond.auroc"]
+    assert float(shift["p"]) == summary["views"]["shift"]["beyond"]["auroc"]["p"]
+    assert float(shift["low"]) == summary["views"]["shift"]["beyond"]["auroc"]["low"]
+    with (out / "swaps.csv").open(newline="") as file:
+        swapped = list(csv.DictReader(file))
+    contrasts = [row for row in swapped if row["given"] == "contrast"]
+    assert {row["figure"] for row in contrasts} == {"logodds.positive", "logodds.negative"}
+    assert len(swapped) > len(contrasts) == 4
     for name in ("shift_map", "swaps", "views"):
         assert min(Image.open(out / "figures" / f"{name}.png").size) > 200, name
     with (out / "shift_map.csv").open(newline="") as file:
@@ -60,6 +71,18 @@ def test_one_run(
     assert [(row["row"], row["column"]) for row in rows[:2]] == [("-16", "-16"), ("-16", "0")]
     middle = next(row for row in rows if (row["row"], row["column"]) == ("0", "0"))
     assert float(middle["agreement"]) == 1
+
+
+def test_the_whole_is_one_key_away(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"run={run}", *QUICK, "detail=full", "hydra.run.dir=out"]
+    run_command(monkeypatch, tmp_path, "bias", *words)
+    printed = capsys.readouterr().out
+    for cell in ("now positive", "positives' probability, change", "ring blurred"):
+        assert cell in printed
+    full, quick = (composed_values("run=x", *of, command="bias") for of in (["detail=full"], []))
+    assert full["map"]["patches"] > quick["map"]["patches"]
 
 
 @pytest.mark.slow
@@ -184,6 +207,21 @@ def test_bad_input_is_one_line(
     assert error.startswith("error: ")
     assert message in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("kept", "advice"), [(1, "set a larger patches="), (0, "set another split=, or data=NAME")]
+)
+def test_patches_of_one_class_are_refused_with_what_helps(
+    kept: int, advice: str, run: Path, tmp_path: Path, terminal: Terminal
+) -> None:
+    root = write_folder(tmp_path / "data", size=24)
+    positive = sorted((root / "test" / "tumour").iterdir())
+    for path in positive[kept:]:
+        path.unlink()
+    words = ["data=folder", f"data.root={root}", "data.positive=tumour", "patches=2"]
+    (line,) = terminal("bias", f"run={run}", *words, "hydra.run.dir=out").faults
+    assert line.endswith(advice) or advice in line
 
 
 def test_the_study_s_section_composes_as_a_sweep(

@@ -23,3 +23,10 @@ def test_the_next_commands_offer_no_quarter_turns_of_oblong_patches(tmp_path: Pa
     assert seeds.startswith("python -m pcam.train -m aug=none seed=0,1,2 ")
     cropped = composed("aug=none", "crop=center", "crop.size=32")
     assert "aug=none,dihedral" in next_commands(tmp_path, cropped, ["aug=none"])[1]
+
+
+def test_a_quick_look_is_followed_by_good_figures(tmp_path: Path) -> None:
+    words = ["data=folder", "data.root=/a b", "recipe=quick", "seed=3", "resume=auto"]
+    commands = next_commands(tmp_path / "run", composed("recipe=quick"), words)
+    start = "python -m pcam.train data=folder 'data.root=/a b' seed=3 recipe=best "
+    assert commands[1].startswith(start)

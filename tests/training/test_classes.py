@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from pcam.data.base import subset
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import DataError
 from pcam.training.classes import describe_one_class
-from tests.conftest import SMALL, TINY, write_folder
+from tests.conftest import SMALL, STEM, TINY, Terminal, write_folder, write_pcam
 from tests.run import train
 
 
@@ -36,6 +37,19 @@ def test_a_setting_that_needs_valid_auroc_is_refused(
         train(tmp_path / "run", *one_class_in(tmp_path, "valid"), *words)
     assert str(caught.value).endswith(hint)
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_classes_of_which_one_is_missing_cannot_be_balanced(
+    tmp_path: Path, terminal: Terminal
+) -> None:
+    root = write_pcam(tmp_path / "data", {"train": 24, "valid": 16, "test": 16})
+    with h5py.File(root / f"{STEM}train_y.h5", "r+") as file:
+        file["y"][...] = 0
+    (root / f"{STEM}train_meta.csv").unlink()  # it says which are positive
+    words = [*TINY, "data=pcam", f"data.root={root}", "data.sampler=balanced", "hydra.run.dir=run"]
+    (line,) = terminal("train", *words).faults
+    assert line.startswith("train has no positive patch, so data.sampler=balanced has nothing")
+    assert not (tmp_path / "run" / "config.yaml").exists()
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])

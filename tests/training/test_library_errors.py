@@ -18,6 +18,15 @@ def test_a_batch_of_one_patch_and_batchnorm(word: str, tmp_path: Path) -> None:
         train(tmp_path, *STUDY, *head, word)
 
 
+def test_an_epoch_of_one_patch_and_batchnorm_names_the_key_that_made_it(tmp_path: Path) -> None:
+    words = ["model.head.hidden=4", "model.head.batch_norm=true", "trainer.max_epochs=1"]
+    with pytest.raises(ConfigError) as caught:
+        train(tmp_path, *STUDY, *words, "data.patches_per_epoch=1")
+    (line,) = caught.value.faults
+    assert "set data.patches_per_epoch to at least 2, not 1, or model.head.batch_norm=false" in line
+    assert "data.batch_size" not in line
+
+
 def test_a_share_of_the_epoch_without_a_batch(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         train(tmp_path, *STUDY, "trainer.limit_train_batches=1e-9")

@@ -102,6 +102,7 @@ class BiasConfig(CommandConfig):
     centre: PositiveInt
     reach: PositiveInt
     map: MapConfig
+    tables: Literal["findings", "all"]
     resamples: Resamples
     seed: Seed
 
