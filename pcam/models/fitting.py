@@ -103,12 +103,12 @@ def fit_reading(
     readings = _readings(network, own_naming(network), tables, classifier_prefixes)
     fitting = [reading for reading in readings if not reading.faults]
     if not fitting:
-        others = [
+        renamed = [
             reading
             for naming in other_namings(network)
             for reading in _readings(network, naming, tables, classifier_prefixes)
         ]
-        fitting = [reading for reading in others if not reading.faults]
+        fitting = [reading for reading in renamed if not reading.faults]
     by_convention = [reading for reading in fitting if reading.table == "state_dict"]
     chosen = by_convention if len(by_convention) == 1 else fitting
     if len(chosen) == 1:

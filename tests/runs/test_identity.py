@@ -46,7 +46,7 @@ def keys_of_conf() -> dict[str, str]:
     """Return each key of train.yaml and of every choice of every group, with a file that has it."""
     keys = {key: "train.yaml" for key in flatten_config(composed())}
     for path in sorted(CONF.glob("*/*.yaml")):
-        if path.parent.name == "faithfulness":  # of pcam.attribute
+        if path.parent.name in ("faithfulness", "detail"):  # of pcam.attribute and pcam.bias
             continue
         values = yaml.safe_load(path.read_text()) or {}
         sections = ("defaults", "hydra")
