@@ -92,6 +92,7 @@ def _plot_numbers(axes: "Axes", values: Floats, trials: Trials) -> None:
     smallest, largest = values.min(), values.max()
     if smallest > 0 and largest / smallest > 20:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _plot_names(axes: "Axes", values: Sequence[str], trials: Trials) -> None:
