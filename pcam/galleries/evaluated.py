@@ -49,7 +49,7 @@ def gallery_of_evaluation(run: SavedRun, evaluation: Evaluation, count: int) -> 
         stain=known_stain(source),
     )
     subject = GallerySubject(
-        title=f"{evaluation.network} on {evaluation.data}, {evaluation.split}",
+        title=f"Gallery: {evaluation.network} on {evaluation.data}, {evaluation.split}",
         facts=_facts(evaluation),
         classes=evaluation.classes,
         centre_labelled=evaluation.centre_labelled,
@@ -64,7 +64,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     facts = [
         ("run", str(evaluation.run)),
         ("patches", patches),
-        ("predicted", f"{evaluation.classes[1]} from {evaluation.rule.description} on"),
+        ("called from", evaluation.rule.description),
     ]
     if evaluation.tta != "none":
         shown = f"probabilities are means over symmetries (tta={evaluation.tta}), maps are not"

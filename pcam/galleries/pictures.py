@@ -13,7 +13,7 @@ Map = NDArray[np.float32]  # (H, W)
 
 PANEL = 192  # pixels of a panel's longer side, about
 GAP = 8  # pixels between panels
-QUALITY = 88
+QUALITY = 80
 WHITE = 255
 
 
