@@ -32,4 +32,4 @@ def draw_overlay(patch: Pixels, values: NDArray[np.float32]) -> Pixels:
     faint = FAINT * WHITE + (1 - FAINT) * grey
     opacity = OPACITY * np.abs(share)[..., None] ** 0.7
     mixed = opacity * colour + (1 - opacity) * faint
-    return np.rint(mixed).astype(np.uint8)
+    return np.asarray(np.rint(mixed), np.uint8)

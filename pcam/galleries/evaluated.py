@@ -10,9 +10,7 @@ from pcam.galleries.groups import ScoredPatches
 from pcam.galleries.output import delete_gallery, write_gallery
 
 
-def replace_gallery(
-    run: SavedRun, evaluation: Evaluation, count: int, folder: Path
-) -> list[Path]:
+def replace_gallery(run: SavedRun, evaluation: Evaluation, count: int, folder: Path) -> list[Path]:
     """Write the gallery of an evaluation in place of an earlier one.
 
     Args:

@@ -10,7 +10,7 @@ from pcam.attribution.explainer import explain
 from pcam.attribution.method import find_method
 from pcam.attribution.options import Options
 from pcam.config.classes import Classes
-from pcam.data.base import Indices, PatchSource, Pixels, StainedPatchSource
+from pcam.data.base import PatchSource, Pixels, StainedPatchSource
 from pcam.data.crop import Crop
 from pcam.errors import ConfigError
 from pcam.evaluation.saved_run import SavedRun
@@ -136,7 +136,7 @@ def explain_patches(run: SavedRun, seen: Pixels) -> tuple[dict[str, Sequence[Map
         except ConfigError as error:
             notes.append(f"{error}.")
             continue
-        maps[find_method(method).title] = found.values.numpy()
+        maps[find_method(method).title] = list(found.values.numpy())
     return maps, notes
 
 

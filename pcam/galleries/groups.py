@@ -47,7 +47,8 @@ class ScoredPatches:
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """Whether each patch is predicted wrongly, (N,)."""
-        return self.predicted != (self.label == 1)
+        wrong: NDArray[np.bool_] = self.predicted != (self.label == 1)
+        return wrong
 
     @property
     def certainty(self) -> Floats:
@@ -56,7 +57,7 @@ class ScoredPatches:
 
     @property
     def nearness(self) -> Floats:
-        """How near each patch is to the threshold, (N,); one may be infinite, others never."""
+        """How near each patch is to the threshold, (N,): higher is nearer."""
         if np.isinf(self.threshold):
             return -self.certainty
         return -np.abs(self.logit - self.threshold)
@@ -137,9 +138,7 @@ def _by_stain(scored: ScoredPatches) -> Iterator[Group]:
         yield _part(scored, BY_STAIN, named, inside)
 
 
-def _part(
-    scored: ScoredPatches, section: str, title: str, inside: NDArray[np.bool_]
-) -> Group:
+def _part(scored: ScoredPatches, section: str, title: str, inside: NDArray[np.bool_]) -> Group:
     """Return a group of some patches: the most certain wrong one, then the most certain right one.
 
     Args:

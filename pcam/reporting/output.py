@@ -32,7 +32,7 @@ PICTURES = ("training", "operating", "search-*", "maps-*", "also-*")
 
 
 def write_report(report: Report, folder: Path, for_spreadsheets: bool = False) -> Path:
-    """Write report.html, report.md, galleries, figures and csv files; those of an earlier report are deleted.
+    """Write the page, Markdown, galleries, figures and csv files; those of before are deleted.
 
     Args:
         report: to write.

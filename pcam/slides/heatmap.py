@@ -92,7 +92,7 @@ def _faint(picture: Pixels) -> Pixels:
     """Return a picture in light grey, on which the map's colours are those of its colour bar."""
     grey = picture.mean(axis=2, keepdims=True)
     mixed = FAINT * 255 + (1 - FAINT) * grey
-    return np.rint(mixed).astype(np.uint8).repeat(3, axis=2)
+    return np.asarray(np.rint(mixed), np.uint8).repeat(3, axis=2)
 
 
 def _titles(prediction: SlidePrediction) -> tuple[str, str]:

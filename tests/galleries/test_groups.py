@@ -52,9 +52,7 @@ def test_a_threshold_moves_what_is_right_and_what_is_near() -> None:
     assert shown(groups, NEAREST) == {"": [6, 2, 9]}
 
 
-@pytest.mark.parametrize(
-    ("threshold", "nearest"), [(-np.inf, [5, 7, 1]), (np.inf, [3, 0, 8])]
-)
+@pytest.mark.parametrize(("threshold", "nearest"), [(-np.inf, [5, 7, 1]), (np.inf, [3, 0, 8])])
 def test_thresholds_of_0_and_1_are_infinite_log_odds(threshold: float, nearest: list[int]) -> None:
     groups = choose_groups(replace(SCORED, threshold=threshold), CLASSES, 3)
     assert shown(groups, NEAREST) == {"": nearest}
