@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 def main(invocation: "Invocation[EvaluateConfig]") -> float:
     """Compute a run's metrics with their intervals; return AUROC, for sweepers."""
     read_config(Path(invocation.config.run))  # before torch, which takes seconds to import
-    from pcam.evaluation.evaluate import evaluate
+    from pcam.evaluation.evaluate import evaluate_run
     from pcam.evaluation.output import write_evaluation
+    from pcam.evaluation.saved_run import open_run
     from pcam.evaluation.tables import format_evaluation
+    from pcam.galleries.evaluated import replace_gallery
 
-    evaluation = evaluate(invocation.config)
-    write_evaluation(evaluation, invocation.folder)
-    show(format_evaluation(evaluation), "", invocation.folder)
+    config, folder = invocation.config, invocation.folder
+    run = open_run(Path(config.run))
+    evaluation = evaluate_run(run, config)
+    write_evaluation(evaluation, folder)
+    pages = replace_gallery(run, evaluation, config.gallery, folder)
+    show(format_evaluation(evaluation), "", folder, *pages)
     return evaluation.metrics["auroc"]["value"]
 
 

@@ -20,6 +20,7 @@ LAYERS = (  # from the lowest
     "attribution",
     "position_bias",
     "slides",
+    "galleries",
     "reporting",
     "exporting",
     "api",

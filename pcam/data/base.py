@@ -59,6 +59,19 @@ class DigestedPatchSource(PatchSource, Protocol):
 
 
 @runtime_checkable
+class StainedPatchSource(PatchSource, Protocol):
+    """A source that knows how its slides are stained.
+
+    Attributes:
+        stain: float64 (N,), how strongly the slide of each patch is stained: the mean optical
+            density of its stains at concentration 1; None where it is not known.
+    """
+
+    @property
+    def stain(self) -> NDArray[np.float64] | None: ...  # noqa: D102
+
+
+@runtime_checkable
 class WatchedPatchSource(PatchSource, Protocol):
     """A source whose files may not change while a training reads them.
 
@@ -89,6 +102,9 @@ class Subset:
             self.labels = whole.labels[self.indices]
         if whole.groups is not None:
             self.groups = _choose(whole.groups, self.indices)
+        self.stain: NDArray[np.float64] | None = None
+        if isinstance(whole, StainedPatchSource) and whole.stain is not None:
+            self.stain = whole.stain[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)

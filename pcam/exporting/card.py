@@ -103,8 +103,8 @@ def _what_is_inside(export: Export, side: int | None) -> str:
 
 def _what_is_checked(export: Export) -> str:
     return (
-        f"probabilities of {export.compared} patches differ by at most {export.difference:.1e} "
-        "from those of the trained network"
+        f"answers for {export.agreement.patches} patches of valid differ by "
+        f"{export.agreement.describe()} from those of the trained network"
     )
 
 

@@ -10,11 +10,12 @@ import torch
 from pcam.config.schema import ExportConfig
 from pcam.data.base import PatchSource
 from pcam.data.sizes import patch_size
-from pcam.errors import DataError, RunError
+from pcam.errors import RunError
 from pcam.evaluation.asked_split import match_run
 from pcam.evaluation.decision import DecisionRule, choose_rule
 from pcam.evaluation.inference import predict_source
 from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run, open_split
+from pcam.exporting.comparison import Agreement, compare_answers, refuse_other_answers
 from pcam.exporting.formats import (
     EXAMPLES,
     ExportedFile,
@@ -30,8 +31,7 @@ from pcam.exporting.timm_folder import export_timm_folder
 from pcam.runs.files import read_json
 from pcam.runs.summary import validate_summary
 from pcam.runs.trees import JsonObject
-
-CLOSE = 1e-5  # largest difference of probabilities of the same arithmetic
+from pcam.stats.metrics import Floats
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ class Export:
         size: of the patches that the files take, pixels.
         rule: threshold and temperature; the temperature is inside of the network.
         files: what is written.
-        compared: patches of valid that were scored by the run's network and from the first file.
-        difference: largest difference of their probabilities.
+        agreement: of the first file with the run's network, on patches of valid.
         quantized: an int8 version, and what it costs; None if it is not asked for.
     """
 
@@ -56,8 +55,7 @@ class Export:
     size: Size
     rule: DecisionRule
     files: tuple[ExportedFile, ...]
-    compared: int
-    difference: float
+    agreement: Agreement
     quantized: Quantized | None
 
 
@@ -70,7 +68,7 @@ def export(config: ExportConfig) -> Export:
     Raises:
         RunError: the folder holds no run, or its summary is damaged.
         ConfigError: the network or the format does not allow it, or packages are missing.
-        DataError: the run's valid patches are gone, or a file gives other probabilities.
+        DataError: the run's valid patches are gone, or a file gives other answers.
     """
     if config.format == "onnx":
         require_onnx()
@@ -82,16 +80,13 @@ def export(config: ExportConfig) -> Export:
     module = build_module(run, size, rule)
     files = _build_files(module, config, run, size)
     first = np.arange(min(config.patches, len(valid)))
-    difference = _compare(files[0], run, rule, read_patches(valid, first))
-    if difference > CLOSE:
-        raise DataError(
-            f"{files[0].name} gives probabilities that differ by {difference:.2g} from those of "
-            f"{run.folder}, and by {CLOSE:g} at most they may"
-        )
+    patches = read_patches(valid, first)
+    agreement = compare_answers(files[0], patches, _score_patches(run, rule, patches))
+    refuse_other_answers(files[0].name, str(run.folder), agreement)
     quantized = None
     if config.quantize == "int8":
         quantized = quantize_onnx(files[0], valid, _scores_of_valid(run, valid, rule))
-    return Export(run, summary, config.format, size, rule, files, len(first), difference, quantized)
+    return Export(run, summary, config.format, size, rule, files, agreement, quantized)
 
 
 def _read_summary(folder: Path) -> JsonObject:
@@ -144,15 +139,14 @@ def _build_files(
     return (export_program(module, example),)
 
 
-def _compare(file: ExportedFile, run: SavedRun, rule: DecisionRule, patches: Patches) -> float:
-    """Return the largest difference between a file's probabilities and those of the run."""
+def _score_patches(run: SavedRun, rule: DecisionRule, patches: Patches) -> Floats:
+    """Return the log-odds of the run's network for patches (N, 3, H, W), float64 (N,)."""
     with torch.inference_mode():
         logit = run.model(torch.from_numpy(patches).to(run.model.device)).double().cpu()
-    expected = torch.sigmoid(logit / rule.temperature).numpy()
-    return float(np.abs(file.score(patches) - expected).max())
+    return np.asarray(logit.numpy() / rule.temperature)
 
 
-def _scores_of_valid(run: SavedRun, valid: PatchSource, rule: DecisionRule) -> np.ndarray:
+def _scores_of_valid(run: SavedRun, valid: PatchSource, rule: DecisionRule) -> Floats:
     """Return the log-odds of the run's network for its valid patches, float64 (N,)."""
     crop = crop_for_split(run.config, "test")
     batch_size = run.config.data.batch_size

@@ -49,8 +49,9 @@ def summarize_export(export: Export) -> dict[str, object]:
         "classes": list(export.run.classes or ()),
         "threshold": {"value": export.rule.threshold, "chosen": export.rule.description},
         "temperature": export.rule.temperature,
-        "compared": export.compared,
-        "difference": export.difference,
+        "compared": export.agreement.patches,
+        "difference": export.agreement.probability,
+        "log_odds_difference": export.agreement.log_odds,
         "quantized": quantized,
         "versions": library_versions(),
         "commit": code_commit(),
@@ -61,12 +62,13 @@ def format_export(export: Export) -> str:
     """Return what a person reads."""
     height, width = export.size
     name, content = export.files[0].name, export.files[0].content
+    agreement = export.agreement
     facts = [
         ("run", export.run.describe()),
         ("file", f"{name}, {format_size(len(content))}"),
         ("input", f"uint8 (N, 3, {height}, {width})"),
         ("threshold", export.rule.description),
-        ("difference", f"at most {export.difference:.1e} of {export.compared} patches of valid"),
+        ("difference", f"{agreement.describe()}, on {agreement.patches} patches of valid"),
     ]
     if export.quantized is not None:
         cost = format_interval(export.quantized.difference, form="+.4f")

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from pcam.config.schema import ProbeConfig
-from pcam.config.sections import ModelConfig
+from pcam.config.sections import HeadConfig, ModelConfig
 from pcam.data.crop import Crop
-from pcam.errors import ConfigError
+from pcam.errors import ConfigError, format_override
 from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run
 from pcam.features.extractor import Extractor
 from pcam.models.hub import expand_model
@@ -93,6 +93,9 @@ def _of_run(run: SavedRun) -> ProbedBackbone:
 def _of_model(name: str, model: ModelConfig, side: int, seed: int) -> ProbedBackbone:
     """Return a backbone with its first weights; random ones are drawn by the seed."""
     model = expand_model(model)
+    unused = _unused_settings(model.head)
+    if unused:
+        log.info(f"{name}: {unused} has no effect: a probe replaces the head; only its pool counts")
     settings: JsonObject = model.model_dump(
         mode="json", include={"name", "kwargs", "mean", "std", "head"}
     )
@@ -110,6 +113,12 @@ def _of_model(name: str, model: ModelConfig, side: int, seed: int) -> ProbedBack
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     extractor = Extractor(network, settings, _precision(network))
     return ProbedBackbone(name, str(origin), extractor, Crop("none"))
+
+
+def _unused_settings(head: HeadConfig) -> str:
+    """Return the settings of a head that probes do not use, as they are typed; "" for none."""
+    given = head.model_dump(exclude_defaults=True, exclude={"pool"})
+    return " ".join(format_override(f"model.head.{key}", value) for key, value in given.items())
 
 
 def _precision(network: Network) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pcam.reporting.page import Code, Fold, Part, Picture, Section, Table, Text
+from pcam.reporting.page import Code, Fold, Link, Part, Picture, Section, Table, Text
 from pcam.runs.pages import page_environment
 
 WIDE = 720  # pixels; wider pictures are unreadable at a telephone's width, so they scroll there
@@ -10,6 +10,7 @@ KINDS: dict[type[Part], str] = {
     Text: "text",
     Table: "table",
     Picture: "picture",
+    Link: "link",
     Code: "code",
     Fold: "fold",
 }

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from pcam.errors import printable
-from pcam.reporting.page import Code, Fold, Part, Picture, Section, Table, Text
+from pcam.reporting.page import Code, Fold, Link, Part, Picture, Section, Table, Text
 from pcam.stats.formatting import format_table
 
 ENTITY = re.compile(r"&(?=#?\w+;)")
@@ -46,6 +46,8 @@ def render_part(part: Part) -> str:
             return format_table(_escape_row(part.head), [_escape_row(row) for row in part.rows])
         case Picture():
             return f"![{_escape_caption(part.caption)}](figures/{part.name})"
+        case Link():
+            return f"[{_escape_caption(part.content)}]({part.target})"
         case Code():
             lines = list(map(printable, part.lines))
             fence = _fence(lines)

@@ -1,11 +1,14 @@
 """The files of a report, and its text for the terminal."""
 
+from __future__ import annotations
+
 import logging
 import re
 from collections.abc import Sequence
 from itertools import chain
 from operator import ne
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pcam.reporting.cells import count_jobs
 from pcam.reporting.html import render_html
@@ -14,6 +17,9 @@ from pcam.reporting.page import Part, Picture, Table, unfold
 from pcam.reporting.report import Report
 from pcam.reporting.sections.jobs import FIGURES_HEAD
 from pcam.runs.files import write_csv, write_file
+
+if TYPE_CHECKING:
+    from pcam.galleries.gallery import Gallery
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +32,7 @@ PICTURES = ("training", "operating", "search-*", "maps-*", "also-*")
 
 
 def write_report(report: Report, folder: Path, for_spreadsheets: bool = False) -> Path:
-    """Write report.html, report.md, figures and csv files; those of an earlier report are deleted.
+    """Write the page, Markdown, galleries, figures and csv files; those of before are deleted.
 
     Args:
         report: to write.
@@ -45,8 +51,17 @@ def write_report(report: Report, folder: Path, for_spreadsheets: bool = False) -
     for section in report.sections:
         for part in unfold(section.parts):
             _write_part(part, folder, for_spreadsheets)
+    for name, gallery in report.galleries.items():
+        _write_gallery(gallery, folder, name)
     _write_table(folder / "figures.csv", FIGURES_HEAD, report.figures, for_spreadsheets)
     return page
+
+
+def _write_gallery(gallery: Gallery, folder: Path, name: str) -> None:
+    """Write a page with its pictures."""
+    from pcam.galleries.output import write_gallery  # with torch, which takes seconds to import
+
+    write_gallery(gallery, folder, name)
 
 
 def _write_part(part: Part, folder: Path, for_spreadsheets: bool) -> None:
@@ -94,6 +109,10 @@ def delete_results(folder: Path) -> None:
     for name in TABLES:
         table = folder / f"{name}.csv"
         table.unlink(missing_ok=True)
+    for page in folder.glob("gallery-*.html"):
+        page.unlink()
+        for picture in page.with_suffix("").glob("patch-*.jpg"):
+            picture.unlink()
     figures = folder / "figures"
     for pattern in PICTURES:
         for picture in figures.glob(f"{pattern}.png"):

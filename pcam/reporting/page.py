@@ -1,4 +1,4 @@
-"""The parts of a page: text, tables, pictures and commands, in sections."""
+"""The parts of a page: text, tables, pictures, links and commands, in sections."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +53,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A paragraph that leads to another page.
+
+    Attributes:
+        content: plain text.
+        target: name of a file beside the page.
+    """
+
+    content: str
+    target: str
+
+
+@dataclass(frozen=True)
 class Code:
     """Lines to type: commands, or a program.
 
@@ -73,7 +86,7 @@ class Fold:
     parts: Sequence["Part"]
 
 
-Part = Text | Table | Picture | Code | Fold
+Part = Text | Table | Picture | Link | Code | Fold
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """The report on sweeps and runs: what was run, the study's tables from it, and what is missing."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pcam.config.schema import ReportConfig
 from pcam.reporting.page import Part, Section
@@ -10,6 +13,7 @@ from pcam.reporting.sections.commands import build_commands
 from pcam.reporting.sections.curves import build_curves
 from pcam.reporting.sections.differences import build_differences
 from pcam.reporting.sections.frozen import build_frozen
+from pcam.reporting.sections.galleries import build_galleries
 from pcam.reporting.sections.jobs import build_jobs, list_figures
 from pcam.reporting.sections.overview import build_lead, build_title
 from pcam.reporting.sections.pictures import build_maps, build_other_pictures
@@ -23,6 +27,9 @@ from pcam.sweeps.grouping import group_by_config
 from pcam.sweeps.jobs import Job, find_jobs
 from pcam.sweeps.labels import label_jobs
 
+if TYPE_CHECKING:
+    from pcam.galleries.gallery import Gallery
+
 
 @dataclass(frozen=True)
 class Report:
@@ -34,6 +41,7 @@ class Report:
         tables: the sections with the jobs and the study's tables, which a terminal shows too.
         details: the sections after them.
         figures: rows of figures.csv.
+        galleries: by the names of their pages.
         jobs: how many there are.
         unfinished: labels of the jobs that did not finish.
     """
@@ -43,6 +51,7 @@ class Report:
     tables: list[Section]
     details: list[Section]
     figures: list[list[object]]
+    galleries: dict[str, Gallery]
     jobs: int
     unfinished: list[str]
 
@@ -62,8 +71,10 @@ def build_report(config: ReportConfig) -> Report:
     counted, repeats = drop_repeats(jobs)
     study = Study(counted, available_split(jobs, config.split), config.resamples, config.seed)
     tables = [build_jobs(jobs, study.split), *build_tables(study)]
+    linked, galleries = build_galleries(study, config.gallery)
     details = [
         build_curves(study),
+        linked,
         *build_searches(jobs),
         build_maps(jobs),
         build_other_pictures(config.also),
@@ -76,6 +87,7 @@ def build_report(config: ReportConfig) -> Report:
         tables=[section for section in tables if section.parts],
         details=[section for section in details if section.parts],
         figures=list_figures(counted, study.split),
+        galleries=galleries,
         jobs=len(jobs),
         unfinished=[job.label for job in list_unfinished(jobs)],
     )

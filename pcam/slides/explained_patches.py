@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.attribution.explainer import explain
+from pcam.attribution.overlay import draw_overlay
 from pcam.data.base import Pixels
 from pcam.evaluation.saved_run import crop_for_split
 from pcam.runs.figures import ORANGE, canvas, png
@@ -15,8 +16,6 @@ from pcam.slides.predict import SlidePrediction
 METHOD = "integrated_gradients"
 AROUND = 3  # sides of a patch that are shown around it, the patch included
 PER_ROW = 4
-PERCENTILE = 99.5  # of a map's magnitudes, where the colour scale ends
-COLOURS = "RdBu_r"
 SIZE = 2.6  # inches of a picture's side
 DPI = 110
 
@@ -104,22 +103,15 @@ def draw_explained(explained: ExplainedPatches, scale: float) -> bytes:
     figure = canvas(columns * SIZE, rows * (SIZE + 0.35), DPI)
     wide = explained.context.shape[1]
     height, width = explained.maps.shape[1:]
-    left, top = (wide - width) / 2, (wide - height) / 2
+    left, top = (wide - width) // 2, (wide - height) // 2
     for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).ravel()):
         axes.set_axis_off()
         if number >= count:
             continue
-        values = explained.maps[number]
-        end = float(np.percentile(np.abs(values), PERCENTILE)) or 1.0
-        axes.imshow(explained.context[number], extent=(0, wide, wide, 0))
-        axes.imshow(
-            values,
-            cmap=COLOURS,
-            vmin=-end,
-            vmax=end,
-            alpha=np.clip(np.abs(values) / end, 0, 1) ** 0.7,
-            extent=(left, left + width, top + height, top),
-        )
+        context = explained.context[number].copy()
+        seen = context[top : top + height, left : left + width]
+        seen[:] = draw_overlay(seen, explained.maps[number])
+        axes.imshow(context, extent=(0, wide, wide, 0))
         corners_x = [left, left + width, left + width, left, left]
         corners_y = [top, top, top + height, top + height, top]
         axes.plot(corners_x, corners_y, color=ORANGE, linewidth=1)

@@ -1,20 +1,24 @@
 """The figure of a slide: its tissue, and the map over it, with a scale bar and a colour bar."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pcam.data.base import Masks
+from pcam.data.base import Masks, Pixels
 from pcam.runs.figures import BLUE, ORANGE, canvas, png
 from pcam.slides.predict import SlidePrediction
+from pcam.slides.regions import Region
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from shapely import Geometry
 
 COLOURS = "inferno"
-OPACITY = 0.65  # of the map over the slide
+OPACITY = 0.6  # of the map over the slide
+FAINT = 0.5  # how much white is mixed into the grey slide below the map
+CALLED = "#00B8A9"  # outlines of what is called positive: in no colour of the map or of a stain
 PANEL = 6.0  # inches of the longer side of each picture
 SHORTEST = 2.5  # inches of the shorter side
 DPI = 130
@@ -23,11 +27,14 @@ BARS = (1, 2, 5)  # leading digits of the scale bar's length
 BAR_SHARE = 0.25  # of the slide's width that the scale bar has at most
 
 
-def draw_heatmap(prediction: SlidePrediction, tumour: "Geometry | None" = None) -> bytes:
-    """Draw a slide twice, with the outline of its tissue and with the map over it.
+def draw_heatmap(
+    prediction: SlidePrediction, regions: Sequence[Region], tumour: "Geometry | None" = None
+) -> bytes:
+    """Draw a slide twice, with the outline of its tissue and, in grey, with the map over it.
 
     Args:
         prediction: of one slide.
+        regions: that are called positive, outlined on the map.
         tumour: its annotation, drawn over the tissue; pixels of level 0.
 
     Returns:
@@ -41,14 +48,17 @@ def draw_heatmap(prediction: SlidePrediction, tumour: "Geometry | None" = None) 
     figure = canvas(2 * panel_width + 1.2, panel_height + 0.8, DPI)
     left, right = figure.subplots(1, 2)
     extent = (0.0, width * tissue.mpp, height * tissue.mpp, 0.0)  # micrometres
-    for axes in (left, right):
-        axes.imshow(tissue.picture, extent=extent)
+    slide_mpp = prediction.prepared.slide_mpp
+    for axes, picture in ((left, tissue.picture), (right, _faint(tissue.picture))):
+        axes.imshow(picture, extent=extent)
         axes.set_axis_off()
     _outline(left, tissue.mask, extent, BLUE)
     if tumour is not None:
-        _draw_annotation(left, tumour, prediction.prepared.slide_mpp)
+        _draw_borders(left, tumour, slide_mpp, ORANGE)
     _draw_scale_bar(left, extent)
     _draw_map(right, prediction, extent)
+    for region in regions:
+        _draw_borders(right, region.polygon, slide_mpp, CALLED)
     _draw_scale_bar(right, extent)
     for axes, title in zip((left, right), _titles(prediction), strict=True):
         axes.set_title(wrap_title(title, panel_width), fontsize=9)
@@ -58,7 +68,7 @@ def draw_heatmap(prediction: SlidePrediction, tumour: "Geometry | None" = None) 
 def _draw_map(
     axes: "Axes", prediction: SlidePrediction, extent: tuple[float, float, float, float]
 ) -> None:
-    """Draw the map in colour, and the outline of what is called positive."""
+    """Draw the map in colour, and its colour bar with the threshold."""
     grid, mpp = prediction.prepared.grid, prediction.prepared.view.mpp
     cell = grid.stride * mpp
     shown = axes.imshow(
@@ -74,8 +84,15 @@ def _draw_map(
     axes.set_ylim(extent[2:])
     bar = axes.figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
     bar.set_label(f"probability of {prediction.positive}", fontsize=8)
-    bar.ax.axhline(prediction.rule.threshold, color="white", linewidth=1.2)
+    bar.ax.axhline(prediction.rule.threshold, color=CALLED, linewidth=2)
     bar.ax.tick_params(labelsize=7)
+
+
+def _faint(picture: Pixels) -> Pixels:
+    """Return a picture in light grey, on which the map's colours are those of its colour bar."""
+    grey = picture.mean(axis=2, keepdims=True)
+    mixed = FAINT * 255 + (1 - FAINT) * grey
+    return np.asarray(np.rint(mixed), np.uint8).repeat(3, axis=2)
 
 
 def _titles(prediction: SlidePrediction) -> tuple[str, str]:
@@ -109,19 +126,20 @@ def _outline(
     axes.set_ylim(extent[2:])
 
 
-def _draw_annotation(axes: "Axes", tumour: "Geometry", slide_mpp: float) -> None:
-    """Draw the outlines of annotated areas.
+def _draw_borders(axes: "Axes", area: "Geometry", slide_mpp: float, colour: str) -> None:
+    """Draw the outlines of an area.
 
     Args:
         axes: whose units are micrometres.
-        tumour: pixels of level 0.
+        area: pixels of level 0.
         slide_mpp: micrometres per pixel of level 0.
+        colour: of the lines.
     """
     import shapely
 
-    for part in shapely.get_parts(shapely.boundary(tumour)):
+    for part in shapely.get_parts(shapely.boundary(area)):
         points = shapely.get_coordinates(part) * slide_mpp
-        axes.plot(points[:, 0], points[:, 1], color=ORANGE, linewidth=1.2)
+        axes.plot(points[:, 0], points[:, 1], color=colour, linewidth=1.2)
 
 
 def _draw_scale_bar(axes: "Axes", extent: tuple[float, float, float, float]) -> None:

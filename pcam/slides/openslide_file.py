@@ -1,5 +1,6 @@
 """Slides in the formats that OpenSlide reads."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from openslide import OpenSlide
 
 GENERIC = "generic-tiff"  # OpenSlide's name for a tiled TIFF of no scanner's format
+MOST_SIDE = 1 << 20  # pixels; a metre of glass at 1 µm per pixel
+MOST_TILE = 1 << 28  # pixels of a tile (1 GiB); OpenSlide ends the process if it gets no memory
 
 
 class OpenSlideFile(Slide):
@@ -39,6 +42,8 @@ class OpenSlideFile(Slide):
                 file.level_dimensions, file.level_downsamples, strict=True
             )
         ]
+        _check_sides(path, self.width, self.height)
+        _check_tiles(path, file.properties, len(self.levels))
         self.stored_mpp = _read_mpp(file.properties)
         if file.properties.get("openslide.vendor") == GENERIC:
             refuse_channels(path, _count_channels(path))
@@ -93,9 +98,48 @@ def _read_mpp(properties: Mapping[str, str]) -> float | None:
     return plausible_mpp(sum(known) / 2) if len(known) == 2 else None
 
 
+def _check_sides(path: Path, width: int, height: int) -> None:
+    """Make sure that a slide has sides that glass can have.
+
+    Raises:
+        DataError: it has not.
+    """
+    if max(width, height) > MOST_SIDE:
+        raise DataError(f"{path} is damaged (it says that it has {width}x{height} pixels)")
+
+
+def _check_tiles(path: Path, properties: Mapping[str, str], levels: int) -> None:
+    """Make sure that a tile, which OpenSlide decodes as a whole, can be in memory.
+
+    Args:
+        path: of the slide.
+        properties: as OpenSlide has them.
+        levels: how many there are.
+
+    Raises:
+        DataError: a level has larger tiles, which no scanner writes.
+    """
+    for level in range(levels):
+        width = int(properties.get(f"openslide.level[{level}].tile-width", 0))
+        height = int(properties.get(f"openslide.level[{level}].tile-height", 0))
+        if width * height > MOST_TILE:
+            raise DataError(f"{path} is damaged (tiles of {width}x{height} pixels)")
+
+
 def _count_channels(path: Path) -> int:
-    """Return the channels per pixel of a TIFF, of which OpenSlide would leave some out."""
+    """Return the channels per pixel of a TIFF, of which OpenSlide would leave some out.
+
+    Raises:
+        DataError: the file's tags cannot be read.
+    """
     from tifffile import TiffFile
 
-    with TiffFile(path) as file:
-        return int(file.pages.first.samplesperpixel)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it warns of each odd tag
+    try:
+        with TiffFile(path) as file:
+            return int(file.pages.first.samplesperpixel)
+    except Exception as error:  # tifffile raises many kinds for a broken file
+        raise DataError(
+            f"{path} is damaged, or no TIFF that tifffile reads ({describe_error(error)}); save it"
+            " anew as a tiled TIFF"
+        ) from error

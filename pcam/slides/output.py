@@ -58,7 +58,7 @@ def write_slide(
     tiff = probability_tiff(prediction.map, grid.stride * prepared.view.mpp)
     write_file(folder / "probability.tif", tiff)
     write_file(folder / "regions.geojson", format_regions(regions, prediction.name, positive))
-    write_figure(folder / "heatmap.png", draw_heatmap(prediction, tumour))
+    write_figure(folder / "heatmap.png", draw_heatmap(prediction, regions, tumour))
     write_json(folder / "summary.json", {**summary})
     return summary
 

@@ -78,6 +78,22 @@ def test_a_run_is_probed_on_its_own_data(terminal: Terminal, tmp_path: Path) -> 
     assert len(list(tmp_path.glob("features/*/features.h5"))) == 3  # those of the training
 
 
+def test_settings_of_the_head_are_said_to_have_no_effect(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    words = [*QUICK, "probes=[mean]", "model=timm", *TINY[1:]]
+    plain = terminal("probe", *words, "hydra.run.dir=plain")
+    assert "no effect" not in plain.out + plain.err
+    settings = ["model.head.hidden=8", "model.head.dropout=0.5", "model.head.batch_norm=true"]
+    answer = terminal("probe", *words, *settings, "hydra.run.dir=head")
+    lines = [line for line in (answer.out + answer.err).splitlines() if "no effect" in line]
+    assert len(lines) == 1
+    typed = "model.head.hidden=8 model.head.dropout=0.5 model.head.batch_norm=True has no effect"
+    assert typed in lines[0]
+    rows = [read(tmp_path / name / "probes.csv") for name in ("plain", "head")]
+    assert rows[0] == rows[1]
+
+
 @pytest.mark.parametrize(
     ("words", "faults"),
     [

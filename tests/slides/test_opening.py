@@ -1,5 +1,7 @@
 """Files that are no slides, and slides that cannot be predicted: one line each."""
 
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,32 @@ def write_grey(path: Path) -> None:
     Image.fromarray(PIXELS).convert("L").save(path)
 
 
+def write_changed(tag: int, place: int, value: bytes) -> Callable[[Path], None]:
+    """Return a function that writes a slide, one of whose TIFF tags is then changed.
+
+    Args:
+        tag: its number.
+        place: in its entry: 2 for the type, 8 for the value.
+        value: bytes, little-endian.
+    """
+
+    def write(path: Path) -> None:
+        write_slide(path, PIXELS, levels=1)
+        content = bytearray(path.read_bytes())
+        (start,) = struct.unpack_from("<I", content, 4)
+        (count,) = struct.unpack_from("<H", content, start)
+        entries = [start + 2 + 12 * number for number in range(count)]
+        (entry,) = [at for at in entries if struct.unpack_from("<H", content, at)[0] == tag]
+        content[entry + place : entry + place + len(value)] = value
+        path.write_bytes(content)
+
+    return write
+
+
+WIDTH, SAMPLES, TILE_WIDTH = 256, 277, 322
+BYTE = b"\1\0"  # a TIFF's type, for numbers that tifffile does not take as a count
+
+
 FAULTY = {
     "broken.svs": (write_broken, "cannot be read as a slide: OpenSlide does not know its format"),
     "broken.png": (write_broken, "cannot be read as an image"),
@@ -52,6 +80,19 @@ FAULTY = {
         "is 384x90 pixels at 0.972 micrometres per pixel, smaller than a patch of 96x96",
     ),
     "plain.tif": (lambda path: write_slide(path, PLAIN), "has one colour only"),
+    "tags.tif": (
+        write_changed(SAMPLES, 2, BYTE),
+        r"is damaged, or no TIFF that tifffile reads \(.*\); save it anew as a tiled TIFF",
+    ),
+    "wide.tif": (
+        write_changed(WIDTH, 8, (1 << 22).to_bytes(4, "little")),
+        r"is damaged \(it says that it has 4194304x384 pixels\)",
+    ),
+    "tiles.tif": (
+        write_changed(TILE_WIDTH, 8, (1 << 24).to_bytes(4, "little")),
+        r"is damaged \(tiles of 16777216x256 pixels\)",
+    ),
+    "empty.tif": (lambda path: path.write_bytes(b""), "cannot be read as an image"),
     "missing.svs": (lambda path: None, "is missing"),
 }
 

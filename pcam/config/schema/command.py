@@ -13,6 +13,8 @@ from pcam.errors import suggest
 
 MOST_RESAMPLES = 1_000_000
 Resamples = Annotated[int, Field(ge=100, le=MOST_RESAMPLES)]  # fewer give no interval
+MOST_SHOWN = 100  # patches of a group
+GallerySize = Annotated[int, Field(ge=0, le=MOST_SHOWN)]  # patches of a group; 0 for no gallery
 Split = Literal["train", "valid", "test"]
 Folders = PlainText | list[PlainText]
 AnyModel = Annotated[SerializeAsAny[ModelConfig], chosen_from(backbones)]

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from pcam.config.base import PlainText, Seed
-from pcam.config.schema.command import CommandConfig, Folders, Resamples
+from pcam.config.schema.command import CommandConfig, Folders, GallerySize, Resamples
 
 
 class ReportConfig(CommandConfig):
@@ -13,6 +13,7 @@ class ReportConfig(CommandConfig):
     also: Folders
     split: Literal["valid", "test"]
     title: PlainText | None
+    gallery: GallerySize = 0
     spreadsheets: bool = False
     resamples: Resamples
     seed: Seed

@@ -8,6 +8,7 @@ from pcam.config.schema.command import (
     CommandConfig,
     DataOverrides,
     Folders,
+    GallerySize,
     Resamples,
     RunCommandConfig,
     Sensitivity,
@@ -17,12 +18,13 @@ from pcam.config.sections import AnySplits, Symmetries
 
 
 class EvaluateConfig(RunCommandConfig):
-    """The config of ``pcam.evaluate``."""
+    """The config of ``pcam.evaluate``. ``conf/evaluate.yaml`` explains each key."""
 
     tta: Symmetries
     threshold: Threshold
     sensitivity: Sensitivity
     calibration: Calibration
+    gallery: GallerySize = 0
     resamples: Resamples
 
 

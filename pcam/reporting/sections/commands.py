@@ -112,6 +112,8 @@ def report_overrides(config: ReportConfig) -> list[str]:
         words.append(_folders("also", config.also))
     if config.title:
         words.append(format_override("title", config.title))
+    if config.gallery:
+        words.append(f"gallery={config.gallery}")
     words.append(f"split={config.split}")
     words.append(f"resamples={config.resamples}")
     words.append(f"seed={config.seed}")

@@ -45,11 +45,13 @@ class SyntheticSource:
         labels: uint8 (N,), 1 if and only if a tumour pixel is in rows and columns 32..63.
         ids: N strings such as "train-000012".
         groups: N slide names such as "train-slide-03"; no two splits share a slide or a nucleus.
+        stain: float64 (N,), mean optical density of both stains of each patch's slide.
     """
 
     labels: NDArray[np.uint8]
     ids: Sequence[str]
     groups: Sequence[str]
+    stain: NDArray[np.float64]
 
     def __init__(
         self,
@@ -93,6 +95,8 @@ class SyntheticSource:
         self._slides, self.labels = self._draw_labels(size, slides, prevalence)
         self.ids = [f"{split}-{index:06d}" for index in range(size)]
         self.groups = [f"{split}-slide-{number:02d}" for number in self._slides]
+        densities = np.array([stain.density.mean() for stain in self._stains], np.float64)
+        self.stain = densities[self._slides]
         self._clear_cache()
 
     def _rng(self, stream: Stream, number: int) -> np.random.Generator:

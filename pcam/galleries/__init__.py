@@ -1,0 +1,1 @@
+"""Galleries: patches of an evaluation that a person should look at, with maps, as a page."""

@@ -1,0 +1,186 @@
+"""Galleries as a user gets them: by ``pcam.evaluate`` and ``pcam.report``."""
+
+import csv
+import io
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pcam.attribution.overlay import draw_overlay
+from pcam.errors import ConfigError
+from pcam.galleries.gallery import Gallery, GallerySubject, ShownPatch
+from pcam.galleries.groups import Group
+from pcam.galleries.output import write_gallery
+from pcam.galleries.pictures import draw_panels
+from tests.conftest import Terminal
+
+EVALUATE = ["resamples=100", "hydra.run.dir=out"]
+
+
+class Page(HTMLParser):
+    """What a browser loads and shows."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.pictures: list[dict[str, str | None]] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self.text = ""
+        self.source = path.read_text()
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag == "img":
+            self.pictures.append(dict(attrs))
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read_scores(path: Path) -> list[tuple[str, int, float]]:
+    """Return id, label and log-odds of a csv."""
+    with path.open() as file:
+        return [(row["id"], int(row["label"]), float(row["logit"])) for row in csv.DictReader(file)]
+
+
+def expected_order(scores: list[tuple[str, int, float]], count: int) -> list[str]:
+    """Return the ids of a page up to the patches nearest to the threshold, 0.5."""
+    names: list[str] = []
+    for label, sign in ((1, 1), (0, -1), (1, -1), (0, 1)):  # right twice, then wrong
+        rows = [row for row in scores if row[1] == label and (row[2] >= 0) == (sign > 0)]
+        rows.sort(key=lambda row: -sign * row[2])
+        names += [row[0] for row in rows[:count]]
+    nearest = sorted(scores, key=lambda row: abs(row[2]))
+    return names + [row[0] for row in nearest[:count]]
+
+
+def test_an_evaluation_has_a_gallery(run: Path, terminal: Terminal, tmp_path: Path) -> None:
+    answer = terminal("evaluate", f"run={run}", "gallery=2", *EVALUATE)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.strip().endswith("gallery.html")
+    page = Page(tmp_path / "out" / "gallery.html")
+    assert all(picture["loading"] == "lazy" for picture in page.pictures)
+    addresses = {picture["src"] for picture in page.pictures}
+    assert all(re.fullmatch(r"gallery/patch-\d{6}\.jpg", str(one)) for one in addresses)
+    files = {f"gallery/{path.name}" for path in (tmp_path / "out" / "gallery").iterdir()}
+    assert files == addresses
+    assert "script" not in page.tags
+    assert "http" not in page.source
+    for text in ("Grad-CAM", "integrated gradients", "By slide", "By stain", "threshold 0.5"):
+        assert text in page.text
+    scores = read_scores(tmp_path / "out" / "predictions" / "test.csv")
+    expected = expected_order(scores, 2)
+    shown = [str(picture["alt"]).partition(":")[0] for picture in page.pictures]
+    assert shown[: len(expected)] == expected
+    name, _, logit = next(row for row in scores if row[0] == shown[0])
+    probability = 1 / (1 + np.exp(-logit))
+    assert f"probability of tumour {probability:.4f} (log-odds {logit:+.2f})" in page.text
+    assert name in page.text
+    size = Image.open(tmp_path / "out" / str(page.pictures[0]["src"])).size
+    assert size == (3 * 192 + 2 * 8, 192)
+    assert (page.pictures[0]["width"], page.pictures[0]["height"]) == ("592", "192")
+
+
+def test_no_gallery_leaves_none_of_an_earlier_one(
+    run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out" / "gallery"
+    folder.mkdir(parents=True)
+    for name in ("patch-000001.jpg", "mine.jpg"):
+        (folder / name).touch()
+    (tmp_path / "out" / "gallery.html").touch()
+    answer = terminal("evaluate", f"run={run}", "gallery=0", *EVALUATE)
+    assert answer.status == 0
+    assert "gallery.html" not in answer.out
+    assert [path.name for path in folder.iterdir()] == ["mine.jpg"]
+    assert not (tmp_path / "out" / "gallery.html").exists()
+
+
+def test_a_method_that_does_not_apply_is_said(
+    run: Path, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> None:
+        raise ConfigError(f"{arguments[2]} does not apply to it: no layer")
+
+    monkeypatch.setattr("pcam.galleries.gallery.explain", refused)
+    assert terminal("evaluate", f"run={run}", "gallery=1", *EVALUATE).status == 0
+    page = Page(tmp_path / "out" / "gallery.html")
+    assert "gradcam does not apply to it: no layer." in page.text
+    with Image.open(tmp_path / "out" / str(page.pictures[0]["src"])) as picture:
+        assert picture.size == (192, 192)
+
+
+def test_names_are_text_and_stay_out_of_paths(tmp_path: Path) -> None:
+    name = '../../"><script>x</script>'
+    picture = draw_panels(np.zeros((8, 8, 3), np.uint8), [], None)
+    patch = ShownPatch(name, "<i>", "b", False, 0.5, 0.0, name, picture)
+    subject = GallerySubject(name, [("run", name)], ("<i>", "b"), False)
+    group = Group(name, name, name, np.array([3]))
+    page = write_gallery(Gallery(subject, [group], {3: patch}, ("patch",), [name]), tmp_path / "a")
+    assert "script" not in Page(page).tags
+    assert Page(page).text.count(name) >= 6
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(files) == [tmp_path / "a" / "gallery" / "patch-000003.jpg", page]
+
+
+def test_maps_are_beside_the_patch_with_the_centre_outlined() -> None:
+    patch = np.full((96, 96, 3), 200, np.uint8)
+    values = np.zeros((96, 96), np.float32)
+    with Image.open(io.BytesIO(draw_panels(patch, [values], 32))) as image:
+        pixels = np.asarray(image).astype(int)
+    assert pixels.shape == (192, 192 + 8 + 192, 3)
+    for left in (0, 200):
+        line = pixels[95, left : left + 192].mean(1)
+        assert np.flatnonzero(line < 100).tolist() == [63, 128]  # around 64 to 127
+    assert pixels[:, 194:198].min() > 240
+
+
+def test_red_is_above_zero_and_blue_below() -> None:
+    patch = np.full((10, 10, 3), 100, np.uint8)
+    values = np.zeros((10, 10), np.float32)
+    values[0, 0], values[9, 9] = 2, -2
+    drawn = draw_overlay(patch, values).astype(int)
+    assert drawn[0, 0, 0] > drawn[0, 0, 2] + 50
+    assert drawn[9, 9, 2] > drawn[9, 9, 0] + 50
+    assert len(np.unique(drawn[5, 5])) == 1  # grey
+
+
+def test_a_report_leads_to_the_galleries_of_the_best_runs(
+    run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    words = [f"runs={run}", "resamples=100", "hydra.run.dir=out"]
+    answer = terminal("report", *words, "gallery=1")
+    assert answer.status == 0, answer.err
+    report = Page(tmp_path / "out" / "report.html")
+    assert "gallery-1.html" in report.links
+    assert "(gallery-1.html)" in (tmp_path / "out" / "report.md").read_text()
+    assert "gallery=1" in report.text
+    page = Page(tmp_path / "out" / "gallery-1.html")
+    for picture in page.pictures:
+        assert (tmp_path / "out" / str(picture["src"])).is_file()
+    scores = read_scores(run / "predictions" / "test.csv")
+    nearest = min(scores, key=lambda row: abs(row[2]))
+    assert nearest[0] in page.text
+    assert terminal("report", *words).status == 0
+    assert not (tmp_path / "out" / "gallery-1.html").exists()
+    assert "Galleries" not in Page(tmp_path / "out" / "report.html").text
+
+
+def test_a_report_says_which_run_has_no_gallery(
+    run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "checkpoints")
+    answer = terminal("report", f"runs={copy}", "gallery=1", "resamples=100", "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    report = Page(tmp_path / "out" / "report.html")
+    assert "no gallery, because" in report.text
+    assert not (tmp_path / "out" / "gallery-1.html").exists()
