@@ -50,7 +50,10 @@ def build_page(probes: Probes) -> Page:
     backbones = [
         (name, f"{probes.widths[name]:,}", weights) for name, weights in probes.weights.items()
     ]
-    lead = [Text(describe_data(probes)), Table(("backbone", "features", "weights"), backbones)]
+    lead: list[Part] = [
+        Text(describe_data(probes)),
+        Table(("backbone", "features", "weights"), backbones),
+    ]
     return Page("Probes of features", lead, sections, pictures)
 
 
@@ -60,7 +63,8 @@ def _build_probes(probes: Probes) -> list[Part]:
     for name in dict.fromkeys(row.probe for row in probes.rows):
         for row in probes.rows:
             if row.probe == name:
-                rows.append([_on_one_line(name), row.backbone, *map(_on_one_line, figure_cells(row))])
+                cells = map(_on_one_line, figure_cells(row))
+                rows.append([_on_one_line(name), row.backbone, *cells])
     table = drop_empty_columns(Table(["probe", "backbone", *FIGURES_HEAD], rows), keep=2)
     return [table, *(Text(f"{note}.", "soft") for note in list_notes(probes))]
 

@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcam.probing.projection import Projection, ShownPatches
-from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
+from pcam.runs.figures import BLUE, GREY, ORANGE, PALETTE, canvas, clean_axes, png
 from pcam.stats.formatting import pluralize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours that are dark enough for points, and three shapes: 20 slides and grey
-COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLORS = PALETTE[:7]  # without yellow, which is too light for points
 SHAPES = ("o", "^", "s")
 MOST_SLIDES = 20  # with a colour of their own
 MOST_LETTERS = 24  # of a slide's name
@@ -70,7 +69,8 @@ def _draw_labels(
     """Draw points in the colour of their label, in random order: no class covers the other."""
     size = _point_size(len(label))
     colors = np.where(label == 1, ORANGE, BLUE)
-    axes.scatter(*projection.points.T, s=size, c=colors, alpha=0.6, linewidths=0)
+    x, y = projection.points.T
+    axes.scatter(x, y, s=size, c=colors, alpha=0.6, linewidths=0)
     for name, color in zip(classes, (BLUE, ORANGE), strict=True):
         axes.scatter([], [], s=26, c=color, label=name, linewidths=0)
     axes.set_title("label", fontsize=10)
@@ -81,10 +81,12 @@ def _draw_stain(axes: "Axes", projection: Projection, stain: NDArray[np.float64]
     """Draw points by their share of haematoxylin, the outermost 2 % with the colour of the ends."""
     size = _point_size(len(stain))
     known = np.isfinite(stain)
-    axes.scatter(*projection.points[~known].T, s=size, c=GREY, alpha=0.5, linewidths=0)
+    x, y = projection.points.T
+    axes.scatter(x[~known], y[~known], s=size, c=GREY, alpha=0.5, linewidths=0)
     low, high = np.percentile(stain[known], [2, 98]) if known.any() else (0.0, 1.0)
     drawn = axes.scatter(
-        *projection.points[known].T,
+        x[known],
+        y[known],
         s=size,
         c=stain[known],
         cmap=STAIN_COLORS,
@@ -104,11 +106,12 @@ def _draw_slides(axes: "Axes", projection: Projection, slide: NDArray[np.str_]) 
     largest = largest_slides(slide)
     others = ~np.isin(slide, largest)
     size = _point_size(len(slide))
-    axes.scatter(*projection.points[others].T, s=size, c=OTHERS, alpha=0.6, linewidths=0)
+    x, y = projection.points.T
+    axes.scatter(x[others], y[others], s=size, c=OTHERS, alpha=0.6, linewidths=0)
     for number, name in enumerate(largest):
         color, shape = _style(number)
-        points = projection.points[slide == name].T
-        axes.scatter(*points, s=size, c=color, marker=shape, alpha=0.7, linewidths=0)
+        own = slide == name
+        axes.scatter(x[own], y[own], s=size, c=color, marker=shape, alpha=0.7, linewidths=0)
     axes.set_title("slide", fontsize=10)
 
 
