@@ -63,15 +63,9 @@ def _build_probes(probes: Probes) -> list[Part]:
     for name in dict.fromkeys(row.probe for row in probes.rows):
         for row in probes.rows:
             if row.probe == name:
-                cells = map(_on_one_line, figure_cells(row))
-                rows.append([_on_one_line(name), row.backbone, *cells])
+                rows.append([name, row.backbone, *figure_cells(row)])
     table = drop_empty_columns(Table(["probe", "backbone", *FIGURES_HEAD], rows), keep=2)
     return [table, *(Text(f"{note}.", "soft") for note in list_notes(probes))]
-
-
-def _on_one_line(cell: str) -> str:
-    """Return a cell that a narrow screen does not break into lines."""
-    return cell.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _describe_pictures(probes: Probes) -> str:

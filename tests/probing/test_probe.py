@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from pcam.data.features import FeatureFile
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.runs.pages import data_uri
+from pcam.stats.formatting import format_interval
 from tests.conftest import TINY, Terminal
 from tests.run import train
 
@@ -81,7 +82,10 @@ def test_the_slide_probe_and_the_page(terminal: Terminal, tmp_path: Path) -> Non
     for title in ("Probes of features", "Differences between backbones", "Features"):
         assert title in html
         assert title in markdown
-    assert f"{float(rows[0]['value']):.4f}" in html
+    interval = {name: float(rows[0][name]) for name in ("value", "low", "high")}
+    for text in (format_interval(interval), "chance 0.3333, 3 slides", "class means"):
+        assert f">{text}</td>" in html
+        assert f" {text} " in markdown
 
 
 def test_figures_are_those_of_the_kept_features(terminal: Terminal, tmp_path: Path) -> None:
