@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @command("probe")
 def main(invocation: "Invocation[ProbeConfig]") -> None:
-    """Test simple classifiers of features; write probes.csv, differences.csv and summary.json."""
+    """Test simple classifiers of features; write a page, csv files and summary.json."""
     from pcam.probing.output import write_probes
     from pcam.probing.probe import probe
     from pcam.probing.tables import format_probes

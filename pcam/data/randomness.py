@@ -27,7 +27,7 @@ class Purpose(IntEnum):
     POSITION = 8  # see PositionStream
     DASHBOARD = 9  # patches that a logger's dashboard shows
     MIXUP = 10  # how the patches of a training batch are blended; by epoch and step
-    PROBE = 11  # patches of few-shot probes; by number of patches and draw
+    PROBE = 11  # patches of few-shot probes; by number of patches and draw; or see ProbeStream
     ADAPTER = 12  # first values of low-rank adapters
 
 
@@ -54,6 +54,14 @@ class PositionStream(IntEnum):
     POSITIVE_PARTNER = 3  # positive patch that a part is exchanged with; by patch
     SAMPLE = 4  # patches to measure
     SAMPLE_ORDER = 5  # order of these patches
+
+
+class ProbeStream(IntEnum):
+    """Draws of `Purpose.PROBE` that are not few shots, each passed as the patch of epoch 0."""
+
+    SLIDES = 0  # patches of each slide whose slide is predicted, and their order
+    PICTURE = 1  # patches in the pictures of features
+    SLIDE_RESAMPLES = 2  # bootstrap of the slide probe
 
 
 class Stream:

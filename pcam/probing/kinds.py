@@ -19,7 +19,7 @@ Work = Callable[[Known], tuple[Floats, str]]
 
 
 def list_probes(config: ProbeConfig) -> dict[str, Work]:
-    """Return the probes of a config by name: from features to scores (D, N) and a note."""
+    """Return the probes for the class by name: from features to scores (D, N) and a note."""
     probes: dict[str, Work] = {}
     for name in config.probes:
         if name == "linear":
@@ -28,7 +28,7 @@ def list_probes(config: ProbeConfig) -> dict[str, Work]:
             probes[f"{config.neighbours} neighbours"] = _neighbours(config.neighbours)
         elif name == "mean":
             probes["class means"] = _means
-        else:
+        elif name == "few_shot":
             for shots in config.shots:
                 probes[f"{shots} per class"] = _few_shots(shots, config.draws, config.seed)
     return probes
@@ -54,7 +54,7 @@ def _means(known: Known) -> tuple[Floats, str]:
 def _few_shots(shots: int, draws: int, seed: int) -> Work:
     def work(known: Known) -> tuple[Floats, str]:
         train, test = _centred(known)
-        return score_few_shots(train, test, shots, draws, seed), f"{draws} draws"
+        return score_few_shots(train, test, shots, draws, seed), f"mean of {draws} draws"
 
     return work
 

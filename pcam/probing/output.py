@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
-from pcam.probing.results import PROBE_METRICS, ProbePair, ProbeRow, Probes
-from pcam.runs.files import write_csv, write_json
+from pcam.probing.page import Page, build_page
+from pcam.probing.results import ProbePair, ProbeRow, Probes
+from pcam.probing.slides import FOLDS, SlidePatches
+from pcam.reporting.html import render_html
+from pcam.reporting.markdown import render_markdown
+from pcam.runs.figures import write_figure
+from pcam.runs.files import write_csv, write_file, write_json
 from pcam.runs.provenance import code_commit, library_versions
 from pcam.stats.intervals import METHOD
 
@@ -12,10 +17,12 @@ PAIR_COLUMNS = ("probe", "first", "second", "auroc", "low", "high", "p", "p_holm
 
 
 def write_probes(probes: Probes, folder: Path) -> list[Path]:
-    """Write probes.csv, differences.csv if there are several backbones, and summary.json.
+    """Write probes.csv, differences.csv if there are several backbones, summary.json and the page.
+
+    The page is index.html and report.md with figures/; pictures of earlier probes are deleted.
 
     Returns:
-        The files.
+        The files, the page last.
     """
     files = [folder / "probes.csv"]
     cells = [line for row in probes.rows for line in _lines(row)]
@@ -24,14 +31,26 @@ def write_probes(probes: Probes, folder: Path) -> list[Path]:
         files.append(folder / "differences.csv")
         write_csv(files[1], PAIR_COLUMNS, [_pair_line(pair) for pair in probes.pairs])
     write_json(folder / "summary.json", summarize_probes(probes))
-    return [*files, folder / "summary.json"]
+    return [*files, folder / "summary.json", _write_page(build_page(probes), folder)]
+
+
+def _write_page(page: Page, folder: Path) -> Path:
+    """Write a page and its pictures; return the HTML file."""
+    figures = folder / "figures"
+    for earlier in figures.glob("features-*.png"):
+        earlier.unlink()
+    for picture in page.pictures:
+        write_figure(figures / picture.name, picture.content)
+    write_file(folder / "report.md", render_markdown(page.title, page.lead, page.sections))
+    path = folder / "index.html"
+    write_file(path, render_html(page.title, page.lead, page.sections))
+    return path
 
 
 def _lines(row: ProbeRow) -> list[list[object]]:
     """Return the lines of a probe, one per metric."""
     lines: list[list[object]] = []
-    for name in PROBE_METRICS:
-        interval = row.metrics[name]
+    for name, interval in row.metrics.items():
         figures = [interval[key] for key in ("value", "low", "high", "sd")]
         lines.append([row.backbone, row.probe, row.detail, name, *figures])
     return lines
@@ -49,7 +68,13 @@ def summarize_probes(probes: Probes) -> dict[str, object]:
         rows = [row for row in probes.rows if row.backbone == name]
         figures = {row.probe: {**row.metrics, "detail": row.detail} for row in rows}
         width = probes.widths[name]
-        backbones[name] = {"weights": weights, "features": width, "probes": figures}
+        shares = list(probes.projections[name].shares)
+        backbones[name] = {
+            "weights": weights,
+            "features": width,
+            "probes": figures,
+            "component_variance": shares,
+        }
     pairs = []
     for pair in probes.pairs:
         names = {"probe": pair.probe, "first": pair.first, "second": pair.second}
@@ -57,7 +82,8 @@ def summarize_probes(probes: Probes) -> dict[str, object]:
     return {
         "backbones": backbones,
         "pairs": pairs,
-        "data": {"name": probes.data, "patches": probes.patches, "positive": probes.positive},
+        "slides": _summarize_slides(probes.slides),
+        "data": {"name": probes.data, "patches": probes.patches, "positive": probes.classes[1]},
         "intervals": {
             "level": 0.95,
             "over": probes.unit,
@@ -67,4 +93,18 @@ def summarize_probes(probes: Probes) -> dict[str, object]:
         "seed": probes.seed,
         "versions": library_versions(),
         "commit": code_commit(),
+    }
+
+
+def _summarize_slides(slides: SlidePatches | str | None) -> dict[str, object] | None:
+    """Return what the slide probe was made of; None if it was not asked for."""
+    if slides is None:
+        return None
+    if isinstance(slides, str):
+        return {"left_out": slides}
+    return {
+        "slides": len(slides.names),
+        "patches": len(slides.rows),
+        "chance": slides.chance,
+        "folds": FOLDS,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pcam.runs.figures import BLUE, GREY, ORANGE, canvas, clean_axes, png
+from pcam.runs.figures import GREY, PALETTE, canvas, clean_axes, png
 from pcam.stats.curves import Curve, Reliability
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-# the palette of Okabe & Ito
-COLORS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 DASHES = ("-", "--", ":", "-.")
 MAX_NAMES = 24  # lines that a legend can distinguish
 MAX_NAME = 140  # characters of a name in a legend
@@ -79,8 +77,8 @@ def line_style(colour: int, repeated: bool) -> LineStyle:
         colour: number of the group.
         repeated: whether it has several lines, which are thinner.
     """
-    dashes = DASHES[colour // len(COLORS) % len(DASHES)]
-    return LineStyle(COLORS[colour % len(COLORS)], dashes, 1.1 if repeated else 1.5)
+    dashes = DASHES[colour // len(PALETTE) % len(DASHES)]
+    return LineStyle(PALETTE[colour % len(PALETTE)], dashes, 1.1 if repeated else 1.5)
 
 
 def legend_columns(names: Collection[str]) -> int:

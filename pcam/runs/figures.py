@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 # Okabe and Ito's colours, which people with a colour vision deficiency can distinguish.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.55"
+PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 # For letters that matplotlib's own font lacks, such as those of a folder's name.
 FALLBACK_FONTS = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans", "WenQuanYi Zen Hei"),

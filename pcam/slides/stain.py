@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from pcam.data.base import Indices, PatchSource, Pixels
+from pcam.data.stain import mean_density
 from pcam.errors import PcamError
 from pcam.evaluation.inference import predict_logits
 from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_split
@@ -21,7 +22,6 @@ MOST_SLIDES = 32  # of the training
 PER_SLIDE = 16  # patches of each
 OF_SLIDE = 128  # patches of the slide itself
 LEAST_SLIDES = 4  # fewer have no spread
-LEAST_DENSITY = 0.15  # optical density of a pixel that is no glass
 FAR = 1.5  # times the distance of the training slide that is farthest from the others
 BATCH = 64
 
@@ -141,17 +141,6 @@ def _describe(run: SavedRun, source: PatchSource, indices: Indices, most: int) -
     cropped = np.ascontiguousarray(crop(patches, np.arange(len(patches)), 0))
     features = mean_features(run, cropped)
     return Description(mean_density(patches)[None], features[None])
-
-
-def mean_density(patches: Pixels) -> Floats:
-    """Return the mean optical density of pixels that are no glass, float64 (3,).
-
-    Args:
-        patches: uint8 (N, H, W, 3).
-    """
-    density = -np.log(np.maximum(patches.reshape(-1, 3), 1) / 255.0)
-    stained = density[density.mean(axis=1) > LEAST_DENSITY]
-    return np.asarray((stained if len(stained) else density).mean(axis=0), np.float64)
 
 
 def mean_features(run: SavedRun, patches: Pixels) -> Floats:

@@ -10,6 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from pcam.data.features import FeatureFile
 from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.runs.pages import data_uri
+from pcam.stats.formatting import format_interval
 from tests.conftest import TINY, Terminal
 from tests.run import train
 
@@ -39,6 +41,7 @@ def test_two_backbones_side_by_side(terminal: Terminal, tmp_path: Path) -> None:
     assert [pair["probe"] for pair in pairs] == probes[:3]
     assert "| resnet       | linear" in answer.out
     assert "bootstrap over slides of test" in answer.out
+    assert "slide: left out (fewer than two slides have 10 patches)" in answer.out
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["backbones"]["resnet"]["features"] == 96
     linear = summary["backbones"]["resnet"]["probes"]["linear"]["auroc"]["value"]
@@ -48,6 +51,41 @@ def test_two_backbones_side_by_side(terminal: Terminal, tmp_path: Path) -> None:
     again = terminal("probe", *words[:-1], "hydra.run.dir=again")
     assert "64 x" not in again.out
     assert read(tmp_path / "again" / "probes.csv") == rows
+
+
+def test_the_slide_probe_and_the_page(terminal: Terminal, tmp_path: Path) -> None:
+    figures = tmp_path / "out" / "figures"
+    figures.mkdir(parents=True)
+    (figures / "features-3-earlier.png").touch()
+    (figures / "mine.png").touch()
+    slides = ["data.test=60", "data.slides=3", "probes=[mean,slide]"]
+    backbones = f"backbones={{{RESNET},{EFFICIENTNET}}}"
+    answer = terminal("probe", *QUICK, *slides, backbones, "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    assert str(Path("out", "index.html")) in answer.out
+    rows = [row for row in read(tmp_path / "out" / "probes.csv") if row["probe"] == "slide"]
+    assert [row["backbone"] for row in rows] == ["resnet", "efficientnet"]
+    for row in rows:
+        assert (row["metric"], row["detail"]) == ("balanced_accuracy", "chance 0.3333, 3 slides")
+        assert float(row["low"]) < float(row["value"]) < float(row["high"])
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["slides"] == {"slides": 3, "patches": 60, "chance": 1 / 3, "folds": 5}
+    assert 0 < sum(summary["backbones"]["resnet"]["component_variance"]) <= 1
+    drawn = ["features-1-resnet.png", "features-2-efficientnet.png"]
+    assert sorted(path.name for path in figures.iterdir()) == [*drawn, "mine.png"]
+    html = (tmp_path / "out" / "index.html").read_text()
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    for name in drawn:
+        content = (figures / name).read_bytes()
+        assert data_uri(content, "png") in html
+        assert f"(figures/{name})" in markdown
+    for title in ("Probes of features", "Differences between backbones", "Features"):
+        assert title in html
+        assert title in markdown
+    interval = {name: float(rows[0][name]) for name in ("value", "low", "high")}
+    for text in (format_interval(interval), "chance 0.3333, 3 slides", "class means"):
+        assert f">{text}</td>" in html
+        assert f" {text} " in markdown
 
 
 def test_figures_are_those_of_the_kept_features(terminal: Terminal, tmp_path: Path) -> None:

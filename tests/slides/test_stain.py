@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcam.slides.stain import distance_from, mean_density, spread
+from pcam.slides.stain import distance_from, spread
 from tests.conftest import Terminal
 from tests.slides.writing import tissue, write_slide
 
@@ -20,12 +20,6 @@ def test_a_slide_like_the_others_is_near_and_another_is_far() -> None:
     far = distance_from(training, np.full(3, 20.0))
     assert (far.percentile, far.is_far) == (100, True)
     assert far.value > 10
-
-
-def test_glass_does_not_count_in_a_mean_colour() -> None:
-    patches = np.full((2, 4, 4, 3), 250, np.uint8)
-    patches[:, :2] = (150, 80, 130)
-    np.testing.assert_allclose(np.exp(-mean_density(patches)) * 255, (150, 80, 130))
 
 
 def test_choices_are_spread_evenly() -> None:

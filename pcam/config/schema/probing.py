@@ -10,7 +10,7 @@ from pcam.config.choices import each_once, fault
 from pcam.config.schema.command import AnyModel, CommandConfig, DataOverrides, Folders, Resamples
 from pcam.config.sections import AnySplits, FeatureType
 
-Probe = Literal["linear", "knn", "mean", "few_shot"]
+Probe = Literal["linear", "knn", "mean", "few_shot", "slide"]
 MOST_DRAWS = 1000  # of patches of a few-shot probe
 
 
