@@ -26,7 +26,7 @@ def main(invocation: "Invocation[EvaluateConfig]") -> float:
     evaluation = evaluate_run(run, config)
     write_evaluation(evaluation, folder)
     pages = replace_gallery(run, evaluation, config.gallery, folder)
-    show(format_evaluation(evaluation), "", folder, *pages)
+    show(format_evaluation(evaluation), "", *pages, folder)
     return evaluation.metrics["auroc"]["value"]
 
 

@@ -64,7 +64,10 @@ def expected_order(scores: list[tuple[str, int, float]], count: int) -> list[str
 def test_an_evaluation_has_a_gallery(run: Path, terminal: Terminal, tmp_path: Path) -> None:
     answer = terminal("evaluate", f"run={run}", "gallery=2", *EVALUATE)
     assert (answer.status, answer.err) == (0, "")
-    assert answer.out.strip().endswith("gallery.html")
+    assert answer.out.splitlines()[-2:] == [
+        str(tmp_path / "out" / "gallery.html"),
+        str(tmp_path / "out"),
+    ]
     page = Page(tmp_path / "out" / "gallery.html")
     assert all(picture["loading"] == "lazy" for picture in page.pictures)
     addresses = {picture["src"] for picture in page.pictures}
