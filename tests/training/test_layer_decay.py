@@ -12,7 +12,8 @@ from tests.training.runs import equal_tensors, read_state
 
 WORDS = [
     *("model=timm", "model.name=test_vit", "model.weights=none", "model.input_size=32"),
-    *(*SMALL, "data.valid=32", "data.test=32", "aug=none", "trainer.max_epochs=2"),
+    *(*SMALL, "data.train=48", "data.valid=16", "data.test=16", "aug=none"),
+    *("data.patches_per_epoch=null", "trainer.max_epochs=2"),
     *("finetune.layer_decay=0.5", "optimizer.lr=1e-3", "scheduler=none"),
 ]
 

@@ -149,6 +149,7 @@ def test_a_resumed_run_starts_no_search(tmp_path: Path, terminal: Terminal) -> N
     assert "was started with trainer.find_lr=False, not True" in line
 
 
+@pytest.mark.slow
 def test_each_job_of_a_sweep_finds_its_own(tmp_path: Path, terminal: Terminal) -> None:
     words = [*STUDY, FIND, FOUR, "optimizer.head_lr=5e-3,5e-4", "hydra.sweep.dir=sweep"]
     answer = terminal("train", "-m", *words)
