@@ -122,7 +122,9 @@ def test_evaluate_gives_the_metrics_of_the_command(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     words = ("threshold=youden", "calibration=temperature", "resamples=100", "split=test")
-    run_command(monkeypatch, tmp_path, "evaluate", f"run={folder}", *words, "hydra.run.dir=out")
+    run_command(
+        monkeypatch, tmp_path, "evaluate", f"run={folder}", *words, "gallery=0", "hydra.run.dir=out"
+    )
     expected = json.loads((tmp_path / "out" / "summary.json").read_text())
     capfd.readouterr()
     found = run.evaluate("test", threshold="youden", calibration="temperature", resamples=100)

@@ -51,7 +51,13 @@ def test_the_metrics_are_those_of_the_predictions(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_command(
-        monkeypatch, tmp_path, "evaluate", f"run={run}", "resamples=100", "hydra.run.dir=out"
+        monkeypatch,
+        tmp_path,
+        "evaluate",
+        f"run={run}",
+        "resamples=100",
+        "gallery=0",
+        "hydra.run.dir=out",
     )
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     label, probability = read_csv(tmp_path / "out" / "predictions" / "test.csv")

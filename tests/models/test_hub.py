@@ -75,7 +75,7 @@ def test_a_run_of_a_published_network_needs_no_folder_afterwards(
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["weights"]["origin"] == "model.safetensors"
     shutil.rmtree(tmp_path / "net")
-    assert terminal("evaluate", "run=run").status == 0
+    assert terminal("evaluate", "run=run", "gallery=0").status == 0
 
 
 @pytest.mark.parametrize(
