@@ -80,6 +80,7 @@ def test_quick_gives_few_patches_as_many_steps_as_many(tmp_path: Path) -> None:
     assert last.startswith("0,10,")  # epoch and step: ten batches of 500
 
 
+@pytest.mark.slow
 def test_best_reports_symmetries_beside_the_plain_figure(tmp_path: Path) -> None:
     summary = train(tmp_path, "recipe=best", *TINY, *SMALL, "trainer.max_epochs=1")
     averaged = summary["tta"]

@@ -54,6 +54,7 @@ def test_the_head_learns_the_same_from_features(tmp_path: Path) -> None:
     assert run.model(images).shape == (2,)
 
 
+@pytest.mark.slow
 def test_patches_come_again_in_the_same_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +90,7 @@ def test_heads_seeds_and_rates_share_features(
     train(tmp_path / "second", *words, *others)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

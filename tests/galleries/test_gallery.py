@@ -106,6 +106,7 @@ def test_no_gallery_leaves_none_of_an_earlier_one(
     assert not (tmp_path / "out" / "gallery.html").exists()
 
 
+@pytest.mark.slow
 def test_a_method_that_does_not_apply_is_said(
     run: Path, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ def test_red_is_above_zero_and_blue_below() -> None:
     assert len(np.unique(drawn[5, 5])) == 1  # grey
 
 
+@pytest.mark.slow
 def test_a_report_leads_to_the_galleries_of_the_best_runs(
     run: Path, terminal: Terminal, tmp_path: Path
 ) -> None:

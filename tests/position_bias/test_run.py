@@ -73,6 +73,7 @@ def test_one_run(
     assert float(middle["agreement"]) == 1
 
 
+@pytest.mark.slow
 def test_the_whole_is_one_key_away(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -106,6 +106,7 @@ def test_figures_are_those_of_the_kept_features(terminal: Terminal, tmp_path: Pa
     assert float(row["value"]) == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_is_probed_on_its_own_data(terminal: Terminal, tmp_path: Path) -> None:
     words = [*TINY, *DATA, "data.batch_size=16", "trainer.max_epochs=1", "trainer.progress=false"]
     features = f"features.cache={tmp_path / 'features'}"
@@ -117,6 +118,7 @@ def test_a_run_is_probed_on_its_own_data(terminal: Terminal, tmp_path: Path) -> 
     assert len(list(tmp_path.glob("features/*/features.h5"))) == 3  # those of the training
 
 
+@pytest.mark.slow
 def test_settings_of_the_head_are_said_to_have_no_effect(
     terminal: Terminal, tmp_path: Path
 ) -> None:

@@ -177,6 +177,7 @@ def test_a_stopped_command_goes_on_with_equal_files(
         assert (tmp_path / "stopped" / name).read_bytes() == whole, name
 
 
+@pytest.mark.slow
 def test_several_slides_have_a_table(
     run: Path, pixels: np.ndarray, terminal: Terminal, tmp_path: Path
 ) -> None:

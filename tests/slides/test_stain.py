@@ -27,6 +27,7 @@ def test_choices_are_spread_evenly() -> None:
     assert spread(101, 3).tolist() == [0, 50, 100]
 
 
+@pytest.mark.slow
 def test_a_slide_of_another_stain_is_reported(
     run: Path, terminal: Terminal, tmp_path: Path
 ) -> None:

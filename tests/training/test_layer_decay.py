@@ -27,6 +27,7 @@ def test_metrics_csv_has_the_rate_of_each_group(tmp_path: Path) -> None:
     assert found == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_both_rates_keep_their_ratio_and_the_figure_shows_the_search(
     assert not [path for path in folder.rglob("*") if "lr_find" in path.name]
 
 
+@pytest.mark.slow
 def test_a_search_steps_with_the_ratio_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[list[float]] = []
     keep = SearchedClassifier._keep_ratio
@@ -98,6 +99,7 @@ def test_a_search_steps_with_the_ratio_too(monkeypatch: pytest.MonkeyPatch, tmp_
     assert [rates[0] for rates in seen] == sorted(rates[0] for rates in seen)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_rates_and_its_patches(
     found: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
