@@ -27,7 +27,7 @@ def main(invocation: "Invocation[ExportConfig]") -> None:
     files = write_export(exported, invocation.folder, config.license)
     show(format_export(exported), "", *files)
     if config.repository is not None and uploads:
-        show(upload(invocation.folder, config.repository))
+        show(upload(files, config.repository))
 
 
 if __name__ == "__main__":

@@ -93,6 +93,16 @@ class Crop:
         return corners
 
 
+def describe_crop(crop: Crop) -> str:
+    """Return what a network sees of a patch, as a phrase."""
+    if crop.mode == "none" or crop.size is None:
+        return "the whole patch"
+    if crop.mode == "ring":
+        return f"the centre {crop.size} pixels filled with the mean colour of the rest"
+    place = "centre" if crop.mode == "center" else "random"
+    return f"the {place} {crop.size} pixels"
+
+
 def hide_centre(patches: Pixels, side: int) -> Pixels:
     """Return patches with their centre square filled with the mean colour of the rest.
 

@@ -4,9 +4,10 @@ import json
 import math
 from collections.abc import Mapping
 
+from pcam.data.crop import describe_crop
 from pcam.exporting.export import Export
 from pcam.exporting.formats import INPUT
-from pcam.exporting.timm_folder import CONFIG, HEAD
+from pcam.exporting.timm_folder import BACKBONE, CONFIG, HEAD
 from pcam.reporting.markdown import render_markdown
 from pcam.reporting.page import Code, Part, Section, Table, Text
 from pcam.runs.trees import JsonObject
@@ -77,12 +78,11 @@ def _facts(export: Export, summary: JsonObject) -> list[tuple[str, str]]:
     """Return names and values of what the network is."""
     height, width = export.size
     classes = export.run.classes or ("negative", "positive")
-    side = export.run.model.network.input_size
     counts = export.run.model.network.count_parameters()
     facts = [
-        ("input", f"raw patches, uint8 (N, 3, {height}, {width}), red, green, blue"),
-        ("output", f"probability of {classes[1]}, float32 (N,); the other class is {classes[0]}"),
-        ("inside", _what_is_inside(export, side)),
+        ("patches", f"uint8 (N, 3, {height}, {width}), red, green, blue"),
+        ("answer", f"probability of {classes[1]}, float32 (N,); the other class is {classes[0]}"),
+        _steps(export),
         ("parameters", f"{sum(counts.values()):,}"),
         ("first weights", export.run.model.describe_weights()),
         ("checked", _what_is_checked(export)),
@@ -93,12 +93,31 @@ def _facts(export: Export, summary: JsonObject) -> list[tuple[str, str]]:
     return facts
 
 
-def _what_is_inside(export: Export, side: int | None) -> str:
-    parts = [f"resize to {side} pixels"] if side is not None else []
-    parts.append("normalisation")
+def _steps(export: Export) -> tuple[str, str]:
+    """Return what happens from a patch to its probability, and whether the file does it."""
+    network = export.run.model.network
+    before = [describe_crop(export.crop)] if export.crop.mode != "none" else []
+    if network.input_size is not None:
+        before.append(f"resize to {network.input_size} pixels")
+    before.append("division by 255 and normalisation")
+    if export.format != "safetensors":
+        temperature = export.rule.temperature
+        after = [f"temperature {format_number(temperature)}"] if temperature != 1 else []
+        return "inside", ", ".join([*before, "network", *after])
+    return "to do by hand", ", ".join([*before, f"then {BACKBONE}", *_steps_after_backbone(export)])
+
+
+def _steps_after_backbone(export: Export) -> list[str]:
+    """Return what makes a probability of the features that timm's network returns."""
+    pool = export.run.config.model.head.pool
+    steps = [] if pool == "avg" else [f"pooling {pool} of its tokens or map"]
+    steps.append(f"the layers of {HEAD}")
+    last = list(export.run.model.network.head.parameters())[-1]
+    if len(last) == 2:
+        steps.append("the second output less the first")
     if export.rule.temperature != 1:
-        parts.append(f"temperature {format_number(export.rule.temperature)}")
-    return ", ".join(parts)
+        steps.append(f"division by {format_number(export.rule.temperature)}")
+    return [*steps, "the logistic function"]
 
 
 def _what_is_checked(export: Export) -> str:
@@ -118,8 +137,8 @@ def _how_to_load(export: Export) -> list[Part]:
         return [
             Code(_timm_lines(), "python"),
             Text(
-                f"{CONFIG} has the normalisation; {HEAD} holds the tensors of the head. The "
-                "backbone returns features, to which the head is applied."
+                f"{CONFIG} has the normalisation; {HEAD} holds the tensors of the head. What has "
+                "to be done by hand is in the table above."
             ),
         ]
     load = "torch.jit.load('model.torchscript')"

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from pcam.errors import DataError
-from pcam.exporting.formats import ExportedFile, Patches
+from pcam.exporting.formats import BATCH, ExportedFile, Patches
 from pcam.stats.logodds import log_odds
 from pcam.stats.metrics import Floats
 
@@ -52,7 +52,8 @@ def compare_answers(file: ExportedFile, patches: Patches, logit: Floats) -> Agre
         patches: uint8 (N, 3, H, W).
         logit: (N,), of the network, after calibration.
     """
-    probability = file.score(patches).astype(np.float64)
+    parts = [file.score(patches[start : start + BATCH]) for start in range(0, len(patches), BATCH)]
+    probability = np.concatenate(parts).astype(np.float64)
     expected = np.clip(logit, LOWEST, HIGHEST)
     found = np.clip(log_odds(probability), LOWEST, HIGHEST)
     relative = np.abs(found - expected) / np.maximum(1, np.abs(expected))

@@ -9,6 +9,7 @@ import torch
 
 from pcam.config.schema import ExportConfig
 from pcam.data.base import PatchSource
+from pcam.data.crop import Crop
 from pcam.data.sizes import patch_size
 from pcam.errors import RunError
 from pcam.evaluation.asked_split import match_run
@@ -17,6 +18,7 @@ from pcam.evaluation.inference import predict_source
 from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run, open_split
 from pcam.exporting.comparison import Agreement, compare_answers, refuse_other_answers
 from pcam.exporting.formats import (
+    BATCH,
     EXAMPLES,
     ExportedFile,
     Patches,
@@ -43,6 +45,7 @@ class Export:
         summary: the training's; empty if it has not ended.
         format: onnx, safetensors, torchscript or torch.
         size: of the patches that the files take, pixels.
+        crop: the part of each patch that the network sees.
         rule: threshold and temperature; the temperature is inside of the network.
         files: what is written.
         agreement: of the first file with the run's network, on patches of valid.
@@ -53,6 +56,7 @@ class Export:
     summary: JsonObject
     format: str
     size: Size
+    crop: Crop
     rule: DecisionRule
     files: tuple[ExportedFile, ...]
     agreement: Agreement
@@ -75,6 +79,7 @@ def export(config: ExportConfig) -> Export:
     run = open_run(Path(config.run))
     summary = _read_summary(run.folder)
     rule = choose_rule(config, run)
+    run.model.cpu()  # where the files are computed; the convolutions of a GPU round more
     valid = open_valid(run)
     size = patch_size(valid)
     module = build_module(run, size, rule)
@@ -86,7 +91,8 @@ def export(config: ExportConfig) -> Export:
     quantized = None
     if config.quantize == "int8":
         quantized = quantize_onnx(files[0], valid, _scores_of_valid(run, valid, rule))
-    return Export(run, summary, config.format, size, rule, files, agreement, quantized)
+    crop = crop_for_split(run.config, "test")
+    return Export(run, summary, config.format, size, crop, rule, files, agreement, quantized)
 
 
 def _read_summary(folder: Path) -> JsonObject:
@@ -130,7 +136,8 @@ def _build_files(
 ) -> tuple[ExportedFile, ...]:
     """Return the files of the asked format, that of the network first."""
     if config.format == "safetensors":
-        return export_timm_folder(module, run.config.model, size)
+        seen = crop_for_split(run.config, "test").size_after(size)
+        return export_timm_folder(module, run.config.model, seen)
     example = torch.zeros((EXAMPLES, 3, *size), dtype=torch.uint8)
     if config.format == "onnx":
         return (export_onnx(module, example),)
@@ -142,8 +149,8 @@ def _build_files(
 def _score_patches(run: SavedRun, rule: DecisionRule, patches: Patches) -> Floats:
     """Return the log-odds of the run's network for patches (N, 3, H, W), float64 (N,)."""
     with torch.inference_mode():
-        logit = run.model(torch.from_numpy(patches).to(run.model.device)).double().cpu()
-    return np.asarray(logit.numpy() / rule.temperature)
+        parts = [run.model(part).double() for part in torch.split(torch.from_numpy(patches), BATCH)]
+    return np.asarray(torch.cat(parts).numpy() / rule.temperature)
 
 
 def _scores_of_valid(run: SavedRun, valid: PatchSource, rule: DecisionRule) -> Floats:

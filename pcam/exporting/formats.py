@@ -13,12 +13,15 @@ from torch import Tensor
 
 from pcam.errors import ConfigError, describe_error
 from pcam.exporting.module import ExportedClassifier
+from pcam.stats.formatting import format_size
 
 Patches = NDArray[np.uint8]  # (N, 3, H, W)
 Probabilities = NDArray[np.float32]  # (N,)
 Scorer = Callable[[Patches], Probabilities]
 
 INPUT = "patches"  # in ONNX files; the output is called as what it is
+BATCH = 64  # patches that are scored at once
+MOST_ONNX = 2_000_000_000  # bytes of an ONNX file, which protobuf limits
 EXAMPLES = 2  # patches with which a network is traced: one would be taken for a fixed number
 
 
@@ -57,6 +60,7 @@ def export_onnx(module: ExportedClassifier, example: Tensor) -> ExportedFile:
         ConfigError: packages are missing, or the network cannot be exported.
     """
     require_onnx()
+    _ensure_onnx_holds(module)
     shapes = ({0: torch.export.Dim(INPUT)},)
     try:
         program = torch.onnx.export(
@@ -73,6 +77,20 @@ def export_onnx(module: ExportedClassifier, example: Tensor) -> ExportedFile:
     assert program is not None
     content = program.model_proto.SerializeToString()
     return ExportedFile("model.onnx", content, onnx_scorer(content))
+
+
+def _ensure_onnx_holds(module: ExportedClassifier) -> None:
+    """Make sure that a network is not too large for a file of ONNX.
+
+    Raises:
+        ConfigError: it is.
+    """
+    size = sum(value.numel() * value.element_size() for value in module.state_dict().values())
+    if size > MOST_ONNX:
+        raise ConfigError(
+            f"to=onnx: a file holds at most {format_size(MOST_ONNX)}, and the network has "
+            f"{format_size(size)}; to=torch"
+        )
 
 
 def onnx_scorer(content: bytes) -> Scorer:

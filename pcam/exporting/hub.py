@@ -1,5 +1,6 @@
 """Exported folders on the Hugging Face hub."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pcam.errors import ConfigError, describe_error
@@ -20,11 +21,11 @@ def ensure_token() -> None:
         )
 
 
-def upload(folder: Path, repository: str) -> str:
-    """Upload a folder; return its address.
+def upload(files: Sequence[Path], repository: str) -> str:
+    """Upload files of a folder; return their address.
 
     Args:
-        folder: with all files.
+        files: of one folder, whose other files stay here.
         repository: ORG/NAME, created if it is new, private.
 
     Raises:
@@ -35,7 +36,8 @@ def upload(folder: Path, repository: str) -> str:
     try:
         api = HfApi()
         address = api.create_repo(repository, private=True, exist_ok=True)
-        api.upload_folder(folder_path=folder, repo_id=repository)
+        names = [path.name for path in files]
+        api.upload_folder(folder_path=files[0].parent, repo_id=repository, allow_patterns=names)
     except Exception as error:  # its client raises errors of several libraries
         raise ConfigError(f"to=hub:{repository}: {describe_error(error)}") from error
     return str(address)

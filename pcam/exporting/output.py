@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
+from pcam.data.crop import describe_crop
 from pcam.exporting.card import model_card
 from pcam.exporting.export import Export
+from pcam.exporting.timm_folder import BACKBONE, CONFIG, HEAD
 from pcam.runs.files import write_file, write_json
 from pcam.runs.provenance import code_commit, library_versions
 from pcam.stats.formatting import format_facts, format_interval, format_size
 
 CARD = "README.md"
+FILES = {
+    *("model.onnx", "model.int8.onnx", "model.torchscript", "model.pt2"),
+    *(BACKBONE, HEAD, CONFIG),
+}
 
 
 def write_export(export: Export, folder: Path, license_name: str | None) -> list[Path]:
@@ -25,6 +31,8 @@ def write_export(export: Export, folder: Path, license_name: str | None) -> list
     files = list(export.files)
     if export.quantized is not None:
         files.append(export.quantized.file)
+    for name in FILES - {file.name for file in files}:
+        (folder / name).unlink(missing_ok=True)  # of an earlier export
     for file in files:
         write_file(folder / file.name, file.content)
     write_file(folder / CARD, model_card(export, license_name))
@@ -46,6 +54,7 @@ def summarize_export(export: Export) -> dict[str, object]:
         "scale": export.run.config.scale,
         "format": export.format,
         "patch_size": list(export.size),
+        "crop": describe_crop(export.crop),
         "classes": list(export.run.classes or ()),
         "threshold": {"value": export.rule.threshold, "chosen": export.rule.description},
         "temperature": export.rule.temperature,

@@ -9,12 +9,10 @@ import numpy as np
 from scipy.special import expit
 
 from pcam.data.base import PatchSource
-from pcam.exporting.formats import ExportedFile, Probabilities, Scorer, onnx_scorer
+from pcam.exporting.formats import BATCH, ExportedFile, Probabilities, Scorer, onnx_scorer
 from pcam.stats.compare import paired_difference
 from pcam.stats.logodds import log_odds
 from pcam.stats.metrics import Floats
-
-BATCH = 64  # patches
 
 
 @dataclass(frozen=True)

@@ -17,25 +17,25 @@ BACKBONE, HEAD, CONFIG = "model.safetensors", "head.safetensors", "config.json"
 
 
 def export_timm_folder(
-    module: ExportedClassifier, model: ModelConfig, size: Size
+    module: ExportedClassifier, model: ModelConfig, seen: Size
 ) -> tuple[ExportedFile, ...]:
     """Return a network's backbone in timm's form, its head and config.json.
 
     Args:
         module: in eval mode.
         model: the run's config of the network.
-        size: of the patches, pixels.
+        seen: size of what the network sees of a patch, before it is resized, pixels.
 
     Raises:
         ConfigError: timm cannot build the backbone: it is a plug-in's, or has layers of its own.
     """
     from safetensors.torch import save
 
-    arguments = timm_arguments(model)
     backbone = _timm_part(module.network)
+    arguments = timm_arguments(model, module.network.input_size, backbone)
     _ensure_timm_builds_it(model.name, arguments, backbone)
     content = save({key: value.contiguous() for key, value in backbone.state_dict().items()})
-    config = json.dumps(_timm_config(module.network, model.name, arguments, size), indent=2)
+    config = json.dumps(_timm_config(module.network, model.name, arguments, seen), indent=2)
 
     def score(patches: Patches) -> Probabilities:
         """Score with the backbone as timm builds it from the file."""
@@ -53,9 +53,19 @@ def export_timm_folder(
     )
 
 
-def timm_arguments(model: ModelConfig) -> dict[str, object]:
-    """Return what timm is given to build the backbone; without pooling if pcam pools."""
+def timm_arguments(
+    model: ModelConfig, input_size: int | None, backbone: nn.Module
+) -> dict[str, object]:
+    """Return what timm is given to build the backbone; without pooling if pcam pools.
+
+    Args:
+        model: the run's config of the network.
+        input_size: of the run's network, pixels.
+        backbone: as it was trained; a vision transformer is built for one size.
+    """
     arguments: dict[str, object] = {"num_classes": 0, **model.kwargs}
+    if input_size is not None and hasattr(backbone, "patch_embed"):
+        arguments["img_size"] = input_size
     if model.head.pool != "avg":
         arguments["global_pool"] = ""
     return arguments
@@ -98,15 +108,15 @@ def _ensure_timm_builds_it(name: str, arguments: dict[str, object], backbone: nn
     import timm
 
     if not timm.is_model(name.partition(".")[0]):
-        raise ConfigError(f"to=safetensors needs a network of timm, which {name} is not; to=onnx")
+        raise ConfigError(f"to=safetensors needs a network of timm, which {name} is not; to=torch")
     try:
         built = timm.create_model(name, pretrained=False, **arguments)
     except Exception as error:  # each network raises errors of its own
-        raise ConfigError(f"to=safetensors: timm does not build {name}; to=onnx") from error
+        raise ConfigError(f"to=safetensors: timm does not build {name}; to=torch") from error
     shapes = {key: value.shape for key, value in built.state_dict().items()}
     if shapes != {key: value.shape for key, value in backbone.state_dict().items()}:
         raise ConfigError(
-            f"to=safetensors: the backbone has other tensors than timm's {name}; to=onnx"
+            f"to=safetensors: the backbone has other tensors than timm's {name}; to=torch"
         )
 
 
