@@ -99,7 +99,7 @@ def _steps(export: Export) -> tuple[str, str]:
     before = [describe_crop(export.crop)] if export.crop.mode != "none" else []
     if network.input_size is not None:
         before.append(f"resize to {network.input_size} pixels")
-    before.append("division by 255 and normalisation")
+    before.append("scaling to [0, 1] and normalisation")
     if export.format != "safetensors":
         temperature = export.rule.temperature
         after = [f"temperature {format_number(temperature)}"] if temperature != 1 else []

@@ -102,13 +102,10 @@ def fit_reading(
     network = _unpooled(backbone)
     readings = _readings(network, own_naming(network), tables, classifier_prefixes)
     fitting = [reading for reading in readings if not reading.faults]
-    if not fitting:
-        renamed = [
-            reading
-            for naming in other_namings(network)
-            for reading in _readings(network, naming, tables, classifier_prefixes)
-        ]
-        fitting = [reading for reading in renamed if not reading.faults]
+    for naming in other_namings(network):
+        if not fitting:
+            renamed = _readings(network, naming, tables, classifier_prefixes)
+            fitting = [reading for reading in renamed if not reading.faults]
     by_convention = [reading for reading in fitting if reading.table == "state_dict"]
     chosen = by_convention if len(by_convention) == 1 else fitting
     if len(chosen) == 1:

@@ -40,11 +40,11 @@ def group_layers(backbone: nn.Module, lr: float, decay: float) -> Groups:
     """
     network = _inner(backbone)
     number_of = number_parameters(network)
-    last = max(number_of.values())
     layers: dict[int, list[nn.Parameter]] = {}
     for key, parameter in network.named_parameters():
         if parameter.requires_grad:
             layers.setdefault(number_of[key], []).append(parameter)
+    last = max(layers)
     groups: Groups = []
     for number in sorted(layers):
         rate = lr * decay ** (last - number)

@@ -5,6 +5,8 @@ from math import isqrt
 
 from torch import Tensor, nn
 
+from pcam.models.tensor_checks import describe_unusable
+
 KEY = "pos_embed"
 
 
@@ -18,8 +20,8 @@ def resample_position_embeddings(
         state: weights by the network's names; its embeddings are (1, tokens, width).
 
     Returns:
-        The state, and what was done: "" if the sizes agree, or the embeddings are not those of a
-        square of patches.
+        The state, and what was done: "" if the sizes agree, or the embeddings cannot be used or
+        are not those of a square of patches.
     """
     from timm.layers import resample_abs_pos_embed
 
@@ -28,8 +30,9 @@ def resample_position_embeddings(
     grid = getattr(getattr(network, "patch_embed", None), "grid_size", None)
     if not isinstance(given, Tensor) or not isinstance(own, Tensor) or grid is None:
         return found, ""
-    is_same_width = given.ndim == own.ndim == 3 and given.shape[2] == own.shape[2]
-    if not is_same_width or given.shape == own.shape:
+    if describe_unusable({KEY: given}) is not None or given.shape == own.shape:
+        return found, ""
+    if given.ndim != 3 or given.shape[0] != 1 or given.shape[2] != own.shape[2]:
         return found, ""
     prefix = own.shape[1] - grid[0] * grid[1]  # tokens that are not patches
     patches = given.shape[1] - prefix

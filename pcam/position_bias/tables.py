@@ -108,9 +108,11 @@ def format_findings(result: PositionBias, effects: Effects) -> str:
     contrasts = [row for row in effects.swaps if row.change is None]
     if contrasts:
         parts.append(_swap_table(contrasts))
-    parts.append(
-        "All figures: views.csv, swaps.csv, shift_map.csv, figures/; detail=full shows them"
-    )
+    names = ["views.csv"]
+    names += ["swaps.csv"] if effects.swaps else []
+    names += ["shift_map.csv"] if effects.shift_map else []
+    files = ", ".join([*names, "summary.json", "figures/"])
+    parts.append(f"All figures: {files}; detail=full shows them")
     return "\n\n".join(parts)
 
 

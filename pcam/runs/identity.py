@@ -227,10 +227,6 @@ def _resolved_values(summary: Mapping[str, object]) -> dict[str, object]:
         resolved["data.positive"] = None if said else classes[-1]
     if summary.get("batched") is not None:
         resolved["aug.batched"] = summary["batched"]
-    found = summary.get("find_lr")
-    if isinstance(found, Mapping):  # the same run as one that set these rates
-        resolved |= {f"optimizer.{name}": rate for name, rate in found.items()}
-        resolved["trainer.find_lr"] = False
     splits = summary.get("splits")
     if isinstance(splits, Mapping):
         resolved["splits.name"] = splits.get("how")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from lightning import Trainer
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.tuner.tuning import Tuner
@@ -23,7 +24,7 @@ from torch.optim import Optimizer
 
 from pcam.config.schema import TrainConfig
 from pcam.errors import ConfigError
-from pcam.models.classifier import PatchClassifier
+from pcam.models.classifier import Batch, PatchClassifier
 from pcam.runs.checkpoints import CheckpointState
 from pcam.runs.figures import write_figure
 from pcam.training.plots import plot_rates
@@ -134,11 +135,12 @@ class SearchedClassifier(PatchClassifier):
 
     Attributes:
         rates: of the backbone in each step of the optimizer.
-        losses: of the last batch of each step, ().
+        losses: of each step, the mean of its batches, ().
     """
 
     rates: list[float]
     losses: list[Tensor]
+    batch_losses: list[Tensor]
 
     @classmethod
     def copy_of(cls, model: PatchClassifier) -> "SearchedClassifier":
@@ -147,7 +149,7 @@ class SearchedClassifier(PatchClassifier):
         network.set_weights_origin(model.weights_origin)
         network.adapt()
         network.load_state_dict(model.state_dict())
-        network.rates, network.losses = [], []
+        network.rates, network.losses, network.batch_losses = [], [], []
         network.mixup = model.mixup
         network.skips_not_finite = model.skips_not_finite
         return network
@@ -172,21 +174,30 @@ class SearchedClassifier(PatchClassifier):
             searcher = self.trainer.callbacks[0]  # type: ignore[attr-defined]
             searcher.progress_bar_refresh_rate = 0
 
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the batch's mean loss, and keep it until the step that it belongs to."""
+        loss = super().training_step(batch, batch_idx)
+        assert self.step_loss is not None
+        self.batch_losses.append(self.step_loss)
+        return loss
+
     def _keep_ratio(self, optimizer: Optimizer) -> None:
         """Multiply the rate that the search sets by each group's ratio, for the time of a step."""
         lr = self.optimizer_config.lr
         ratios = [group["initial_lr"] / lr for group in optimizer.param_groups]
+        searched: list[float] = []  # the rates of the groups, which the search sets
 
         def scale(optimizer: Optimizer, args: object, kwargs: object) -> None:
+            searched[:] = [group["lr"] for group in optimizer.param_groups]
             for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
                 group["lr"] *= ratio
 
         def scale_back(optimizer: Optimizer, args: object, kwargs: object) -> None:
-            for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
-                group["lr"] /= ratio
-            assert self.step_loss is not None
-            self.rates.append(float(optimizer.param_groups[0]["lr"]))
-            self.losses.append(self.step_loss)
+            for group, rate in zip(optimizer.param_groups, searched, strict=True):
+                group["lr"] = rate
+            self.rates.append(float(searched[0]))
+            self.losses.append(torch.stack(self.batch_losses).mean())
+            self.batch_losses.clear()
 
         optimizer.register_step_pre_hook(scale)
         optimizer.register_step_post_hook(scale_back)

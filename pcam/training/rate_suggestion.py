@@ -24,7 +24,8 @@ def suggest_rate(rates: Rates, losses: Rates) -> float | None:
     Returns:
         The rate, rounded; None if no rate is better than the lowest.
     """
-    if len(rates) <= SMOOTHING or not np.isfinite(losses).any():
+    finite = int(np.isfinite(losses).cumprod().sum())
+    if finite <= 2 * SMOOTHING:  # the loss is lost before any rate could matter
         return None
     lowest = int(np.nanargmin(smooth(losses)))
     return round_rate(float(rates[lowest])) if lowest else None

@@ -106,6 +106,51 @@ def test_the_card_says_what_a_user_must_know(
     assert "must not be used for a diagnosis" in card
 
 
+def test_the_card_of_a_backbone_says_what_is_done_by_hand(
+    exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "model.int8.onnx").write_bytes(b"of an earlier export")
+    words = ["to=safetensors", "calibration=temperature", "hydra.run.dir=out"]
+    answer = terminal("export", f"run={exported_run}", *words)
+    assert (answer.status, answer.err) == (0, "")
+    (row,) = [
+        line
+        for line in (tmp_path / "out" / "README.md").read_text().splitlines()
+        if line.startswith("| to do by hand")
+    ]
+    steps = ["the centre 48 pixels", "resize to 64 pixels", "normalisation", "model.safetensors"]
+    steps += ["head.safetensors", "the second output less the first", "division by", "logistic"]
+    places = [row.index(step) for step in steps]
+    assert places == sorted(places)
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["crop"] == steps[0]
+    assert not (tmp_path / "out" / "model.int8.onnx").exists()
+
+
+def test_only_the_written_files_are_uploaded(
+    exported_run: Path, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    uploaded: list[str] = []
+
+    class Api:
+        def create_repo(self, name: str, **options: object) -> str:
+            return f"address of {name}"
+
+        def upload_folder(self, *, allow_patterns: list[str], **options: object) -> None:
+            uploaded.extend(allow_patterns)
+
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: "token")
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    words = ["to=hub:somebody/network", "hydra.run.dir=out"]
+    answer = terminal("export", f"run={exported_run}", *words)
+    assert answer.out.endswith("address of somebody/network\n")
+    names = ["README.md", "config.json", "head.safetensors", "model.safetensors"]
+    assert sorted(uploaded) == names
+    assert (tmp_path / "out" / "summary.json").is_file()  # it names a folder of this machine
+
+
 def test_a_card_of_figures_without_intervals(
     exported_run: Path, terminal: Terminal, tmp_path: Path
 ) -> None:

@@ -296,6 +296,34 @@ def test_networks_as_tiatoolbox_keeps_them(
     assert ("without features." if inner else "layers by number") in line
 
 
+def test_layers_by_number_are_read_where_one_child_has_all_tensors(tmp_path: Path) -> None:
+    kwargs = {"block_config": [1, 1], "growth_rate": 8}
+    trained = build_backbone("densenet121", kwargs, "avg", 96)
+    torch.save(torch.nn.Sequential(*trained.children()).state_dict(), tmp_path / "w.pth")
+    backbone = build_backbone("densenet121", kwargs, "avg", 96)
+    load_initial_weights(backbone, "densenet121", kwargs, str(tmp_path / "w.pth"), 96)
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, trained.state_dict()[key]), key
+
+
+@pytest.mark.parametrize(
+    "embeddings",
+    [
+        torch.zeros(2, 197, 64),
+        torch.zeros(1, 197, 64).to_sparse(),
+        torch.zeros(1).expand(1, 197, 64),
+    ],
+    ids=["two", "sparse", "repeated"],
+)
+def test_position_embeddings_that_cannot_be_are_refused(
+    embeddings: torch.Tensor, tmp_path: Path
+) -> None:
+    backbone = build_backbone("test_vit", {}, "avg", 96)
+    torch.save({**backbone.state_dict(), "pos_embed": embeddings}, tmp_path / "v.pth")
+    with pytest.raises(WeightsError, match="pos_embed"):
+        load_initial_weights(backbone, "test_vit", {}, str(tmp_path / "v.pth"), 96)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_values_of_other_types_are_converted(
     dtype: torch.dtype, state: dict[str, torch.Tensor], tmp_path: Path

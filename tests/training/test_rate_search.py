@@ -66,8 +66,14 @@ def test_the_run_is_that_of_the_rates_on_the_command_line(
     assert all(equal_tensors(*moments))
     assert other["test"] == summary["test"]
     assert other["find_lr"] is None
-    identities = [run_identity(read_config(one), of, one) for one, of in (found, (tmp_path, other))]
-    assert relate_runs(*identities) is Relation.SAME
+    identity = run_identity(read_config(folder), summary, folder)
+    # Seeds find other rates, and are repeats of the same search.
+    rates = {**summary["find_lr"], "lr": 2 * SUGGESTED}
+    repeated = read_config(folder).model_copy(update={"seed": 7})
+    repeat = run_identity(repeated, {**summary, "find_lr": rates}, folder)
+    assert relate_runs(identity, repeat) is Relation.REPEATS
+    without = run_identity(read_config(tmp_path), other, tmp_path)
+    assert relate_runs(identity, without) is Relation.DIFFERENT
 
 
 def test_both_rates_keep_their_ratio_and_the_figure_shows_the_search(
