@@ -76,6 +76,8 @@ class Gallery:
         patches: by their index in the split; one that is in several groups is there once.
         panels: titles of the parts of each picture, from the left.
         notes: what a reader must know beside, such as why a map is missing.
+        square: side of the centre that decides the labels, as far as pictures have its outline,
+            pixels; None if they have none.
     """
 
     subject: GallerySubject
@@ -83,6 +85,7 @@ class Gallery:
     patches: dict[int, ShownPatch]
     panels: Sequence[str]
     notes: Sequence[str]
+    square: int | None = None
 
 
 def build_gallery(
@@ -109,13 +112,28 @@ def build_gallery(
         return Gallery(subject, groups, {}, ("patch",), ())
     seen = np.ascontiguousarray(crop(source.read(indices), indices, 0))
     maps, notes = explain_patches(run, seen)
+    square = _visible_square(seen, crop, subject)
     patches = {}
     for place, index in enumerate(indices.tolist()):
         of_patch = [values[place] for values in maps.values()]
-        square = SQUARE if subject.centre_labelled else None
         picture = draw_panels(seen[place], of_patch, square)
         patches[index] = _show(scored, index, subject.classes, picture)
-    return Gallery(subject, groups, patches, ("patch", *maps), notes)
+    return Gallery(subject, groups, patches, ("patch", *maps), notes, square)
+
+
+def _visible_square(seen: Pixels, crop: Crop, subject: GallerySubject) -> int | None:
+    """Return the side of the centre that decides the labels, if pictures can show it.
+
+    A random crop has it anywhere, and a crop that is not larger is all inside of it.
+
+    Args:
+        seen: uint8 (n, H, W, 3), cropped.
+        crop: the part of each patch that the network sees.
+        subject: what the gallery is of.
+    """
+    if not subject.centre_labelled or crop.mode == "random":
+        return None
+    return SQUARE if min(seen.shape[1:3]) > SQUARE else None
 
 
 def explain_patches(run: SavedRun, seen: Pixels) -> tuple[dict[str, Sequence[Map]], list[str]]:
