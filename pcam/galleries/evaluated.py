@@ -67,4 +67,8 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     if evaluation.tta != "none":
         shown = f"probabilities are means over symmetries (tta={evaluation.tta}), maps are not"
         facts.append(("symmetries", shown))
+    temperature = evaluation.rule.temperature
+    if temperature != 1:
+        shown = f"log-odds are divided by {temperature:.3f}, maps are of the uncalibrated log-odds"
+        facts.append(("calibration", shown))
     return facts

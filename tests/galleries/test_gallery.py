@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -226,3 +227,16 @@ def test_the_centre_is_outlined_only_where_it_is_seen_in_its_place(
     with Image.open(tmp_path / str(page.pictures[0]["src"])) as picture:
         darkest = np.asarray(picture.convert("L")).min()
     assert (darkest < 100) == outlined
+
+
+def test_a_page_says_by_what_log_odds_are_divided(
+    run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    words = ["calibration=temperature", "threshold=0.9", "gallery=1", *EVALUATE]
+    assert terminal("evaluate", f"run={run}", *words).status == 0
+    page = Page(tmp_path / "out" / "gallery.html")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert f"log-odds are divided by {summary['temperature']:.3f}" in page.text
+    assert "maps are of the uncalibrated log-odds" in page.text
+    assert "log-odds nearest to the threshold" in page.text
+    assert "certain of these" not in page.text
