@@ -1,6 +1,6 @@
 """A gallery: patches of a split that a person should look at, with maps of what decides them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,6 +139,8 @@ def _visible_square(seen: Pixels, crop: Crop, subject: GallerySubject) -> int | 
 def explain_patches(run: SavedRun, seen: Pixels) -> tuple[dict[str, Sequence[Map]], list[str]]:
     """Return the maps of patches by each method that applies, and why another does not.
 
+    A few patches at a time are on the network's device.
+
     Args:
         run: the trained network.
         seen: uint8 (n, H, W, 3), cropped.
@@ -150,12 +152,18 @@ def explain_patches(run: SavedRun, seen: Pixels) -> tuple[dict[str, Sequence[Map
     notes = []
     for method in METHODS:
         try:
-            found = explain(run.model, seen, method, OPTIONS)
+            found = [explain(run.model, part, method, OPTIONS) for part in _parts(seen)]
         except ConfigError as error:
             notes.append(f"{error}.")
             continue
-        maps[find_method(method).title] = list(found.values.numpy())
+        maps[find_method(method).title] = [row for part in found for row in part.values.numpy()]
     return maps, notes
+
+
+def _parts(patches: Pixels) -> Iterator[Pixels]:
+    """Yield patches, at most ``OPTIONS.batch`` at a time."""
+    for start in range(0, len(patches), OPTIONS.batch):
+        yield patches[start : start + OPTIONS.batch]
 
 
 def _show(scored: ScoredPatches, index: int, classes: Classes, picture: bytes) -> ShownPatch:
