@@ -25,8 +25,9 @@ def main(invocation: "Invocation[EvaluateConfig]") -> float:
     run = open_run(Path(config.run))
     evaluation = evaluate_run(run, config)
     write_evaluation(evaluation, folder)
+    show(format_evaluation(evaluation), "")
     pages = replace_gallery(run, evaluation, config.gallery, folder)
-    show(format_evaluation(evaluation), "", *pages, folder)
+    show(*pages, folder)
     return evaluation.metrics["auroc"]["value"]
 
 

@@ -10,7 +10,7 @@ from pcam.evaluation.ensemble import Ensemble
 from pcam.evaluation.ensemble_scores import EnsembleScores, ScoreRow
 from pcam.evaluation.evaluate import Evaluation
 from pcam.evaluation.pairs import TestedPair
-from pcam.evaluation.plots import draw_evaluation
+from pcam.evaluation.plots import PICTURES, draw_evaluation
 from pcam.evaluation.predict import Prediction
 from pcam.runs.files import write_csv, write_file, write_json
 from pcam.runs.predictions import write_predictions
@@ -22,7 +22,10 @@ SUBMISSION_COLUMNS = ("id", "label")
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Write predictions/SPLIT.csv, figures/ and summary.json."""
+    """Write predictions/SPLIT.csv, figures/ and summary.json.
+
+    Figures of an earlier evaluation are deleted.
+    """
     write_predictions(
         folder,
         evaluation.split,
@@ -33,7 +36,10 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
         evaluation.classes[1],
         evaluation.logit,
     )
-    for name, picture in draw_evaluation(evaluation).items():
+    pictures = draw_evaluation(evaluation)
+    for name in PICTURES:
+        (folder / "figures" / name).unlink(missing_ok=True)
+    for name, picture in pictures.items():
         write_file(folder / "figures" / name, picture)
     write_json(folder / "summary.json", summarize_evaluation(evaluation))
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LIMITS = (-0.01, 1.01)
+OVERVIEW = "evaluation.png"
+MISTAKES = "mistakes.png"
+PICTURES = (OVERVIEW, MISTAKES)
 UNBOUNDED = ("nll", "loss")  # not shown on an axis from 0 to 1
 
 
@@ -35,9 +38,9 @@ def draw_evaluation(evaluation: Evaluation) -> dict[str, bytes]:
     """
     figures = {}
     if evaluation.has_both_classes:
-        figures["evaluation.png"] = draw_overview(evaluation)
+        figures[OVERVIEW] = draw_overview(evaluation)
     if len(evaluation.largest_errors):
-        figures["mistakes.png"] = draw_errors(evaluation)
+        figures[MISTAKES] = draw_errors(evaluation)
     return figures
 
 

@@ -1,6 +1,6 @@
 """A gallery: patches of a split that a person should look at, with maps of what decides them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,8 @@ class Gallery:
         patches: by their index in the split; one that is in several groups is there once.
         panels: titles of the parts of each picture, from the left.
         notes: what a reader must know beside, such as why a map is missing.
+        square: side of the centre that decides the labels, as far as pictures have its outline,
+            pixels; None if they have none.
     """
 
     subject: GallerySubject
@@ -83,6 +85,7 @@ class Gallery:
     patches: dict[int, ShownPatch]
     panels: Sequence[str]
     notes: Sequence[str]
+    square: int | None = None
 
 
 def build_gallery(
@@ -109,17 +112,34 @@ def build_gallery(
         return Gallery(subject, groups, {}, ("patch",), ())
     seen = np.ascontiguousarray(crop(source.read(indices), indices, 0))
     maps, notes = explain_patches(run, seen)
+    square = _visible_square(seen, crop, subject)
     patches = {}
     for place, index in enumerate(indices.tolist()):
         of_patch = [values[place] for values in maps.values()]
-        square = SQUARE if subject.centre_labelled else None
         picture = draw_panels(seen[place], of_patch, square)
         patches[index] = _show(scored, index, subject.classes, picture)
-    return Gallery(subject, groups, patches, ("patch", *maps), notes)
+    return Gallery(subject, groups, patches, ("patch", *maps), notes, square)
+
+
+def _visible_square(seen: Pixels, crop: Crop, subject: GallerySubject) -> int | None:
+    """Return the side of the centre that decides the labels, if pictures can show it.
+
+    A random crop has it anywhere, and a crop that is not larger is all inside of it.
+
+    Args:
+        seen: uint8 (n, H, W, 3), cropped.
+        crop: the part of each patch that the network sees.
+        subject: what the gallery is of.
+    """
+    if not subject.centre_labelled or crop.mode == "random":
+        return None
+    return SQUARE if min(seen.shape[1:3]) > SQUARE else None
 
 
 def explain_patches(run: SavedRun, seen: Pixels) -> tuple[dict[str, Sequence[Map]], list[str]]:
     """Return the maps of patches by each method that applies, and why another does not.
+
+    A few patches at a time are on the network's device.
 
     Args:
         run: the trained network.
@@ -132,12 +152,18 @@ def explain_patches(run: SavedRun, seen: Pixels) -> tuple[dict[str, Sequence[Map
     notes = []
     for method in METHODS:
         try:
-            found = explain(run.model, seen, method, OPTIONS)
+            found = [explain(run.model, part, method, OPTIONS) for part in _parts(seen)]
         except ConfigError as error:
             notes.append(f"{error}.")
             continue
-        maps[find_method(method).title] = list(found.values.numpy())
+        maps[find_method(method).title] = [row for part in found for row in part.values.numpy()]
     return maps, notes
+
+
+def _parts(patches: Pixels) -> Iterator[Pixels]:
+    """Yield patches, at most ``OPTIONS.batch`` at a time."""
+    for start in range(0, len(patches), OPTIONS.batch):
+        yield patches[start : start + OPTIONS.batch]
 
 
 def _show(scored: ScoredPatches, index: int, classes: Classes, picture: bytes) -> ShownPatch:

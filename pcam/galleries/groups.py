@@ -91,7 +91,8 @@ def choose_groups(scored: ScoredPatches, classes: Classes, count: int) -> list[G
     groups = [*_by_answer(scored, classes, count)]
     everything = np.ones(len(scored.label), np.bool_)
     nearest = _highest(scored.nearness, everything, count)
-    groups.append(Group(NEAREST, "", "The network is least certain of these patches.", nearest))
+    note = "The patches with log-odds nearest to the threshold."
+    groups.append(Group(NEAREST, "", note, nearest))
     groups += _by_slide(scored, count)
     groups += _by_stain(scored)
     return groups

@@ -21,6 +21,7 @@ def render_gallery(gallery: Gallery, pictures: str) -> str:
         subject=gallery.subject,
         panels=gallery.panels,
         notes=gallery.notes,
+        square=gallery.square,
         sections=dict(_sections(gallery)),
         patches=gallery.patches,
         sizes={index: size_of(patch.picture) for index, patch in gallery.patches.items()},

@@ -12,10 +12,12 @@ from pcam.evaluation.predictions import Predictions
 from pcam.evaluation.saved_run import crop_for_split, open_run, open_split
 from pcam.galleries.gallery import Gallery, GallerySubject, build_gallery, known_stain
 from pcam.galleries.groups import ScoredPatches
+from pcam.training.library_errors import memory_errors_reported
 
 RULE = DecisionRule.fixed(0.5)  # of the figures that a training writes
 
 
+@memory_errors_reported()
 def gallery_of_predictions(
     folder: Path, split: str, predictions: Predictions, count: int
 ) -> Gallery:
@@ -28,7 +30,8 @@ def gallery_of_predictions(
         count: patches of a group, at most.
 
     Raises:
-        PcamError: the run or its data cannot be read now, or they are of other patches.
+        PcamError: the run or its data cannot be read now, they are of other patches, or no memory
+            is left.
     """
     run = open_run(folder)
     data = match_run(run, run.config.data, None)

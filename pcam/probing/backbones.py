@@ -1,6 +1,7 @@
 """The backbones that are probed: of runs, or by name with their first weights."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from pcam.config.schema import ProbeConfig
 from pcam.config.sections import HeadConfig, ModelConfig
 from pcam.data.crop import Crop
-from pcam.errors import ConfigError, format_override
+from pcam.errors import ConfigError, RunError, format_override
 from pcam.evaluation.saved_run import SavedRun, crop_for_split, open_run
 from pcam.features.extractor import Extractor
 from pcam.models.hub import expand_model
@@ -45,12 +46,16 @@ def open_runs(config: ProbeConfig) -> list[SavedRun]:
     """Open the runs that a config names.
 
     Raises:
-        RunError: nothing matches, or a folder holds no run.
+        RunError: nothing matches, a folder is named twice, or a folder holds no run.
     """
     runs = [config.runs] if isinstance(config.runs, str) else config.runs
     folders: list[Path] = []
     for pattern in runs:
         folders += match_paths(pattern, "runs")
+    places = [folder.resolve() for folder in folders]
+    repeated = sorted({str(place) for place in places if places.count(place) > 1})
+    if repeated:
+        raise RunError(f"runs: {', '.join(repeated)} is named more than once")
     return [open_run(folder) for folder in folders]
 
 
@@ -66,24 +71,44 @@ def list_backbones(config: ProbeConfig, runs: list[SavedRun], side: int) -> list
         ConfigError: two have one name, or a network cannot be built.
         WeightsError: weights are not available.
     """
-    found = [_of_run(run) for run in runs]
-    named = dict(config.backbones)
+    named = list(config.backbones.items())
     if config.model is not None:
-        named = {config.model.name: config.model, **named}
-    for name, model in named.items():
-        found.append(_of_model(name, model, side, config.seed))
-    names = [backbone.name for backbone in found]
+        named = [(config.model.name, config.model), *named]
+    run_names = [_name_run(run, runs) for run in runs]
+    names = [*run_names, *(name for name, _ in named)]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(f"two backbones are called {', '.join(repeated)}")
-    return found
+    of_runs = [_of_run(run, name) for run, name in zip(runs, run_names, strict=True)]
+    return of_runs + [_of_model(name, model, side, config.seed) for name, model in named]
 
 
-def _of_run(run: SavedRun) -> ProbedBackbone:
+def _name_run(run: SavedRun, runs: Sequence[SavedRun]) -> str:
+    """Return a run's network and the end of its folder's path: as much as tells it from others.
+
+    Args:
+        run: one of ``runs``.
+        runs: of different folders.
+    """
+    most = len(run.folder.absolute().parts)
+    for length in range(1, most):
+        name = _label_run(run, length)
+        if [_label_run(other, length) for other in runs].count(name) == 1:
+            return name
+    return _label_run(run, most)
+
+
+def _label_run(run: SavedRun, length: int) -> str:
+    """Return a run's network and the last names of its folder's path."""
+    end = Path(*run.folder.absolute().parts[-length:])
+    return f"{run.label} ({end})"
+
+
+def _of_run(run: SavedRun, name: str) -> ProbedBackbone:
     network = run.model.network
     settings = dict(run.model.hparams["network"])
     return ProbedBackbone(
-        name=f"{run.label} ({run.folder.name})",
+        name=name,
         weights=f"of {run.folder}",
         extractor=Extractor(network, settings, _precision(network)),
         crop=crop_for_split(run.config, "test"),

@@ -19,7 +19,8 @@ PAIR_COLUMNS = ("probe", "first", "second", "auroc", "low", "high", "p", "p_holm
 def write_probes(probes: Probes, folder: Path) -> list[Path]:
     """Write probes.csv, differences.csv if there are several backbones, summary.json and the page.
 
-    The page is index.html and report.md with figures/; pictures of earlier probes are deleted.
+    The page is index.html and report.md with figures/. Pictures and differences.csv of earlier
+    probes are deleted.
 
     Returns:
         The files, the page last.
@@ -27,9 +28,11 @@ def write_probes(probes: Probes, folder: Path) -> list[Path]:
     files = [folder / "probes.csv"]
     cells = [line for row in probes.rows for line in _lines(row)]
     write_csv(files[0], COLUMNS, cells)
+    differences = folder / "differences.csv"
+    differences.unlink(missing_ok=True)
     if probes.pairs:
-        files.append(folder / "differences.csv")
-        write_csv(files[1], PAIR_COLUMNS, [_pair_line(pair) for pair in probes.pairs])
+        files.append(differences)
+        write_csv(differences, PAIR_COLUMNS, [_pair_line(pair) for pair in probes.pairs])
     write_json(folder / "summary.json", summarize_probes(probes))
     return [*files, folder / "summary.json", _write_page(build_page(probes), folder)]
 

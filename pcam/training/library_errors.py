@@ -43,6 +43,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
+def memory_errors_reported() -> Iterator[None]:
+    """Report that no memory is left, for work whose advice is the caller's.
+
+    Raises:
+        ConfigError: in place of torch's or Python's error; it names the machine or its GPU.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        on_gpu = is_out_of_memory(error)
+        if not (on_gpu or isinstance(error, MemoryError) or NO_MEMORY in str(error)):
+            raise
+        place = "the GPU" if on_gpu else "this machine"
+        raise ConfigError(f"{place} has not enough memory ({describe_error(error)})") from error
+
+
+@contextmanager
 def library_errors_reported(data: DataConfig | None = None, processes: int = 1) -> Iterator[None]:
     """Report what a training cannot be done with.
 

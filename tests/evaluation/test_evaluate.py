@@ -88,6 +88,23 @@ def test_the_metrics_are_those_of_the_predictions(
             assert np.asarray(picture.convert("L")).std() > 10
 
 
+def test_figures_of_an_earlier_evaluation_go(run: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    for name in ("evaluation.png", "mistakes.png", "mine.png"):
+        (figures / name).touch()
+    evaluation = evaluate_with(run)
+    positive = evaluation.label == 1
+    right = replace(
+        evaluation,
+        source=subset(evaluation.source, np.flatnonzero(positive)),
+        label=evaluation.label[positive],
+        logit=np.ones(positive.sum()),
+    )
+    write_evaluation(right, tmp_path)
+    assert [path.name for path in figures.iterdir()] == ["mine.png"]
+
+
 def test_batches_and_workers_change_nothing(run: Path) -> None:
     first = evaluate_with(run)
     second = evaluate_with(run, "data.batch_size=7", "data.num_workers=1")

@@ -2,21 +2,28 @@
 
 import csv
 import io
+import json
 import re
 import shutil
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pcam.attribution.overlay import draw_overlay
+from pcam.data.base import Pixels
+from pcam.data.crop import Crop
+from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError
-from pcam.galleries.gallery import Gallery, GallerySubject, ShownPatch
-from pcam.galleries.groups import Group
+from pcam.evaluation.saved_run import SavedRun
+from pcam.galleries.gallery import Gallery, GallerySubject, ShownPatch, build_gallery
+from pcam.galleries.groups import Group, ScoredPatches
 from pcam.galleries.output import write_gallery
-from pcam.galleries.pictures import draw_panels
+from pcam.galleries.pictures import Map, draw_panels
 from tests.conftest import Terminal
 
 EVALUATE = ["resamples=100", "hydra.run.dir=out"]
@@ -78,6 +85,7 @@ def test_an_evaluation_has_a_gallery(run: Path, terminal: Terminal, tmp_path: Pa
     assert "http" not in page.source
     for text in ("Grad-CAM", "integrated gradients", "By slide", "By stain", "threshold 0.5"):
         assert text in page.text
+    assert "log-odds are divided" not in page.text
     scores = read_scores(tmp_path / "out" / "predictions" / "test.csv")
     expected = expected_order(scores, 2)
     shown = [str(picture["alt"]).partition(":")[0] for picture in page.pictures]
@@ -189,3 +197,47 @@ def test_a_report_says_which_run_has_no_gallery(
     report = Page(tmp_path / "out" / "report.html")
     assert "no gallery, because" in report.text
     assert not (tmp_path / "out" / "gallery-1.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("crop", "outlined"),
+    [
+        (Crop("none"), True),
+        (Crop("center", 64), True),
+        (Crop("ring", 32), True),
+        (Crop("center", 32), False),
+        (Crop("random", 64), False),
+    ],
+)
+def test_the_centre_is_outlined_only_where_it_is_seen_in_its_place(
+    crop: Crop, outlined: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explained(run: object, seen: Pixels) -> tuple[dict[str, Sequence[Map]], list[str]]:
+        return {}, []
+
+    monkeypatch.setattr("pcam.galleries.gallery.explain_patches", explained)
+    source = SyntheticSource("test", 4)
+    white = np.full((4, 96, 96, 3), 255, np.uint8)
+    monkeypatch.setattr(source, "read", lambda indices: white[: len(indices)])
+    assert source.labels is not None
+    scored = ScoredPatches(source.ids, source.labels, np.arange(4) - 1.5, 0.0)
+    subject = GallerySubject("title", [], ("a", "b"), centre_labelled=True)
+    gallery = build_gallery(cast(SavedRun, None), source, crop, scored, subject, 1)
+    page = Page(write_gallery(gallery, tmp_path))
+    assert ("centre that alone decides the label" in page.text) == outlined
+    with Image.open(tmp_path / str(page.pictures[0]["src"])) as picture:
+        darkest = np.asarray(picture.convert("L")).min()
+    assert (darkest < 100) == outlined
+
+
+def test_a_page_says_by_what_log_odds_are_divided(
+    run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    words = ["calibration=temperature", "threshold=0.9", "gallery=1", *EVALUATE]
+    assert terminal("evaluate", f"run={run}", *words).status == 0
+    page = Page(tmp_path / "out" / "gallery.html")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert f"log-odds are divided by {summary['temperature']:.3f}" in page.text
+    assert "maps are of the uncalibrated log-odds" in page.text
+    assert "log-odds nearest to the threshold" in page.text
+    assert "certain of these" not in page.text

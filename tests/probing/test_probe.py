@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.run import train
 
 DATA = ["data=synthetic", "data.train=64", "data.valid=32", "data.test=40"]
 QUICK = [*DATA, "data.batch_size=16", "resamples=100", "draws=3", "shots=[1,5]", "neighbours=5"]
+RUN = Path(__file__).parents[1] / "fixtures" / "run-0.1.0"
 RESNET = "resnet:{name:test_resnet,weights:none,input_size:32}"
 EFFICIENTNET = "efficientnet:{name:test_efficientnet,weights:none,input_size:32}"
 
@@ -116,6 +118,36 @@ def test_a_run_is_probed_on_its_own_data(terminal: Terminal, tmp_path: Path) -> 
     assert answer.status == 0, answer.err
     assert "test_resnet (run)" in answer.out
     assert len(list(tmp_path.glob("features/*/features.h5"))) == 3  # those of the training
+
+
+@pytest.mark.slow
+def test_runs_of_one_folder_name_are_told_apart_by_their_paths(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    for folder in ("first/0", "second/0", "second/1"):
+        shutil.copytree(RUN, tmp_path / folder)
+    words = ["probes=[mean]", "resamples=100", "hydra.run.dir=out"]
+    answer = terminal("probe", "runs=[first/0,'second/*']", *words)
+    assert answer.status == 0, answer.err
+    names = {row["backbone"].rpartition(" ")[2] for row in read(tmp_path / "out" / "probes.csv")}
+    assert names == {"(first/0)", "(second/0)", "(1)"}
+    assert (tmp_path / "out" / "differences.csv").exists()
+    # one backbone has no differences, so those of before go
+    assert terminal("probe", "runs=[first/0]", *words).status == 0
+    assert not (tmp_path / "out" / "differences.csv").exists()
+
+
+def test_a_run_that_is_named_twice_is_refused(terminal: Terminal, tmp_path: Path) -> None:
+    shutil.copytree(RUN, tmp_path / "runs" / "0")
+    (fault,) = terminal("probe", "runs=[runs/0,'runs/*']").faults
+    assert fault == f"runs: {tmp_path / 'runs' / '0'} is named more than once"
+
+
+def test_a_name_of_two_backbones_is_refused(terminal: Terminal) -> None:
+    model = ["model=timm", *TINY[1:-1]]
+    other = "backbones={test_resnet:{name:test_efficientnet,weights:none}}"
+    (fault,) = terminal("probe", *QUICK, *model, other).faults
+    assert fault == "two backbones are called test_resnet"
 
 
 @pytest.mark.slow
