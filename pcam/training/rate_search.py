@@ -8,7 +8,6 @@ is the one that the found rates would have given on the command line.
 import copy
 import logging
 import math
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from lightning import Trainer
-from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
@@ -25,8 +23,8 @@ from torch.optim import Optimizer
 from pcam.config.schema import TrainConfig
 from pcam.errors import ConfigError
 from pcam.models.classifier import Batch, PatchClassifier
-from pcam.runs.checkpoints import CheckpointState
 from pcam.runs.figures import write_figure
+from pcam.training.memory_checkpoint import CheckpointInMemory
 from pcam.training.plots import plot_rates
 from pcam.training.preparation import Training
 from pcam.training.rate_suggestion import Rates, round_rate, smooth, suggest_rate
@@ -211,38 +209,6 @@ class SearchedClassifier(PatchClassifier):
                 f"{KEY} takes {STEPS} steps, and the whole training has {steps}; set optimizer.lr, "
                 "or more steps (data.patches_per_epoch, trainer.max_epochs)"
             )
-
-
-class CheckpointInMemory(CheckpointIO):
-    """Keeps the checkpoint that Lightning's search goes back to; no file is written or read.
-
-    The network that goes back is discarded, so its tensors need no copy.
-    """
-
-    def __init__(self) -> None:
-        self.state: CheckpointState = {}
-
-    def save_checkpoint(
-        self,
-        checkpoint: CheckpointState,
-        path: str | os.PathLike[str],
-        storage_options: object = None,
-    ) -> None:
-        """Keep a checkpoint."""
-        self.state = checkpoint
-
-    def load_checkpoint(
-        self,
-        path: str | os.PathLike[str],
-        map_location: object = None,
-        weights_only: bool | None = None,
-    ) -> CheckpointState:
-        """Return the checkpoint that is kept."""
-        return self.state
-
-    def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Discard the checkpoint."""
-        self.state = {}
 
 
 def _build_search_trainer(training: Training) -> Trainer:
