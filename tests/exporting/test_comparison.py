@@ -29,7 +29,10 @@ def compare(expected: list[float], found: list[float]) -> Agreement:
 
 @pytest.mark.parametrize("logit", [-90.0, -60.0, -14.0, -3.0, 0.0, 3.0, 7.9, 9.0, 16.0, 60.0])
 def test_float32_alone_is_no_other_answer(logit: float) -> None:
-    refuse_other_answers("file", "run", compare([logit], [logit]))
+    agreement = compare([logit], [logit])
+    assert agreement.probability < 1e-5
+    assert agreement.log_odds < 1e-4
+    refuse_other_answers("file", "run", agreement)
 
 
 @pytest.mark.parametrize(

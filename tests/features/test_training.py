@@ -88,6 +88,8 @@ def test_heads_seeds_and_rates_share_features(
     others = ["seed=1", "model.head.hidden=4", "optimizer.head_lr=0.1", "model.weights=FILE"]
     others[-1] = f"model.weights={tmp_path / 'first' / 'checkpoints' / 'best.ckpt'}"
     train(tmp_path / "second", *words, *others)
+    assert (tmp_path / "second" / "predictions" / "test.csv").is_file()
+    assert len(list(tmp_path.glob("**/features.h5"))) == 3  # of train, valid and test
 
 
 @pytest.mark.slow
