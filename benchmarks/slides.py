@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +42,22 @@ def tissue_tile() -> np.ndarray:
     return np.ascontiguousarray(patches.swapaxes(1, 2).reshape(TILE, TILE, 3))
 
 
-def write_slide(path: Path, side: int) -> None:
-    """Write a pyramid whose tiles repeat, without the whole slide in memory."""
-    tile = tissue_tile()
-    resolution = 1e4 / MPP  # pixels per centimetre
+def write_slide(path: Path, side: int, mpp: float = MPP) -> None:
+    """Write a pyramid whose tiles are all stored once, so that it is small and quickly written.
+
+    Args:
+        path: of the TIFF.
+        side: pixels of level 0.
+        mpp: micrometres per pixel of level 0.
+    """
+    encoded = zlib.compress(tissue_tile().tobytes())
+    resolution = 1e4 / mpp  # pixels per centimetre
     level = 0
-    with tifffile.TiffWriter(path) as file:
+    with tifffile.TiffWriter(path, bigtiff=True) as file:
         while True:
+            count = (-(-side // TILE)) ** 2
             file.write(
-                _tiles(tile, side),
+                iter([encoded] + [b""] * (count - 1)),
                 shape=(side, side, 3),
                 dtype=np.uint8,
                 tile=(TILE, TILE),
@@ -62,13 +69,18 @@ def write_slide(path: Path, side: int) -> None:
                 metadata=None,
             )
             if side <= SMALLEST:
-                return
+                break
             side, resolution, level = side // 2, resolution / 2, level + 1
+    _share_first_tile(path)
 
 
-def _tiles(tile: np.ndarray, side: int) -> Iterator[np.ndarray]:
-    for _ in range((-(-side // TILE)) ** 2):
-        yield tile
+def _share_first_tile(path: Path) -> None:
+    """Let all tiles of a level be where its first tile is."""
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for page in file.pages:
+            for name in ("TileOffsets", "TileByteCounts"):
+                tag = page.tags[name]
+                tag.overwrite((tag.value[0],) * len(tag.value))
 
 
 def largest_memory(run: Path, slide: Path, stride: int, folder: Path) -> float:

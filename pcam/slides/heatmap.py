@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from pcam.data.base import Masks, Pixels
@@ -22,6 +23,7 @@ CALLED = "#00B8A9"  # outlines of what is called positive: in no colour of the m
 PANEL = 6.0  # inches of the longer side of each picture
 SHORTEST = 2.5  # inches of the shorter side
 DPI = 130
+MOST_SIDE = 1200  # pixels of a picture that is drawn; matplotlib needs many bytes for each
 LETTERS = 13  # of a title per inch
 BARS = (1, 2, 5)  # leading digits of the scale bar's length
 BAR_SHARE = 0.25  # of the slide's width that the scale bar has at most
@@ -49,10 +51,12 @@ def draw_heatmap(
     left, right = figure.subplots(1, 2)
     extent = (0.0, width * tissue.mpp, height * tissue.mpp, 0.0)  # micrometres
     slide_mpp = prediction.prepared.slide_mpp
-    for axes, picture in ((left, tissue.picture), (right, _faint(tissue.picture))):
+    slide_picture = shrink(tissue.picture, MOST_SIDE)
+    for axes, picture in ((left, slide_picture), (right, _faint(slide_picture))):
         axes.imshow(picture, extent=extent)
         axes.set_axis_off()
-    _outline(left, tissue.mask, extent, BLUE)
+    tissue_picture = shrink(tissue.mask.astype(np.uint8) * 255, MOST_SIDE)
+    _outline(left, tissue_picture > 127, extent, BLUE)
     if tumour is not None:
         _draw_borders(left, tumour, slide_mpp, ORANGE)
     _draw_scale_bar(left, extent)
@@ -63,6 +67,21 @@ def draw_heatmap(
     for axes, title in zip((left, right), _titles(prediction), strict=True):
         axes.set_title(wrap_title(title, panel_width), fontsize=9)
     return png(figure)
+
+
+def shrink(picture: Pixels, most: int) -> Pixels:
+    """Return a picture with sides of at most ``most`` pixels, each a mean; small ones as they are.
+
+    Args:
+        picture: uint8 (H, W) or (H, W, 3).
+        most: pixels of the longer side.
+    """
+    height, width = picture.shape[:2]
+    ratio = most / max(height, width)
+    if ratio >= 1:
+        return picture
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 
 def _draw_map(

@@ -12,7 +12,7 @@ from pcam.slides.slide import Slide
 from pcam.slides.view import SlideView
 
 LOW_POWER = 4.0  # micrometres per pixel of the picture that tissue is found in, at least
-MOST_SIDE = 4096  # pixels of its longer side
+MOST_SIDE = 2048  # pixels of its longer side: 12 µm each of a slide of 25 mm
 # Otsu's threshold splits any picture; saturations (0 to 255) that background and stain can have.
 LEAST_SATURATION, MOST_SATURATION = 8, 40
 PEN_HUES = (20, 112)  # yellow, green and blue; haematoxylin begins at about 120 (hues to 180)
