@@ -11,7 +11,7 @@ from pcam.exporting.timm_folder import BACKBONE, CONFIG, HEAD
 from pcam.reporting.markdown import render_markdown
 from pcam.reporting.page import Code, Part, Section, Table, Text
 from pcam.runs.trees import JsonObject
-from pcam.stats.formatting import format_interval, format_number
+from pcam.stats.formatting import format_difference, format_interval, format_number
 
 TITLES = {
     "auroc": "AUROC",
@@ -52,6 +52,7 @@ def model_card(export: Export, license_name: str | None) -> str:
     sections = [
         Section("How to load it", _how_to_load(export)),
         Section("How good it is", _figures(summary)),
+        Section("How robust it is", _robustness(export)),
         Section("Threshold and calibration", _decision(export)),
         Section("Data", _data(export, summary)),
         Section("Training", _training(export, summary)),
@@ -194,6 +195,25 @@ def _figures(summary: JsonObject) -> list[Part]:
 def _numbers(metric: Mapping[str, float | None]) -> dict[str, float]:
     """Return a figure of summary.json, where null stands for what is not defined, as numbers."""
     return {name: math.nan if value is None else value for name, value in metric.items()}
+
+
+def _robustness(export: Export) -> list[Part]:
+    """Return how answers change with what a diagnosis does not depend on."""
+    if not export.robustness:
+        return [Text("It was not measured: robustness=0.", "notice")]
+    rows = [
+        (row.change, format_interval(row.called_otherwise), format_difference(row.auroc))
+        for row in export.robustness
+    ]
+    count = round(export.robustness[0].called_otherwise["patches"])
+    note = (
+        f"{count} patches of valid, changed as each row says and compared with the same patches "
+        "unchanged; the threshold is the one below. 95 % intervals by a bootstrap over slides or "
+        "patches. A label can depend on the middle of a patch, so a shift may also change what is "
+        "right."
+    )
+    head = ("change", "called otherwise, share", "AUROC changes by")
+    return [Table(head, rows), Text(note, "soft")]
 
 
 def _decision(export: Export) -> list[Part]:

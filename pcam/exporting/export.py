@@ -29,6 +29,7 @@ from pcam.exporting.formats import (
 )
 from pcam.exporting.module import ExportedClassifier, Size
 from pcam.exporting.quantization import Quantized, quantize_onnx
+from pcam.exporting.robustness import Robustness, measure_robustness
 from pcam.exporting.timm_folder import export_timm_folder
 from pcam.runs.files import read_json
 from pcam.runs.summary import validate_summary
@@ -50,6 +51,7 @@ class Export:
         files: what is written.
         agreement: of the first file with the run's network, on patches of valid.
         quantized: an int8 version, and what it costs; None if it is not asked for.
+        robustness: how answers change with the patches; empty if it is not asked for.
     """
 
     run: SavedRun
@@ -61,6 +63,7 @@ class Export:
     files: tuple[ExportedFile, ...]
     agreement: Agreement
     quantized: Quantized | None
+    robustness: list[Robustness]
 
 
 def export(config: ExportConfig) -> Export:
@@ -91,8 +94,21 @@ def export(config: ExportConfig) -> Export:
     quantized = None
     if config.quantize == "int8":
         quantized = quantize_onnx(files[0], valid, _scores_of_valid(run, valid, rule))
-    crop = crop_for_split(run.config, "test")
-    return Export(run, summary, config.format, size, crop, rule, files, agreement, quantized)
+    robustness: list[Robustness] = []
+    if config.robustness:
+        robustness = measure_robustness(run, valid, rule, config.robustness)
+    return Export(
+        run=run,
+        summary=summary,
+        format=config.format,
+        size=size,
+        crop=crop_for_split(run.config, "test"),
+        rule=rule,
+        files=files,
+        agreement=agreement,
+        quantized=quantized,
+        robustness=robustness,
+    )
 
 
 def _read_summary(folder: Path) -> JsonObject:

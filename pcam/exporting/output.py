@@ -1,10 +1,12 @@
 """What an export leaves in a folder, and prints."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from pcam.data.crop import describe_crop
 from pcam.exporting.card import model_card
 from pcam.exporting.export import Export
+from pcam.exporting.robustness import Robustness
 from pcam.exporting.timm_folder import BACKBONE, CONFIG, HEAD
 from pcam.runs.files import write_file, write_json
 from pcam.runs.provenance import code_commit, library_versions
@@ -62,9 +64,16 @@ def summarize_export(export: Export) -> dict[str, object]:
         "difference": export.agreement.probability,
         "log_odds_difference": export.agreement.log_odds,
         "quantized": quantized,
+        "robustness": [asdict(row) for row in export.robustness],
         "versions": library_versions(),
         "commit": code_commit(),
     }
+
+
+def _describe_worst(row: Robustness) -> str:
+    """Return the change of patches that changes most answers, as a phrase."""
+    share = format_interval(row.called_otherwise)
+    return f"at most {share} of the patches are called otherwise ({row.change})"
 
 
 def format_export(export: Export) -> str:
@@ -84,4 +93,7 @@ def format_export(export: Export) -> str:
         facts.append(("int8", f"AUROC on valid changes by {cost}"))
         largest = f"a patch's probability changes by at most {export.quantized.largest:.3f}"
         facts.append(("", largest))
+    if export.robustness:
+        worst = max(export.robustness, key=lambda row: row.called_otherwise["value"])
+        facts.append(("robustness", _describe_worst(worst)))
     return format_facts(facts)

@@ -16,7 +16,7 @@ from pcam.config.schema.command import (
 )
 from pcam.config.sections import Symmetries
 
-MOST_COMPARED = 10_000  # patches of an exported network
+MOST_COMPARED = 10_000  # patches that an export scores
 HUB_NAME = "hub:"
 ExportFormat = Literal["onnx", "safetensors", "torchscript", "torch"]
 
@@ -46,6 +46,7 @@ class ExportConfig(CommandConfig):
     threshold: Threshold
     sensitivity: Sensitivity
     patches: Annotated[int, Field(ge=1, le=MOST_COMPARED)]
+    robustness: Annotated[int, Field(ge=0, le=MOST_COMPARED)]
     license: Annotated[PlainText, AfterValidator(_check_license)] | None
     dry_run: bool
 

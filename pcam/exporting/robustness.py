@@ -1,0 +1,143 @@
+"""How much a network's answers change with what a diagnosis does not depend on.
+
+Patches of valid are turned and mirrored, shifted, and stained more or less; the model card says how
+many are then called otherwise, and by how much the AUROC changes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pcam.data.augment.stains import change_stains
+from pcam.data.base import PatchSource, Pixels
+from pcam.data.crop import Crop
+from pcam.data.symmetries import D4, rotate
+from pcam.evaluation.decision import DecisionRule
+from pcam.evaluation.inference import TTA, predict_logits
+from pcam.evaluation.saved_run import SavedRun, crop_for_split
+from pcam.position_bias.views import View
+from pcam.stats.agreement import change
+from pcam.stats.intervals import Interval
+from pcam.stats.logodds import mean_probability
+from pcam.stats.metrics import Floats
+
+SHIFT = 12  # a patch is shifted by one of this many parts of its side: 8 of 96 pixels
+STAIN = 0.2  # the amount of a stain changes by this share
+DIRECTIONS = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)])  # rows down, columns to the right
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """How answers change with one change of the patches.
+
+    Attributes:
+        change: what is done to each patch.
+        called_otherwise: share of the patches that are then called another class.
+        auroc: its difference, changed less unchanged.
+    """
+
+    change: str
+    called_otherwise: Interval
+    auroc: Interval
+
+
+def measure_robustness(
+    run: SavedRun, valid: PatchSource, rule: DecisionRule, count: int
+) -> list[Robustness]:
+    """Measure how a run's answers for patches of valid change with each change of the patches.
+
+    Args:
+        run: the run.
+        valid: its patches, with labels.
+        rule: the threshold from which a patch is called positive.
+        count: how many patches, evenly spread over valid.
+    """
+    indices = np.linspace(0, len(valid) - 1, min(count, len(valid))).round().astype(np.int64)
+    patches = valid.read(indices)
+    assert valid.labels is not None
+    labels = valid.labels[indices]
+    slides = None if valid.groups is None else [valid.groups[int(index)] for index in indices]
+    crop = crop_for_split(run.config, "test")
+    before = _score(run, crop, patches) / rule.temperature
+    answers = {
+        name: _score(run, crop, changed) / rule.temperature
+        for name, changed in changed_patches(patches)
+    }
+    views, average = _average_symmetries(run, crop, patches)
+    answers[f"mean of {views} symmetries (tta)"] = average / rule.temperature
+    rows = []
+    for name, after in answers.items():
+        found = change(before - rule.logit, after - rule.logit, labels, slides)
+        rows.append(Robustness(name, _complement(found["agreement"]), found["auroc"]))
+    return rows
+
+
+def changed_patches(patches: Pixels) -> Iterator[tuple[str, Pixels]]:
+    """Yield what is done to patches, and the patches, uint8 (N, H, W, 3).
+
+    Args:
+        patches: uint8 (N, H, W, 3).
+    """
+    yield "turned or mirrored", _turn(patches)
+    pixels = max(1, min(patches.shape[1:3]) // SHIFT)
+    yield f"shifted by {pixels} pixels, edges mirrored", _shift(patches, pixels)
+    for stain, name in enumerate(("haematoxylin", "eosin")):
+        for sign, word in ((1, "more"), (-1, "less")):
+            factors = np.ones(3)
+            factors[stain] += sign * STAIN
+            yield f"{STAIN:.0%} {word} {name}", _stain(patches, factors)
+
+
+def _turn(patches: Pixels) -> Pixels:
+    """Return each patch under one of the symmetries that change it, in turns."""
+    symmetries = (D4 if patches.shape[1] == patches.shape[2] else TTA["flips"])[1:]
+    images = torch.from_numpy(patches).permute(0, 3, 1, 2)
+    turned = np.empty_like(patches)
+    for number, symmetry in enumerate(symmetries):
+        part = slice(number, None, len(symmetries))
+        turned[part] = rotate(images[part], symmetry).permute(0, 2, 3, 1).numpy()
+    return turned
+
+
+def _shift(patches: Pixels, pixels: int) -> Pixels:
+    """Return each patch shifted to one of the four sides, in turns."""
+    offsets = pixels * np.resize(DIRECTIONS, (len(patches), 2))
+    view = View(patches.shape[1], patches.shape[2], None, reach=pixels)
+    return view.crop_at(patches, offsets)
+
+
+def _stain(patches: Pixels, factors: Floats) -> Pixels:
+    """Return patches with other amounts of haematoxylin, eosin and DAB."""
+    images = torch.from_numpy(patches).permute(0, 3, 1, 2)
+    count = len(patches)
+    changed = change_stains(images, np.tile(factors, (count, 1)), np.zeros((count, 3)))
+    return np.ascontiguousarray(changed.permute(0, 2, 3, 1).numpy())
+
+
+def _average_symmetries(run: SavedRun, crop: Crop, patches: Pixels) -> tuple[int, Floats]:
+    """Return the number of symmetries, and the log-odds of their mean probability, (N,)."""
+    symmetries = TTA["d4" if patches.shape[1] == patches.shape[2] else "flips"]
+    images = torch.from_numpy(patches).permute(0, 3, 1, 2)
+    views = [
+        _score(run, crop, np.ascontiguousarray(rotate(images, symmetry).permute(0, 2, 3, 1)))
+        for symmetry in symmetries
+    ]
+    return len(symmetries), np.asarray(mean_probability(np.stack(views)))
+
+
+def _score(run: SavedRun, crop: Crop, patches: Pixels) -> Floats:
+    """Return the log-odds of patches, without a temperature, float64 (N,)."""
+    cropped = np.ascontiguousarray(crop(patches, np.arange(len(patches)), 0))
+    return predict_logits(run.model, cropped, run.config.data.batch_size)
+
+
+def _complement(share: Interval) -> Interval:
+    """Return one less a share, with its interval."""
+    return {
+        **share,
+        "value": 1 - share["value"],
+        "low": 1 - share["high"],
+        "high": 1 - share["low"],
+    }
