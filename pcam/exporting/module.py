@@ -58,7 +58,15 @@ class ExportedClassifier(nn.Module):
         inputs = self.resize(self.network.normalised(images))
         features = self.network.backbone(inputs)
         log_odds = self.network.classify(features) / self.temperature
-        return log_odds if self.returns == "log_odds" else torch.sigmoid(log_odds)
+        return log_odds if self.returns == "log_odds" else _probability(log_odds)
+
+
+def _probability(log_odds: Tensor) -> Tensor:
+    """Return the logistic function, by operations that every library computes in full precision.
+
+    onnxruntime's own logistic function is 0 below log-odds of about -18.
+    """
+    return 1 / (1 + torch.exp(-log_odds))
 
 
 class CentreCrop(nn.Module):

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 from pcam.config.sections import HeadConfig
 from pcam.data.crop import Crop
 from pcam.errors import ConfigError
+from pcam.exporting.comparison import compare_answers
+from pcam.exporting.formats import export_onnx
 from pcam.exporting.module import ExportedClassifier, Resize, RingCrop
 from pcam.models.network import Network
 
@@ -54,6 +56,21 @@ def test_a_ring_has_whole_numbers_of_colour() -> None:
     expected = Crop("ring", 32)(whole, np.arange(4), 0)
     found = RingCrop(32, (64, 64))(images(whole).float())
     assert torch.equal(found, images(expected).float())
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_small_probabilities_are_not_rounded_to_zero_in_onnx() -> None:
+    pytest.importorskip("onnxruntime")
+    model = network(None)
+    bias = list(model.head.parameters())[-1]
+    bias.copy_(torch.tensor([45.0, 0.0]))
+    raw = images(patches(32, 32)).contiguous()
+    module = ExportedClassifier(model, (32, 32), Crop("none"), 1.0).eval()
+    file = export_onnx(module, torch.zeros((2, 3, 32, 32), dtype=torch.uint8))
+    logit = model(raw).double().numpy()
+    assert (logit < -40).all()
+    assert compare_answers(file, raw.numpy(), logit).log_odds < 1e-5
 
 
 def test_a_random_crop_is_refused() -> None:
