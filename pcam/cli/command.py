@@ -26,6 +26,7 @@ from pcam.cli.groups import refuse_unnamed_choices
 from pcam.cli.multirun import prepare_multirun
 from pcam.cli.options import refuse_options
 from pcam.errors import INTERRUPTED, PcamError, printable
+from pcam.runs.allocator import keep_freed_memory
 from pcam.runs.folder import ensure_not_run_dir
 from pcam.runs.lock import lock_results
 from pcam.runs.overrides import override_key
@@ -102,6 +103,7 @@ def _run_job(
     words = [plain_override(word) for word in settings.overrides.task]
     is_search = in_sweep and "sampler" in settings.sweeper
     keep_going_without_screen()  # a launcher may run the job in a process of its own
+    keep_freed_memory()
     show_log()
     try:
         with contextlib.ExitStack() as stack:

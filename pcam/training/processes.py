@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pcam.config.plugins import import_plugins, imported_plugins
 from pcam.config.sections import TrainerConfig
 from pcam.errors import INTERRUPTED, STOPPED, ConfigError, PcamError
+from pcam.runs.allocator import keep_freed_memory
 from pcam.runs.screen import keep_going_without_screen
 from pcam.training.process_end import start_quiet_tracker, wait_for_all
 from pcam.training.signals import forwarded_signals
@@ -188,6 +189,7 @@ def _worker(rank: int, work: _Work, messages: "SimpleQueue[PcamError]") -> None:
 
     _prctl_pr_set_pdeathsig(signal.SIGKILL)
     keep_going_without_screen()
+    keep_freed_memory()
     _set_environment(rank, work.group)
     first = rank == 0 and work.group.node == 0
     _configure_logging(work.log_level if first else logging.WARNING)
