@@ -18,11 +18,12 @@ def main(invocation: "Invocation[ExportConfig]") -> None:
     read_config(Path(config.run))  # before torch, which takes seconds to import
     from pcam.exporting.export import export
     from pcam.exporting.hub import ensure_token, upload
-    from pcam.exporting.output import format_export, write_export
+    from pcam.exporting.output import format_export, write_export, written_before
 
     uploads = config.repository is not None and not config.dry_run
     if uploads:
         ensure_token()
+    written_before(invocation.folder)  # before minutes of work
     exported = export(config)
     files = write_export(exported, invocation.folder, config.license)
     show(format_export(exported), "", *files)

@@ -37,6 +37,7 @@ def run_slides(config: SlideConfig, folder: Path) -> str:
     from pcam.evaluation.saved_run import open_run
     from pcam.slides.annotations import ensure_readable_annotations
     from pcam.slides.files import find_slides
+    from pcam.slides.output import ensure_inputs_kept
     from pcam.slides.prepare import ensure_usable, patch_geometry
     from pcam.slides.stain import describe_training
 
@@ -45,6 +46,8 @@ def run_slides(config: SlideConfig, folder: Path) -> str:
     run = open_run(Path(config.run))
     geometry = patch_geometry(config, run)
     ensure_usable(files.paths, geometry, config.slide_mpp)
+    folders = [folder] if files.is_single else [folder / name for name in files.names]
+    ensure_inputs_kept(config, files.paths, folders)
     rule = choose_rule(config, run)
     log.info(f"if it is stopped, start it again with {format_override('hydra.run.dir', folder)}")
     training = describe_training(run) if config.stain == "compare" else None
@@ -102,6 +105,7 @@ class _Task:
             slides = {prediction.name: annotated}
             agreement = measure_agreement(slides, config.resamples, config.seed)
         summary = write_slide(prediction, folder, tumour, agreement)
+        (folder / "attribution.png").unlink(missing_ok=True)  # of an earlier command
         if config.attribute:
             explained = explain_highest(prediction, config.attribute)
             picture = draw_explained(explained, prepared.view.scale)
@@ -144,5 +148,7 @@ class _Task:
         if summaries:
             write_slides(summaries, agreement, folder)
         if faults:
+            if summaries:
+                log.info(format_slides(summaries) + format_agreement(agreement))
             raise DataError(*faults)
         return format_slides(summaries) + format_agreement(agreement)

@@ -39,10 +39,12 @@ class SourceProvider(ABC, Generic[ConfigT]):
         config: the section ``data``.
         patch_size: side of the patches in pixels; None where it is known only from the files.
         slides_hint: how a user gives slide names, for messages; empty where that is not possible.
+        description: what a model card says of the data, sentences; empty where nothing is known.
     """
 
     patch_size: ClassVar[int | None] = None
     slides_hint: ClassVar[str] = ""
+    description: ClassVar[str] = ""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

@@ -5,13 +5,20 @@ import math
 from collections.abc import Mapping
 
 from pcam.data.crop import describe_crop
+from pcam.data.provider import source_provider
+from pcam.exporting.by_hand import code_by_hand
 from pcam.exporting.export import Export
 from pcam.exporting.formats import INPUT
 from pcam.exporting.timm_folder import BACKBONE, CONFIG, HEAD
 from pcam.reporting.markdown import render_markdown
 from pcam.reporting.page import Code, Part, Section, Table, Text
 from pcam.runs.trees import JsonObject
-from pcam.stats.formatting import format_difference, format_interval, format_number
+from pcam.stats.formatting import (
+    format_difference,
+    format_interval,
+    format_number,
+    pluralize,
+)
 
 TITLES = {
     "auroc": "AUROC",
@@ -21,6 +28,12 @@ TITLES = {
     "sensitivity": "sensitivity",
     "specificity": "specificity",
     "ece": "calibration error",
+}
+LIBRARIES = {  # the hub's names of what loads a format
+    "onnx": "onnx",
+    "torchscript": "pytorch",
+    "torch": "pytorch",
+    "safetensors": "timm",
 }
 LIMITS = (
     "It is a research network. It is not a medical device and must not be used for a diagnosis.",
@@ -58,12 +71,13 @@ def model_card(export: Export, license_name: str | None) -> str:
         Section("Training", _training(export, summary)),
         Section("What it is not for", [Text(limit) for limit in LIMITS]),
     ]
-    return _front_matter(license_name) + render_markdown(run.label, lead, sections)
+    front_matter = _front_matter(LIBRARIES[export.format], license_name)
+    return front_matter + render_markdown(run.label, lead, sections)
 
 
-def _front_matter(license_name: str | None) -> str:
+def _front_matter(library: str, license_name: str | None) -> str:
     """Return what the hub reads, YAML between two lines; JSON's strings are YAML's too."""
-    lines = ["---", "library_name: timm", "pipeline_tag: image-classification"]
+    lines = ["---", f"library_name: {library}", "pipeline_tag: image-classification"]
     if license_name is not None:
         lines.append(f"license: {json.dumps(license_name)}")
     lines += ["tags:", "- histopathology", "- pcam", "---", "", ""]
@@ -78,52 +92,57 @@ def _positive(export: Export) -> str:
 def _facts(export: Export, summary: JsonObject) -> list[tuple[str, str]]:
     """Return names and values of what the network is."""
     height, width = export.size
-    classes = export.run.classes or ("negative", "positive")
     counts = export.run.model.network.count_parameters()
     facts = [
         ("patches", f"uint8 (N, 3, {height}, {width}), red, green, blue"),
-        ("answer", f"probability of {classes[1]}, float32 (N,); the other class is {classes[0]}"),
+        _answer(export),
         _steps(export),
         ("parameters", f"{sum(counts.values()):,}"),
-        ("first weights", export.run.model.describe_weights()),
+        ("first weights", _first_weights(export)),
         ("checked", _what_is_checked(export)),
     ]
     if export.quantized is not None:
         cost = format_interval(export.quantized.difference, form="+.4f")
-        facts.append(("int8", f"AUROC on valid changes by {cost}"))
+        largest = f"a patch's probability by at most {export.quantized.largest:.3f}"
+        facts.append((export.quantized.file.name, f"AUROC on valid changes by {cost}, {largest}"))
     return facts
+
+
+def _first_weights(export: Export) -> str:
+    """Return what the backbone was initialised with; why it is random matters to nobody else."""
+    origin = export.run.model.weights_origin
+    if origin is None:
+        return "unknown"
+    return str(origin) if origin.pretrained else origin.origin
 
 
 def _steps(export: Export) -> tuple[str, str]:
     """Return what happens from a patch to its probability, and whether the file does it."""
     network = export.run.model.network
-    before = [describe_crop(export.crop)] if export.crop.mode != "none" else []
+    steps = [describe_crop(export.crop)] if export.crop.mode != "none" else []
+    steps.append("scaling to [0, 1] and normalisation")
     if network.input_size is not None:
-        before.append(f"resize to {network.input_size} pixels")
-    before.append("scaling to [0, 1] and normalisation")
+        steps.append(f"resize to {network.input_size} pixels")
+    if export.format == "safetensors":
+        after = ["pooling", HEAD, "the logistic function"]
+        return "to do by hand", ", ".join([*steps, f"then {BACKBONE}", *after])
+    temperature = export.rule.temperature
+    after = [f"temperature {format_number(temperature)}"] if temperature != 1 else []
+    return "inside", ", ".join([*steps, "network", *after])
+
+
+def _answer(export: Export) -> tuple[str, str]:
+    """Return what comes out, and of which form."""
+    classes = export.run.classes or ("negative", "positive")
+    answer = f"probability of {classes[1]}, float32 (N,); the other class is {classes[0]}"
     if export.format != "safetensors":
-        temperature = export.rule.temperature
-        after = [f"temperature {format_number(temperature)}"] if temperature != 1 else []
-        return "inside", ", ".join([*before, "network", *after])
-    return "to do by hand", ", ".join([*before, f"then {BACKBONE}", *_steps_after_backbone(export)])
-
-
-def _steps_after_backbone(export: Export) -> list[str]:
-    """Return what makes a probability of the features that timm's network returns."""
-    pool = export.run.config.model.head.pool
-    steps = [] if pool == "avg" else [f"pooling {pool} of its tokens or map"]
-    steps.append(f"the layers of {HEAD}")
-    last = list(export.run.model.network.head.parameters())[-1]
-    if len(last) == 2:
-        steps.append("the second output less the first")
-    if export.rule.temperature != 1:
-        steps.append(f"division by {format_number(export.rule.temperature)}")
-    return [*steps, "the logistic function"]
+        return "answer", answer
+    return "answer", f"{BACKBONE}: features; with {HEAD}, by the code below: {answer}"
 
 
 def _what_is_checked(export: Export) -> str:
     return (
-        f"answers for {export.agreement.patches} patches of valid differ by "
+        f"answers for {pluralize(export.agreement.patches, 'patch')} of valid differ by "
         f"{export.agreement.describe()} from those of the trained network"
     )
 
@@ -135,13 +154,10 @@ def _how_to_load(export: Export) -> list[Part]:
     if export.format == "onnx":
         return [Code(_onnx_lines(patches), "python")]
     if export.format == "safetensors":
-        return [
-            Code(_timm_lines(), "python"),
-            Text(
-                f"{CONFIG} has the normalisation; {HEAD} holds the tensors of the head. What has "
-                "to be done by hand is in the table above."
-            ),
-        ]
+        network, temperature = export.run.model.network, export.rule.temperature
+        code = code_by_hand(network, export.size, export.crop, temperature)
+        text = f"FOLDER is the folder of these files; {CONFIG} has the normalisation too."
+        return [Code(code, "python"), Text(text)]
     load = "torch.jit.load('model.torchscript')"
     if export.format == "torch":
         load = "torch.export.load('model.pt2').module()"
@@ -169,14 +185,6 @@ def _torch_lines(patches: str, load: str) -> tuple[str, ...]:
     )
 
 
-def _timm_lines() -> tuple[str, ...]:
-    return (
-        "import timm",
-        "backbone = timm.create_model('local-dir:FOLDER', pretrained=True).eval()",
-        "settings = timm.data.resolve_model_data_config(backbone)",
-    )
-
-
 def _figures(summary: JsonObject) -> list[Part]:
     """Return the metrics of the training's splits with their intervals."""
     splits = [name for name in ("valid", "test") if isinstance(summary.get(name), dict)]
@@ -188,7 +196,11 @@ def _figures(summary: JsonObject) -> list[Part]:
         if all(isinstance(metric, dict) and metric["value"] is not None for metric in metrics):
             rows.append((title, *[format_interval(_numbers(metric)) for metric in metrics]))
     over = summary.get("intervals", {}).get("over") or "patches"
-    note = f"95 % intervals by a bootstrap over {over}; threshold 0.5, without calibration."
+    note = (
+        f"95 % intervals by a bootstrap over {over}; threshold 0.5, without calibration. "
+        "Figures of another threshold or of a temperature are those of pcam.evaluate with the same "
+        "settings."
+    )
     return [Table(("", *splits), rows), Text(note, "soft")]
 
 
@@ -208,9 +220,9 @@ def _robustness(export: Export) -> list[Part]:
     count = round(export.robustness[0].called_otherwise["patches"])
     note = (
         f"{count} patches of valid, changed as each row says and compared with the same patches "
-        "unchanged; the threshold is the one below. 95 % intervals by a bootstrap over slides or "
-        "patches. A label can depend on the middle of a patch, so a shift may also change what is "
-        "right."
+        "unchanged; the threshold is the one below. 95 % intervals by a bootstrap over "
+        f"{export.robustness_units}. A label can depend on the middle of a patch, so a shift may "
+        "also change what is right."
     )
     head = ("change", "called otherwise, share", "AUROC changes by")
     return [Table(head, rows), Text(note, "soft")]
@@ -236,7 +248,9 @@ def _data(export: Export, summary: JsonObject) -> list[Part]:
         (split, f"{content['patches']:,}", f"{content['positive']:,}", content.get("sha256") or "")
         for split, content in data.items()
     ]
-    parts: list[Part] = [Text(f"Source: {name}. Its licence is that of its publisher.")]
+    about = source_provider(export.run.config.data).description
+    source = f"{name}. {about or 'Resolution and licence are those of its publisher.'}"
+    parts: list[Part] = [Text(f"Source: {source}")]
     if rows:
         parts.append(Table(("split", "patches", "positive", "SHA-256"), rows))
     return parts

@@ -34,6 +34,7 @@ from pcam.exporting.timm_folder import export_timm_folder
 from pcam.runs.files import read_json
 from pcam.runs.summary import validate_summary
 from pcam.runs.trees import JsonObject
+from pcam.stats.intervals import unit
 from pcam.stats.metrics import Floats
 
 
@@ -52,6 +53,7 @@ class Export:
         agreement: of the first file with the run's network, on patches of valid.
         quantized: an int8 version, and what it costs; None if it is not asked for.
         robustness: how answers change with the patches; empty if it is not asked for.
+        robustness_units: what its intervals resample, slides or patches.
     """
 
     run: SavedRun
@@ -64,6 +66,12 @@ class Export:
     agreement: Agreement
     quantized: Quantized | None
     robustness: list[Robustness]
+    robustness_units: str
+
+    @property
+    def written(self) -> list[ExportedFile]:
+        """All files of the network that are written."""
+        return [*self.files, *([] if self.quantized is None else [self.quantized.file])]
 
 
 def export(config: ExportConfig) -> Export:
@@ -108,6 +116,7 @@ def export(config: ExportConfig) -> Export:
         agreement=agreement,
         quantized=quantized,
         robustness=robustness,
+        robustness_units=unit(valid.groups),
     )
 
 

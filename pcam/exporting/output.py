@@ -4,19 +4,39 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pcam.data.crop import describe_crop
+from pcam.errors import RunError
 from pcam.exporting.card import model_card
 from pcam.exporting.export import Export
 from pcam.exporting.robustness import Robustness
 from pcam.exporting.timm_folder import BACKBONE, CONFIG, HEAD
-from pcam.runs.files import write_file, write_json
+from pcam.runs.files import read_json, write_file, write_json
 from pcam.runs.provenance import code_commit, library_versions
-from pcam.stats.formatting import format_facts, format_interval, format_size
+from pcam.stats.formatting import format_facts, format_interval, format_size, pluralize
 
-CARD = "README.md"
+CARD, SUMMARY = "README.md", "summary.json"
 FILES = {
     *("model.onnx", "model.int8.onnx", "model.torchscript", "model.pt2"),
     *(BACKBONE, HEAD, CONFIG),
 }
+
+
+def written_before(folder: Path) -> set[str]:
+    """Return the names of the files in a folder that an earlier export has written.
+
+    Raises:
+        RunError: there are files of these names that no export has written.
+    """
+    found = {name for name in (*FILES, CARD, SUMMARY) if (folder / name).exists()}
+    summary = read_json(folder / SUMMARY) or {}
+    written = summary.get("files")
+    known = {CARD, SUMMARY, *written} if isinstance(written, list) else set()
+    foreign = sorted(found - known)
+    if foreign:
+        raise RunError(
+            f"{folder} has {', '.join(foreign)}, which pcam.export has not written; set another"
+            " hydra.run.dir"
+        )
+    return found - {SUMMARY}
 
 
 def write_export(export: Export, folder: Path, license_name: str | None) -> list[Path]:
@@ -29,16 +49,18 @@ def write_export(export: Export, folder: Path, license_name: str | None) -> list
 
     Returns:
         The files.
+
+    Raises:
+        RunError: the folder has files of the same names that no export has written.
+        WriteError: a file cannot be written.
     """
-    files = list(export.files)
-    if export.quantized is not None:
-        files.append(export.quantized.file)
-    for name in FILES - {file.name for file in files}:
-        (folder / name).unlink(missing_ok=True)  # of an earlier export
+    files = export.written
+    for name in written_before(folder):
+        (folder / name).unlink(missing_ok=True)
     for file in files:
         write_file(folder / file.name, file.content)
     write_file(folder / CARD, model_card(export, license_name))
-    write_json(folder / "summary.json", summarize_export(export))
+    write_json(folder / SUMMARY, summarize_export(export))
     return [folder / file.name for file in files] + [folder / CARD]
 
 
@@ -55,6 +77,7 @@ def summarize_export(export: Export) -> dict[str, object]:
         "run": str(export.run.folder),
         "scale": export.run.config.scale,
         "format": export.format,
+        "files": sorted(file.name for file in export.written),
         "patch_size": list(export.size),
         "crop": describe_crop(export.crop),
         "classes": list(export.run.classes or ()),
@@ -81,12 +104,13 @@ def format_export(export: Export) -> str:
     height, width = export.size
     name, content = export.files[0].name, export.files[0].content
     agreement = export.agreement
+    compared = pluralize(agreement.patches, "patch")
     facts = [
         ("run", export.run.describe()),
         ("file", f"{name}, {format_size(len(content))}"),
         ("input", f"uint8 (N, 3, {height}, {width})"),
         ("threshold", export.rule.description),
-        ("difference", f"{agreement.describe()}, on {agreement.patches} patches of valid"),
+        ("difference", f"{agreement.describe()}, on {compared} of valid"),
     ]
     if export.quantized is not None:
         cost = format_interval(export.quantized.difference, form="+.4f")

@@ -129,7 +129,7 @@ def _timm_config(
     return {
         "architecture": name.partition(".")[0],
         "num_classes": 0,
-        "num_features": network.features,
+        "num_features": int(getattr(_timm_part(network), "num_features", network.features)),
         "model_args": arguments,
         "pretrained_cfg": {
             "custom_load": False,
@@ -137,13 +137,13 @@ def _timm_config(
             "fixed_input_size": False,
             "interpolation": network.interpolation,
             "crop_pct": 1.0,
-            "mean": _per_colour(network.mean),
-            "std": _per_colour(network.std),
+            "mean": per_colour(network.mean),
+            "std": per_colour(network.std),
             "num_classes": 0,
         },
     }
 
 
-def _per_colour(channel: torch.Tensor) -> list[float]:
+def per_colour(channel: torch.Tensor) -> list[float]:
     """Return one number per colour."""
     return [round(float(value), 6) for value in channel.flatten().expand(3)]

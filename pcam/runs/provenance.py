@@ -29,14 +29,18 @@ def code_commit() -> str | None:
     return result.stdout.strip()
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of pcam, Python and the libraries that decide the figures."""
+def library_versions(*others: str) -> dict[str, str]:
+    """Return the versions of pcam, Python and the libraries that decide the figures.
+
+    Args:
+        others: names of installed packages that do so too.
+    """
     import platform
     from importlib import metadata
 
     from pcam import __version__
 
     versions = {"pcam": __version__, "python": platform.python_version()}
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *others):
         versions[name] = metadata.version(name)
     return versions

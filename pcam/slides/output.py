@@ -2,14 +2,16 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pcam.config.schema import SlideConfig
+from pcam.errors import RunError
 from pcam.runs.figures import write_figure
-from pcam.runs.files import replaced_file, write_csv, write_file, write_json
+from pcam.runs.files import read_json, replaced_file, write_csv, write_file, write_json
 from pcam.slides.agreement import Agreement
 from pcam.slides.geojson import format_regions
 from pcam.slides.heatmap import draw_heatmap
@@ -26,7 +28,41 @@ TABLE_COLUMNS = (
     *("slide", "patches", "tissue_area", "called_share", "called_area", "regions"),
     *("largest_region", "highest_probability"),
 )
+RESULTS = ("heatmap.png", "probability.tif", "regions.geojson", "patches.csv", "attribution.png")
 ROWS_AT_ONCE = 100_000
+
+
+def ensure_inputs_kept(
+    config: SlideConfig, slides: Sequence[Path], folders: Sequence[Path]
+) -> None:
+    """Make sure that no result replaces a slide, an annotation, or what another command wrote.
+
+    Args:
+        config: of ``pcam.slide``.
+        slides: the files of all slides.
+        folders: of their results.
+
+    Raises:
+        RunError: one would.
+    """
+    inputs = {path.resolve() for path in slides}
+    annotations = None if config.annotations is None else Path(config.annotations)
+    if annotations is not None and annotations.is_dir():
+        inputs |= {path.resolve() for path in annotations.iterdir()}
+    elif annotations is not None:
+        inputs.add(annotations.resolve())
+    for folder in folders:
+        for name in RESULTS:
+            if (folder / name).resolve() in inputs:
+                raise RunError(
+                    f"{folder / name} is given to the command, which would replace it; set another"
+                    " hydra.run.dir"
+                )
+        summary = read_json(folder / "summary.json")
+        if summary is not None and "slide" not in summary:
+            raise RunError(
+                f"{folder}/summary.json is of another command; set another hydra.run.dir"
+            )
 
 
 def write_slide(

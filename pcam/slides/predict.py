@@ -26,7 +26,8 @@ from pcam.slides.source import SlideSource
 from pcam.slides.stain import Description, Distance, compare_stain
 from pcam.stats.formatting import format_warning, pluralize
 
-PART = 4096  # patches of a stored file of scores, at least
+PART = 4096  # patches of a stored file of scores, if they are scored in PART_SECONDS
+SAMPLES, SAMPLE = 64, 65_536  # parts of a slide's file that tell it from others, and their bytes
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +161,7 @@ def _plan(run: SavedRun, source: SlideSource, tta: str, batch_size: int) -> Plan
     return {
         "slide": path.name,
         "bytes": path.stat().st_size,
+        "content": digest_of_samples(path),
         "checkpoint": checkpoint.hexdigest(),
         "patch": grid.patch,
         "centre": grid.centre,
@@ -169,6 +171,21 @@ def _plan(run: SavedRun, source: SlideSource, tta: str, batch_size: int) -> Plan
         "tta": tta,
         "batch_size": batch_size,
     }
+
+
+def digest_of_samples(path: Path) -> str:
+    """Return the SHA-256 of parts of a file, evenly spread: a slide has gigabytes.
+
+    Args:
+        path: of the file.
+    """
+    size = path.stat().st_size
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for start in np.linspace(0, max(0, size - SAMPLE), SAMPLES).astype(np.int64):
+            file.seek(int(start))
+            digest.update(file.read(SAMPLE))
+    return digest.hexdigest()
 
 
 def _describe_enlarged(prepared: PreparedSlide, mpp: float) -> str:

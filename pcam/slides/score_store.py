@@ -1,6 +1,7 @@
 """Scores of a slide's patches on the disk, in parts, so that a stopped command can go on."""
 
 import io
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,18 +14,19 @@ from pcam.slides.grid import Floats
 
 FOLDER = "scores"  # below the folder of the results
 PLAN = "plan.json"  # what the scores depend on
+PART_SECONDS = 30.0  # after which the scores so far are stored
 
 Plan = dict[str, str | int | float]
 
 
 class ScoreStore:
-    """The scores of one slide: files of equal size, each of which appears as a whole.
+    """The scores of one slide: files of whole batches, each of which appears as a whole.
 
     Args:
         folder: of the slide's results.
         plan: what the scores depend on.
         size: number of patches.
-        part: patches per file.
+        part: patches per file at most.
 
     Raises:
         RunError: the folder holds scores of another plan, or a damaged file.
@@ -49,6 +51,8 @@ class ScoreStore:
     def fill(self, batches: Iterable[Floats]) -> None:
         """Store the scores of the patches that are not done, as they come.
 
+        A file is written when it is full, and at the latest after half a minute.
+
         Args:
             batches: of scores, in the patches' order.
 
@@ -56,12 +60,15 @@ class ScoreStore:
             WriteError: a file cannot be written.
         """
         waiting: list[Floats] = []
+        last = time.monotonic()
         for batch in batches:
             waiting.append(batch)
             count = sum(map(len, waiting))
-            if count >= self.part or self.done + count == self.size:
+            is_full = count >= self.part or self.done + count == self.size
+            if is_full or time.monotonic() - last >= PART_SECONDS:
                 self._store(np.concatenate(waiting))
                 waiting = []
+                last = time.monotonic()
 
     def _store(self, scores: Floats) -> None:
         buffer = io.BytesIO()
@@ -76,6 +83,8 @@ class ScoreStore:
         path = self.folder / PLAN
         stored = read_json(path)
         if stored is None:
+            if self._path(0).exists():
+                raise RunError(f"{self.folder} has scores without {PLAN}; remove it")
             write_json(path, plan)
             return
         differing = [key for key in plan if stored.get(key) != plan[key]]

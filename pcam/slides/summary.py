@@ -10,6 +10,9 @@ from pcam.slides.predict import SlidePrediction
 from pcam.slides.regions import Region
 
 
+READERS = ("openslide-python", "openslide-bin", "tifffile", "shapely")  # of the extra ``slide``
+
+
 class SlideSummary(TypedDict):
     """The content of a slide's summary.json; areas are in square millimetres.
 
@@ -105,7 +108,7 @@ def summarize_slide(
         "temperature": rule.temperature,
         "stain": _summarize_stain(prediction),
         "annotation": None if agreement is None else agreement.as_dict(),
-        "versions": library_versions(),
+        "versions": library_versions(*READERS),
         "commit": code_commit(),
     }
 

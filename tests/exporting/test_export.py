@@ -10,7 +10,8 @@ import torch
 
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.evaluation.saved_run import open_run
-from tests.conftest import Terminal
+from tests.conftest import SMALL, TINY, Terminal
+from tests.run import train
 
 
 def raw_patches(count: int) -> np.ndarray:
@@ -109,22 +110,75 @@ def test_the_card_says_what_a_user_must_know(
 def test_the_card_of_a_backbone_says_what_is_done_by_hand(
     exported_run: Path, terminal: Terminal, tmp_path: Path
 ) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "model.int8.onnx").write_bytes(b"of an earlier export")
     words = ["to=safetensors", "calibration=temperature", "hydra.run.dir=out"]
     answer = terminal("export", f"run={exported_run}", *words)
     assert (answer.status, answer.err) == (0, "")
-    (row,) = [
-        line
-        for line in (tmp_path / "out" / "README.md").read_text().splitlines()
-        if line.startswith("| to do by hand")
-    ]
-    steps = ["the centre 48 pixels", "resize to 64 pixels", "normalisation", "model.safetensors"]
-    steps += ["head.safetensors", "the second output less the first", "division by", "logistic"]
+    card = (tmp_path / "out" / "README.md").read_text()
+    (row,) = [line for line in card.splitlines() if line.startswith("| to do by hand")]
+    steps = ["the centre 48 pixels", "normalisation", "resize to 64 pixels", "model.safetensors"]
+    steps += ["pooling", "head.safetensors", "logistic"]
     places = [row.index(step) for step in steps]
     assert places == sorted(places)
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["crop"] == steps[0]
-    assert not (tmp_path / "out" / "model.int8.onnx").exists()
+
+
+def code_of(card: str, patches: np.ndarray, folder: Path) -> str:
+    """Return the code of a model card, with patches and a folder in place of its examples."""
+    code = card.partition("```python\n")[2].partition("```")[0].replace("FOLDER", str(folder))
+    lines = [line for line in code.splitlines() if not line.startswith("patches = ")]
+    return "\n".join(lines)
+
+
+CARDS = {
+    "crop and resize": [],
+    "ring": ["crop=ring", "crop.size=16", "crop.test=ring", "crop.valid=ring"],
+    "token": ["model=timm", "model.name=test_vit", "model.head.pool=cls_avg"],
+    "one output": ["loss=bce", "model.head.hidden=null"],
+}
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_the_code_of_a_card_gives_the_run_s_probabilities(
+    kind: str, exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    run = exported_run
+    if CARDS[kind]:
+        run = tmp_path / "run"
+        train(run, *TINY, *SMALL, "trainer.max_epochs=1", *CARDS[kind])
+    words = [f"run={run}", "to=safetensors", "calibration=temperature", "robustness=0"]
+    answer = terminal("export", *words, "hydra.run.dir=out")
+    assert (answer.status, answer.err) == (0, "")
+    patches = raw_patches(6)
+    names: dict[str, object] = {"patches": patches}
+    exec(code_of((tmp_path / "out" / "README.md").read_text(), patches, tmp_path / "out"), names)
+    temperature = json.loads((tmp_path / "out" / "summary.json").read_text())["temperature"]
+    expected = sigmoid(expected_logit(run, patches) / temperature)
+    np.testing.assert_allclose(names["probability"], expected, atol=1e-5, rtol=0)
+
+
+def test_files_that_no_export_has_written_are_kept(
+    exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    answer = terminal("export", f"run={exported_run}", "to=safetensors", "hydra.run.dir=mine")
+    assert answer.status == 2
+    assert answer.err == (
+        f"error: {tmp_path / 'mine'} has config.json, which pcam.export has not written; set"
+        " another hydra.run.dir\n"
+    )
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["config.json"]
+
+
+@pytest.mark.slow
+def test_an_export_replaces_an_earlier_one(
+    exported_run: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    for to in ("safetensors", "torchscript", "torchscript"):
+        words = [f"to={to}", "robustness=0", "hydra.run.dir=out"]
+        assert terminal("export", f"run={exported_run}", *words).status == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["README.md", "model.torchscript", "summary.json"]
 
 
 def test_only_the_written_files_are_uploaded(

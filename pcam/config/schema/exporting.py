@@ -75,3 +75,9 @@ class ExportConfig(CommandConfig):
         if self.quantize != "none" and self.format != "onnx":
             raise fault(f"quantize={self.quantize} needs to=onnx, not {self.to}")
         return self
+
+    @model_validator(mode="after")
+    def _check_dry_run(self) -> "ExportConfig":
+        if self.dry_run and self.repository is None:
+            raise fault(f"dry_run=true needs to=hub:ORG/NAME, not {self.to}")
+        return self

@@ -199,6 +199,10 @@ class KaggleData(SourceProvider[KaggleDataConfig]):
     class_names = TUMOUR
     unlabelled_split = "predict"
     slides_hint = "data.slide_csv"
+    description = (
+        "Kaggle's Histopathologic Cancer Detection, PatchCamelyon without its repeated patches:"
+        " lymph nodes in haematoxylin and eosin, 0.972 micrometres per pixel."
+    )
 
     def open(self, split: str) -> PatchSource:
         """Open the labelled patches ("train") or the unlabelled test folder ("predict")."""

@@ -188,6 +188,10 @@ class PCamData(SourceProvider[PCamDataConfig]):
     patch_size = 96
     class_names = TUMOUR
     slides_hint = "the official meta csv in data.root"
+    description = (
+        "PatchCamelyon (Veeling et al. 2018, from Camelyon16): lymph nodes in haematoxylin and"
+        " eosin, 0.972 micrometres per pixel, CC0."
+    )
 
     def open(self, split: str) -> PatchSource:
         """Open one split."""

@@ -47,6 +47,10 @@ class SyntheticData(SourceProvider[SyntheticDataConfig]):
 
     patch_size = 96
     class_names = TUMOUR
+    description = (
+        "A program draws these patches. A network that is trained on them knows nothing of real"
+        " tissue, and must not be used on it."
+    )
 
     def open(self, split: str) -> PatchSource:
         """Generate one split."""

@@ -1,0 +1,113 @@
+"""Python code that makes probabilities of an exported backbone, with timm and torch alone."""
+
+from torch import nn
+
+from pcam.data.crop import Crop
+from pcam.exporting.module import Size
+from pcam.exporting.timm_folder import HEAD, per_colour
+from pcam.models.network import Network
+from pcam.models.pooling import PooledBackbone, TokenPool
+
+
+def code_by_hand(network: Network, size: Size, crop: Crop, temperature: float) -> tuple[str, ...]:
+    """Return the lines of the code; FOLDER in them stands for the exported folder.
+
+    Args:
+        network: that is exported.
+        size: height and width of the whole patches, pixels.
+        crop: the part of each patch that the network sees; not a random one.
+        temperature: the number that divides the log-odds; 1 leaves them unchanged.
+    """
+    height, width = size
+    return (
+        "import numpy as np",
+        "import timm",
+        "import torch",
+        "from safetensors.torch import load_file",
+        "backbone = timm.create_model('local-dir:FOLDER', pretrained=True).eval()",
+        *_leave_out_layers(network.backbone),
+        *_build_head(network),
+        f"head.load_state_dict(load_file('FOLDER/{HEAD}'))",
+        f"patches = np.zeros((8, 3, {height}, {width}), np.uint8)  # yours",
+        "images = torch.from_numpy(patches).float()",
+        *_cut(crop, size),
+        f"mean = torch.tensor({per_colour(network.mean)}).view(3, 1, 1)",
+        f"std = torch.tensor({per_colour(network.std)}).view(3, 1, 1)",
+        "images = (images / 255 - mean) / std",
+        *_resize(network),
+        "with torch.inference_mode():",
+        "    features = backbone(images)",
+        *_pool(network.backbone),
+        "    outputs = head(features)",
+        *_log_odds(network),
+        f"probability = torch.sigmoid(log_odds{_divide(temperature)})",
+    )
+
+
+def _leave_out_layers(backbone: nn.Module) -> list[str]:
+    """Return the lines that leave out what pcam leaves out: VGG's layers before its classifier."""
+    part = backbone[0] if isinstance(backbone, PooledBackbone) else backbone
+    return ["backbone.pre_logits = torch.nn.Identity()"] if hasattr(part, "pre_logits") else []
+
+
+def _build_head(network: Network) -> list[str]:
+    """Return the lines that build the head, a layer per line."""
+    layers = [f"    torch.nn.{layer!r}," for layer in network.head]
+    return ["head = torch.nn.Sequential(", *layers, ").eval()"]
+
+
+def _cut(crop: Crop, size: Size) -> list[str]:
+    """Return the lines that crop."""
+    if crop.mode == "none" or crop.size is None:
+        return []
+    top, left = (size[0] - crop.size) // 2, (size[1] - crop.size) // 2
+    square = f"images[:, :, {top}:{top + crop.size}, {left}:{left + crop.size}]"
+    if crop.mode != "ring":
+        return [f"images = {square}"]
+    rest = size[0] * size[1] - crop.size**2
+    return [
+        f"square = {square}",
+        "total = images.sum((2, 3), keepdim=True) - square.sum((2, 3), keepdim=True)",
+        f"square[:] = torch.round(total / {rest})",
+    ]
+
+
+def _resize(network: Network) -> list[str]:
+    """Return the lines that resize."""
+    if network.input_size is None:
+        return []
+    smooth = network.interpolation != "nearest"
+    side, mode = network.input_size, network.interpolation
+    return [
+        "images = torch.nn.functional.interpolate(",
+        f"    images, {side}, mode='{mode}', antialias={smooth}",
+        ")",
+    ]
+
+
+def _pool(backbone: nn.Module) -> list[str]:
+    """Return the lines that make a vector of what timm's network returns."""
+    pool = backbone[1] if isinstance(backbone, PooledBackbone) else None
+    if isinstance(pool, nn.Flatten):
+        return ["    features = features.flatten(1)"]
+    if not isinstance(pool, TokenPool):
+        return []
+    mean = f"features[:, {pool.prefix}:].mean(1)"
+    lines = {
+        "cls": "features[:, 0]",
+        "patch_avg": mean,
+        "cls_avg": f"torch.cat([features[:, 0], {mean}], 1)",
+    }
+    return [f"    features = {lines[pool.kind]}"]
+
+
+def _log_odds(network: Network) -> list[str]:
+    """Return the lines that make log-odds of the head's outputs."""
+    outputs = len(list(network.head.parameters())[-1])
+    if outputs == 1:
+        return ["log_odds = outputs[:, 0]"]
+    return ["log_odds = outputs[:, 1] - outputs[:, 0]"]
+
+
+def _divide(temperature: float) -> str:
+    return "" if temperature == 1 else f" / {temperature:.8g}"
