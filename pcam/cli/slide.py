@@ -46,8 +46,8 @@ def run_slides(config: SlideConfig, folder: Path) -> str:
     run = open_run(Path(config.run))
     geometry = patch_geometry(config, run)
     ensure_usable(files.paths, geometry, config.slide_mpp)
-    folders = [folder] if files.is_single else [folder / name for name in files.names]
-    ensure_inputs_kept(config, files.paths, folders)
+    below = [] if files.is_single else [folder / name for name in files.names]
+    ensure_inputs_kept(config, files.paths, [folder, *below])
     rule = choose_rule(config, run)
     log.info(f"if it is stopped, start it again with {format_override('hydra.run.dir', folder)}")
     training = describe_training(run) if config.stain == "compare" else None

@@ -59,7 +59,7 @@ def ensure_inputs_kept(
                     " hydra.run.dir"
                 )
         summary = read_json(folder / "summary.json")
-        if summary is not None and "slide" not in summary:
+        if summary is not None and not {"slide", "slides"} & summary.keys():
             raise RunError(
                 f"{folder}/summary.json is of another command; set another hydra.run.dir"
             )

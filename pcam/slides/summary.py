@@ -9,7 +9,6 @@ from pcam.slides.agreement import Agreement
 from pcam.slides.predict import SlidePrediction
 from pcam.slides.regions import Region
 
-
 READERS = ("openslide-python", "openslide-bin", "tifffile", "shapely")  # of the extra ``slide``
 
 

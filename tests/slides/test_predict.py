@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,6 +178,38 @@ def test_a_stopped_command_goes_on_with_equal_files(
         assert (tmp_path / "stopped" / name).read_bytes() == whole, name
 
 
+def test_scores_of_another_slide_of_the_same_name_and_size_are_refused(
+    run: Path, pixels: np.ndarray, terminal: Terminal, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        path = write_slide(tmp_path / name / "slide.tif", np.roll(pixels, number, axis=1), MPP)
+        os.truncate(path, 2_000_000)
+    words = [f"run={run}", "tissue=all", "stain=off", "hydra.run.dir=out"]
+    assert terminal("slide", *words, "slide=a/slide.tif").status == 0
+    (fault,) = terminal("slide", *words, "slide=b/slide.tif").faults
+    assert fault == (
+        f"{tmp_path / 'out' / 'scores'} has scores of another content; set another"
+        " hydra.run.dir, or remove it"
+    )
+
+
+def test_the_slide_and_its_annotation_are_not_replaced(
+    run: Path, slide: Path, terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    slide.rename(tmp_path / "out" / "probability.tif")
+    words = [f"run={run}", "stain=off", "hydra.run.dir=out"]
+    (fault,) = terminal("slide", *words, "slide=out/probability.tif").faults
+    assert fault.startswith(f"{tmp_path / 'out' / 'probability.tif'} is given to the command")
+    (tmp_path / "out" / "summary.json").write_text('{"format": "onnx"}')
+    (fault,) = terminal("slide", *words, "slide=out/probability.tif").faults
+    assert "is given to the command" in fault
+    (tmp_path / "out" / "probability.tif").rename(tmp_path / "slide.tif")
+    (fault,) = terminal("slide", *words, "slide=slide.tif").faults
+    assert "summary.json is of another command" in fault
+
+
 @pytest.mark.slow
 def test_several_slides_have_a_table(
     run: Path, pixels: np.ndarray, terminal: Terminal, tmp_path: Path
@@ -194,6 +227,7 @@ def test_several_slides_have_a_table(
     assert [row["slide"] for row in rows] == ["a", "b"]
     for name in ("a", "b"):
         assert (tmp_path / "out" / name / "summary.json").is_file()
+    assert "| a " in answer.out  # also beside the fault
     (folder / "glass.tif").unlink()
     answer = terminal(
         "slide", f"run={run}", f"slide={folder}/*.tif", "stain=off", "hydra.run.dir=two"

@@ -39,6 +39,26 @@ def test_scores_of_another_grid_are_not_mixed_in(tmp_path: Path) -> None:
         ScoreStore(tmp_path, {**PLAN, "stride": 16}, 10, 4)
 
 
+def test_scores_of_slow_batches_are_stored_before_a_part_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pcam.slides.score_store.PART_SECONDS", 0.0)
+    store = ScoreStore(tmp_path, PLAN, 10, 4096)
+    store.fill(batches(SCORES[:6]))
+    assert store.done == 6
+    again = ScoreStore(tmp_path, PLAN, 10, 4096)
+    again.fill(batches(SCORES[6:]))
+    np.testing.assert_array_equal(again.scores(), SCORES)
+
+
+def test_scores_without_what_they_depend_on_are_refused(tmp_path: Path) -> None:
+    store = ScoreStore(tmp_path, PLAN, 10, 4)
+    store.fill(batches(SCORES))
+    (tmp_path / "scores" / "plan.json").unlink()
+    with pytest.raises(RunError, match="has scores without plan.json; remove it"):
+        ScoreStore(tmp_path, PLAN, 10, 4)
+
+
 @pytest.mark.parametrize("content", [b"", b"no array", "nan", "object", "many"])
 def test_a_damaged_part_is_one_line(content: bytes | str, tmp_path: Path) -> None:
     ScoreStore(tmp_path, PLAN, 10, 4)
