@@ -34,7 +34,7 @@ def code_by_hand(network: Network, size: Size, crop: Crop, temperature: float) -
         f"mean = torch.tensor({per_colour(network.mean)}).view(3, 1, 1)",
         f"std = torch.tensor({per_colour(network.std)}).view(3, 1, 1)",
         "images = (images / 255 - mean) / std",
-        *_resize(network),
+        *_resize(network, crop.size_after(size)),
         "with torch.inference_mode():",
         "    features = backbone(images)",
         *_pool(network.backbone),
@@ -52,8 +52,19 @@ def _leave_out_layers(backbone: nn.Module) -> list[str]:
 
 def _build_head(network: Network) -> list[str]:
     """Return the lines that build the head, a layer per line."""
-    layers = [f"    torch.nn.{layer!r}," for layer in network.head]
+    layers = [f"    torch.nn.{_describe_layer(layer)}," for layer in network.head]
     return ["head = torch.nn.Sequential(", *layers, ").eval()"]
+
+
+def _describe_layer(layer: nn.Module) -> str:
+    """Return a layer of a head as code that each version of torch runs."""
+    if isinstance(layer, nn.Linear):
+        return f"Linear({layer.in_features}, {layer.out_features})"
+    if isinstance(layer, nn.BatchNorm1d):
+        return f"BatchNorm1d({layer.num_features})"
+    if isinstance(layer, nn.Dropout):
+        return f"Dropout({layer.p})"
+    return f"{type(layer).__name__}()"
 
 
 def _cut(crop: Crop, size: Size) -> list[str]:
@@ -72,15 +83,14 @@ def _cut(crop: Crop, size: Size) -> list[str]:
     ]
 
 
-def _resize(network: Network) -> list[str]:
-    """Return the lines that resize."""
-    if network.input_size is None:
-        return []
-    smooth = network.interpolation != "nearest"
+def _resize(network: Network, seen: Size) -> list[str]:
+    """Return the lines that resize what the network sees of a patch."""
     side, mode = network.input_size, network.interpolation
+    if side is None or seen == (side, side):
+        return []
     return [
         "images = torch.nn.functional.interpolate(",
-        f"    images, {side}, mode='{mode}', antialias={smooth}",
+        f"    images, {side}, mode='{mode}', antialias={mode != 'nearest'}",
         ")",
     ]
 
