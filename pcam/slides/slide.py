@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pcam.config.base import LARGEST_MPP, SMALLEST_MPP
 from pcam.data.base import Pixels
 from pcam.errors import ConfigError, DataError, format_override
-
-SMALLEST_MPP, LARGEST_MPP = 0.05, 20.0  # micrometres per pixel that a slide may have at level 0
 
 
 @dataclass(frozen=True)

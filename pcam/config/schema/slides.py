@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcam.config.base import NonNegativeFloat, PathText, PositiveFloat, PositiveInt, Seed
+from pcam.config.base import NonNegativeFloat, PathText, PositiveInt, Resolution, Seed
 from pcam.config.checks import stride_divides_centre, unannotated_has_annotations
 from pcam.config.schema.command import (
     Calibration,
@@ -25,8 +25,8 @@ class SlideConfig(CommandConfig):
 
     run: PathText
     slide: Folders
-    mpp: PositiveFloat
-    slide_mpp: PositiveFloat | None
+    mpp: Resolution
+    slide_mpp: Resolution | None
     tissue: Literal["otsu", "all"]
     stain: Literal["compare", "off"]
     centre: PositiveInt | None
