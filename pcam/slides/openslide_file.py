@@ -88,14 +88,14 @@ def _open(path: Path) -> "OpenSlide":
         raise DataError(f"{path} is damaged ({describe_error(error)})") from error
 
 
-def _read_mpp(properties: Mapping[str, str]) -> float | None:
-    """Return the mean of both axes' micrometres per pixel; None where a file does not say it."""
+def _read_mpp(properties: Mapping[str, str]) -> tuple[float, float] | None:
+    """Return the micrometres per pixel along x and y; None where a file does not say it."""
     values = [properties.get(f"openslide.mpp-{axis}") for axis in ("x", "y")]
     try:
         known = [float(value) for value in values if value is not None]
     except ValueError:
         return None
-    return plausible_mpp(sum(known) / 2) if len(known) == 2 else None
+    return plausible_mpp(*known) if len(known) == 2 else None
 
 
 def _check_sides(path: Path, width: int, height: int) -> None:
