@@ -126,3 +126,20 @@ def refuse_channels(path: Path, channels: int) -> None:
             f"{path} has {channels} {noun} per pixel; a slide has 3 (red, green, blue): save it"
             " as RGB"
         )
+
+
+def refuse_depth(path: Path, bits: int) -> None:
+    """Make sure that a slide has 8 bits per channel.
+
+    Args:
+        path: of the slide.
+        bits: per channel.
+
+    Raises:
+        DataError: it has not.
+    """
+    if bits != 8:
+        noun = "bit" if bits == 1 else "bits"
+        raise DataError(
+            f"{path} has {bits} {noun} per channel; a slide has 8: save it as RGB of 8 bits"
+        )

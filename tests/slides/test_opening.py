@@ -31,6 +31,16 @@ def write_four_channels(path: Path) -> None:
     )
 
 
+def write_deep(kind: type[np.generic], largest: float) -> Callable[[Path], None]:
+    """Return a function that writes a tiled TIFF of another type, whose white is ``largest``."""
+
+    def write(path: Path) -> None:
+        deep = (PIXELS / 255 * largest).astype(kind)
+        tifffile.imwrite(path, deep, tile=(256, 256), photometric="rgb")
+
+    return write
+
+
 def write_transparent(path: Path) -> None:
     Image.fromarray(PIXELS).convert("RGBA").save(path)
 
@@ -69,6 +79,11 @@ FAULTY = {
     "broken.svs": (write_broken, "cannot be read as a slide: OpenSlide does not know its format"),
     "broken.png": (write_broken, "cannot be read as an image"),
     "channels.tif": (write_four_channels, "has 4 channels per pixel"),
+    "float.tif": (
+        write_deep(np.float32, 1.0),
+        "has 32 bits per channel; a slide has 8: save it as RGB of 8 bits",
+    ),
+    "deep.tif": (write_deep(np.uint16, 65535.0), "has 16 bits per channel; a slide has 8"),
     "transparent.png": (write_transparent, "has 4 channels per pixel"),
     "grey.png": (write_grey, "has 1 channel per pixel"),
     "unknown.tif": (
