@@ -71,10 +71,10 @@ def _check_matches(folder: Path, slides: Sequence[Path], matched: int, unannotat
         DataError: none of several slides has one, and they are not said to be normal.
     """
     if not matched and len(slides) > 1 and unannotated == "unknown":
-        suffixes = ", ".join(SUFFIXES)
+        names = ", ".join(f"{slides[0].stem}{suffix}" for suffix in SUFFIXES)
         raise DataError(
             f"annotations={folder} has no file that is named as one of the {len(slides)} slides,"
-            f" such as {slides[0].stem} with the ending {suffixes}"
+            f" such as {names}"
         )
     if matched < len(slides):
         log.info(f"{matched} of {pluralize(len(slides), 'slide')} have annotations")
