@@ -72,6 +72,8 @@ NonNegativeInt = Annotated[int, Field(ge=0, le=LARGEST_INT)]
 ProcessCount = Annotated[int, Field(ge=0, le=MOST_PROCESSES)]
 LARGEST_FLOAT = 1e6  # beyond every use
 PositiveFloat = Annotated[float, Field(gt=0, le=LARGEST_FLOAT)]
+SMALLEST_MPP, LARGEST_MPP = 0.05, 20.0  # micrometres per pixel that a slide may have
+Resolution = Annotated[float, Field(ge=SMALLEST_MPP, le=LARGEST_MPP)]
 NonNegativeFloat = Annotated[float, Field(ge=0, le=LARGEST_FLOAT)]
 Rate = Annotated[float, Field(ge=0, le=1e38)]  # of float32; one that is too high is noticed later
 OpenShare = Annotated[float, Field(gt=0, lt=1)]

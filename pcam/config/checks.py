@@ -226,6 +226,14 @@ def stride_divides_centre(sections: Sections) -> Iterator[str]:
         yield f"stride={stride} must divide centre={centre}, or be larger"
 
 
+def unannotated_has_annotations(sections: Sections) -> Iterator[str]:
+    """Check that there are annotations, if slides without one are said to be normal."""
+    if sections.get("unannotated") != "normal" or "annotations" not in sections:
+        return
+    if sections["annotations"] is None:
+        yield "unannotated=normal needs annotations=FOLDER, with the files of the other slides"
+
+
 def name_is_known(registry: Registry, name: str) -> Iterator[str]:
     """Yield a message if nothing handles a name."""
     try:

@@ -44,6 +44,16 @@ def read_json_file(path: Path) -> JsonObject:
     return _read(path, parse_json)
 
 
+def read_json_value(path: Path) -> object:
+    """Return the value of a JSON file: keys, a list, or a single value.
+
+    Raises:
+        AccessError: it cannot be read now.
+        RunError: it is damaged, see ``read_json_file``.
+    """
+    return _read_value(path, parse_json)
+
+
 def read_yaml_file(path: Path) -> JsonObject:
     """Return the keys of a YAML file of plain values, without tags, anchors and aliases.
 
@@ -55,15 +65,19 @@ def read_yaml_file(path: Path) -> JsonObject:
 
 
 def _read(path: Path, parse: Callable[[str], object]) -> JsonObject:
-    text = read_text(path)
-    try:
-        content = parse(text)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise RunError(f"{path} is damaged ({reason})") from error
+    content = _read_value(path, parse)
     if not isinstance(content, dict):
         raise RunError(f"{path} is damaged: it has no keys")
     return content
+
+
+def _read_value(path: Path, parse: Callable[[str], object]) -> object:
+    text = read_text(path)
+    try:
+        return parse(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RunError(f"{path} is damaged ({reason})") from error
 
 
 def parse_json(text: str) -> object:

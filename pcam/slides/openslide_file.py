@@ -10,7 +10,7 @@ import numpy as np
 
 from pcam.data.base import Pixels
 from pcam.errors import DataError, describe_error
-from pcam.slides.slide import Level, Slide, plausible_mpp, refuse_channels
+from pcam.slides.slide import Level, Slide, plausible_mpp, refuse_channels, refuse_depth
 
 if TYPE_CHECKING:
     from openslide import OpenSlide
@@ -28,7 +28,7 @@ class OpenSlideFile(Slide):
 
     Raises:
         OpenSlideUnsupportedFormatError: OpenSlide does not know the format.
-        DataError: the file is damaged, or is not in colour.
+        DataError: the file is damaged, or is not in colour of 8 bits per channel.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +46,9 @@ class OpenSlideFile(Slide):
         _check_tiles(path, file.properties, len(self.levels))
         self.stored_mpp = _read_mpp(file.properties)
         if file.properties.get("openslide.vendor") == GENERIC:
-            refuse_channels(path, _count_channels(path))
+            channels, bits = _read_layout(path)
+            refuse_channels(path, channels)
+            refuse_depth(path, bits)
 
     def read(self, level: int, left: int, top: int, width: int, height: int) -> Pixels:
         """Return a region of a level, uint8 (height, width, 3); see ``Slide.read``."""
@@ -88,14 +90,14 @@ def _open(path: Path) -> "OpenSlide":
         raise DataError(f"{path} is damaged ({describe_error(error)})") from error
 
 
-def _read_mpp(properties: Mapping[str, str]) -> float | None:
-    """Return the mean of both axes' micrometres per pixel; None where a file does not say it."""
+def _read_mpp(properties: Mapping[str, str]) -> tuple[float, float] | None:
+    """Return the micrometres per pixel along x and y; None where a file does not say it."""
     values = [properties.get(f"openslide.mpp-{axis}") for axis in ("x", "y")]
     try:
         known = [float(value) for value in values if value is not None]
     except ValueError:
         return None
-    return plausible_mpp(sum(known) / 2) if len(known) == 2 else None
+    return plausible_mpp(*known) if len(known) == 2 else None
 
 
 def _check_sides(path: Path, width: int, height: int) -> None:
@@ -126,8 +128,10 @@ def _check_tiles(path: Path, properties: Mapping[str, str], levels: int) -> None
             raise DataError(f"{path} is damaged (tiles of {width}x{height} pixels)")
 
 
-def _count_channels(path: Path) -> int:
-    """Return the channels per pixel of a TIFF, of which OpenSlide would leave some out.
+def _read_layout(path: Path) -> tuple[int, int]:
+    """Return a TIFF's channels per pixel, and the bits of the deepest of them.
+
+    OpenSlide would leave channels out, shorten 16 bits to 8, and fail at 32 while it reads.
 
     Raises:
         DataError: the file's tags cannot be read.
@@ -137,7 +141,8 @@ def _count_channels(path: Path) -> int:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it warns of each odd tag
     try:
         with TiffFile(path) as file:
-            return int(file.pages.first.samplesperpixel)
+            page = file.pages.first
+            return int(page.samplesperpixel), int(np.max(page.bitspersample))
     except Exception as error:  # tifffile raises many kinds for a broken file
         raise DataError(
             f"{path} is damaged, or no TIFF that tifffile reads ({describe_error(error)}); save it"

@@ -39,8 +39,11 @@ class PictureFile(Slide):
         return {**vars(self), "_pixels": None}
 
 
-def _read_header(path: Path) -> tuple[int, float | None]:
-    """Return a picture's channels per pixel, and its micrometres per pixel if it says so."""
+def _read_header(path: Path) -> tuple[int, tuple[float, float] | None]:
+    """Return a picture's channels per pixel, and its micrometres per pixel along x and y.
+
+    These are None if it does not say them.
+    """
     from PIL import Image
 
     with path.open("rb") as file, Image.open(file) as image:
@@ -49,5 +52,5 @@ def _read_header(path: Path) -> tuple[int, float | None]:
         colours = 3 if image.mode == "P" else channels
     if not dots or min(dots) <= 0:
         return colours, None
-    per_inch = (float(dots[0]) + float(dots[1])) / 2
-    return colours, plausible_mpp(MICROMETRES_PER_INCH / per_inch)
+    x, y = (MICROMETRES_PER_INCH / float(number) for number in dots)
+    return colours, plausible_mpp(x, y)

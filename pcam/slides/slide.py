@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pcam.config.base import LARGEST_MPP, SMALLEST_MPP
 from pcam.data.base import Pixels
 from pcam.errors import ConfigError, DataError, format_override
 
-SMALLEST_MPP, LARGEST_MPP = 0.05, 20.0  # micrometres per pixel that a slide may have at level 0
+SQUARE = 1.02  # ratio of a pixel's sides up to which it counts as square
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,13 @@ class Slide(ABC):
     Attributes:
         path: of the file.
         levels: of the pyramid, the largest first.
-        stored_mpp: micrometres per pixel at level 0 as the file says; None if it does not.
+        stored_mpp: micrometres per pixel at level 0 as the file says, along x and y; None if it
+            does not.
     """
 
     path: Path
     levels: Sequence[Level]
-    stored_mpp: float | None
+    stored_mpp: tuple[float, float] | None
 
     @abstractmethod
     def read(self, level: int, left: int, top: int, width: int, height: int) -> Pixels:
@@ -77,6 +79,7 @@ def resolve_mpp(slide: Slide, given: float | None) -> float:
 
     Raises:
         ConfigError: neither says it.
+        DataError: the file says that pixels are not square.
     """
     if given is not None:
         return given
@@ -86,12 +89,25 @@ def resolve_mpp(slide: Slide, given: float | None) -> float:
             f"{slide.path} does not say its resolution; give the micrometres per pixel of its"
             f" full size, such as {example}"
         )
-    return slide.stored_mpp
+    x, y = slide.stored_mpp
+    if max(x, y) > SQUARE * min(x, y):
+        example = format_override("slide_mpp", float(f"{x:.4g}"))
+        raise DataError(
+            f"{slide.path} has pixels of {x:.4g} x {y:.4g} micrometres, which are not square; give"
+            f" {example} if the file is wrong, or resample the slide"
+        )
+    return (x + y) / 2
 
 
-def plausible_mpp(mpp: float) -> float | None:
-    """Return a resolution if a slide can have it; None for what other programs write by default."""
-    return mpp if SMALLEST_MPP <= mpp <= LARGEST_MPP else None
+def plausible_mpp(x: float, y: float) -> tuple[float, float] | None:
+    """Return a resolution if a slide can have it; None for what other programs write by default.
+
+    Args:
+        x: micrometres per pixel along the width.
+        y: along the height.
+    """
+    is_plausible = all(SMALLEST_MPP <= mpp <= LARGEST_MPP for mpp in (x, y))
+    return (x, y) if is_plausible else None
 
 
 def refuse_channels(path: Path, channels: int) -> None:
@@ -109,4 +125,21 @@ def refuse_channels(path: Path, channels: int) -> None:
         raise DataError(
             f"{path} has {channels} {noun} per pixel; a slide has 3 (red, green, blue): save it"
             " as RGB"
+        )
+
+
+def refuse_depth(path: Path, bits: int) -> None:
+    """Make sure that a slide has 8 bits per channel.
+
+    Args:
+        path: of the slide.
+        bits: per channel.
+
+    Raises:
+        DataError: it has not.
+    """
+    if bits != 8:
+        noun = "bit" if bits == 1 else "bits"
+        raise DataError(
+            f"{path} has {bits} {noun} per channel; a slide has 8: save it as RGB of 8 bits"
         )

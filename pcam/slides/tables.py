@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pcam.slides.agreement import NAMES, Agreement
+from pcam.slides.measures import ISOLATED
 from pcam.slides.predict import SlidePrediction
 from pcam.slides.summary import SlideSummary
 from pcam.stats.formatting import format_facts, format_interval, format_table, pluralize
@@ -53,12 +54,20 @@ def format_agreement(agreement: Agreement | None) -> str:
         return ""
     slides, lesions = pluralize(agreement.slides, "slide"), pluralize(agreement.lesions, "lesion")
     lines = ["\n", f"annotations: {slides}, {lesions}"]
-    for key, name in NAMES.items():
+    names = {key: name for key, name in NAMES.items() if key != "froc" or agreement.lesions}
+    for key, name in names.items():
         lines.append(f"  {name:<12} {format_interval(agreement.metrics[key], gap=3)}")
-    rates = [f"{value:.3f} at {rate}" for rate, value in agreement.sensitivities.items()]
-    lines.append(f"  sensitivity to lesions by false positives per slide: {', '.join(rates)}")
+    lines.append(f"  {_format_sensitivities(agreement)}")
     lines.append("  95 % intervals: bootstrap over slides")
     return "\n".join(lines)
+
+
+def _format_sensitivities(agreement: Agreement) -> str:
+    """Return the sensitivity to lesions at each number of false positives, or why there is none."""
+    if not agreement.lesions:
+        return f"no lesion is {ISOLATED:g} µm or larger, so FROC is not defined"
+    rates = [f"{value:.3f} at {rate}" for rate, value in agreement.sensitivities.items()]
+    return f"sensitivity to lesions by false positives per slide: {', '.join(rates)}"
 
 
 def format_slides(summaries: Mapping[str, SlideSummary]) -> str:

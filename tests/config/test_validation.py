@@ -112,8 +112,10 @@ FAULTY = [
     ),
     (
         "slide",
-        [RUN, "slide=a.svs", "mpp=0", "tissue=some", "centre=32", "stride=20", "+data.limit=3"],
-        ["mpp=0 must be greater than 0", "tissue=some must be one of otsu, all",
+        [RUN, "slide=a.svs", "mpp=0", "slide_mpp=250", "tissue=some", "centre=32",
+         "stride=20", "+data.limit=3"],
+        ["mpp=0 must be at least 0.05", "slide_mpp=250 must be at most 20",
+         "tissue=some must be one of otsu, all",
          "stride=20 must divide centre=32, or be larger", "unknown key data.limit"],
     ),
     ("export", ["run=r", "to=tflite", "patches=0", "quantize=int4"],

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pcam.errors import PcamError
+from pcam.errors import DataError, PcamError
 from pcam.slides.opening import open_slide
 from pcam.slides.prepare import PatchGeometry, locate_tissue, prepare_slide
 from tests.slides.writing import MPP, tissue, write_slide
@@ -29,6 +29,16 @@ def write_four_channels(path: Path) -> None:
     tifffile.imwrite(
         path, channels, tile=(256, 256), photometric="rgb", extrasamples=["unassalpha"]
     )
+
+
+def write_deep(kind: type[np.generic], largest: float) -> Callable[[Path], None]:
+    """Return a function that writes a tiled TIFF of another type, whose white is ``largest``."""
+
+    def write(path: Path) -> None:
+        deep = (PIXELS / 255 * largest).astype(kind)
+        tifffile.imwrite(path, deep, tile=(256, 256), photometric="rgb")
+
+    return write
 
 
 def write_transparent(path: Path) -> None:
@@ -69,6 +79,11 @@ FAULTY = {
     "broken.svs": (write_broken, "cannot be read as a slide: OpenSlide does not know its format"),
     "broken.png": (write_broken, "cannot be read as an image"),
     "channels.tif": (write_four_channels, "has 4 channels per pixel"),
+    "float.tif": (
+        write_deep(np.float32, 1.0),
+        "has 32 bits per channel; a slide has 8: save it as RGB of 8 bits",
+    ),
+    "deep.tif": (write_deep(np.uint16, 65535.0), "has 16 bits per channel; a slide has 8"),
     "transparent.png": (write_transparent, "has 4 channels per pixel"),
     "grey.png": (write_grey, "has 1 channel per pixel"),
     "unknown.tif": (
@@ -123,13 +138,32 @@ def test_a_resolution_that_is_given_replaces_that_of_the_file(tmp_path: Path) ->
     assert prepared.view.scale == pytest.approx(2)
 
 
+@pytest.mark.parametrize("name", ["tiled.tif", "plain.tif", "plain.png"])
+def test_pixels_that_are_not_square_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "tiled.tif":
+        write_slide(path, PIXELS, (0.5, 0.52))
+    else:
+        Image.fromarray(PIXELS).save(path, dpi=(25_400 / 0.5, 25_400 / 0.52))
+    with pytest.raises(DataError, match="pixels of 0.5 x 0.52 micrometres") as raised:
+        prepare_slide(path, GEOMETRY, None)
+    (line,) = raised.value.faults
+    assert "give slide_mpp=0.5 if the file is wrong, or resample the slide" in line
+    assert prepare_slide(path, GEOMETRY, 0.6).slide_mpp == 0.6
+
+
+def test_pixels_that_are_nearly_square_have_the_mean_of_their_sides(tmp_path: Path) -> None:
+    path = write_slide(tmp_path / "slide.tif", PIXELS, (0.5, 0.505))
+    assert prepare_slide(path, GEOMETRY, None).slide_mpp == pytest.approx(0.5025)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
 def test_plain_pictures_are_slides_of_one_level(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"slide{suffix}"
     dots = 25_400 / MPP  # per inch
     Image.fromarray(PIXELS).save(path, dpi=(dots, dots), quality=95)
     slide = open_slide(path)
-    assert slide.stored_mpp == pytest.approx(MPP, rel=1e-3)
+    assert slide.stored_mpp == pytest.approx((MPP, MPP), rel=1e-3)
     assert [(level.width, level.height) for level in slide.levels] == [(384, 384)]
     found = slide.read(0, 100, 50, 200, 100).astype(int)
     assert np.abs(found - PIXELS[50:150, 100:300]).max() <= (60 if suffix == ".jpg" else 0)

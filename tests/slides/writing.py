@@ -32,11 +32,21 @@ def tissue(rows: int, columns: int, glass: int = 1) -> Pixels:
     return np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), constant_values=243)
 
 
-def write_slide(path: Path, pixels: Pixels, mpp: float | None = MPP, levels: int = 2) -> Path:
-    """Write a tiled pyramidal TIFF, without a resolution if ``mpp`` is None."""
+def write_slide(
+    path: Path, pixels: Pixels, mpp: float | tuple[float, float] | None = MPP, levels: int = 2
+) -> Path:
+    """Write a tiled pyramidal TIFF.
+
+    Args:
+        path: of the file.
+        pixels: (H, W, 3).
+        mpp: micrometres per pixel, or those along x and y; None for no resolution.
+        levels: of the pyramid.
+    """
     resolution = {}
     if mpp is not None:
-        resolution = {"resolution": (1e4 / mpp, 1e4 / mpp), "resolutionunit": "CENTIMETER"}
+        x, y = mpp if isinstance(mpp, tuple) else (mpp, mpp)
+        resolution = {"resolution": (1e4 / x, 1e4 / y), "resolutionunit": "CENTIMETER"}
     with tifffile.TiffWriter(path) as file:
         for level in range(levels):
             file.write(

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcam.config.base import NonNegativeFloat, PathText, PositiveFloat, PositiveInt, Seed
-from pcam.config.checks import stride_divides_centre
+from pcam.config.base import NonNegativeFloat, PathText, PositiveInt, Resolution, Seed
+from pcam.config.checks import stride_divides_centre, unannotated_has_annotations
 from pcam.config.schema.command import (
     Calibration,
     CommandConfig,
@@ -21,12 +21,12 @@ from pcam.config.sections import MAPS_PER_SHEET, Symmetries
 class SlideConfig(CommandConfig):
     """The config of ``pcam.slide``. ``conf/slide.yaml`` explains each key."""
 
-    cross_checks = (stride_divides_centre,)
+    cross_checks = (stride_divides_centre, unannotated_has_annotations)
 
     run: PathText
     slide: Folders
-    mpp: PositiveFloat
-    slide_mpp: PositiveFloat | None
+    mpp: Resolution
+    slide_mpp: Resolution | None
     tissue: Literal["otsu", "all"]
     stain: Literal["compare", "off"]
     centre: PositiveInt | None
