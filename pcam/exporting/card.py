@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from pcam.data.crop import describe_crop
 from pcam.data.provider import source_provider
-from pcam.exporting.by_hand import code_by_hand
 from pcam.exporting.export import Export
-from pcam.exporting.formats import INPUT
-from pcam.exporting.timm_folder import BACKBONE, CONFIG, HEAD
+from pcam.exporting.loading_code import loading_code
+from pcam.exporting.timm_folder import BACKBONE, HEAD
 from pcam.reporting.markdown import render_markdown
-from pcam.reporting.page import Code, Part, Section, Table, Text
+from pcam.reporting.page import Part, Section, Table, Text
 from pcam.runs.trees import JsonObject
 from pcam.stats.formatting import (
     format_difference,
@@ -63,7 +62,7 @@ def model_card(export: Export, license_name: str | None) -> str:
         Table(("", ""), _facts(export, summary)),
     ]
     sections = [
-        Section("How to load it", _how_to_load(export)),
+        Section("How to load it", loading_code(export)),
         Section("How good it is", _figures(summary)),
         Section("How robust it is", _robustness(export)),
         Section("Threshold and calibration", _decision(export)),
@@ -144,44 +143,6 @@ def _what_is_checked(export: Export) -> str:
     return (
         f"answers for {pluralize(export.agreement.patches, 'patch')} of valid differ by "
         f"{export.agreement.describe()} from those of the trained network"
-    )
-
-
-def _how_to_load(export: Export) -> list[Part]:
-    """Return an example in Python."""
-    height, width = export.size
-    patches = f"patches = np.zeros((8, 3, {height}, {width}), np.uint8)  # yours"
-    if export.format == "onnx":
-        return [Code(_onnx_lines(patches), "python")]
-    if export.format == "safetensors":
-        network, temperature = export.run.model.network, export.rule.temperature
-        code = code_by_hand(network, export.size, export.crop, temperature)
-        text = f"FOLDER is the folder of these files; {CONFIG} has the normalisation too."
-        return [Code(code, "python"), Text(text)]
-    load = "torch.jit.load('model.torchscript')"
-    if export.format == "torch":
-        load = "torch.export.load('model.pt2').module()"
-    return [Code(_torch_lines(patches, load), "python")]
-
-
-def _onnx_lines(patches: str) -> tuple[str, ...]:
-    return (
-        "import numpy as np",
-        "import onnxruntime",
-        patches,
-        "session = onnxruntime.InferenceSession('model.onnx')",
-        f"probability = session.run(['probability'], {{'{INPUT}': patches}})[0]",
-    )
-
-
-def _torch_lines(patches: str, load: str) -> tuple[str, ...]:
-    return (
-        "import numpy as np",
-        "import torch",
-        patches,
-        f"network = {load}",
-        "with torch.inference_mode():",
-        "    probability = network(torch.from_numpy(patches))",
     )
 
 
