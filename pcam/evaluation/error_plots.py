@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SQUARE = 32  # pixels: side of the centre that decides a PatchCamelyon label
 MOST_ERRORS = 16  # patches in the figure
 COLUMNS = 4
+GAP = 0.08  # between columns, widths of a patch
+ABOVE = 0.27  # room for a caption, heights of a patch
 
 
 def draw_errors(evaluation: Evaluation) -> bytes:
@@ -52,24 +54,29 @@ def _draw_patches(
     Returns:
         A PNG.
     """
+    height, width = patches.shape[1:3]
     rows = -(-len(patches) // COLUMNS)
     figure = canvas(9, 2.55 * rows + 0.3, 120)
     figure.suptitle(title, fontsize=9)
-    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes in panels:
-        axes.set_axis_off()
-    for axes, patch, caption in zip(panels, patches, captions, strict=False):
-        axes.imshow(patch, interpolation="nearest")
-        axes.set_title(caption, fontsize=7.5)
+    axes = figure.subplots()  # one for all: each takes matplotlib a tenth of a second
+    axes.set_axis_off()
+    for number, (patch, caption) in enumerate(zip(patches, captions, strict=True)):
+        row, column = divmod(number, COLUMNS)
+        left, top = column * (1 + GAP) * width, row * (1 + ABOVE) * height
+        axes.imshow(patch, extent=(left, left + width, top + height, top), interpolation="nearest")
+        middle = left + width / 2
+        axes.text(middle, top - 0.03 * height, caption, ha="center", va="bottom", fontsize=7.5)
         if square is not None:
-            _outline_centre(axes, patch.shape[:2], square)
+            _outline_centre(axes, middle, top + height / 2, square)
+    axes.set_xlim(0, (COLUMNS * (1 + GAP) - GAP) * width)
+    axes.set_ylim((rows * (1 + ABOVE) - ABOVE) * height, -ABOVE * height)
     return png(figure)
 
 
-def _outline_centre(axes: "Axes", size: tuple[int, ...], side: int) -> None:
+def _outline_centre(axes: "Axes", x: float, y: float, side: int) -> None:
+    """Draw a square around a point."""
     from matplotlib.patches import Rectangle
 
-    height, width = size
-    corner = ((width - side) / 2 - 0.5, (height - side) / 2 - 0.5)
+    corner = (x - side / 2, y - side / 2)
     outline = Rectangle(corner, side, side, fill=False, edgecolor="black", linewidth=1)
     axes.add_patch(outline)

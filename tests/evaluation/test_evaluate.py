@@ -141,7 +141,9 @@ def test_the_temperature_divides_the_log_odds_and_keeps_their_order(run: Path) -
     assert f"logits divided by {scaled.rule.temperature:.3f}" in format_evaluation(scaled)
 
 
-@pytest.mark.parametrize(("threshold", "sensitivity"), [(0, 1.0), (1, 0.0)])
+@pytest.mark.parametrize(
+    ("threshold", "sensitivity"), [(0, 1.0), pytest.param(1, 0.0, marks=pytest.mark.slow)]
+)
 def test_a_threshold_at_the_end_of_the_range_calls_all_patches_alike(
     threshold: int, sensitivity: float, run: Path, tmp_path: Path
 ) -> None:

@@ -22,8 +22,14 @@ EVALUATE = ["resamples=100", "hydra.run.dir=out"]
     ("error", "reason"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB."), "the GPU has not enough"),
-        (RuntimeError("alloc_cpu.cpp: can't allocate memory: 3 TiB"), "this machine has not"),
-        (DataError("patches.h5 has changed"), "patches.h5 has changed"),
+        pytest.param(
+            RuntimeError("alloc_cpu.cpp: can't allocate memory: 3 TiB"),
+            "this machine has not",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            DataError("patches.h5 has changed"), "patches.h5 has changed", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_gallery_that_fails_leaves_the_evaluation(

@@ -99,6 +99,7 @@ def test_an_evaluation_has_a_gallery(run: Path, terminal: Terminal, tmp_path: Pa
     assert (page.pictures[0]["width"], page.pictures[0]["height"]) == ("592", "192")
 
 
+@pytest.mark.slow
 def test_no_gallery_leaves_none_of_an_earlier_one(
     run: Path, terminal: Terminal, tmp_path: Path
 ) -> None:
@@ -230,6 +231,7 @@ def test_the_centre_is_outlined_only_where_it_is_seen_in_its_place(
     assert (darkest < 100) == outlined
 
 
+@pytest.mark.slow
 def test_a_page_says_by_what_log_odds_are_divided(
     run: Path, terminal: Terminal, tmp_path: Path
 ) -> None:

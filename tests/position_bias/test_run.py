@@ -35,6 +35,7 @@ def copy_with(run: Path, folder: Path, sections: Mapping[str, Mapping[str, objec
     return folder
 
 
+@pytest.mark.slow
 def test_one_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,6 +28,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_two_backbones_side_by_side(terminal: Terminal, tmp_path: Path) -> None:
     words = [*QUICK, f"backbones={{{RESNET},{EFFICIENTNET}}}", "hydra.run.dir=out"]
     answer = terminal("probe", *words)
@@ -56,6 +57,7 @@ def test_two_backbones_side_by_side(terminal: Terminal, tmp_path: Path) -> None:
     assert read(tmp_path / "again" / "probes.csv") == linear_rows
 
 
+@pytest.mark.slow
 def test_the_slide_probe_and_the_page(terminal: Terminal, tmp_path: Path) -> None:
     figures = tmp_path / "out" / "figures"
     figures.mkdir(parents=True)

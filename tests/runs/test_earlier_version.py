@@ -36,6 +36,7 @@ def test_it_opens_and_evaluates_as_it_did() -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_resumes_as_version_0_1_0_resumed_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

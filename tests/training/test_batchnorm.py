@@ -51,6 +51,7 @@ def test_statistics_of_random_weights_move_by_default(
     assert read_checkpoint(tmp_path)["state_dict"][KEY].abs().max() > 0
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_the_statistics_as_it_began(trained: Path, tmp_path: Path) -> None:
     words = [*STUDY, f"model.weights={trained}", "scheduler=none"]
     train(tmp_path, *words, "trainer.max_epochs=1")

@@ -96,6 +96,7 @@ def test_a_damaged_checkpoint_does_not_replace_the_whole_one_before(tmp_path: Pa
     assert read_epoch(last_checkpoint(tmp_path)) == 1
 
 
+@pytest.mark.slow
 def test_a_run_whose_last_checkpoint_is_torn_resumes_to_the_same_bits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

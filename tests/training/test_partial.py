@@ -54,7 +54,7 @@ def test_the_rest_stays_equal_to_the_bit(choice: str, tmp_path: Path) -> None:
     assert model(images).isfinite().all()
 
 
-@pytest.mark.parametrize("choice", ["last_blocks", "lora"])
+@pytest.mark.parametrize("choice", ["last_blocks", pytest.param("lora", marks=pytest.mark.slow)])
 def test_a_resumed_run_equals_an_uninterrupted_one(
     choice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
         return folder, train(folder, *STUDY, FOUR, FIND, "model.head.dropout=0.2")
 
 
+@pytest.mark.slow
 def test_the_run_is_that_of_the_rates_on_the_command_line(
     found: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
         assert all(equal_tensors(read_state(one, name=name), read_state(other, name=name)))
 
 
+@pytest.mark.slow
 def test_a_first_step_without_memory_is_taken_in_halves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

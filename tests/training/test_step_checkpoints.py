@@ -70,6 +70,7 @@ def seen_batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return seen
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_in_mid_epoch_goes_on_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

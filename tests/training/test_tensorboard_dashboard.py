@@ -9,6 +9,7 @@ from tests.conftest import SMALL, TINY
 from tests.run import train
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_metrics_figures_and_a_curve(tmp_path: Path) -> None:
     words = [*TINY, *SMALL, "trainer.max_epochs=1", "logger=tensorboard"]
     summary = train(tmp_path, *words, curves=True)

@@ -52,7 +52,7 @@ ALL = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1}
             for name, value in ALL.items()
         ),
         pytest.param(colour(**ALL), marks=pytest.mark.slow),
-        PaperConfig(jitter_share=0.5, **ALL),
+        pytest.param(PaperConfig(jitter_share=0.5, **ALL), marks=pytest.mark.slow),
         pytest.param(StainConfig(stain_scale=0.3, stain_shift=0.1, **ALL), marks=pytest.mark.slow),
     ],
     ids=[*ALL, "together", "paper", "stain"],

@@ -60,7 +60,7 @@ def test_a_synthetic_source_is_a_patch_source() -> None:
     assert len(SyntheticSource("train", 0)) == 0
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("split", [pytest.param("train", marks=pytest.mark.slow), "test"])
 def test_the_label_is_whether_the_centre_contains_tumour(split: str) -> None:
     """PatchCamelyon's labelling rule, for every patch."""
     _, labels, masks = patches_of_a_split() if split == "train" else trial("test", 200)
@@ -160,6 +160,7 @@ def test_splits_share_no_slide() -> None:
     assert set(SyntheticSource("test", 50, slides=1).groups) == {"test-slide-00"}
 
 
+@pytest.mark.slow
 def test_stain_scales_how_much_slides_differ() -> None:
     """Without it, slides differ only by chance."""
 

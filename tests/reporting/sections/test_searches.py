@@ -22,6 +22,7 @@ def check_best(folder: Path, text: str, rates: list[float]) -> int:
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_figures")
 def test_the_best_trial_is_chosen_by_valid(sweep: Path, tmp_path: Path) -> None:
     rates = [0.001, 0.0001, 0.01]
