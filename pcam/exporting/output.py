@@ -55,12 +55,13 @@ def write_export(export: Export, folder: Path, license_name: str | None) -> list
         WriteError: a file cannot be written.
     """
     files = export.written
-    for name in written_before(folder):
-        (folder / name).unlink(missing_ok=True)
+    before = written_before(folder)
     for file in files:
         write_file(folder / file.name, file.content)
     write_file(folder / CARD, model_card(export, license_name))
     write_json(folder / SUMMARY, summarize_export(export))
+    for name in before - {CARD, *(file.name for file in files)}:
+        (folder / name).unlink(missing_ok=True)  # of another format
     return [folder / file.name for file in files] + [folder / CARD]
 
 

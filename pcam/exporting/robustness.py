@@ -13,13 +13,14 @@ import torch
 from pcam.data.augment.stains import change_stains
 from pcam.data.base import PatchSource, Pixels
 from pcam.data.crop import Crop
-from pcam.data.symmetries import D4, rotate
+from pcam.data.symmetries import Symmetry, rotate
 from pcam.evaluation.decision import DecisionRule
 from pcam.evaluation.inference import TTA, predict_logits
 from pcam.evaluation.saved_run import SavedRun, crop_for_split
 from pcam.position_bias.views import View
-from pcam.stats.agreement import change
-from pcam.stats.intervals import Interval
+from pcam.slides.stain import spread
+from pcam.stats.compare import paired_difference
+from pcam.stats.intervals import Interval, bootstrap_mean
 from pcam.stats.logodds import mean_probability
 from pcam.stats.metrics import Floats
 
@@ -54,24 +55,31 @@ def measure_robustness(
         rule: the threshold from which a patch is called positive.
         count: how many patches, evenly spread over valid.
     """
-    indices = np.linspace(0, len(valid) - 1, min(count, len(valid))).round().astype(np.int64)
+    indices = spread(len(valid), count)
     patches = valid.read(indices)
     assert valid.labels is not None
     labels = valid.labels[indices]
     slides = None if valid.groups is None else [valid.groups[int(index)] for index in indices]
     crop = crop_for_split(run.config, "test")
-    before = _score(run, crop, patches) / rule.temperature
-    answers = {
-        name: _score(run, crop, changed) / rule.temperature
-        for name, changed in changed_patches(patches)
-    }
-    views, average = _average_symmetries(run, crop, patches)
-    answers[f"mean of {views} symmetries (tta)"] = average / rule.temperature
+    before = _score(run, crop, patches)
+    answers = {name: _score(run, crop, changed) for name, changed in changed_patches(patches)}
+    count_of_views = len(_symmetries(patches))
+    answers[f"mean of {count_of_views} symmetries (tta)"] = _average(run, crop, patches)
     rows = []
+    threshold = rule.logit * rule.temperature  # of log-odds that are not calibrated
     for name, after in answers.items():
-        found = change(before - rule.logit, after - rule.logit, labels, slides)
-        rows.append(Robustness(name, _complement(found["agreement"]), found["auroc"]))
+        changed = (after >= threshold) != (before >= threshold)
+        share = bootstrap_mean(changed.astype(np.float64), slides, bounded=True)
+        auroc = paired_difference(after, before, labels, slides, log_odds=True, metrics=("auroc",))[
+            "auroc"
+        ]
+        rows.append(Robustness(name, share, auroc))
     return rows
+
+
+def _symmetries(patches: Pixels) -> tuple[Symmetry, ...]:
+    """Return the symmetries that keep the shape of patches, the one that changes nothing first."""
+    return TTA["d4" if patches.shape[1] == patches.shape[2] else "flips"]
 
 
 def changed_patches(patches: Pixels) -> Iterator[tuple[str, Pixels]]:
@@ -92,7 +100,7 @@ def changed_patches(patches: Pixels) -> Iterator[tuple[str, Pixels]]:
 
 def _turn(patches: Pixels) -> Pixels:
     """Return each patch under one of the symmetries that change it, in turns."""
-    symmetries = (D4 if patches.shape[1] == patches.shape[2] else TTA["flips"])[1:]
+    symmetries = _symmetries(patches)[1:]
     images = torch.from_numpy(patches).permute(0, 3, 1, 2)
     turned = np.empty_like(patches)
     for number, symmetry in enumerate(symmetries):
@@ -116,28 +124,17 @@ def _stain(patches: Pixels, factors: Floats) -> Pixels:
     return np.ascontiguousarray(changed.permute(0, 2, 3, 1).numpy())
 
 
-def _average_symmetries(run: SavedRun, crop: Crop, patches: Pixels) -> tuple[int, Floats]:
-    """Return the number of symmetries, and the log-odds of their mean probability, (N,)."""
-    symmetries = TTA["d4" if patches.shape[1] == patches.shape[2] else "flips"]
+def _average(run: SavedRun, crop: Crop, patches: Pixels) -> Floats:
+    """Return the log-odds of the mean probability over the symmetries, (N,)."""
     images = torch.from_numpy(patches).permute(0, 3, 1, 2)
     views = [
         _score(run, crop, np.ascontiguousarray(rotate(images, symmetry).permute(0, 2, 3, 1)))
-        for symmetry in symmetries
+        for symmetry in _symmetries(patches)
     ]
-    return len(symmetries), np.asarray(mean_probability(np.stack(views)))
+    return np.asarray(mean_probability(np.stack(views)))
 
 
 def _score(run: SavedRun, crop: Crop, patches: Pixels) -> Floats:
     """Return the log-odds of patches, without a temperature, float64 (N,)."""
     cropped = np.ascontiguousarray(crop(patches, np.arange(len(patches)), 0))
     return predict_logits(run.model, cropped, run.config.data.batch_size)
-
-
-def _complement(share: Interval) -> Interval:
-    """Return one less a share, with its interval."""
-    return {
-        **share,
-        "value": 1 - share["value"],
-        "low": 1 - share["high"],
-        "high": 1 - share["low"],
-    }

@@ -8,6 +8,7 @@ from pathlib import Path
 from pcam.config.base import LARGEST_MPP, SMALLEST_MPP
 from pcam.data.base import Pixels
 from pcam.errors import ConfigError, DataError, format_override
+from pcam.stats.formatting import pluralize
 
 SQUARE = 1.02  # ratio of a pixel's sides up to which it counts as square
 
@@ -121,10 +122,9 @@ def refuse_channels(path: Path, channels: int) -> None:
         DataError: it is not.
     """
     if channels != 3:
-        noun = "channel" if channels == 1 else "channels"
         raise DataError(
-            f"{path} has {channels} {noun} per pixel; a slide has 3 (red, green, blue): save it"
-            " as RGB"
+            f"{path} has {pluralize(channels, 'channel')} per pixel; a slide has 3 (red, green,"
+            " blue): save it as RGB"
         )
 
 
@@ -139,7 +139,7 @@ def refuse_depth(path: Path, bits: int) -> None:
         DataError: it has not.
     """
     if bits != 8:
-        noun = "bit" if bits == 1 else "bits"
         raise DataError(
-            f"{path} has {bits} {noun} per channel; a slide has 8: save it as RGB of 8 bits"
+            f"{path} has {pluralize(bits, 'bit')} per channel; a slide has 8: save it as RGB of 8"
+            " bits"
         )

@@ -62,6 +62,13 @@ def test_a_network_that_sees_brightness_alone(
     assert found["20% more eosin"].called_otherwise["value"] > 0
 
 
+def test_at_a_threshold_of_0_nothing_is_called_otherwise(exported_run: Path) -> None:
+    run = open_run(exported_run)
+    for row in measure_robustness(run, open_valid(run), DecisionRule.fixed(0), 16):
+        assert row.called_otherwise["value"] == 0
+        assert np.isfinite(row.auroc["value"])
+
+
 def test_the_card_says_how_robust_the_network_is(
     exported_run: Path, terminal: Terminal, tmp_path: Path
 ) -> None:
