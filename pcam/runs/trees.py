@@ -128,7 +128,11 @@ def _check_depth(value: object, depth: int) -> None:
         _check_depth(item, depth + 1)
 
 
-class _PlainLoader(yaml.SafeLoader):
+# libyaml's parser, which is several times as fast; PyYAML may be built without it
+_SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _PlainLoader(_SafeLoader):  # type: ignore[misc, valid-type]
     """Constructs tables whose keys are texts, each once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -141,7 +145,8 @@ class _PlainLoader(yaml.SafeLoader):
             if key in seen:
                 raise ValueError(f"the key {shorten_value(key)} is there twice")
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        table: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return table
 
 
 def parse_yaml(text: str) -> object:
@@ -159,7 +164,7 @@ def parse_yaml(text: str) -> object:
 def _check_events(text: str) -> None:
     """Check what YAML is made of before any value is constructed."""
     depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
+    for event in yaml.parse(text, _SafeLoader):
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if anchor is not None:
             raise ValueError(f"it has an anchor or an alias ({shorten_value(anchor)})")
