@@ -29,7 +29,8 @@ from pcam.models.base import (
     Kwargs,
     Pool,
 )
-from pcam.models.hub import check_published_name, is_published_name
+from pcam.models.hub import check_published_name
+from pcam.models.hub_files import is_published_name
 from pcam.models.layer_names import with_layers
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from pcam.errors import WeightsError
+from pcam.models.dinov2_tensors import NAMES, with_timm_names
 from pcam.models.namings import Naming, other_namings, own_naming
 from pcam.models.pooling import PooledBackbone
 from pcam.models.position_embeddings import resample_position_embeddings
@@ -106,6 +107,10 @@ def fit_reading(
         if not fitting:
             renamed = _readings(network, naming, tables, classifier_prefixes)
             fitting = [reading for reading in renamed if not reading.faults]
+    if not fitting:
+        converted = _converted_readings(network, tables, classifier_prefixes)
+        fitting = [reading for reading in converted if not reading.faults]
+        readings += converted
     by_convention = [reading for reading in fitting if reading.table == "state_dict"]
     chosen = by_convention if len(by_convention) == 1 else fitting
     if len(chosen) == 1:
@@ -145,6 +150,19 @@ def _readings(
         for table, state in tables.items()
         for prefix in _prefixes(naming, state)
     ]
+
+
+def _converted_readings(
+    network: nn.Module, tables: Tables, classifier_prefixes: Sequence[str]
+) -> list[Reading]:
+    """Return what the tables of a file hold in the form of transformers."""
+    converted = {}
+    for table, state in tables.items():
+        renamed = with_timm_names(state)
+        if renamed is not None:
+            converted[table] = renamed
+    naming = Naming(NAMES, own_naming(network).own)
+    return _readings(network, naming, converted, classifier_prefixes)
 
 
 def _prefixes(naming: Naming, state: State) -> list[str]:
