@@ -12,6 +12,8 @@ PICTURES = "patch-*.jpg"
 def write_gallery(gallery: Gallery, folder: Path, name: str = "gallery") -> Path:
     """Write NAME.html and the pictures in NAME/; those of an earlier gallery are deleted.
 
+    The page comes first, so that ``delete_gallery`` finds the pictures of one that was interrupted.
+
     Args:
         gallery: any.
         folder: where to.
@@ -21,20 +23,28 @@ def write_gallery(gallery: Gallery, folder: Path, name: str = "gallery") -> Path
         The page.
     """
     delete_gallery(folder, name)
-    for index, patch in gallery.patches.items():
-        write_file(folder / name / picture_name(index), patch.picture)
     page = folder / f"{name}.html"
     write_file(page, render_gallery(gallery, name))
+    for index, patch in gallery.patches.items():
+        write_file(folder / name / picture_name(index), patch.picture)
     return page
 
 
 def delete_gallery(folder: Path, name: str = "gallery") -> None:
-    """Delete the page and the pictures of an earlier gallery; other files stay.
+    """Delete the page of an earlier gallery and the pictures that it shows; other files stay.
 
     Args:
         folder: of the page.
         name: of the page and of the pictures' folder.
     """
-    (folder / f"{name}.html").unlink(missing_ok=True)
-    for picture in (folder / name).glob(PICTURES):
-        picture.unlink()
+    page = folder / f"{name}.html"
+    if not page.is_file():
+        return
+    content = page.read_text("utf-8", errors="replace")
+    pictures = folder / name
+    for picture in pictures.glob(PICTURES):
+        if f"{name}/{picture.name}" in content:
+            picture.unlink()
+    if pictures.is_dir() and not any(pictures.iterdir()):
+        pictures.rmdir()
+    page.unlink()

@@ -20,9 +20,10 @@ from pcam.data.crop import Crop
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError
 from pcam.evaluation.saved_run import SavedRun
+from pcam.galleries import output
 from pcam.galleries.gallery import Gallery, GallerySubject, ShownPatch, build_gallery
 from pcam.galleries.groups import Group, ScoredPatches
-from pcam.galleries.output import write_gallery
+from pcam.galleries.output import delete_gallery, write_gallery
 from pcam.galleries.pictures import Map, draw_panels
 from tests.conftest import Terminal
 
@@ -105,14 +106,48 @@ def test_no_gallery_leaves_none_of_an_earlier_one(
 ) -> None:
     folder = tmp_path / "out" / "gallery"
     folder.mkdir(parents=True)
-    for name in ("patch-000001.jpg", "mine.jpg"):
+    for name in ("patch-000001.jpg", "patch-000002.jpg"):
         (folder / name).touch()
-    (tmp_path / "out" / "gallery.html").touch()
+    page = tmp_path / "out" / "gallery.html"
+    page.write_text('<img src="gallery/patch-000001.jpg">')
     answer = terminal("evaluate", f"run={run}", "gallery=0", *EVALUATE)
     assert answer.status == 0
     assert "gallery.html" not in answer.out
-    assert [path.name for path in folder.iterdir()] == ["mine.jpg"]
-    assert not (tmp_path / "out" / "gallery.html").exists()
+    assert [path.name for path in folder.iterdir()] == ["patch-000002.jpg"]  # of somebody else
+    assert not page.exists()
+
+
+def test_a_gallery_s_folder_goes_with_its_pictures(tmp_path: Path) -> None:
+    picture = tmp_path / "gallery" / "patch-000001.jpg"
+    picture.parent.mkdir()
+    picture.touch()
+    (tmp_path / "gallery.html").write_text('<img src="gallery/patch-000001.jpg">')
+    delete_gallery(tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_gallery_that_was_interrupted_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = output.write_file
+
+    def interrupted(path: Path, content: str | bytes) -> None:
+        if path.suffix == ".jpg" and any((tmp_path / "gallery").glob("*.jpg")):
+            raise KeyboardInterrupt
+        write(path, content)
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "JPEG")
+    patch = ShownPatch("a", "no", "yes", False, 0.5, 0.0, None, buffer.getvalue())
+    subject = GallerySubject("title", [], ("no", "yes"), False)
+    group = Group("name", "title", "why", np.array([3, 4]))
+    gallery = Gallery(subject, [group], {3: patch, 4: patch}, ("patch",), [])
+    monkeypatch.setattr(output, "write_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_gallery(gallery, tmp_path)
+    assert len(list((tmp_path / "gallery").iterdir())) == 1
+    delete_gallery(tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.slow
