@@ -8,6 +8,7 @@ from pcam import CONF
 from pcam.config.schema import AttributeConfig, BiasConfig, TrainConfig
 from pcam.config.validation import validate
 from tests.conftest import SMALL
+from tests.marks import slow_but
 from tests.models.pathology import PUBLISHED
 from tests.run import composed, composed_values
 
@@ -74,9 +75,11 @@ def test_every_choice_of_data_gives_a_batch(
     assert batch["image"].shape[1] == 3
 
 
-@pytest.mark.parametrize(
-    "choice", [one for one in choices_of("model", "loss", "finetune") if one not in LARGE + GATED]
-)
+BUILT = [one for one in choices_of("model", "loss", "finetune") if one not in LARGE + GATED]
+QUICK = ("model=small", "model=googlenet", *choices_of("loss", "finetune"))
+
+
+@pytest.mark.parametrize("choice", slow_but(QUICK, BUILT))
 def test_every_choice_of_a_network_is_built(choice: str, tmp_path: Path) -> None:
     from pcam.training.preparation import build_classifier
 

@@ -11,6 +11,7 @@ from pcam import CONF
 from pcam.config.schema import TrainConfig
 from pcam.runs.folder import network_label, read_config
 from tests.conftest import Terminal
+from tests.marks import slow_but
 from tests.run import composed, train
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -42,8 +43,11 @@ def at_scales(*words: str) -> dict[str, TrainConfig]:
     return {scale: composed(*words, f"scale={scale}") for scale in ("smoke", "sample", "full")}
 
 
+STUDIES = [f"experiment={name}" for name in EXPERIMENTS] + [f"recipe={name}" for name in RECIPES]
+
+
 @pytest.mark.parametrize(
-    "words", [f"experiment={name}" for name in EXPERIMENTS] + [f"recipe={name}" for name in RECIPES]
+    "words", slow_but({"experiment=googlenet", "experiment=table2", "recipe=vgg16"}, STUDIES)
 )
 def test_a_scale_shrinks_a_study_and_keeps_its_method(words: str) -> None:
     found = at_scales(words)
@@ -110,10 +114,7 @@ def test_table_2_has_six_jobs_that_differ() -> None:
 
 @pytest.mark.parametrize(
     "experiment",
-    [
-        pytest.param(name, marks=() if name == QUICKEST else pytest.mark.slow)
-        for name in EXPERIMENTS
-    ],
+    slow_but({QUICKEST}, EXPERIMENTS),
 )
 def test_every_experiment_runs(experiment: str, tmp_path: Path) -> None:
     first = [f"{key}={choices[0]}" for key, choices in swept(experiment).items()]

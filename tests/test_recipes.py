@@ -7,6 +7,7 @@ import pytest
 from pcam import CONF
 from pcam.models.input_size import choose_input_size
 from tests.conftest import SMALL, TINY, Terminal
+from tests.marks import slow_but
 from tests.run import composed, train
 
 OWN = ("quick", "best")
@@ -15,7 +16,7 @@ FINETUNES = sorted(path.stem for path in (CONF / "finetune").glob("*.yaml"))
 KEPT = ("crop", "loss", "optimizer", "scheduler", "finetune", "splits", "seed", "scale")
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", slow_but({"resnet50", "googlenet", "uni"}, MODELS))
 @pytest.mark.parametrize("recipe", OWN)
 def test_a_recipe_takes_any_network_as_it_is(recipe: str, model: str) -> None:
     plain = composed(f"model={model}")

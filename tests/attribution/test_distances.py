@@ -10,7 +10,12 @@ WITH_FACTOR = [name for name in registry.methods.names() if find_method(name).fa
 
 @pytest.mark.parametrize(
     ("method", "window", "stride"),
-    [(name, 4, 4) for name in WITH_FACTOR] + [("occlusion", 8, 2), ("occlusion", 5, 5)],
+    [
+        *[pytest.param(name, 4, 4, marks=pytest.mark.slow) for name in WITH_FACTOR],
+        ("input_x_gradient", 8, 8),  # the window is occlusion's
+        ("occlusion", 8, 2),
+        pytest.param("occlusion", 5, 5, marks=pytest.mark.slow),
+    ],
 )
 def test_over_random_networks_a_map_lies_where_its_factor_does(
     method: str, window: int, stride: int

@@ -11,6 +11,7 @@ import torch
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.evaluation.saved_run import open_run
 from tests.conftest import SMALL, TINY, Terminal
+from tests.marks import slow_but
 from tests.run import train
 
 
@@ -137,7 +138,7 @@ CARDS = {
 }
 
 
-@pytest.mark.parametrize("kind", CARDS)
+@pytest.mark.parametrize("kind", slow_but({"crop and resize", "token"}, CARDS))
 def test_the_code_of_a_card_gives_the_run_s_probabilities(
     kind: str, exported_run: Path, terminal: Terminal, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from pcam.models.backbones import build_backbone
 from pcam.models.hub import expand_model
 from pcam.models.layer_names import with_layers
 from pcam.models.weights import load_initial_weights
+from tests.marks import slow_but
 from tests.models.pathology import PUBLISHED
 from tests.run import composed
 
@@ -26,13 +27,15 @@ def model_of(choice: str, folder: Path) -> ModelConfig:
         "model_args": {**published.arguments, "img_size": 224},
         "pretrained_cfg": {"input_size": [3, 224, 224], "fixed_input_size": True},
     }
+    if published.transformers is not None:
+        content = published.transformers
     (folder / "config.json").write_text(json.dumps(content))
     model = composed(f"model={choice}").model
     update = {"name": f"local-dir:{folder}", "weights": "none"}
     return expand_model(model.model_copy(update=update))
 
 
-@pytest.mark.parametrize("choice", PUBLISHED)
+@pytest.mark.parametrize("choice", slow_but({"uni", "virchow2", "phikon"}, PUBLISHED))
 def test_parameters_and_width_are_the_published_ones(choice: str, tmp_path: Path) -> None:
     published, model = PUBLISHED[choice], model_of(choice, tmp_path)
     assert model.input_size == 224

@@ -22,9 +22,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "kept"),
     [
         ([], True),
-        (["finetune=frozen_then_unfrozen"], True),
+        pytest.param(["finetune=frozen_then_unfrozen"], True, marks=pytest.mark.slow),
         (["finetune.batchnorm=moving"], False),
-        (["finetune.batchnorm=kept"], True),
+        pytest.param(["finetune.batchnorm=kept"], True, marks=pytest.mark.slow),
     ],
 )
 def test_statistics_of_weights_that_were_trained_are_kept_by_default(

@@ -35,9 +35,10 @@ def curve(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     [
         ([(1.0, 0.7), (1.0, 0.2), (1.0, 0.4)], 1),  # equal AUROCs: the lower loss
         ([(1.0, 0.5), (1.0, 0.5), (0.9, 0.1)], 1),  # equal losses too: the later epoch
-        ([(0.8, 0.1), (0.9, 0.9), (0.8, 0.1)], 1),  # AUROC decides first
+        # AUROC decides first
+        pytest.param([(0.8, 0.1), (0.9, 0.9), (0.8, 0.1)], 1, marks=pytest.mark.slow),
         ([(torch.nan, 0.9), (torch.nan, 0.3), (torch.nan, 0.6)], 1),  # none defined: the loss
-        ([(torch.nan, 0.1), (0.4, 0.9), (torch.nan, 0.1)], 1),
+        pytest.param([(torch.nan, 0.1), (0.4, 0.9), (torch.nan, 0.1)], 1, marks=pytest.mark.slow),
     ],
 )
 def test_ties_of_auroc_go_to_the_lower_loss_then_the_later_epoch(

@@ -8,6 +8,7 @@ import torch
 
 from pcam.evaluation.saved_run import open_run
 from tests.conftest import SMALL
+from tests.marks import slow_but
 from tests.run import composed, killed_after, train
 from tests.training.runs import equal_tensors, read_state
 
@@ -39,7 +40,7 @@ def initial(*words: str) -> dict[str, torch.Tensor]:
     return {key: value for key, value in model.state_dict().items() if "backbone" in key}
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("choice", slow_but({"lora"}, CHOICES))
 def test_the_rest_stays_equal_to_the_bit(choice: str, tmp_path: Path) -> None:
     words, trained = CHOICES[choice]
     words = [*VIT, *words]

@@ -86,7 +86,10 @@ SYMMETRIES = [
 
 @pytest.mark.parametrize(
     "settings",
-    [DihedralConfig(), PaperConfig(jitter_share=0.0, **ALL)],
+    [
+        DihedralConfig(),
+        pytest.param(PaperConfig(jitter_share=0.0, **ALL), marks=pytest.mark.slow),
+    ],
     ids=["dihedral", "paper"],
 )
 def test_symmetries_have_the_same_distribution(settings: AugConfig) -> None:

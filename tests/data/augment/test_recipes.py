@@ -8,6 +8,7 @@ from pcam.data.augment.augmentation import Augmentation
 from pcam.data.sources.synthetic.source import SyntheticSource
 from pcam.errors import ConfigError, DataError
 from tests.data.configs import data_config
+from tests.marks import slow_but
 
 SOURCE = SyntheticSource("train", 64)
 PATCHES, INDICES = SOURCE.read(np.arange(64)), np.arange(64)
@@ -28,7 +29,7 @@ def symmetries(patch: np.ndarray) -> list[np.ndarray]:
     return [*rotations, *(np.fliplr(p) for p in rotations)]
 
 
-@pytest.mark.parametrize("name", RECIPES[1:])
+@pytest.mark.parametrize("name", slow_but({"dihedral", "paper"}, RECIPES[1:]))
 def test_trap_albumentations_repeats_its_stream_in_every_worker_and_epoch(name: str) -> None:
     augment = recipe(name)
     whole = augment(PATCHES, INDICES, epoch=0)
