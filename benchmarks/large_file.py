@@ -19,6 +19,7 @@ from pathlib import Path
 import h5py
 
 from benchmarks.files import BATCH, read_config, write_synthetic_files
+from benchmarks.machine import own_memory
 from pcam.data.datamodule import PatchDataModule
 from pcam.data.storage.checksums import STEM
 
@@ -116,13 +117,6 @@ def read_epoch(root: Path) -> Epoch:
             most = max(most, own_memory())
     spent = time.perf_counter() - opened
     return Epoch(opened - start, spent / patches * 1e6, most - before)
-
-
-def own_memory() -> float:
-    """Return the memory of this process without mapped files, MB."""
-    status = Path("/proc/self/status").read_text()
-    after = status.partition("RssAnon:")[2]
-    return int(after.split()[0]) / 1024
 
 
 def format_epochs(size: int, epochs: list[Epoch]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import torch
 
@@ -28,3 +29,12 @@ def synchronize(device: torch.device) -> None:
     """Wait until a GPU has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def own_memory() -> float:
+    """Return the memory of this process without mapped files, MB; NaN where there is no /proc."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return float("nan")
+    after = status.read_text().partition("RssAnon:")[2]
+    return int(after.split()[0]) / 1024

@@ -14,7 +14,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from benchmarks.epoch_times import EpochTime
-from benchmarks.machine import synchronize
+from benchmarks.machine import own_memory, synchronize
 from pcam import register_callback
 from pcam.config.base import Section
 from pcam.config.schema import TrainConfig
@@ -44,6 +44,7 @@ class StepTimes(Callback):
         self.built = time.time()
         self.started = 0.0
         self.first = 0.0
+        self.memory = 0.0
         self.epochs: list[EpochTime] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -62,12 +63,13 @@ class StepTimes(Callback):
             self.first = time.time()
         if batch_idx == last:
             self.epochs.append(EpochTime(self.first, time.time(), last + 1))
+            self.memory = max(self.memory, own_memory())
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
         times = {"imported": IMPORTED, "built": self.built, "started": self.started}
         epochs = [asdict(epoch) for epoch in self.epochs]
-        self.path.write_text(json.dumps({**times, "epochs": epochs}))
+        self.path.write_text(json.dumps({**times, "memory": self.memory, "epochs": epochs}))
 
 
 @register_callback("step_times", config=StepTimesConfig)
