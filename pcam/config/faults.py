@@ -45,10 +45,17 @@ def describe_faults(error: ValidationError, values: Mapping[str, Any]) -> list[s
     """
     lines: dict[str, str] = {}
     expected: dict[str, list[str]] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    # Where a value has one of the types of a union, that it has not the others says nothing.
+    of_right_type = [
+        dotted_key(detail["loc"], values) for detail in details if detail["type"] == "value_fault"
+    ]
+    for detail in details:
         if detail["type"] == UNKNOWN_KEY:
             continue
         key = dotted_key(detail["loc"], values)
+        if detail["type"] in TYPES and key in of_right_type:
+            continue
         expectation = describe_expectation(detail)
         if expectation is None:
             line = describe_other(detail, key)

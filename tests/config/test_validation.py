@@ -147,6 +147,16 @@ def test_all_faults_of_a_command_line_are_in_one_answer(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("command", "word"), [("compare", "runs="), ("slide", "slide=")])
+def test_an_empty_value_of_text_or_list_is_one_fault(
+    command: str, word: str, terminal: Terminal
+) -> None:
+    key = word.removesuffix("=")
+    line = f"{key}: must be a line of 1 to 4096 printable characters"
+    assert line in terminal(command, word).faults
+    assert not any(fault.startswith(word) for fault in terminal(command, word).faults)
+
+
 NEAR_KEYS = {
     "train": ("optimzer.lr", "optimizer.lr"),
     "evaluate": ("resample", "resamples"),
