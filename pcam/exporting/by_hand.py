@@ -4,16 +4,20 @@ from torch import nn
 
 from pcam.data.crop import Crop
 from pcam.exporting.module import Size
-from pcam.exporting.timm_folder import HEAD, per_colour
+from pcam.exporting.timm_folder import HEAD, LAYER, per_colour
+from pcam.models.base import Kwargs
 from pcam.models.network import Network
 from pcam.models.pooling import PooledBackbone, TokenPool
 
 
-def code_by_hand(network: Network, size: Size, crop: Crop, temperature: float) -> tuple[str, ...]:
+def code_by_hand(
+    network: Network, kwargs: Kwargs, size: Size, crop: Crop, temperature: float
+) -> tuple[str, ...]:
     """Return the lines of the code; FOLDER in them stands for the exported folder.
 
     Args:
         network: that is exported.
+        kwargs: that its backbone was built with.
         size: height and width of the whole patches, pixels.
         crop: the part of each patch that the network sees; not a random one.
         temperature: the number that divides the log-odds; 1 leaves them unchanged.
@@ -24,7 +28,7 @@ def code_by_hand(network: Network, size: Size, crop: Crop, temperature: float) -
         "import timm",
         "import torch",
         "from safetensors.torch import load_file",
-        "backbone = timm.create_model('local-dir:FOLDER', pretrained=True).eval()",
+        f"backbone = timm.create_model({_create(kwargs)}).eval()",
         *_leave_out_layers(network.backbone),
         *_build_head(network),
         f"head.load_state_dict(load_file('FOLDER/{HEAD}'))",
@@ -42,6 +46,13 @@ def code_by_hand(network: Network, size: Size, crop: Crop, temperature: float) -
         *_log_odds(network),
         f"probability = torch.sigmoid(log_odds{_divide(temperature)})",
     )
+
+
+def _create(kwargs: Kwargs) -> str:
+    """Return what ``timm.create_model`` is given: the folder, and a class of layers by its name."""
+    layer = kwargs.get(LAYER)
+    given = "" if layer is None else f", {LAYER}=timm.layers.{layer}"
+    return f"'local-dir:FOLDER', pretrained=True{given}"
 
 
 def _leave_out_layers(backbone: nn.Module) -> list[str]:

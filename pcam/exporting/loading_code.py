@@ -14,8 +14,8 @@ def loading_code(export: Export) -> list[Part]:
     if export.format == "onnx":
         return [Code(_onnx_lines(patches), "python")]
     if export.format == "safetensors":
-        network, temperature = export.run.model.network, export.rule.temperature
-        code = code_by_hand(network, export.size, export.crop, temperature)
+        network, kwargs = export.run.model.network, export.run.config.model.kwargs
+        code = code_by_hand(network, kwargs, export.size, export.crop, export.rule.temperature)
         text = f"FOLDER is the folder of these files; {CONFIG} has the normalisation too."
         return [Code(code, "python"), Text(text)]
     load = "torch.jit.load('model.torchscript')"

@@ -10,10 +10,12 @@ from pcam.config.sections import ModelConfig
 from pcam.errors import ConfigError
 from pcam.exporting.formats import ExportedFile, Patches, Probabilities
 from pcam.exporting.module import ExportedClassifier, Size
+from pcam.models.layer_names import with_layers
 from pcam.models.network import Network
 from pcam.models.pooling import PooledBackbone
 
 BACKBONE, HEAD, CONFIG = "model.safetensors", "head.safetensors", "config.json"
+LAYER = "mlp_layer"  # a class, which config.json cannot hold: it is given to timm beside the folder
 
 
 def export_timm_folder(
@@ -90,7 +92,7 @@ def _build_from(content: bytes, name: str, arguments: dict[str, object]) -> nn.M
     import timm
     from safetensors.torch import load
 
-    backbone: nn.Module = timm.create_model(name, pretrained=False, **arguments)
+    backbone: nn.Module = timm.create_model(name, pretrained=False, **with_layers(arguments))
     backbone.load_state_dict(load(content))
     if hasattr(backbone, "pre_logits"):  # VGG's, which pcam leaves out
         backbone.pre_logits = nn.Identity()
@@ -110,7 +112,7 @@ def _ensure_timm_builds_it(name: str, arguments: dict[str, object], backbone: nn
     if not timm.is_model(name.partition(".")[0]):
         raise ConfigError(f"to=safetensors needs a network of timm, which {name} is not; to=torch")
     try:
-        built = timm.create_model(name, pretrained=False, **arguments)
+        built = timm.create_model(name, pretrained=False, **with_layers(arguments))
     except Exception as error:  # each network raises errors of its own
         raise ConfigError(f"to=safetensors: timm does not build {name}; to=torch") from error
     shapes = {key: value.shape for key, value in built.state_dict().items()}
@@ -130,7 +132,7 @@ def _timm_config(
         "architecture": name.partition(".")[0],
         "num_classes": 0,
         "num_features": int(getattr(_timm_part(network), "num_features", network.features)),
-        "model_args": arguments,
+        "model_args": {key: value for key, value in arguments.items() if key != LAYER},
         "pretrained_cfg": {
             "custom_load": False,
             "input_size": [3, height, width],

@@ -134,6 +134,10 @@ CARDS = {
     "crop and resize": [],
     "ring": ["crop=ring", "crop.size=16", "crop.test=ring", "crop.valid=ring"],
     "token": ["model=timm", "model.name=test_vit", "model.head.pool=cls_avg"],
+    "gated layers": [
+        *("model=timm", "model.name=test_vit"),
+        *("+model.kwargs.mlp_layer=SwiGLUPacked", "+model.kwargs.act_layer=silu"),
+    ],
     "one output": ["loss=bce", "model.head.hidden=null"],
 }
 
