@@ -26,6 +26,10 @@ LABELS: Mapping[str, str] = {
     "default": "torch.compile",
     "reduce-overhead": "torch.compile and a CUDA graph",
 }
+# A captured backward pass writes into memory of its own, which becomes a parameter's gradient: that
+# of a second batch replaces that of the first before it is added (pytorch/pytorch#181723).
+CAPTURED = ("graph", "reduce-overhead")
+ACCUMULATES = "gradients of several batches are accumulated, and a CUDA graph keeps the last one's"
 NO_ADVANTAGE = 0.97  # of the eager time, above which eager stays
 
 
@@ -65,6 +69,9 @@ class StepNetworkChoice(Callback):
             return
         if trainer.world_size > 1:
             return  # DDP's own hooks reduce the gradients of the network as it is
+        if self.mode in CAPTURED and trainer.accumulate_grad_batches > 1:
+            log.warning("trainer.compile=%s cannot be used: %s", self.mode, ACCUMULATES)
+            return
         start = time.perf_counter()
         image = batch["image"]
         with trainer.precision_plugin.forward_context(), restored(pl_module.network):
@@ -107,7 +114,10 @@ class StepNetworkChoice(Callback):
         """Return the forms that are worth trying in what is left of the training."""
         steps = float(trainer.estimated_stepping_batches) - trainer.global_step
         seconds = steps * self.milliseconds["off"] / 1000
-        return ["graph", "reduce-overhead"] if seconds > COMPILING_PAYS else ["graph"]
+        forms = ["graph", "reduce-overhead"] if seconds > COMPILING_PAYS else ["graph"]
+        if trainer.accumulate_grad_batches > 1:
+            return [form for form in forms if form not in CAPTURED]
+        return forms
 
 
 def _try_to_build(form: str, network: nn.Module, image: Tensor) -> StepNetwork | None:
