@@ -8,7 +8,10 @@ folder to be understood.
 
 import logging
 
+from pydantic import ValidationError
+
 from pcam.config.sections import InputSize, ModelConfig
+from pcam.errors import ConfigError
 from pcam.models.hub_files import CONFIG, WEIGHTS, FolderFiles, find_files, is_published_name
 from pcam.models.published import GIVEN_HERE, PublishedConfig, read_published
 
@@ -40,7 +43,8 @@ def expand_model(model: ModelConfig) -> ModelConfig:
     if not is_published_name(model.name):
         return model
     files = find_files(model.name)
-    published = read_published(files)
+    normalised = model.mean is not None and model.std is not None
+    published = read_published(files, normalised)
     weights = model.weights
     if weights in ("auto", "imagenet"):
         weights = str(files.find(*WEIGHTS))
@@ -55,7 +59,14 @@ def expand_model(model: ModelConfig) -> ModelConfig:
         "std": trained.std if model.std is None else model.std,
         "input_size": _input_size(model, published),
     }
-    return ModelConfig.model_validate({**model.model_dump(), **update})
+    try:
+        return ModelConfig.model_validate({**model.model_dump(), **update})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"model.name={model.name}: its {CONFIG}: {key}: {first['msg']}"
+        ) from error
 
 
 def _arguments(published: PublishedConfig, pool: str) -> dict[str, object]:

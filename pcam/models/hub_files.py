@@ -78,6 +78,7 @@ class HubFiles:
 
         from pcam.models.downloads import offline_if_unreachable
 
+        unreached: Exception | None = None
         with offline_if_unreachable():
             for name in names:
                 try:
@@ -85,24 +86,37 @@ class HubFiles:
                 except GatedRepoError as error:
                     raise WeightsError(self._advice("needs access: ask for it there")) from error
                 except LocalEntryNotFoundError as error:
-                    reason = "is not on this machine, and the hub cannot be reached"
-                    raise WeightsError(self._advice(reason)) from error
+                    unreached = error  # another of the files may be on this machine
                 except EntryNotFoundError:
                     continue
                 except (HfHubHTTPError, OSError, ValueError) as error:
                     reason = "is not known to the hub, or needs a login"
                     raise WeightsError(self._advice(reason)) from error
+        if unreached is not None:
+            reason = "is not on this machine, and the hub cannot be reached"
+            raise WeightsError(self._advice(reason)) from unreached
         raise WeightsError(self._advice(f"has no {' or '.join(names)}"))
 
     def find_optional(self, name: str) -> Path | None:
-        """Return a file that the hub, or its cache on this machine, has; None if it has none."""
+        """Return a file that the hub, or its cache on this machine, has; None if it has none.
+
+        Raises:
+            WeightsError: the hub cannot be reached, so whether it has the file is not known.
+        """
+        from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+
+        cached = try_to_load_from_cache(self.repository, name, revision=self.revision)
+        if cached is _CACHED_NO_EXIST:
+            return None
         try:
             return self.find(name)
-        except WeightsError:
-            return None
+        except WeightsError as error:
+            if error.__cause__ is None:  # the hub has answered that there is no such file
+                return None
+            raise
 
     def _advice(self, reason: str) -> str:
-        files = f"{CONFIG} {WEIGHTS[0]}"
+        files = " ".join(f"--include '{pattern}'" for pattern in ("*.json", *WEIGHTS))
         return (
             f"hf-hub:{self.repository} {reason}; log in (hf auth login), or get the files on a"
             f" machine that can (hf download {self.repository} {files} --local-dir DIR) and set"

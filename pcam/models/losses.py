@@ -75,9 +75,12 @@ def focal(logit: "Tensor", label: "Tensor", config: FocalConfig) -> "Tensor":
     p is the probability of the patch's own class (Lin et al. 2017).
     """
     loss = cross_entropy(logit, label, config.label_smoothing)
+    from torch.nn.functional import logsigmoid
+
     sign = 2 * label.to(logit.dtype) - 1
-    doubt = (-sign * logit).sigmoid()  # 1 - p
-    return weigh_positives(doubt**config.gamma * loss, label, config.positive_weight)
+    # (1 - p)^gamma by its logarithm: of 0^gamma the gradient is infinite where gamma < 1
+    doubt = (config.gamma * logsigmoid(-sign * logit)).exp()
+    return weigh_positives(doubt * loss, label, config.positive_weight)
 
 
 def weigh_positives(

@@ -18,7 +18,8 @@ from pcam.models.pooling import PooledBackbone
 
 # Names of parameters in a numbered block: blocks.3., layer4.2., denselayer32.
 NUMBERED = re.compile(r"(^|\.)(\d+|[a-z_]*(block|stage|layer|transition)\d+)\.")
-ATTENTION = re.compile(r"(^|\.)attn\.(qkv|q|k|v|proj)$")  # layers whose weights get adapters
+# Layers whose weights get adapters
+ATTENTION = re.compile(r"(^|\.)attn\.(qkv|q|k|v|[qkv]_proj|proj)$")
 
 
 def trained_parameters(module: nn.Module) -> list[nn.Parameter]:

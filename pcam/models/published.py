@@ -17,7 +17,9 @@ DINOV2 = ("dinov2", "dinov2_with_registers")  # model types of transformers
 MOST_BYTES = 1 << 20  # of a config.json
 GIVEN_HERE = frozenset({"num_classes", "in_chans", "img_size"})  # arguments that pcam decides
 
-Three = Annotated[list[float], Field(min_length=3, max_length=3)]
+# As ``model.mean`` and ``model.std`` of the config
+Mean = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=3, max_length=3)]
+Std = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=3, max_length=3)]
 Size = Annotated[list[int], Field(min_length=3, max_length=3)]
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -32,8 +34,8 @@ class PretrainedConfig(BaseModel):
         fixed_input_size: whether the network takes no other size.
     """
 
-    mean: Three | None = None
-    std: Three | None = None
+    mean: Mean | None = None
+    std: Std | None = None
     input_size: Size = [3, 224, 224]
     fixed_input_size: bool = False
 
@@ -46,8 +48,8 @@ class PreprocessorConfig(BaseModel):
         image_std: likewise.
     """
 
-    image_mean: Three | None = None
-    image_std: Three | None = None
+    image_mean: Mean | None = None
+    image_std: Std | None = None
 
 
 class _Kind(BaseModel):
@@ -73,8 +75,13 @@ class PublishedConfig(BaseModel):
     pretrained_cfg: PretrainedConfig = PretrainedConfig()
 
 
-def read_published(files: FolderFiles | HubFiles) -> PublishedConfig:
+def read_published(files: FolderFiles | HubFiles, normalised: bool) -> PublishedConfig:
     """Return what the config.json of a published network says.
+
+    Args:
+        files: of the network.
+        normalised: whether mean and standard deviation are known already; transformers keeps them
+            in a file of their own.
 
     Raises:
         AccessError: a file cannot be read now.
@@ -84,7 +91,7 @@ def read_published(files: FolderFiles | HubFiles) -> PublishedConfig:
     path = files.find(CONFIG)
     kind = _read_other_kind(path)
     if kind in DINOV2:
-        return _describe_dinov2(path, files.find_optional(PREPROCESSOR))
+        return _describe_dinov2(path, None if normalised else files.find_optional(PREPROCESSOR))
     if kind is not None:
         raise ConfigError(
             f"{path} is of a network of transformers ({shorten_value(kind)}); of these only"

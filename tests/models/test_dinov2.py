@@ -238,3 +238,28 @@ def test_a_config_that_cannot_be_used_is_one_line(
     (tmp_path / "config.json").write_text(json.dumps(content_of(FORMS["plain"]) | change))
     with pytest.raises(PcamError, match=message):
         load(tmp_path)
+
+
+def test_a_normalisation_that_cannot_be_had_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offline, with config.json and weights in the hub's cache but not the preprocessor's file."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    commit = "0" * 40
+    folder = tmp_path / "models--somebody--net"
+    snapshot = folder / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    publish(snapshot, FORMS["plain"])
+    (snapshot / "preprocessor_config.json").unlink()
+    given = composed("model=timm", "model.name=hf-hub:somebody/net").model
+    with pytest.raises(WeightsError, match="cannot be reached"):
+        expand_model(given)
+    said = given.model_copy(update={"mean": 0.5, "std": 0.5})
+    assert expand_model(said).mean == 0.5
+    no_exist = folder / ".no_exist" / commit / "preprocessor_config.json"
+    no_exist.parent.mkdir(parents=True)
+    no_exist.touch()  # as the hub's library notes what the hub does not have
+    assert expand_model(given).mean is None

@@ -90,6 +90,11 @@ def test_a_run_of_a_published_network_needs_no_folder_afterwards(
         ('{"architecture": "test_resnet", "model_args": {"in_chans": 4}}', "other than 3 channels"),
         ('{"architecture": "hf-hub:a/b"}', "is not a network"),
         ('{"architecture": "os.system"}', "is not a network"),
+        ('{"architecture": ""}', "name"),
+        ('{"architecture": "test_resnet", "pretrained_cfg": {"mean": [123, 116, 103]}}', "mean"),
+        ('{"architecture": "test_resnet", "pretrained_cfg": {"std": [0, 0.2, 0.2]}}', "std"),
+        ('{"architecture": "test_vit", "model_args": {"img_size": 0}}', "input_size"),
+        ('{"architecture": "test_resnet", "model_args": {"drop_rate": Infinity}}', "finite"),
     ],
 )
 def test_a_config_that_cannot_be_used_is_one_line(
@@ -141,6 +146,18 @@ def test_the_hub_s_cache_is_enough(scheme: str, cache: Path) -> None:
     model = expanded(f"{scheme}:somebody/net")
     assert model.name == "test_resnet"
     assert Path(model.weights).parent == folder / "snapshots" / commit
+
+
+def test_weights_of_the_other_kind_are_found_in_the_cache(cache: Path) -> None:
+    """Some repositories have pytorch_model.bin alone."""
+    folder = cache / "models--somebody--net"
+    commit = "0" * 40
+    network = publish(folder / "snapshots" / commit)
+    (folder / "snapshots" / commit / "model.safetensors").unlink()
+    torch.save(network.state_dict(), folder / "snapshots" / commit / "pytorch_model.bin")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    assert Path(expanded("hf-hub:somebody/net").weights).name == "pytorch_model.bin"
 
 
 def test_what_the_hub_does_not_give_says_where_to_get_it(cache: Path) -> None:

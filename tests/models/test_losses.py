@@ -47,6 +47,14 @@ def test_focal_loss_is_cross_entropy_times_a_power_of_the_doubt() -> None:
     assert torch.allclose(losses_of(plain, logit, label), cross_entropy(logit, label, 0.0))
 
 
+@pytest.mark.parametrize("gamma", [0, 0.5, 1, 2])
+def test_focal_loss_of_a_sure_network_has_a_gradient(gamma: float) -> None:
+    logit = torch.tensor([200.0, -200.0, 200.0, -200.0], requires_grad=True)
+    config = composed("loss=focal", f"loss.gamma={gamma}").loss
+    losses_of(config, logit, torch.tensor([1, 0, 0, 1])).sum().backward()
+    assert torch.allclose(logit.grad, torch.tensor([0.0, 0.0, 1.0, -1.0]))
+
+
 @pytest.mark.parametrize("name", ["ce", "bce", "focal"])
 def test_a_positive_patch_counts_as_its_weight(name: str) -> None:
     logit, label = torch.tensor([2.0, -1.0]), torch.tensor([1, 0])
