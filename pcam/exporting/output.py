@@ -29,7 +29,9 @@ def written_before(folder: Path) -> set[str]:
     found = {name for name in (*FILES, CARD, SUMMARY) if (folder / name).exists()}
     summary = read_json(folder / SUMMARY) or {}
     written = summary.get("files")
-    known = {CARD, SUMMARY, *written} if isinstance(written, list) else set()
+    known: set[str] = set()
+    if isinstance(written, list) and all(isinstance(name, str) for name in written):
+        known = {CARD, SUMMARY, *written}
     foreign = sorted(found - known)
     if foreign:
         raise RunError(
@@ -56,6 +58,9 @@ def write_export(export: Export, folder: Path, license_name: str | None) -> list
     """
     files = export.written
     before = written_before(folder)
+    # First, so that an export that is interrupted can be started again
+    names = before | {CARD, *(file.name for file in files)}
+    write_json(folder / SUMMARY, {**summarize_export(export), "files": sorted(names - {CARD})})
     for file in files:
         write_file(folder / file.name, file.content)
     write_file(folder / CARD, model_card(export, license_name))

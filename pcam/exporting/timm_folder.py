@@ -10,6 +10,7 @@ from pcam.config.sections import ModelConfig
 from pcam.errors import ConfigError
 from pcam.exporting.formats import ExportedFile, Patches, Probabilities
 from pcam.exporting.module import ExportedClassifier, Size
+from pcam.models.backbones import get_backbone
 from pcam.models.layer_names import with_layers
 from pcam.models.network import Network
 from pcam.models.pooling import PooledBackbone
@@ -34,7 +35,7 @@ def export_timm_folder(
     from safetensors.torch import save
 
     backbone = _timm_part(module.network)
-    arguments = timm_arguments(model, module.network.input_size, backbone)
+    arguments = timm_arguments(model, module.network.input_size)
     _ensure_timm_builds_it(model.name, arguments, backbone)
     content = save({key: value.contiguous() for key, value in backbone.state_dict().items()})
     config = json.dumps(_timm_config(module.network, model.name, arguments, seen), indent=2)
@@ -55,18 +56,15 @@ def export_timm_folder(
     )
 
 
-def timm_arguments(
-    model: ModelConfig, input_size: int | None, backbone: nn.Module
-) -> dict[str, object]:
+def timm_arguments(model: ModelConfig, input_size: int | None) -> dict[str, object]:
     """Return what timm is given to build the backbone; without pooling if pcam pools.
 
     Args:
         model: the run's config of the network.
-        input_size: of the run's network, pixels.
-        backbone: as it was trained; a vision transformer is built for one size.
+        input_size: of the run's network, pixels; a vision transformer is built for one size.
     """
     arguments: dict[str, object] = {"num_classes": 0, **model.kwargs}
-    if input_size is not None and hasattr(backbone, "patch_embed"):
+    if input_size is not None and get_backbone(model.name).fixed_size is not None:
         arguments["img_size"] = input_size
     if model.head.pool != "avg":
         arguments["global_pool"] = ""

@@ -7,6 +7,7 @@ from pcam.galleries.page import picture_name, render_gallery
 from pcam.runs.files import write_file
 
 PICTURES = "patch-*.jpg"
+MARK = 'content="pcam gallery"'  # of the page's template
 
 
 def write_gallery(gallery: Gallery, folder: Path, name: str = "gallery") -> Path:
@@ -33,6 +34,8 @@ def write_gallery(gallery: Gallery, folder: Path, name: str = "gallery") -> Path
 def delete_gallery(folder: Path, name: str = "gallery") -> None:
     """Delete the page of an earlier gallery and the pictures that it shows; other files stay.
 
+    A page of that name that is of something else stays too.
+
     Args:
         folder: of the page.
         name: of the page and of the pictures' folder.
@@ -41,6 +44,8 @@ def delete_gallery(folder: Path, name: str = "gallery") -> None:
     if not page.is_file():
         return
     content = page.read_text("utf-8", errors="replace")
+    if MARK not in content:
+        return
     pictures = folder / name
     for picture in pictures.glob(PICTURES):
         if f"{name}/{picture.name}" in content:

@@ -26,10 +26,11 @@ def write_probes(probes: Probes, folder: Path) -> list[Path]:
         The files, the page last.
     """
     files = [folder / "probes.csv"]
+    if files[0].is_file():
+        _delete_earlier(folder)
     cells = [line for row in probes.rows for line in _lines(row)]
     write_csv(files[0], COLUMNS, cells)
     differences = folder / "differences.csv"
-    differences.unlink(missing_ok=True)
     if probes.pairs:
         files.append(differences)
         write_csv(differences, PAIR_COLUMNS, [_pair_line(pair) for pair in probes.pairs])
@@ -37,13 +38,17 @@ def write_probes(probes: Probes, folder: Path) -> list[Path]:
     return [*files, folder / "summary.json", _write_page(build_page(probes), folder)]
 
 
+def _delete_earlier(folder: Path) -> None:
+    """Delete what earlier probes have left and these may not write again."""
+    (folder / "differences.csv").unlink(missing_ok=True)
+    for picture in (folder / "figures").glob("features-*.png"):
+        picture.unlink()
+
+
 def _write_page(page: Page, folder: Path) -> Path:
     """Write a page and its pictures; return the HTML file."""
-    figures = folder / "figures"
-    for earlier in figures.glob("features-*.png"):
-        earlier.unlink()
     for picture in page.pictures:
-        write_figure(figures / picture.name, picture.content)
+        write_figure(folder / "figures" / picture.name, picture.content)
     write_file(folder / "report.md", render_markdown(page.title, page.lead, page.sections))
     path = folder / "index.html"
     write_file(path, render_html(page.title, page.lead, page.sections))

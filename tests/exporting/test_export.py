@@ -9,10 +9,14 @@ import pytest
 import torch
 
 from pcam.data.sources.synthetic.source import SyntheticSource
+from pcam.errors import RunError, WriteError
 from pcam.evaluation.saved_run import open_run
+from pcam.exporting import output
+from pcam.exporting.output import written_before
+from pcam.exporting.timm_folder import timm_arguments
 from tests.conftest import SMALL, TINY, Terminal
 from tests.marks import slow_but
-from tests.run import train
+from tests.run import composed, train
 
 
 def raw_patches(count: int) -> np.ndarray:
@@ -173,6 +177,42 @@ def test_files_that_no_export_has_written_are_kept(
         " another hydra.run.dir\n"
     )
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize("files", [[{"name": "config.json"}], "config.json", None])
+def test_a_summary_of_another_program_is_no_export_s(files: object, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "summary.json").write_text(json.dumps({"files": files}))
+    with pytest.raises(RunError, match="has config.json, summary.json, which pcam.export has not"):
+        written_before(tmp_path)
+
+
+def test_an_interrupted_export_can_be_started_again(
+    exported_run: Path, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"run={exported_run}", "to=torchscript", "robustness=0", "hydra.run.dir=out"]
+    write = output.write_file
+
+    def full(path: Path, content: str | bytes) -> None:
+        if path.name == "README.md":
+            raise WriteError(f"{path} cannot be written")
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(output, "write_file", full)
+        assert terminal("export", *words).status == 2
+    assert (tmp_path / "out" / "model.torchscript").is_file()
+    assert terminal("export", *words).status == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["README.md", "model.torchscript", "summary.json"]
+
+
+def test_timm_s_networks_of_any_size_are_built_without_one() -> None:
+    """They have a patch embedding, but are built for no input size."""
+    model = composed("model=timm", "model.name=pvt_v2_b0").model
+    assert "img_size" not in timm_arguments(model, 96)
+    model = composed("model=timm", "model.name=test_vit").model
+    assert timm_arguments(model, 96)["img_size"] == 96
 
 
 @pytest.mark.slow

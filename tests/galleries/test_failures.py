@@ -13,6 +13,7 @@ from pcam.data.base import Pixels
 from pcam.errors import DataError
 from pcam.evaluation.saved_run import SavedRun
 from pcam.galleries.gallery import explain_patches
+from pcam.galleries.output import MARK
 from tests.conftest import Terminal
 
 EVALUATE = ["resamples=100", "hydra.run.dir=out"]
@@ -46,7 +47,9 @@ def test_a_gallery_that_fails_leaves_the_evaluation(
     pictures = tmp_path / "out" / "gallery"
     pictures.mkdir(parents=True)
     (pictures / "patch-000001.jpg").touch()
-    (tmp_path / "out" / "gallery.html").write_text('<img src="gallery/patch-000001.jpg">')
+    (tmp_path / "out" / "gallery.html").write_text(
+        f'<meta name="generator" {MARK}><img src="gallery/patch-000001.jpg">'
+    )
     monkeypatch.setattr("pcam.galleries.gallery.explain", failed)
     answer = terminal("evaluate", f"run={run}", "gallery=1", *EVALUATE)
     assert answer.status == 0

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pcam.evaluation.saved_run import open_run
+from pcam.training.preparation import build_classifier
 from tests.conftest import SMALL
 from tests.marks import slow_but
 from tests.run import composed, killed_after, train
@@ -38,6 +39,28 @@ def initial(*words: str) -> dict[str, torch.Tensor]:
     model = build_classifier(config)
     model.adapt()
     return {key: value for key, value in model.state_dict().items() if "backbone" in key}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["model.name=test_vit"], {"qkv", "proj"}),
+        (
+            ["model.name=eva02_tiny_patch14_224", "++model.kwargs.qkv_fused=false"],
+            {"q_proj", "k_proj", "v_proj", "proj"},
+        ),
+    ],
+)
+def test_query_key_and_value_get_adapters_whatever_their_names(
+    words: list[str], expected: set[str]
+) -> None:
+    classifier = build_classifier(
+        composed("model=timm", "model.weights=none", *words, "finetune=lora")
+    )
+    classifier.adapt()
+    names = [name for name, _ in classifier.network.backbone.named_parameters()]
+    adapted = [name.partition(".parametrizations.")[0] for name in names if name.endswith(".down")]
+    assert {name.rpartition(".")[2] for name in adapted} == expected
 
 
 @pytest.mark.parametrize("choice", slow_but({"lora"}, CHOICES))
