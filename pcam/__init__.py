@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"
 
 _package = Path(__file__).parent
 # conf/ is beside the package in a checkout and inside it in an installed wheel.
