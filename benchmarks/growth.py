@@ -61,7 +61,9 @@ def main() -> None:
         trainings: dict[int, list[Training]] = {size: [] for size in roots}
         for _ in range(arguments.rounds):
             for size, root in roots.items():
-                trainings[size].append(run_training(root, options))
+                found = run_training(root, options)
+                trainings[size].append(found)
+                print(f"{size:,} patches: {found}", flush=True)
     print(format_table(trainings))
 
 
