@@ -63,6 +63,7 @@ def test_the_slide_probe_and_the_page(terminal: Terminal, tmp_path: Path) -> Non
     figures.mkdir(parents=True)
     (figures / "features-3-earlier.png").touch()
     (figures / "mine.png").touch()
+    (tmp_path / "out" / "probes.csv").touch()  # earlier probes
     slides = ["data.test=60", "data.slides=3", "probes=[mean,slide]"]
     backbones = f"backbones={{{RESNET},{EFFICIENTNET}}}"
     answer = terminal("probe", *QUICK, *slides, backbones, "hydra.run.dir=out")
@@ -95,7 +96,10 @@ def test_the_slide_probe_and_the_page(terminal: Terminal, tmp_path: Path) -> Non
 
 def test_figures_are_those_of_the_kept_features(terminal: Terminal, tmp_path: Path) -> None:
     words = [*QUICK, "probes=[mean]", "model=timm", *TINY[1:]]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "differences.csv").write_text("of a report")
     assert terminal("probe", *words, "hydra.run.dir=out").status == 0
+    assert (tmp_path / "out" / "differences.csv").read_text() == "of a report"
     files = [FeatureFile(path) for path in tmp_path.glob("features/*/features.h5")]
     train, test = (
         next(file.read_all() for file in files if len(file) == size) for size in (64, 40)
