@@ -1,6 +1,6 @@
 """The config.json of a DINOv2 in the form of transformers, in timm's terms."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -8,6 +8,8 @@ TIMM = {384: "vit_small", 768: "vit_base", 1024: "vit_large", 1536: "vit_giant"}
 USUAL_SIDE = 224  # pixels; the networks take any size
 
 Size = Annotated[int, Field(gt=0, le=10_000)]
+ModelType = Literal["dinov2", "dinov2_with_registers"]
+MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
 
 
 class Dinov2Config(BaseModel):
@@ -31,7 +33,7 @@ class Dinov2Config(BaseModel):
         layer_norm_eps: of the layer norms; timm's networks have this one.
     """
 
-    model_type: Literal["dinov2", "dinov2_with_registers"]
+    model_type: ModelType
     hidden_size: Size = 768
     num_hidden_layers: Annotated[int, Field(gt=0, le=200)] = 12
     num_attention_heads: Size = 12

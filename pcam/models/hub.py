@@ -13,7 +13,12 @@ from pydantic import ValidationError
 from pcam.config.sections import InputSize, ModelConfig
 from pcam.errors import ConfigError
 from pcam.models.hub_files import CONFIG, WEIGHTS, FolderFiles, find_files, is_published_name
-from pcam.models.published import GIVEN_HERE, PublishedConfig, read_published
+from pcam.models.published import (
+    GIVEN_HERE,
+    PublishedConfig,
+    describe_first,
+    read_published,
+)
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +67,8 @@ def expand_model(model: ModelConfig) -> ModelConfig:
     try:
         return ModelConfig.model_validate({**model.model_dump(), **update})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ConfigError(
-            f"model.name={model.name}: its {CONFIG}: {key}: {first['msg']}"
-        ) from error
+        fault = f"model.name={model.name}: its {CONFIG}: {describe_first(error)}"
+        raise ConfigError(fault) from error
 
 
 def _arguments(published: PublishedConfig, pool: str) -> dict[str, object]:

@@ -7,13 +7,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from pcam.errors import ConfigError, shorten_value
 from pcam.models.base import RESERVED
-from pcam.models.dinov2 import Dinov2Config
+from pcam.models.dinov2 import MODEL_TYPES, Dinov2Config
 from pcam.models.hub_files import CONFIG, FolderFiles, HubFiles
 from pcam.runs.access import ensure_readable
 
 PREPROCESSOR = "preprocessor_config.json"  # of transformers
 TIMM_FORM, TRANSFORMERS_FORM = "timm's form", "the form of transformers"
-DINOV2 = ("dinov2", "dinov2_with_registers")  # model types of transformers
 MOST_BYTES = 1 << 20  # of a config.json
 GIVEN_HERE = frozenset({"num_classes", "in_chans", "img_size"})  # arguments that pcam decides
 
@@ -90,12 +89,12 @@ def read_published(files: FolderFiles | HubFiles, normalised: bool) -> Published
     """
     path = files.find(CONFIG)
     kind = _read_other_kind(path)
-    if kind in DINOV2:
+    if kind in MODEL_TYPES:
         return _describe_dinov2(path, None if normalised else files.find_optional(PREPROCESSOR))
     if kind is not None:
         raise ConfigError(
             f"{path} is of a network of transformers ({shorten_value(kind)}); of these only"
-            f" {' and '.join(DINOV2)} can be read"
+            f" {' and '.join(MODEL_TYPES)} can be read"
         )
     published = _read_file(path, PublishedConfig, TIMM_FORM)
     refused = sorted((RESERVED - GIVEN_HERE) & set(published.model_args))
@@ -145,6 +144,11 @@ def _read_file(path: Path, model: type[Content], form: str) -> Content:
     try:
         return model.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "it"
-        raise ConfigError(f"{path} is not in {form}: {key}: {first['msg']}") from error
+        raise ConfigError(f"{path} is not in {form}: {describe_first(error)}") from error
+
+
+def describe_first(error: ValidationError) -> str:
+    """Return the first fault of a file's content: the key and what is wrong."""
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"])) or "it"
+    return f"{key}: {first['msg']}"
