@@ -31,7 +31,7 @@ from pcam.models.freezing import FreezePlan, build_plan, read_finetune
 from pcam.models.losses import count_outputs
 from pcam.models.mixing import draw_mix
 from pcam.models.network import Network
-from pcam.models.optimizers import build_optimizer
+from pcam.models.optimizers import FUSED_ON, build_optimizer
 from pcam.models.parameter_groups import check_layer_groups, group_parameters
 from pcam.models.partial import add_adapters, train_last_blocks
 from pcam.models.patch_format import KEY as PATCHES_KEY
@@ -272,7 +272,7 @@ class PatchClassifier(LightningModule):
         optimizer = build_optimizer(
             group_parameters(self.network, self.optimizer_config, self.finetune_config.layer_decay),
             self.optimizer_config,
-            fused=self.device.type == "cuda" and self.trainer.gradient_clip_val is None,
+            fused=self.device.type in FUSED_ON and self.trainer.gradient_clip_val is None,
         )
         steps = int(self.trainer.estimated_stepping_batches)
         batches = int(self.trainer.num_training_batches)

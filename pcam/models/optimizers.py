@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 FUSED = ("adam", "adamw", "sgd")  # those of torch that have a fused form
+FUSED_ON = ("cpu", "cuda")  # devices that a fused step pays on
 IMPLEMENTATIONS = frozenset({"fused", "foreach", "capturable", "differentiable"})
 
 BACKBONE = "backbone"  # name of its group
@@ -47,8 +48,8 @@ def build_optimizer(groups: Groups, config: OptimizerConfig, fused: bool = False
     Args:
         groups: of parameters, each with its learning rate and name.
         config: the config's ``optimizer``.
-        fused: let torch's own optimizers take a step in a few kernels, unless ``optimizer.kwargs``
-            chooses an implementation.
+        fused: let torch's own optimizers take a step in one pass over the parameters, unless
+            ``optimizer.kwargs`` chooses an implementation.
 
     Raises:
         ConfigError: the optimizer does not take its settings.

@@ -224,10 +224,16 @@ def test_accumulation_takes_fewer_steps(tmp_path: Path, plain_run: Run) -> None:
     assert read_checkpoint(tmp_path)["global_step"] == 6
 
 
-def test_gradients_are_clipped(tmp_path: Path) -> None:
+def test_steps_of_the_optimizer_are_fused(plain_run: Run) -> None:
+    groups = read_checkpoint(plain_run[0])["optimizer_states"][0]["param_groups"]
+    assert [group["fused"] for group in groups] == [True, True]
+
+
+def test_gradients_are_clipped_by_an_optimizer_that_is_not_fused(tmp_path: Path) -> None:
     norms: list[float] = []
 
     def record_norm(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        assert not optimizer.defaults["fused"]
         grads = [one.grad for group in optimizer.param_groups for one in group["params"]]
         norms.append(
             float(torch.nn.utils.get_total_norm([grad for grad in grads if grad is not None]))

@@ -150,6 +150,20 @@ def test_a_run_that_moved_and_is_longer_than_planned_keeps_its_best(
     assert read_config(folder).trainer.max_epochs == 3  # so that it can be resumed as it is
 
 
+def test_a_resumed_run_keeps_the_implementation_of_its_optimizer(
+    short_run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "older"  # as of a version whose optimizers were not fused
+    shutil.copytree(short_run, folder)
+    checkpoint = read_checkpoint(folder)
+    for group in checkpoint["optimizer_states"][0]["param_groups"]:
+        group["fused"] = None
+    torch.save(checkpoint, last_checkpoint(folder))
+    fit(longer(folder, 3), folder, resume=True)
+    groups = read_checkpoint(folder)["optimizer_states"][0]["param_groups"]
+    assert [group["fused"] for group in groups] == [None, None]
+
+
 def test_fewer_epochs_than_are_trained_are_refused(short_run: Path) -> None:
     with pytest.raises(RunError, match="has been trained for 2 epochs already"):
         fit(longer(short_run, 1), short_run, resume=True)
