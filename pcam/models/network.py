@@ -105,14 +105,19 @@ class Network(nn.Module):
         """
         return self.classify(self.extract(x))
 
-    def extract(self, x: Tensor) -> Tensor:
-        """Return the features (B, F) of normalised patches (B, 3, H, W), the head's input."""
+    def extract(self, x: Tensor, backbone: nn.Module | None = None) -> Tensor:
+        """Return the features (B, F) of normalised patches, the head's input.
+
+        Args:
+            x: (B, 3, H, W).
+            backbone: another form of the backbone, which computes the same; None for itself.
+        """
         x = self._resize(x)
         height, width = x.shape[-2:]
         x = x.contiguous(memory_format=torch.channels_last)
         with_gradient = torch.is_grad_enabled() and not (self.frozen and self.training)
         with torch.set_grad_enabled(with_gradient):
-            x = self.backbone(x)
+            x = self.backbone(x) if backbone is None else backbone(x)
         self._ensure_features_fit(x, height, width)
         return x
 

@@ -1,7 +1,9 @@
-"""How the network is computed in training steps: as it is, captured in a CUDA graph, or compiled.
+"""How the network is computed in training steps: as it is, folded, in a CUDA graph, or compiled.
 
 On a GPU, a step of a small network is bound by its hundreds of kernel launches. A CUDA graph
 launches them all at once; torch.compile makes fewer of them, and takes a minute or more to do so.
+On a CPU, a step is bound by reading and writing activations: BatchNorm with fixed statistics is
+folded into the convolutions before it (``pcam.models.folding``).
 """
 
 import logging
@@ -15,13 +17,15 @@ from pcam.config.sections import CompileMode
 from pcam.data.features import FEATURES
 from pcam.errors import describe_error
 from pcam.models.classifier import PatchClassifier, StepNetwork
-from pcam.training.step_forms import build_form, restored, time_form
+from pcam.models.network import Network
+from pcam.training.step_forms import build_folded, build_form, restored, time_form
 
 log = logging.getLogger(__name__)
 
 COMPILING_PAYS = 900  # seconds of training, from which trying torch.compile is worth its time
 LABELS: Mapping[str, str] = {
     "off": "eager",
+    "folded": "BatchNorm folded into convolutions",
     "graph": "a CUDA graph",
     "default": "torch.compile",
     "reduce-overhead": "torch.compile and a CUDA graph",
@@ -65,10 +69,15 @@ class StepNetworkChoice(Callback):
             return
         self._chosen_for = frozen
         pl_module.step_network = None
-        if pl_module.device.type != "cuda" and self.mode in ("auto", "graph"):
-            return
+        self.chosen = "off"
         if trainer.world_size > 1:
             return  # DDP's own hooks reduce the gradients of the network as it is
+        on_gpu = pl_module.device.type == "cuda"
+        if self.mode == "folded" or (self.mode == "auto" and not on_gpu):
+            pl_module.step_network = self._fold(trainer, pl_module.network, batch["image"])
+            return
+        if self.mode == "graph" and not on_gpu:
+            return
         if self.mode in CAPTURED and trainer.accumulate_grad_batches > 1:
             log.warning("trainer.compile=%s cannot be used: %s", self.mode, ACCUMULATES)
             return
@@ -90,6 +99,19 @@ class StepNetworkChoice(Callback):
         measured = [f"{LABELS[form]} {value:.1f} ms" for form, value in self.milliseconds.items()]
         tried = f" ({', '.join(measured)})" if measured else ""
         return f"training steps: {LABELS[self.chosen]}{tried}, chosen in {self.seconds:.1f} s"
+
+    def _fold(self, trainer: Trainer, network: Network, image: Tensor) -> StepNetwork | None:
+        """Return the folded network; None, with the reason where it was asked for, if it cannot."""
+        try:
+            with trainer.precision_plugin.forward_context(), restored(network):
+                folded = build_folded(network, image)
+        except Exception as error:  # each network's code is followed, whatever it does
+            level = logging.WARNING if self.mode == "folded" else logging.DEBUG
+            log.log(level, "BatchNorm is not folded into convolutions: %s", describe_error(error))
+            return None
+        if folded is not None:
+            self.chosen = "folded"
+        return folded
 
     def _choose(self, trainer: Trainer, network: nn.Module, image: Tensor) -> StepNetwork | None:
         """Return what computes the network; None for the network itself."""

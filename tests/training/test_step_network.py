@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 import torch
 
 from pcam.models.classifier import PatchClassifier
-from pcam.training import step_network
+from pcam.training import step_forms, step_network
 from pcam.training.preparation import build_classifier
 from pcam.training.step_forms import build_form, restored
 from pcam.training.step_network import StepNetworkChoice
 from tests.conftest import TINY
-from tests.run import composed
+from tests.run import composed, train
+from tests.training.runs import read_state
 
 BATCH = {"image": torch.zeros(2, 3, 32, 32, dtype=torch.uint8)}
 
@@ -109,13 +111,73 @@ def test_it_is_chosen_again_when_the_backbone_is_unfrozen(
     assert model.step_network is None
 
 
-@pytest.mark.parametrize("mode", ["off", "auto", "graph"])
-def test_on_a_cpu_and_with_off_the_network_is_computed_as_it_is(mode: Any) -> None:
+@pytest.mark.parametrize("mode", ["off", "auto", "graph", "folded"])
+def test_on_a_cpu_a_network_whose_statistics_move_is_computed_as_it_is(mode: Any) -> None:
     classifier = build_classifier(composed(*TINY))
     choice = StepNetworkChoice(mode)
     choice.on_train_batch_start(fake_trainer(), classifier, BATCH, 0)
     assert classifier.step_network is None
     assert choice.chosen == "off"
+
+
+def kept_classifier() -> PatchClassifier:
+    """A classifier in train mode whose BatchNorm keeps its statistics."""
+    classifier = build_classifier(composed(*TINY, "model.head.dropout=0.5"))
+    classifier.network.train()
+    classifier.network.freeze(False, keep_statistics=True)
+    return classifier
+
+
+@pytest.mark.parametrize("mode", ["auto", "folded"])
+def test_on_a_cpu_batchnorm_that_is_kept_is_folded(mode: Any) -> None:
+    classifier = kept_classifier()
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+    choice = StepNetworkChoice(mode)
+    torch.manual_seed(3)
+    choice.on_train_batch_start(fake_trainer(), classifier, {"image": images}, 0)
+    next_draw = torch.rand(1)
+    assert choice.chosen == "folded"
+    assert "BatchNorm folded into convolutions" in choice.describe()
+    scores = []
+    for compute in (classifier.network, classifier.step_network):
+        assert compute is not None
+        torch.manual_seed(0)
+        scores.append(compute(images))
+    torch.testing.assert_close(*scores)
+    torch.manual_seed(3)
+    assert torch.equal(next_draw, torch.rand(1))  # choosing takes no draw of the training's
+
+
+@pytest.mark.parametrize(("mode", "messages"), [("auto", 0), ("folded", 1)])
+def test_a_network_that_cannot_be_folded_is_computed_as_it_is(
+    mode: Any, messages: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fold(backbone: torch.nn.Module) -> torch.nn.Module:
+        return torch.nn.Sequential(backbone, torch.nn.ReLU(), torch.nn.Tanh())  # another function
+
+    monkeypatch.setattr(step_forms, "fold_batchnorm", fold)
+    classifier = kept_classifier()
+    choice = StepNetworkChoice(mode)
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+    with caplog.at_level(logging.WARNING, logger="pcam"):
+        choice.on_train_batch_start(fake_trainer(), classifier, {"image": images}, 0)
+    assert classifier.step_network is None
+    assert choice.chosen == "off"
+    texts = [record.getMessage() for record in caplog.records]
+    assert len(texts) == messages
+    assert all("computes other scores" in text for text in texts)
+
+
+def test_a_training_with_folded_batchnorm_is_that_of_the_network(tmp_path: Path) -> None:
+    words = [*TINY, "finetune.batchnorm=kept", "trainer.max_epochs=1", "optimizer=sgd"]
+    words += ["trainer.limit_train_batches=4", "seed=1"]
+    folded = train(tmp_path / "folded", *words)
+    plain = train(tmp_path / "plain", *words, "trainer.compile=off")
+    assert folded["step"]["compile"] == "folded"
+    assert plain["step"]["compile"] == "off"
+    states = [read_state(tmp_path / name) for name in ("folded", "plain")]
+    for (name, one), (_, other) in zip(*(state.items() for state in states), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5, msg=name)
 
 
 def test_several_processes_compute_the_network_as_it_is(model: PatchClassifier) -> None:

@@ -1,0 +1,102 @@
+"""A folded backbone computes what the backbone computes, with the same gradients."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pcam.models.backbones import build_backbone
+from pcam.models.folding import FoldedConv, fold_batchnorm
+
+IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+NETWORKS = {  # name: keywords of the network, and how many of its BatchNorm can be folded
+    "resnet10t": ({}, 14),
+    "mobilenetv2_035": ({"pad_type": "same"}, 52),
+    "efficientnet_b0": ({}, 49),
+    "xception": ({}, 40),
+    "densenet121": ({}, 59),  # the others are not preceded by a convolution
+    "vgg11_bn": ({}, 8),  # its convolutions have a bias
+    "googlenet": ({}, 57),
+}
+
+
+def build(name: str, kwargs: dict[str, str]) -> nn.Module:
+    """A backbone in train mode whose BatchNorm has fixed statistics, unlike those at the start."""
+    torch.manual_seed(0)
+    backbone = build_backbone(name, kwargs, "avg", 64).double().train()
+    for module in backbone.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+            for value in (module.running_mean, module.running_var, module.weight, module.bias):
+                assert value is not None
+                value.data += torch.rand_like(value) / 2
+    return backbone
+
+
+def gradients(backbone: nn.Module, form: nn.Module) -> tuple[Tensor, list[Tensor]]:
+    backbone.zero_grad()
+    torch.manual_seed(0)
+    features = form(IMAGES)
+    features.square().sum().backward()
+    return features.detach(), [p.grad.clone() for p in backbone.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_features_and_gradients_are_those_of_the_backbone(name: str) -> None:
+    kwargs, count = NETWORKS[name]
+    backbone = build(name, kwargs)
+    folded = fold_batchnorm(backbone)
+    assert folded is not None
+    assert sum(isinstance(module, FoldedConv) for module in folded.modules()) == count
+    expected, expected_gradients = gradients(backbone, backbone)
+    found, found_gradients = gradients(backbone, folded)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    assert len(found_gradients) == len(expected_gradients)
+    for one, other in zip(found_gradients, expected_gradients, strict=True):
+        scale = float(other.abs().max())
+        torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-10 * scale)
+
+
+def test_dropped_paths_are_those_of_the_backbone() -> None:
+    backbone = build("resnet10t", {"drop_path_rate": 0.5})  # type: ignore[dict-item]
+    folded = fold_batchnorm(backbone)
+    assert folded is not None
+    expected, _ = gradients(backbone, backbone)
+    found, _ = gradients(backbone, folded)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+    assert not torch.allclose(expected, backbone.eval()(IMAGES))  # paths were dropped
+
+
+def test_batchnorm_that_moves_is_not_folded() -> None:
+    assert fold_batchnorm(build("resnet10t", {}).train()) is None
+
+
+def test_networks_without_batchnorm_have_nothing_to_fold() -> None:
+    assert fold_batchnorm(build("vgg11", {})) is None
+
+
+class Shared(nn.Module):
+    """A convolution whose output is used twice, and one that is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used_twice = nn.Conv2d(3, 3, 1)
+        self.called_twice = nn.Conv2d(3, 3, 1)
+        self.last = nn.Conv2d(3, 3, 1)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(3), nn.BatchNorm2d(3), nn.BatchNorm2d(3)])
+
+    def forward(self, image: Tensor) -> Tensor:
+        first = self.used_twice(image)
+        second = self.called_twice(first + self.norms[0](first))
+        third = self.norms[1](self.called_twice(second))
+        return self.norms[2](self.last(third))  # type: ignore[no-any-return]
+
+
+def test_only_convolutions_that_nothing_else_uses_are_folded() -> None:
+    network = Shared().double().train()
+    for module in network.norms:
+        module.eval()
+        module.running_mean.data += 0.5  # type: ignore[union-attr, operator]
+    folded = fold_batchnorm(network)
+    assert folded is not None
+    assert sum(isinstance(module, FoldedConv) for module in folded.modules()) == 1
+    torch.testing.assert_close(folded(IMAGES), network(IMAGES))
