@@ -65,7 +65,7 @@ def train(network: nn.Module, images: Tensor, arguments: argparse.Namespace) -> 
         arguments: of the command line.
     """
     device = images.device
-    optimizer = torch.optim.Adam(network.parameters(), lr=5e-4, weight_decay=1e-4)
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-4, weight_decay=1e-4, fused=True)
     labels = torch.randint(0, 2, (len(images),), device=device)
     steps = arguments.patches // arguments.batch
     bf16 = arguments.precision == "bf16"
