@@ -74,7 +74,14 @@ def test_the_defaults_are_good_without_a_recipe() -> None:
 
 @pytest.mark.slow
 def test_quick_gives_few_patches_as_many_steps_as_many(tmp_path: Path) -> None:
-    words = [*TINY[:3], *SMALL, "data.train=32", "data.batch_size=500", "trainer.max_epochs=1"]
+    words = [
+        *TINY[:3],
+        *SMALL,
+        "aug=none",
+        "data.train=32",
+        "data.batch_size=500",
+        "trainer.max_epochs=1",
+    ]
     summary = train(tmp_path, "recipe=quick", *words)
     assert summary["input_size"] == 96
     last = (tmp_path / "metrics.csv").read_text().splitlines()[-1]

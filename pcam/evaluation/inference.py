@@ -19,6 +19,7 @@ from pcam.data.symmetries import D4, Symmetry, rotate
 from pcam.data.workers import dead_workers_reported
 from pcam.evaluation.scoring_network import ScoringNetwork, choose_batch_size
 from pcam.models.classifier import PatchClassifier
+from pcam.models.folding import FoldedNetwork
 from pcam.models.scores import ensure_finite_scores
 from pcam.stats.logodds import mean_probability
 
@@ -71,7 +72,8 @@ def predict_logits(model: PatchClassifier, patches: Pixels, batch_size: int) -> 
         NotFiniteError: the network's output is not finite.
     """
     parts = []
-    for logits in iterate_logits(model.network, _batches_of_array(model, patches, batch_size)):
+    network = FoldedNetwork(model.network)
+    for logits in iterate_logits(network, _batches_of_array(model, patches, batch_size)):
         parts.append(logits[0].cpu().numpy())
     found: Logits = np.concatenate(parts)
     numbers = [f"image {number}" for number in range(len(found))]

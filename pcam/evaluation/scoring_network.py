@@ -1,9 +1,10 @@
-"""A network as it scores patches on a GPU: in large batches, and in bfloat16 where that agrees."""
+"""A network as it scores patches: folded on a CPU; on a GPU in large batches and in bfloat16."""
 
 import torch
 from torch import Tensor
 
 from pcam.models.classifier import PatchClassifier
+from pcam.models.folding import FoldedNetwork
 
 AT_ONCE = 1024  # patches of 96 px
 SIDE = 96  # px
@@ -26,11 +27,12 @@ def choose_batch_size(model: PatchClassifier, batch_size: int) -> int:
 
 
 class ScoringNetwork:
-    """Calls a classifier on batches; on a CPU it is the classifier itself.
+    """Calls a classifier on batches.
 
-    On a GPU the first batches are scored in float32 and in bfloat16. If the probabilities are close
-    and nearly all calls equal, further batches are scored in bfloat16. A batch that does not fit
-    into the memory is scored in halves.
+    On a CPU, BatchNorm is folded into convolutions (``FoldedNetwork``). On a GPU the first batches
+    are scored in float32 and in bfloat16. If the probabilities are close and nearly all calls
+    equal, further batches are scored in bfloat16. A batch that does not fit into the memory is
+    scored in halves.
 
     Args:
         model: in eval mode.
@@ -40,10 +42,10 @@ class ScoringNetwork:
     """
 
     def __init__(self, model: PatchClassifier) -> None:
-        self.model = model
         self.uses_bfloat16: bool | None = None
         if model.device.type != "cuda" or not torch.cuda.is_bf16_supported():
             self.uses_bfloat16 = False
+        self._network = FoldedNetwork(model.network)
         self._compared = 0
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -58,12 +60,12 @@ class ScoringNetwork:
 
     def _score(self, images: Tensor) -> Tensor:
         if self.uses_bfloat16 is False:
-            return self.model.network(images)  # type: ignore[no-any-return]
+            return self._network(images)
         with torch.autocast("cuda", torch.bfloat16):
-            fast: Tensor = self.model.network(images)
+            fast: Tensor = self._network(images)
         if self.uses_bfloat16:
             return fast
-        exact: Tensor = self.model.network(images)
+        exact: Tensor = self._network(images)
         self._compared += 1
         if not scores_agree(fast, exact):
             self.uses_bfloat16 = False

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from pcam.models.folding import FoldedNetwork
 from pcam.models.network import Network
 from pcam.runs.trees import JsonObject
 
@@ -37,6 +38,7 @@ class Extractor:
         self.precision = precision
         self.device = network.mean.device
         self.width = network.features
+        self._form = FoldedNetwork(network)
 
     @torch.inference_mode()
     def __call__(self, image: Tensor) -> Tensor:
@@ -44,7 +46,7 @@ class Extractor:
         image = image.to(self.device, non_blocking=True)
         dtype = AUTOCAST.get(self.precision)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
-            features = self.network.extract(self.network.normalised(image))
+            features = self._form.extract(image)
         return features.float().cpu()
 
     @contextmanager
@@ -52,6 +54,7 @@ class Extractor:
         """Keep the network in eval mode, and put its mode back."""
         mode = self.network.training
         self.network.eval()
+        self._form = FoldedNetwork(self.network)
         try:
             yield
         finally:

@@ -27,6 +27,7 @@ from pcam.errors import NotFiniteError
 from pcam.models.accumulation import ensure_epoch_holds_a_step, loss_factor
 from pcam.models.checkpoint_content import read_checkpoint
 from pcam.models.epoch_means import EpochMeans
+from pcam.models.folding import FoldedNetwork
 from pcam.models.freezing import FreezePlan, build_plan, read_finetune
 from pcam.models.losses import count_outputs
 from pcam.models.mixing import draw_mix
@@ -116,6 +117,7 @@ class PatchClassifier(LightningModule):
         self.patch_format: PatchFormat | None = None
         self.step_network: StepNetwork | None = None
         self.step_loss: Tensor | None = None
+        self._evaluated: StepNetwork | None = None  # computes the same as network, in evaluation
         self._means = EpochMeans()
         self._dropout = Stream(seed, Purpose.TORCH)
         self._mixing = Stream(seed, Purpose.MIXUP)
@@ -317,6 +319,10 @@ class PatchClassifier(LightningModule):
 
     # Evaluation ---------------------------------------------------------------------------------
 
+    def on_validation_start(self) -> None:
+        """Choose how the network is computed; its parameters may be others than before."""
+        self._evaluated = FoldedNetwork(self.network)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add the batch to valid's metrics."""
         self.valid_metrics.update(*self._score(batch))
@@ -324,6 +330,10 @@ class PatchClassifier(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log valid's metrics."""
         self._log_metrics("valid")
+
+    def on_test_start(self) -> None:
+        """Choose how the network is computed."""
+        self._evaluated = FoldedNetwork(self.network)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Add the batch to test's metrics."""
@@ -335,7 +345,7 @@ class PatchClassifier(LightningModule):
 
     def _score(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return index, label, logit and loss of a batch, (B,) each."""
-        logit = self._score_batch(batch, self.network).double()
+        logit = self._score_batch(batch, self._evaluated or self.network).double()
         loss = self.compute_loss(logit, batch["label"])
         return batch["index"], batch["label"], logit, loss
 

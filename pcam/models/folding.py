@@ -1,10 +1,12 @@
 """A backbone whose fixed BatchNorm is a part of the convolutions before it.
 
 With running statistics that do not move, BatchNorm multiplies and shifts each channel by numbers
-that do not depend on the batch: the convolution can do so with its weights. So a training step
-neither writes nor reads the activations between both, which on a CPU are a third of its time.
-Weights and bias of BatchNorm are trained as before: their gradients pass through the product.
+that do not depend on the batch: the convolution can do so with its weights. So the activations
+between both are neither written nor read, which on a CPU is a third of the time of many networks.
+In training, weights and bias of BatchNorm get their gradients through the product.
 """
+
+import logging
 
 import torch
 from timm.layers import BatchNormAct2d
@@ -12,6 +14,13 @@ from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.padding import pad_same
 from torch import Tensor, fx, nn
 
+from pcam.errors import describe_error
+from pcam.models.network import Network
+
+log = logging.getLogger(__name__)
+
+COMPARED = 8  # patches on which both forms of a network are compared
+CLOSE = 1e-3  # largest difference of features, as a share of the largest feature
 CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
 NORMS = (nn.BatchNorm2d, BatchNormAct2d)
 
@@ -55,17 +64,82 @@ def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return conv.weight * scale[:, None, None, None], bias
 
 
+class FoldedNetwork:
+    """A network as it is computed in evaluation: on a CPU with BatchNorm folded, if that is equal.
+
+    Args:
+        network: in eval mode as long as this is used.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._backbone: nn.Module | None = None  # its other form
+        self._is_chosen = False
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Return the log-odds (B,) of raw patches (B, 3, H, W)."""
+        backbone = self._choose(image)
+        if backbone is None:
+            return self.network(image)  # type: ignore[no-any-return]
+        return self.network(image, backbone)  # type: ignore[no-any-return]
+
+    def extract(self, image: Tensor) -> Tensor:
+        """Return the features (B, F) of raw patches (B, 3, H, W)."""
+        return self.network.extract(self.network.normalised(image), self._choose(image))
+
+    def _choose(self, image: Tensor) -> nn.Module | None:
+        """Return the form of the backbone, the same for all batches; None for the backbone."""
+        if not self._is_chosen:
+            self._backbone = self._fold(image)
+            self._is_chosen = True
+        return self._backbone
+
+    def _fold(self, image: Tensor) -> nn.Module | None:
+        """Return the folded backbone; None if there is none."""
+        if image.device.type != "cpu":
+            return None
+        try:
+            return fold_network(self.network, image)
+        except Exception as error:  # each network's code is followed, whatever it does
+            log.debug("BatchNorm is not folded into convolutions: %s", describe_error(error))
+            return None
+
+
+def fold_network(network: Network, image: Tensor) -> nn.Module | None:
+    """Return another form of a network's backbone, for ``Network.extract``.
+
+    Args:
+        network: in the mode of the steps that it is for.
+        image: raw patches (B, 3, H, W), on the device; both forms are compared on the first ones.
+
+    Returns:
+        The backbone with fixed BatchNorm folded into convolutions; None if there is nothing to
+        fold.
+
+    Raises:
+        ValueError: its features are not those of the backbone.
+        Exception: the backbone's calculation depends on its input (``torch.fx``).
+    """
+    folded = fold_batchnorm(network.backbone)
+    if folded is None:
+        return None
+    image = image[:COMPARED]
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)  # the same draws of dropout for both
+        expected = network.extract(network.normalised(image))
+        torch.manual_seed(0)
+        found = network.extract(network.normalised(image), folded)
+    if not torch.allclose(found, expected, rtol=0, atol=CLOSE * float(expected.abs().max())):
+        raise ValueError("with BatchNorm folded into convolutions the features are others")
+    return folded
+
+
 class _Tracer(fx.Tracer):
     """Follows a backbone down to its layers, which stay modules."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is not looked into."""
         return isinstance(m, NORMS) or not list(m.children())
-
-
-def has_fixed_batchnorm(backbone: nn.Module) -> bool:
-    """Return whether a backbone has BatchNorm with statistics that do not move in its next step."""
-    return any(_is_fixed(module) for module in backbone.modules())
 
 
 def fold_batchnorm(backbone: nn.Module) -> nn.Module | None:
@@ -82,6 +156,8 @@ def fold_batchnorm(backbone: nn.Module) -> nn.Module | None:
     Raises:
         Exception: the backbone's calculation depends on its input (``torch.fx``).
     """
+    if not any(_is_fixed(module) for module in backbone.modules()):
+        return None
     graph = _Tracer().trace(backbone)
     modules = dict(backbone.named_modules())
     folded = fx.GraphModule(backbone, graph)

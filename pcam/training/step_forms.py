@@ -4,18 +4,18 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from pcam.models.classifier import StepNetwork
-from pcam.models.folding import fold_batchnorm
+from pcam.models.folding import fold_network
 from pcam.models.network import Network
 
 WARM_UP = 3  # passes
 TIMED = 10
-FOLDED_ERROR = 1e-3  # of log-odds, above which a folded backbone is not the backbone
 
 
 class _Step(nn.Module):
@@ -65,37 +65,20 @@ def build_form(form: str, network: nn.Module, image: Tensor) -> StepNetwork:
 def build_folded(network: Network, image: Tensor) -> StepNetwork | None:
     """Return a network with its backbone's fixed BatchNorm folded into convolutions.
 
+    Takes the arguments and raises the errors of ``fold_network``.
+
     Args:
         network: in train mode.
-        image: a batch of raw patches (B, 3, H, W), on the device, on which both are compared.
+        image: a batch of raw patches (B, 3, H, W), on the device.
 
     Returns:
         What computes the network's log-odds; None if there is nothing to fold.
-
-    Raises:
-        ValueError: the log-odds are not those of the network.
-        Exception: the backbone's calculation depends on its input (``torch.fx``).
     """
-    backbone = fold_batchnorm(network.backbone)
+    backbone = fold_network(network, image)
     if backbone is None:
         return None
 
-    def compute(batch: Tensor) -> Tensor:
-        return network.classify(network.extract(network.normalised(batch), backbone))
-
-    with torch.no_grad(), torch.random.fork_rng():
-        expected, found = (_seeded(form, image) for form in (network, compute))
-    if not torch.allclose(expected, found, rtol=FOLDED_ERROR, atol=FOLDED_ERROR):
-        raise ValueError(
-            "with BatchNorm folded into convolutions the network computes other scores"
-        )
-    return compute
-
-
-def _seeded(compute: StepNetwork, image: Tensor) -> Tensor:
-    """Return the output of a form, with the same draws of dropout for each."""
-    torch.manual_seed(0)
-    return compute(image)
+    return partial(network, backbone=backbone)
 
 
 def capture(network: nn.Module, compute: StepNetwork, image: Tensor) -> StepNetwork:

@@ -174,8 +174,8 @@ def sure_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Add 97 to every log-odds, so that every probability is 1."""
     original = Network.forward
 
-    def forward(self: Network, image: torch.Tensor) -> torch.Tensor:
-        return original(self, image).double() + 97
+    def forward(self: Network, *given: object) -> torch.Tensor:
+        return original(self, *given).double() + 97
 
     monkeypatch.setattr(Network, "forward", forward)
 

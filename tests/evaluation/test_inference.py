@@ -107,7 +107,7 @@ def test_an_output_that_is_not_finite_names_the_patches(
     brightest = int(patches.sum((1, 2, 3)).argmax())
     patches_alone = Crop("none")
 
-    def score(images: torch.Tensor) -> torch.Tensor:
+    def score(images: torch.Tensor, *_: object) -> torch.Tensor:
         light = images.float().sum((1, 2, 3))
         return torch.where(light == light.max(), torch.inf, 0.0)
 

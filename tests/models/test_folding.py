@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pcam.models import folding
 from pcam.models.backbones import build_backbone
-from pcam.models.folding import FoldedConv, fold_batchnorm
+from pcam.models.folding import FoldedConv, FoldedNetwork, fold_batchnorm
+from tests.marks import slow_but
+from tests.models.test_network import build_network
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 NETWORKS = {  # name: keywords of the network, and how many of its BatchNorm can be folded
@@ -40,7 +43,7 @@ def gradients(backbone: nn.Module, form: nn.Module) -> tuple[Tensor, list[Tensor
     return features.detach(), [p.grad.clone() for p in backbone.parameters() if p.grad is not None]
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", slow_but({"resnet10t", "mobilenetv2_035"}, sorted(NETWORKS)))
 def test_features_and_gradients_are_those_of_the_backbone(name: str) -> None:
     kwargs, count = NETWORKS[name]
     backbone = build(name, kwargs)
@@ -71,7 +74,7 @@ def test_batchnorm_that_moves_is_not_folded() -> None:
 
 
 def test_networks_without_batchnorm_have_nothing_to_fold() -> None:
-    assert fold_batchnorm(build("vgg11", {})) is None
+    assert fold_batchnorm(build("test_vit", {})) is None
 
 
 class Shared(nn.Module):
@@ -100,3 +103,44 @@ def test_only_convolutions_that_nothing_else_uses_are_folded() -> None:
     assert folded is not None
     assert sum(isinstance(module, FoldedConv) for module in folded.modules()) == 1
     torch.testing.assert_close(folded(IMAGES), network(IMAGES))
+
+
+def test_in_evaluation_a_network_has_the_scores_of_its_folded_form() -> None:
+    network = build_network().eval()
+    images = torch.randint(0, 256, (9, 3, 32, 32), dtype=torch.uint8)
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    for module in network.backbone.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-1, 1)  # type: ignore[union-attr]
+    folded = FoldedNetwork(network)
+    with torch.inference_mode():
+        expected = network(images)
+        torch.testing.assert_close(folded(images), expected)
+        for module in network.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.register_forward_hook(count)
+        torch.testing.assert_close(folded(images), expected)
+    assert calls == 0  # no BatchNorm is called
+    network.backbone.get_parameter(next(iter(dict(network.backbone.named_parameters())))).data += 1
+    with torch.inference_mode():
+        changed = network(images)
+        assert not torch.allclose(changed, expected)
+        torch.testing.assert_close(folded(images), changed)  # weights are those of now
+
+
+def test_a_network_that_cannot_be_folded_is_computed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fold(backbone: nn.Module) -> nn.Module:
+        raise ValueError("control flow")
+
+    monkeypatch.setattr(folding, "fold_batchnorm", fold)
+    network = build_network().eval()
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    with torch.inference_mode():
+        assert torch.equal(FoldedNetwork(network)(images), network(images))

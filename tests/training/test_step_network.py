@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from pcam.models import folding
 from pcam.models.classifier import PatchClassifier
-from pcam.training import step_forms, step_network
+from pcam.training import step_network
 from pcam.training.preparation import build_classifier
 from pcam.training.step_forms import build_form, restored
 from pcam.training.step_network import StepNetworkChoice
-from tests.conftest import TINY
+from tests.conftest import SMALL, TINY
 from tests.run import composed, train
 from tests.training.runs import read_state
 
@@ -155,7 +156,7 @@ def test_a_network_that_cannot_be_folded_is_computed_as_it_is(
     def fold(backbone: torch.nn.Module) -> torch.nn.Module:
         return torch.nn.Sequential(backbone, torch.nn.ReLU(), torch.nn.Tanh())  # another function
 
-    monkeypatch.setattr(step_forms, "fold_batchnorm", fold)
+    monkeypatch.setattr(folding, "fold_batchnorm", fold)
     classifier = kept_classifier()
     choice = StepNetworkChoice(mode)
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
@@ -165,12 +166,11 @@ def test_a_network_that_cannot_be_folded_is_computed_as_it_is(
     assert choice.chosen == "off"
     texts = [record.getMessage() for record in caplog.records]
     assert len(texts) == messages
-    assert all("computes other scores" in text for text in texts)
+    assert all("features are others" in text for text in texts)
 
 
 def test_a_training_with_folded_batchnorm_is_that_of_the_network(tmp_path: Path) -> None:
-    words = [*TINY, "finetune.batchnorm=kept", "trainer.max_epochs=1", "optimizer=sgd"]
-    words += ["trainer.limit_train_batches=4", "seed=1"]
+    words = [*TINY, *SMALL, "finetune.batchnorm=kept", "trainer.max_epochs=1", "optimizer=sgd"]
     folded = train(tmp_path / "folded", *words)
     plain = train(tmp_path / "plain", *words, "trainer.compile=off")
     assert folded["step"]["compile"] == "folded"

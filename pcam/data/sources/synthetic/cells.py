@@ -94,12 +94,13 @@ def divide_into_cells(rng: np.random.Generator, kind: CellKind) -> Territories:
     owner = np.zeros((TILE, TILE), np.int32)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1, 2):
-            number = (row + down) * columns + column + right
-            squared = (x - point_x[number]) ** 2 + (y - point_y[number]) ** 2
+            number = (row + down) * columns + (column + right)
+            squared = np.square(x - point_x.take(number))
+            squared += np.square(y - point_y.take(number))
             closer = squared < nearest
-            second = np.where(closer, nearest, np.minimum(second, squared))
-            owner[closer] = number[closer]
-            nearest = np.where(closer, squared, nearest)
+            np.minimum(second, np.maximum(squared, nearest), out=second)
+            np.copyto(owner, number, where=closer)
+            np.minimum(nearest, squared, out=nearest)
 
     return Territories(
         count=rows * columns,
