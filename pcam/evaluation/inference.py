@@ -19,7 +19,6 @@ from pcam.data.symmetries import D4, Symmetry, rotate
 from pcam.data.workers import dead_workers_reported
 from pcam.evaluation.scoring_network import ScoringNetwork, choose_batch_size
 from pcam.models.classifier import PatchClassifier
-from pcam.models.folding import FoldedNetwork
 from pcam.models.scores import ensure_finite_scores
 from pcam.stats.logodds import mean_probability
 
@@ -72,8 +71,7 @@ def predict_logits(model: PatchClassifier, patches: Pixels, batch_size: int) -> 
         NotFiniteError: the network's output is not finite.
     """
     parts = []
-    network = FoldedNetwork(model.network)
-    for logits in iterate_logits(network, _batches_of_array(model, patches, batch_size)):
+    for logits in iterate_logits(model.evaluated, _batches_of_array(model, patches, batch_size)):
         parts.append(logits[0].cpu().numpy())
     found: Logits = np.concatenate(parts)
     numbers = [f"image {number}" for number in range(len(found))]

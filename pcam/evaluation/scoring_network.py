@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from pcam.models.classifier import PatchClassifier
-from pcam.models.folding import FoldedNetwork
 
 AT_ONCE = 1024  # patches of 96 px
 SIDE = 96  # px
@@ -45,7 +44,7 @@ class ScoringNetwork:
         self.uses_bfloat16: bool | None = None
         if model.device.type != "cuda" or not torch.cuda.is_bf16_supported():
             self.uses_bfloat16 = False
-        self._network = FoldedNetwork(model.network)
+        self._network = model.evaluated
         self._compared = 0
 
     def __call__(self, images: Tensor) -> Tensor:

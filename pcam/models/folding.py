@@ -67,8 +67,10 @@ def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 class FoldedNetwork:
     """A network as it is computed in evaluation: on a CPU with BatchNorm folded, if that is equal.
 
+    Which form is used is decided at the first call. Weights may change afterwards, layers may not.
+
     Args:
-        network: in eval mode as long as this is used.
+        network: in eval mode whenever this is called.
     """
 
     def __init__(self, network: Network) -> None:

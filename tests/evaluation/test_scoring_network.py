@@ -14,7 +14,7 @@ from pcam.evaluation.scoring_network import ScoringNetwork, choose_batch_size, s
 
 def classifier(network: object = None, device: str = "cpu", size: int | None = 96) -> object:
     inner = network or SimpleNamespace(input_size=size)
-    return SimpleNamespace(device=torch.device(device), network=inner)
+    return SimpleNamespace(device=torch.device(device), network=inner, evaluated=inner)
 
 
 def test_on_a_cpu_the_batch_size_is_the_config_s() -> None:

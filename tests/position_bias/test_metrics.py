@@ -33,7 +33,7 @@ class Classifier:
     device = torch.device("cpu")
 
     def __init__(self, network: nn.Module) -> None:
-        self.network = network
+        self.network = self.evaluated = network
 
 
 def make_probe(network: nn.Module, count: int = 120) -> Probe:
