@@ -140,7 +140,9 @@ class PatchClassifier(LightningModule):
         fault = describe_not_finite(model.state_dict())
         if fault is not None:
             raise NotFiniteError(f"{path} holds weights that are not finite: {fault}")
-        return model.eval()
+        model.eval()
+        model.evaluated.prepare()
+        return model
 
     def set_weights_origin(self, origin: WeightsOrigin | None) -> None:
         """Keep what the backbone was initialised with; the plan follows ``batchnorm: auto``."""

@@ -7,6 +7,8 @@ In training, weights and bias of BatchNorm get their gradients through the produ
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from timm.layers import BatchNormAct2d
@@ -67,7 +69,8 @@ def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 class FoldedNetwork:
     """A network as it is computed in evaluation: on a CPU with BatchNorm folded, if that is equal.
 
-    Which form is used is decided at the first call. Weights may change afterwards, layers may not.
+    Weights may change between calls; a backbone that is replaced is folded anew. While any of the
+    backbone's modules has a hook, the network is computed as it is.
 
     Args:
         network: in eval mode whenever this is called.
@@ -75,36 +78,40 @@ class FoldedNetwork:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._backbone: nn.Module | None = None  # its other form
-        self._is_chosen = False
+        self._backbone: nn.Module | None = None  # what is folded
+        self._folded: nn.Module | None = None
+        self._is_compared = False
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return the log-odds (B,) of raw patches (B, 3, H, W)."""
-        backbone = self._choose(image)
-        if backbone is None:
+        folded = self._choose(image)
+        if folded is None:
             return self.network(image)  # type: ignore[no-any-return]
-        return self.network(image, backbone)  # type: ignore[no-any-return]
+        return self.network(image, folded)  # type: ignore[no-any-return]
 
     def extract(self, image: Tensor) -> Tensor:
         """Return the features (B, F) of raw patches (B, 3, H, W)."""
         return self.network.extract(self.network.normalised(image), self._choose(image))
 
-    def _choose(self, image: Tensor) -> nn.Module | None:
-        """Return the form of the backbone, the same for all batches; None for the backbone."""
-        if not self._is_chosen:
-            self._backbone = self._fold(image)
-            self._is_chosen = True
-        return self._backbone
+    def prepare(self) -> None:
+        """Fold now: it changes how torch calls modules for a moment, in all threads."""
+        self._backbone = self.network.backbone
+        self._folded = None
+        self._is_compared = False
+        with _reported():
+            self._folded = fold_batchnorm(self._backbone)
 
-    def _fold(self, image: Tensor) -> nn.Module | None:
-        """Return the folded backbone; None if there is none."""
-        if image.device.type != "cpu":
+    def _choose(self, image: Tensor) -> nn.Module | None:
+        """Return the form of the backbone that a batch is computed with; None for itself."""
+        if image.device.type != "cpu" or has_hooks(self.network.backbone):
             return None
-        try:
-            return fold_network(self.network, image)
-        except Exception as error:  # each network's code is followed, whatever it does
-            log.debug("BatchNorm is not folded into convolutions: %s", describe_error(error))
-            return None
+        if self._backbone is not self.network.backbone:
+            self.prepare()
+        if self._folded is not None and not self._is_compared:
+            self._is_compared = True
+            if not _is_equal(self.network, self._folded, image):
+                self._folded = None
+        return self._folded
 
 
 def fold_network(network: Network, image: Tensor) -> nn.Module | None:
@@ -122,18 +129,49 @@ def fold_network(network: Network, image: Tensor) -> nn.Module | None:
         ValueError: its features are not those of the backbone.
         Exception: the backbone's calculation depends on its input (``torch.fx``).
     """
+    if has_hooks(network.backbone):
+        raise ValueError("the backbone's modules have hooks")
     folded = fold_batchnorm(network.backbone)
-    if folded is None:
-        return None
+    if folded is not None and not _is_equal(network, folded, image):
+        raise ValueError("the features would be others")
+    return folded
+
+
+def has_hooks(backbone: nn.Module) -> bool:
+    """Return whether any module of a backbone has a hook, which may change what it computes."""
+    return any(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        for module in backbone.modules()
+    )
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Log why a backbone is not folded: each network's code is followed, whatever it does."""
+    try:
+        yield
+    except Exception as error:
+        log.debug("BatchNorm is not folded into convolutions: %s", describe_error(error))
+
+
+def _is_equal(network: Network, folded: nn.Module, image: Tensor) -> bool:
+    """Return whether both forms of a backbone compute the same features of the first patches."""
     image = image[:COMPARED]
-    with torch.no_grad(), torch.random.fork_rng():
+    devices = [] if image.device.type == "cpu" else [image.device]
+    with (
+        torch.no_grad(),
+        torch.random.fork_rng(devices),
+        torch.autocast(image.device.type, enabled=False),
+    ):
         torch.manual_seed(0)  # the same draws of dropout for both
         expected = network.extract(network.normalised(image))
         torch.manual_seed(0)
         found = network.extract(network.normalised(image), folded)
-    if not torch.allclose(found, expected, rtol=0, atol=CLOSE * float(expected.abs().max())):
-        raise ValueError("with BatchNorm folded into convolutions the features are others")
-    return folded
+    limit = CLOSE * float(expected.abs().max())
+    return torch.allclose(found, expected, rtol=0, atol=limit)
 
 
 class _Tracer(fx.Tracer):

@@ -72,11 +72,11 @@ class StepNetworkChoice(Callback):
         self.chosen = "off"
         if trainer.world_size > 1:
             return  # DDP's own hooks reduce the gradients of the network as it is
-        on_gpu = pl_module.device.type == "cuda"
-        if self.mode == "folded" or (self.mode == "auto" and not on_gpu):
-            pl_module.step_network = self._fold(trainer, pl_module.network, batch["image"])
+        device = pl_module.device.type
+        if self.mode == "folded" or (self.mode == "auto" and device == "cpu"):
+            pl_module.step_network = self._fold(pl_module.network, batch["image"])
             return
-        if self.mode == "graph" and not on_gpu:
+        if device != "cuda" and self.mode in ("auto", "graph"):
             return
         if self.mode in CAPTURED and trainer.accumulate_grad_batches > 1:
             log.warning("trainer.compile=%s cannot be used: %s", self.mode, ACCUMULATES)
@@ -100,17 +100,21 @@ class StepNetworkChoice(Callback):
         tried = f" ({', '.join(measured)})" if measured else ""
         return f"training steps: {LABELS[self.chosen]}{tried}, chosen in {self.seconds:.1f} s"
 
-    def _fold(self, trainer: Trainer, network: Network, image: Tensor) -> StepNetwork | None:
-        """Return the folded network; None, with the reason where it was asked for, if it cannot."""
+    def _fold(self, network: Network, image: Tensor) -> StepNetwork | None:
+        """Return the folded network; None for the network itself, with the reason if asked for."""
+        start = time.perf_counter()
+        level = logging.WARNING if self.mode == "folded" else logging.DEBUG
         try:
-            with trainer.precision_plugin.forward_context(), restored(network):
+            with restored(network):
                 folded = build_folded(network, image)
         except Exception as error:  # each network's code is followed, whatever it does
-            level = logging.WARNING if self.mode == "folded" else logging.DEBUG
             log.log(level, "BatchNorm is not folded into convolutions: %s", describe_error(error))
             return None
-        if folded is not None:
-            self.chosen = "folded"
+        if folded is None:
+            log.log(level, "BatchNorm is not folded into convolutions: none has fixed statistics")
+            return None
+        self.chosen = "folded"
+        self.seconds += time.perf_counter() - start
         return folded
 
     def _choose(self, trainer: Trainer, network: nn.Module, image: Tensor) -> StepNetwork | None:

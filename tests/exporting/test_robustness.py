@@ -41,6 +41,10 @@ def test_patches_that_are_no_squares_keep_their_shape() -> None:
 class Brightness(torch.nn.Module):
     """Log-odds from the brightness of a patch alone, which no symmetry changes."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = torch.nn.Identity()
+
     def forward(self, images: Tensor) -> Tensor:
         return 50 * (images.double().mean((1, 2, 3)) / 255 - 0.6)
 

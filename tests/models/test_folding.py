@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from pcam.models import folding
 from pcam.models.backbones import build_backbone
 from pcam.models.folding import FoldedConv, FoldedNetwork, fold_batchnorm
+from pcam.models.network import Network
 from tests.marks import slow_but
 from tests.models.test_network import build_network
 
@@ -105,42 +106,96 @@ def test_only_convolutions_that_nothing_else_uses_are_folded() -> None:
     torch.testing.assert_close(folded(IMAGES), network(IMAGES))
 
 
-def test_in_evaluation_a_network_has_the_scores_of_its_folded_form() -> None:
+def norms(network: Network) -> list[nn.BatchNorm2d]:
+    return [one for one in network.backbone.modules() if isinstance(one, nn.BatchNorm2d)]
+
+
+def evaluated() -> tuple[Network, FoldedNetwork]:
+    """A network in eval mode, whose statistics are not those at the start, and its other form."""
     network = build_network().eval()
-    images = torch.randint(0, 256, (9, 3, 32, 32), dtype=torch.uint8)
-    calls = 0
-
-    def count(*_: object) -> None:
-        nonlocal calls
-        calls += 1
-
-    for module in network.backbone.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.uniform_(-1, 1)  # type: ignore[union-attr]
-    folded = FoldedNetwork(network)
-    with torch.inference_mode():
-        expected = network(images)
-        torch.testing.assert_close(folded(images), expected)
-        for module in network.backbone.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.register_forward_hook(count)
-        torch.testing.assert_close(folded(images), expected)
-    assert calls == 0  # no BatchNorm is called
-    network.backbone.get_parameter(next(iter(dict(network.backbone.named_parameters())))).data += 1
-    with torch.inference_mode():
-        changed = network(images)
-        assert not torch.allclose(changed, expected)
-        torch.testing.assert_close(folded(images), changed)  # weights are those of now
+    for norm in norms(network):
+        assert norm.running_mean is not None
+        norm.running_mean.uniform_(-1, 1)
+    return network, FoldedNetwork(network)
 
 
-def test_a_network_that_cannot_be_folded_is_computed_as_it_is(
+def raw(count: int = 9) -> Tensor:
+    return torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
+
+
+@torch.inference_mode()
+def test_in_evaluation_scores_are_those_of_the_network_also_with_new_weights() -> None:
+    network, folded = evaluated()
+    images = raw()
+    before = network(images)
+    torch.testing.assert_close(folded(images), before)
+    network.load_state_dict({key: value * 1.5 for key, value in network.state_dict().items()})
+    now = network(images)
+    assert not torch.allclose(now, before)
+    torch.testing.assert_close(folded(images), now)
+
+
+@torch.inference_mode()
+def test_in_evaluation_no_batchnorm_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, folded = evaluated()
+    folded(raw())
+    for norm in norms(network):
+        monkeypatch.setattr(norm, "forward", None)
+    folded(raw())
+    with pytest.raises(TypeError):
+        network(raw())
+
+
+@torch.inference_mode()
+def test_while_a_module_has_a_hook_the_network_is_computed_as_it_is() -> None:
+    network, folded = evaluated()
+    images = raw()
+    before = folded(images)
+    handle = norms(network)[0].register_forward_hook(lambda module, given, output: output * 0)
+    assert torch.equal(folded(images), network(images))
+    assert not torch.allclose(folded(images), before)
+    handle.remove()
+    assert torch.equal(folded(images), before)
+
+
+@torch.inference_mode()
+def test_another_backbone_is_folded_anew() -> None:
+    network, folded = evaluated()
+    folded(raw())
+    other, _ = evaluated()
+    other.load_state_dict({key: value * 1.5 for key, value in other.state_dict().items()})
+    network.backbone = other.backbone
+    images = raw()
+    torch.testing.assert_close(folded(images), network(images))
+
+
+@torch.inference_mode()
+def test_bfloat16_is_that_of_the_network() -> None:
+    network, folded = evaluated()
+    images = raw()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(folded(images), network(images), rtol=0.05, atol=0.05)
+    assert folded._folded is not None  # both forms are compared in float32
+
+
+@torch.inference_mode()
+def test_a_network_that_cannot_be_followed_is_computed_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fold(backbone: nn.Module) -> nn.Module:
         raise ValueError("control flow")
 
     monkeypatch.setattr(folding, "fold_batchnorm", fold)
-    network = build_network().eval()
-    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
-    with torch.inference_mode():
-        assert torch.equal(FoldedNetwork(network)(images), network(images))
+    network, folded = evaluated()
+    images = raw()
+    assert torch.equal(folded(images), network(images))
+
+
+@torch.inference_mode()
+def test_a_form_that_computes_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, folded = evaluated()
+    other, _ = evaluated()
+    other.load_state_dict({key: value * 1.5 for key, value in other.state_dict().items()})
+    monkeypatch.setattr(folding, "fold_batchnorm", lambda backbone: other.backbone)
+    images = raw()
+    assert torch.equal(folded(images), network(images))

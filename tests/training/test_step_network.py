@@ -113,12 +113,17 @@ def test_it_is_chosen_again_when_the_backbone_is_unfrozen(
 
 
 @pytest.mark.parametrize("mode", ["off", "auto", "graph", "folded"])
-def test_on_a_cpu_a_network_whose_statistics_move_is_computed_as_it_is(mode: Any) -> None:
+def test_on_a_cpu_a_network_whose_statistics_move_is_computed_as_it_is(
+    mode: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     classifier = build_classifier(composed(*TINY))
     choice = StepNetworkChoice(mode)
-    choice.on_train_batch_start(fake_trainer(), classifier, BATCH, 0)
+    with caplog.at_level(logging.WARNING, logger="pcam"):
+        choice.on_train_batch_start(fake_trainer(), classifier, BATCH, 0)
     assert classifier.step_network is None
     assert choice.chosen == "off"
+    asked_for = mode == "folded"
+    assert ("none has fixed statistics" in caplog.text) is asked_for
 
 
 def kept_classifier() -> PatchClassifier:
@@ -166,7 +171,7 @@ def test_a_network_that_cannot_be_folded_is_computed_as_it_is(
     assert choice.chosen == "off"
     texts = [record.getMessage() for record in caplog.records]
     assert len(texts) == messages
-    assert all("features are others" in text for text in texts)
+    assert all("features would be others" in text for text in texts)
 
 
 def test_a_training_with_folded_batchnorm_is_that_of_the_network(tmp_path: Path) -> None:
