@@ -40,8 +40,9 @@ RENDER = SyntheticSource._render
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Give each worker one thread, before NumPy is imported, which asks for the number."""
+    """Give each worker one thread, before NumPy and OpenCV are imported, which ask for it."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
