@@ -199,3 +199,10 @@ def test_a_form_that_computes_something_else_is_not_used(monkeypatch: pytest.Mon
     monkeypatch.setattr(folding, "fold_batchnorm", lambda backbone: other.backbone)
     images = raw()
     assert torch.equal(folded(images), network(images))
+
+
+@torch.inference_mode()
+def test_a_network_of_nan_has_scores_of_nan() -> None:
+    network, folded = evaluated()
+    network.load_state_dict({key: value * torch.nan for key, value in network.state_dict().items()})
+    assert folded(raw()).isnan().all()
